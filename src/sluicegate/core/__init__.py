@@ -1,0 +1,47 @@
+"""The nouns: what is passed along the line. Standard library, numpy and pandas only."""
+
+from .artifact import Artifact
+from .assessment import Assessment
+from .batch import Batch
+from .errors import (
+    CannotDecide,
+    Conflict,
+    Missing,
+    Misused,
+    SluicegateError,
+    Tampered,
+)
+from .evidence import Evidence
+from .finding import Check, Finding
+from .schema import Column, Kind, Schema, Task
+from .subjects import Feedback, Reference
+from .update import ModelRef, Stage, Update, advance
+from .verdict import Outcome, Selection, Verdict
+
+__all__ = [
+    "Artifact",
+    "Assessment",
+    "Batch",
+    "CannotDecide",
+    "Check",
+    "Column",
+    "Conflict",
+    "Evidence",
+    "Feedback",
+    "Finding",
+    "Kind",
+    "Missing",
+    "Misused",
+    "ModelRef",
+    "Outcome",
+    "Reference",
+    "Schema",
+    "Selection",
+    "SluicegateError",
+    "Stage",
+    "Tampered",
+    "Task",
+    "Update",
+    "Verdict",
+    "advance",
+]
