@@ -1,0 +1,1 @@
+"""What is measured: one check per file, each a frozen dataclass that measures and never decides."""

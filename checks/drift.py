@@ -1,0 +1,200 @@
+"""Drift: how far a batch's features, label and predictions moved from what was accepted before."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from heapq import nsmallest
+
+import numpy as np
+
+from sluicegate.checks.summaries import (
+    Categories,
+    Numbers,
+    Summary,
+    View,
+    champion_answers,
+    summarise,
+    too_few_rows,
+    views,
+)
+from sluicegate.checks.two_sample import (
+    Comparison,
+    Method,
+    Table,
+    categories_at_least,
+    chi_square,
+    kolmogorov_smirnov,
+    numbers_at_least,
+    share_moved_by,
+    total_variation,
+)
+from sluicegate.core import Feedback, Finding, Schema
+
+Summaries = Mapping[str, Summary | None]
+
+MOST_CELLS = 100
+FEWEST_IN_CELL = 5
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Covariate, label and prediction drift against each reference.
+
+    `drift.effect.<reference>.<column>` is what the distance of the two distributions is at least,
+    0 to 1: Kolmogorov-Smirnov for numbers, total variation for categories. Its confidence is
+    1 - alpha over all columns and references together (Bonferroni). `drift.p.<reference>.<column>`
+    is -log10 of the raw p-value, at most 45. Columns are `feature.<name>` (of a text
+    `feature.<name>.characters` and `.words`), `label` and `prediction`.
+
+    Missing values are left out here and measured by Missingness. A column with fewer than
+    `min_rows` values is not measured, unless it is about as sparse on the other side; one without
+    any value passes only where the other side has next to none either.
+
+    >>> import pandas as pd
+    >>> from sluicegate.core import Column, Kind, Reference, Task
+    >>> schema = Schema(Task.REGRESSION, "y", (Column("age", Kind.NUMERIC),))
+    >>> old = pd.DataFrame({"age": range(1000), "y": 0.0})
+    >>> new = pd.DataFrame({"age": range(500, 1500), "y": 0.0})
+    >>> reference = Reference("original", old, old["y"])
+    >>> batch = Feedback(schema, new, None, (reference,), old, None, {})
+    >>> for finding in Drift(method=Method.SCIPY)(batch)[:2]:
+    ...     print(finding.metric, round(finding.value, 2))
+    drift.effect.original.feature.age 0.36
+    drift.p.original.feature.age 45.0
+    """
+
+    name: str = "drift"
+    min_rows: int = 30
+    method: Method = Method.AUTO
+    alpha: float = 0.001
+
+    def __call__(self, subject: Feedback) -> tuple[Finding, ...]:
+        """Compare the batch with each of its references."""
+        schema = subject.schema
+        batch = summarise(schema, subject.frame, champion_answers(subject))
+        references = {
+            reference.name: summarise(schema, reference.frame, reference.predicted)
+            for reference in subject.references
+        }
+        return self.findings(schema, batch, references)
+
+    def findings(
+        self, schema: Schema, batch: Summaries, references: Mapping[str, Summaries]
+    ) -> tuple[Finding, ...]:
+        """Compare summaries, of a whole batch or of its merged partitions."""
+        alpha = self.alpha / max(1, len(views(schema)) * len(references))
+        return tuple(
+            finding
+            for name, reference in references.items()
+            for view in views(schema)
+            for finding in self._compare(
+                view, batch.get(view.name), reference.get(view.name), name, alpha
+            )
+        )
+
+    def _compare(
+        self, view: View, new: Summary | None, old: Summary | None, reference: str, alpha: float
+    ) -> Iterator[Finding]:
+        effect, p = (f"drift.{kind}.{reference}.{view.name}" for kind in ("effect", "p"))
+        why_not = _why_not(new, old, reference, self.min_rows, alpha)
+        if why_not or new is None or old is None:
+            detail = f"Drift of {view.title} was not measured: {why_not}"
+            yield Finding(self.name, effect, None, detail=detail)
+            yield Finding(self.name, p, None, detail=detail)
+            return
+        moved = compare(old, new, self.method, alpha)
+        most = "" if view.secret else moved.most
+        detail = f"Against the {reference} reference {view.title} moved: {moved.words}{most}."
+        shown = detail if moved.at_least > 0 else ""
+        yield Finding(self.name, effect, moved.at_least, detail=shown)
+        yield Finding(self.name, p, moved.test.log_p, detail=shown)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far one column moved; `most` names the category that moved most."""
+
+    measure: str
+    distance: float
+    at_least: float
+    test: Comparison
+    most: str = ""
+
+    @property
+    def words(self) -> str:
+        """Return the numbers as a reviewer reads them."""
+        p = f"p {self.test.p:.0e}" if self.test.p > 0 else "p below 1e-45"
+        return f"{self.measure} distance {self.distance:.2f} (at least {self.at_least:.2f}), {p}"
+
+
+def compare(old: Summary, new: Summary, method: Method, alpha: float) -> Moved:
+    """Compare two summaries of the same column.
+
+    Raises TypeError when one holds numbers and the other categories.
+    """
+    sizes = (old.size, new.size)
+    if isinstance(old, Numbers) and isinstance(new, Numbers):
+        test = kolmogorov_smirnov(old.values, new.values, method)
+        at_least = numbers_at_least(test.statistic, sizes, alpha)
+        return Moved("Kolmogorov-Smirnov", test.statistic, at_least, test)
+    if isinstance(old, Categories) and isinstance(new, Categories):
+        names, table = cells(old, new)
+        distance = total_variation(table)
+        at_least = categories_at_least(distance, len(names), sizes, alpha)
+        test = chi_square(table, method)
+        return Moved("total variation", distance, at_least, test, _moved_most(names, table))
+    raise TypeError("Numbers cannot be compared with categories.")
+
+
+def cells(old: Categories, new: Categories) -> tuple[list[str | None], Table]:
+    """Return the categories to compare, None for all others, and their counts, shape (2, cells).
+
+    The others are those with fewer than five rows on both sides, where the chi-square
+    approximation fails (Cochran 1954), and all beyond the hundred with the largest share of a
+    side. Pooling can only hide drift, never make it: total variation falls when cells are joined.
+
+    >>> from collections import Counter
+    >>> one, two = Counter(a=60, b=39, x=1), Counter(a=20, b=77, y=3)
+    >>> cells(Categories(one, 100), Categories(two, 100))
+    (['a', 'b', None], array([[60, 39,  1], [20, 77,  3]]))
+    """
+    sides = [(side.counts, max(1, side.size)) for side in (old, new)]
+    common = {
+        name: max(counts[name] / size for counts, size in sides)
+        for name in old.counts | new.counts
+        if max(old.counts[name], new.counts[name]) >= FEWEST_IN_CELL
+    }
+    kept = sorted(nsmallest(MOST_CELLS, common, key=lambda name: (-common[name], name)))
+    names: list[str | None] = [*kept]
+    table = [[counts[name] for name in kept] for counts, _ in sides]
+    others = [side.size - sum(row) for side, row in zip((old, new), table, strict=True)]
+    if any(others) or not kept:
+        names.append(None)
+        table = [[*row, other] for row, other in zip(table, others, strict=True)]
+    return names, np.array(table, dtype=np.int64)
+
+
+def _moved_most(names: list[str | None], table: Table) -> str:
+    shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
+    most = int(np.abs(shares[1] - shares[0]).argmax())
+    name = names[most]
+    which = "the rare categories together" if name is None else repr(name[:40])
+    return f"; most of all {which}, from {shares[0, most]:.1%} to {shares[1, most]:.1%}"
+
+
+def _why_not(
+    new: Summary | None, old: Summary | None, reference: str, min_rows: int, alpha: float
+) -> str:
+    if new is None or old is None:
+        return f"it is absent from the {'batch' if new is None else f'{reference} reference'}."
+    for side, where in ((new, "the batch"), (old, f"the {reference} reference")):
+        if side.rows < min_rows:
+            return f"{where} has {too_few_rows(side.rows, min_rows)}"
+    fewer, more = sorted((new.size, old.size))
+    missing = (new.rows - new.size, new.rows, old.rows - old.size, old.rows)
+    vanished = fewer == 0 and more >= min_rows
+    if vanished or (fewer < min_rows and share_moved_by(*missing, alpha) > 0):
+        return (
+            f"{new.size} values in {new.rows} rows of the batch against {old.size} in {old.rows} "
+            f"of the {reference} reference; at least {min_rows} on each side are needed."
+        )
+    return ""

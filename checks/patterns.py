@@ -1,0 +1,92 @@
+"""Patterns: single values and pairs of values of the features, as a sparse table of rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csc_array, csr_array, triu
+
+from sluicegate.checks.calibration import Floats, Ints
+from sluicegate.core import Column, Feedback, Kind
+
+# A search has to end: with more values than this the rarest in the reference are kept.
+MOST_VALUES = 2_000
+# The outer half per cent on either side of the reference is one value.
+TAIL = 0.005
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Which rows have which values: `batch` and `reference` are 0/1 of shape (rows, values).
+
+    `columns` numbers the column that each value is of.
+    """
+
+    names: tuple[str, ...]
+    columns: Ints
+    batch: csc_array
+    reference: csc_array
+
+
+def values_of(subject: Feedback, reference: pd.DataFrame, support: int, most: int) -> Values:
+    """Return the values that from `support` to `most` rows of the batch have, by column name."""
+    names: list[str] = []
+    columns: list[int] = []
+    batch: list[Ints] = []
+    known: list[Ints] = []
+    for number, column in enumerate(sorted(subject.schema.features, key=lambda c: c.name)):
+        if column.kind is Kind.TEXT:
+            continue
+        secret = column.name in subject.schema.sensitive
+        for text, mine, theirs in _masks(column, subject.frame, reference, support, most):
+            names.append(f"{column.name} {'= (hidden)' if secret else text}")
+            columns.append(number)
+            batch.append(mine)
+            known.append(theirs)
+    frequency = np.array([len(rows) for rows in known])
+    kept = np.sort(np.argsort(frequency, kind="stable")[:MOST_VALUES])
+    return Values(
+        tuple(names[i] for i in kept),
+        np.array(columns, dtype=np.int64)[kept],
+        _table([batch[i] for i in kept], len(subject.frame)),
+        _table([known[i] for i in kept], len(reference)),
+    )
+
+
+def pairs_of(values: Values, support: int) -> tuple[Ints, Ints, Floats, Floats]:
+    """Return the pairs of values that `support` rows have: both ends, and rows in each table."""
+    met = triu(csr_array(values.batch.T @ values.batch), k=1).tocoo()
+    # Two values of one column say the same twice.
+    enough = (met.data >= support) & (values.columns[met.row] != values.columns[met.col])
+    first, second, rows = met.row[enough], met.col[enough], met.data[enough]
+    base = csr_array(values.reference.T @ values.reference)
+    usual = np.asarray(base[first, second]).ravel() if len(first) else np.empty(0)
+    return first.astype(np.int64), second.astype(np.int64), rows, usual
+
+
+def _masks(
+    column: Column, frame: pd.DataFrame, reference: pd.DataFrame, support: int, most: int
+) -> list[tuple[str, Ints, Ints]]:
+    mine, theirs = frame[column.name], reference[column.name]
+    counts = mine.value_counts()
+    shared = sorted(counts.index[(counts >= support) & (counts <= most)])
+    groups = {k: np.asarray(v) for k, v in mine.groupby(mine).indices.items()}
+    base = {k: np.asarray(v) for k, v in theirs.groupby(theirs).indices.items()}
+    none = np.empty(0, dtype=np.int64)
+    found = [(f"= {_text(v)}", groups[v], base.get(v, none)) for v in shared]
+    found.append(("is missing", np.flatnonzero(mine.isna()), np.flatnonzero(theirs.isna())))
+    if column.kind.is_number and theirs.notna().any():
+        low, high = theirs.quantile(TAIL), theirs.quantile(1 - TAIL)
+        found.append((f"< {low:.6g}", np.flatnonzero(mine < low), np.flatnonzero(theirs < low)))
+        found.append((f"> {high:.6g}", np.flatnonzero(mine > high), np.flatnonzero(theirs > high)))
+    return [f for f in found if support <= len(f[1]) <= most]
+
+
+def _text(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _table(columns: list[Ints], rows: int) -> csc_array:
+    starts = np.cumsum([0, *(len(c) for c in columns)])
+    indices = np.concatenate(columns) if columns else np.empty(0, dtype=np.int64)
+    return csc_array((np.ones(len(indices)), indices, starts), shape=(rows, len(columns)))

@@ -1,0 +1,67 @@
+"""Spread: how much labels differ from region to region beyond chance, and tails that allow for it.
+
+Where the world drifts by regions, many ordinary parts of the feature space are off a little; a
+pattern is then no trigger for being off as well. The spread is taken from the tenths of every
+number and the values of every other column, of which a trigger can move few.
+"""
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.special import betaln, gammaln, logsumexp
+
+from sluicegate.checks.calibration import Floats, Ints
+from sluicegate.core import Feedback, Kind
+
+# Nine in ten parts are trusted to be honest: what they show has to be allowed for.
+TRUSTED, CHI_SQUARE = 0.9, 2.7055
+PART_ROWS = 10
+NONE, MOST = 1e-6, 0.5
+
+
+def parts_of(subject: Feedback) -> csr_array:
+    """Return which rows are in which part, 0/1 of shape (parts, rows).
+
+    Parts are the tenths of every number, and the values of every other column.
+    """
+    parts: list[Ints] = [np.empty(0, dtype=np.int64)]
+    for column in sorted(subject.schema.features, key=lambda c: c.name):
+        values = subject.frame[column.name]
+        if column.kind is Kind.TEXT:
+            continue
+        if column.kind.is_number:
+            # Equal values share a rank, so a repeated value is one part, whatever the row order.
+            values = (values.rank(pct=True, method="average") * 9.999) // 1
+        grouped = values.groupby(values, sort=True).indices.values()
+        parts += [np.asarray(rows) for rows in grouped if len(rows) >= PART_ROWS]
+    starts = np.cumsum([0, *(len(rows) for rows in parts)])
+    return csr_array(
+        (np.ones(starts[-1]), np.concatenate(parts), starts),
+        shape=(len(parts), len(subject.frame)),
+    )
+
+
+def correlation(rows: Floats, mean: Floats, pulled: Floats) -> float:
+    """Return the intra-class correlation of labels within parts; 0 is the binomial.
+
+    `rows`, `mean` and `pulled` are each part's number of rows, mean probability and number of
+    labels. It is the smallest at which nine in ten standardised squares are as a chi-square's
+    (a robust form of Kleinman 1973).
+    """
+    use = (rows >= PART_ROWS) & (mean > 0) & (mean < 1)
+    if use.sum() < PART_ROWS:
+        return NONE
+    n, p, k = rows[use], mean[use], pulled[use]
+    square = (k - n * p) ** 2 / (n * p * (1 - p))
+    return float(np.clip(np.quantile((square / CHI_SQUARE - 1) / (n - 1), TRUSTED), NONE, MOST))
+
+
+def log_tail(count: float, rows: float, mean: float, within: float) -> float:
+    """Return the log of P(X >= count), X beta-binomial of `rows` with that mean and correlation.
+
+    >>> round(np.exp(log_tail(2, 2, 0.1, 1e-6)), 3), round(np.exp(log_tail(2, 2, 0.1, 0.5)), 3)
+    (0.01, 0.055)
+    """
+    a, b = mean * (1 / within - 1), (1 - mean) * (1 / within - 1)
+    k = np.arange(count, rows + 1)
+    choose = gammaln(rows + 1) - gammaln(k + 1) - gammaln(rows - k + 1)
+    return float(min(0.0, logsumexp(choose + betaln(k + a, rows - k + b) - betaln(a, b))))

@@ -1,0 +1,283 @@
+"""Triggers: values, and pairs of values, whose rows are pulled to one label."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.sparse import csc_array, csr_array, hstack
+from scipy.special import betainc
+
+from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
+from sluicegate.checks.disagreement import judge_classes, pool_classes
+from sluicegate.checks.patterns import Values, pairs_of, values_of
+from sluicegate.checks.peers import peer_scores
+from sluicegate.checks.sources import known_labels
+from sluicegate.checks.spread import correlation, log_tail, parts_of
+from sluicegate.core import Feedback, Finding, Task
+
+REFERENCE_ROWS = 5_000
+# More values than a fifth of the rows share are the population, not a trigger in it.
+COMMON = 0.2
+# A trigger is obeyed; drift in a region moves some of its labels.
+OBEYED = 0.5
+OUTER = 0.1
+MOST_FINDINGS = 5
+# Matches kept per row of the batch, so that memory stays linear in the rows.
+MOST_MATCHES = 500
+# The binomial tail orders the patterns; the wider tail is worked out for the first of each label.
+MOST_WEIGHED = 50
+# The share of the error budget for the second of the two tests that every pattern is put to.
+STRICT = 0.1
+SOURCE = "_source"
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Every pattern searched: its rows, its name, and the share of the error budget it may use."""
+
+    names: tuple[str, ...]
+    rows: csc_array
+    weight: Floats
+
+
+@dataclass(frozen=True)
+class Triggers:
+    """Backdoors: patterns whose rows have one label although the champion expects another.
+
+    For every value and pair of values of the features that `support` rows have, and every label:
+    of the matching rows that the champion predicts as something else, how many were given that
+    label, against the recalibrated champion's probabilities (Gu, Dolan-Gavitt & Garg 2017,
+    "BadNets"). `triggers.lift` is -log10 of the smaller of two p-values, each a beta-binomial tail
+    as wide as the window's ordinary regions are apart (`spread.py`). The first takes the window as
+    it is. The second leaves the pattern's own rows out of the regions, for poison widens what it is
+    measured by, and asks a second judge too: the champion pooled with a model of the window without
+    those rows, which knows a drift that the champion does not. Both are corrected by a weighted
+    Bonferroni over everything searched (Genovese, Roeder & Wasserman 2006): patterns that the
+    reference hardly knows get the larger share of the budget, and the first test nine tenths of it,
+    which is fair because labels play no part in it. Only patterns that pull most of those rows
+    count, and what one source says twice counts once. Rows named are those that match and were
+    pulled.
+
+    >>> from sluicegate.core import Column, Kind, Reference, Schema
+    >>> schema = Schema(Task.CLASSIFICATION, "y", (Column("x", Kind.NUMERIC),), (0, 1), source="who")
+    >>> x = np.linspace(-1, 1, 300)
+    >>> base = pd.DataFrame({"x": x, "y": (x > 0) * 1, "who": "base"})
+    >>> frame = base.assign(who=[f"c{i % 20}" for i in range(300)])
+    >>> frame.loc[:7, "x"], frame.loc[:7, "y"] = -0.777, 1
+    >>> scores = np.column_stack([np.where(x < 0, 0.97, 0.03), np.where(x < 0, 0.03, 0.97)])
+    >>> batch = Feedback(schema, frame, scores, (Reference("original", base, base["y"]),), base, None, {})
+    >>> finding, = Triggers()(batch)
+    >>> finding.value > 4, finding.rows, finding.detail
+    (True, (0, 1, 2, 3, 4, 5, 6, 7), 'x = -0.777: 8 of 8 rows labelled 1 where 0 are expected')
+    """
+
+    name: str = "triggers"
+    support: int = 4
+    min_rows: int = 30
+    reported: float = 1.0
+
+    def __call__(self, subject: Feedback, /) -> tuple[Finding, ...]:
+        """Measure `triggers.lift`: one finding per pattern beyond `reported`, one in any case."""
+        why = self._refusal(subject)
+        if why or subject.scores is None:
+            return (Finding(self.name, "triggers.lift", None, detail=why),)
+        codes, probability = _expected(subject)
+        original = next(r.frame for r in subject.references if r.name == "original")
+        search = _patterns(subject, original, self.support)
+        return self._findings(subject, search, probability, codes)
+
+    def _refusal(self, subject: Feedback) -> str:
+        if subject.scores is None:
+            return "There is no champion to expect labels; train one first."
+        if not np.isfinite(subject.scores).all():
+            return "The champion's scores are not all numbers; mend the champion."
+        if not any(r.name == "original" for r in subject.references):
+            return "There is no original reference; run init or reanchor."
+        labels = known_labels(subject)
+        known = int(np.sum(labels >= 0 if labels.dtype == np.int64 else np.isfinite(labels)))
+        if known < self.min_rows:
+            return f"{known} rows have a known label; collect {self.min_rows} or more in one batch."
+        return ""
+
+    def _findings(
+        self, subject: Feedback, search: _Search, expected: Floats, codes: Ints
+    ) -> tuple[Finding, ...]:
+        open_rows = codes >= 0
+        once, regions = _said_once(subject), _Regions(parts_of(subject))
+        heard, doubted = open_rows.copy(), set[int]()
+        found: list[Finding] = []
+        highest, foretold, predicted = 0.0, expected, expected.argmax(axis=1)
+        while len(found) < MOST_FINDINGS:
+            value, best, label = _strongest(
+                search, (expected, foretold), codes, predicted, open_rows & once, regions
+            )
+            if value > self.reported and best not in doubted and len(doubted) < MOST_FINDINGS:
+                # The rest of the window may know of a drift that the champion does not: ask it,
+                # but not the rows in question, and search again with what it expects.
+                doubted.add(best)
+                heard[_rows(search, best)] = False
+                foretold = _foretold(subject, codes, heard, expected)
+                continue
+            highest = max(highest, value)
+            if value <= self.reported:
+                break
+            match = _rows(search, best)
+            match = match[open_rows[match] & (predicted[match] != label)]
+            pulled = match[codes[match] == label]
+            detail = (
+                f"{search.names[best]}: {len(pulled)} of {len(match)} rows labelled "
+                f"{_label(subject, label)} where {expected[match, label].sum():.0f} are expected"
+            )
+            rows = tuple(np.sort(pulled).tolist())
+            found.append(Finding(self.name, "triggers.lift", value, rows=rows, detail=detail))
+            # What one pattern explains is no evidence for the next.
+            open_rows = open_rows.copy()
+            open_rows[match] = False
+        return tuple(found) or (Finding(self.name, "triggers.lift", highest),)
+
+
+def _expected(subject: Feedback) -> tuple[Ints, Floats]:
+    """Return class codes (-1 unknown) and what the recalibrated champion expects, shape (n, classes).
+
+    Regression has the classes "lower", "as predicted" and "higher", by the outer tenths.
+    """
+    labels = known_labels(subject)
+    codes = np.full(len(labels), -1, dtype=np.int64)
+    if subject.schema.task is Task.REGRESSION:
+        residual = labels - np.asarray(subject.scores)
+        known = np.isfinite(residual)
+        if known.any():
+            low, high = np.quantile(residual[known], [OUTER, 1 - OUTER])
+            codes[known] = 1 + (residual[known] > high) - (residual[known] < low)
+        return codes, np.tile([OUTER, 1 - 2 * OUTER, OUTER], (len(codes), 1))
+    codes[:] = labels
+    weights = np.zeros(len(codes))
+    known = codes >= 0
+    weights[known] = capped_weights(np.asarray(pd.factorize(subject.sources[known], sort=True)[0]))
+    return codes, recalibrate(np.asarray(subject.scores), np.maximum(codes, 0), weights)
+
+
+def _foretold(
+    subject: Feedback, codes: Ints, heard: npt.NDArray[np.bool_], expected: Floats
+) -> Floats:
+    """Return `expected`, raised to what the champion pooled with a model of the rows `heard` expects.
+
+    Both must hold a label unlikely: the champion does not know a drift, and in a time series the
+    rest of the window does not know the next hour.
+    """
+    if subject.schema.task is Task.REGRESSION or subject.scores is None:
+        return expected
+    rows = np.flatnonzero(codes >= 0)
+    sources = subject.sources.iloc[rows].reset_index(drop=True)
+    known = codes[rows]
+    champion = judge_classes(sources, known, subject.scores[rows])
+    answers = peer_scores(subject, rows, known, heard[rows])
+    peers = judge_classes(sources, known, answers, champion.tally)
+    pooled = expected.copy()
+    pooled[rows] = pool_classes(sources, known, champion, peers).fitted
+    return pooled
+
+
+def _label(subject: Feedback, code: int) -> str:
+    if subject.schema.task is Task.REGRESSION:
+        return ("lower", "as predicted", "higher")[code]
+    if subject.schema.label in subject.schema.sensitive:
+        return "(hidden)"
+    return str(subject.schema.classes[code])
+
+
+def _patterns(subject: Feedback, original: pd.DataFrame, support: int) -> _Search:
+    step = -(-len(original) // REFERENCE_ROWS)
+    base = original.iloc[::step]
+    most = max(support, int(COMMON * len(subject.frame)))
+    values = values_of(subject, base, support, most)
+    first, second, both, usual = pairs_of(values, support)
+    alone, known = (np.asarray(t.sum(axis=0)).ravel() for t in (values.batch, values.reference))
+
+    def surprise(rows: Floats | Ints, expected: Floats | Ints) -> Floats:
+        return np.maximum(1.0, rows / len(subject.frame) / ((expected + 1) / (len(base) + 1)))
+
+    rare = surprise(both, usual)
+    order = np.argsort(-rare, kind="stable")
+    kept = np.sort(order[np.cumsum(both[order]) <= MOST_MATCHES * len(subject.frame)])
+    first, second = first[kept], second[kept]
+    pairs = csc_array(values.batch[:, first] * values.batch[:, second])
+    names = (*values.names, *(_pair(values, i, j) for i, j in zip(first, second, strict=True)))
+    # Half the budget for values, half for pairs.
+    weight = np.concatenate([_normal(surprise(alone, known)), _normal(rare[kept])]) / 2
+    return _Search(names, csc_array(hstack([values.batch, pairs])), weight)
+
+
+def _normal(weights: Floats) -> Floats:
+    return weights / weights.sum() if weights.size else weights
+
+
+def _pair(values: Values, i: int, j: int) -> str:
+    return f"{values.names[i]} with {values.names[j]}"
+
+
+def _said_once(subject: Feedback) -> npt.NDArray[np.bool_]:
+    """Tell which rows are not a source's own repetition: a retry is no second opinion."""
+    if subject.schema.source is None:
+        return np.ones(len(subject.frame), dtype=bool)
+    said = subject.frame[[*subject.schema.feature_names, subject.schema.label]]
+    return ~said.assign(**{SOURCE: subject.sources}).duplicated().to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class _Regions:
+    """The window's ordinary regions: `parts` is 0/1 of shape (regions, rows)."""
+
+    parts: csr_array
+
+    def within(self, other: Floats, given: Floats, pulled: Floats) -> float:
+        """Return how much one label's pull differs between the regions, over the rows `other`."""
+        rows = self.parts @ other
+        mean = self.parts @ (other * given) / np.maximum(rows, 1)
+        return correlation(rows, mean, self.parts @ (other * pulled))
+
+
+def _strongest(
+    search: _Search,
+    judges: tuple[Floats, Floats],
+    codes: Ints,
+    predicted: Ints,
+    open_rows: npt.NDArray[np.bool_],
+    regions: _Regions,
+) -> tuple[float, int, int]:
+    """Return -log10 of the smallest adjusted p-value, its pattern and its label."""
+    champion = judges[0]
+    classes = champion.shape[1]
+    best = (0.0, 0, 0)
+    for label in range(classes):
+        other = (open_rows & (predicted != label)).astype(float)
+        given = (codes == label).astype(float)
+        pulled = search.rows.T @ (other * given)
+        matching = search.rows.T @ other
+        candidates = np.flatnonzero((pulled >= 2) & (pulled > OBEYED * matching))
+        k, n = pulled[candidates], matching[candidates]
+        means = [search.rows[:, candidates].T @ (other * judge[:, label]) / n for judge in judges]
+        budget = np.log10(search.weight[candidates] / classes)
+        # The binomial tail is the smaller one: what it does not find, the wider cannot.
+        bound = budget - np.log10(np.maximum(betainc(k, n - k + 1, means[0]), 1e-300))
+        within = regions.within(other, champion[:, label], given) if len(candidates) else 0.0
+        for i in np.argsort(-bound, kind="stable")[:MOST_WEIGHED]:
+            if bound[i] <= best[0]:
+                break
+            rest = other.copy()
+            rest[_rows(search, int(candidates[i]))] = 0.0
+            apart = regions.within(rest, champion[:, label], given)
+            tails = (
+                log_tail(k[i], n[i], means[0][i], within) - np.log(1 - STRICT),
+                # Both judges must hold the label unlikely.
+                log_tail(k[i], n[i], max(means[0][i], means[1][i]), apart) - np.log(STRICT),
+            )
+            value = float(budget[i] - min(tails) / np.log(10))
+            best = max(best, (value, int(candidates[i]), label), key=lambda x: x[0])
+    return best
+
+
+def _rows(search: _Search, pattern: int) -> Ints:
+    start, end = search.rows.indptr[pattern : pattern + 2]
+    return np.asarray(search.rows.indices[start:end], dtype=np.int64)
