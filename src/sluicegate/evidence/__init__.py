@@ -1,0 +1,1 @@
+"""What is remembered: signed statements and the chained ledger."""

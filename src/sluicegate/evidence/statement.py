@@ -1,0 +1,45 @@
+"""Statements: in-toto Statement v1, the form in which everything is attested.
+
+https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sluicegate.core import Artifact, Tampered
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+PREDICATES = "https://sluicegate.dev/predicate/"
+
+ENTRY = PREDICATES + "ledger-entry/v1"
+VERDICT = PREDICATES + "verdict/v1"
+UPDATE = PREDICATES + "update/v1"
+REFUSAL = PREDICATES + "refusal/v1"
+PROMOTION = PREDICATES + "promotion/v1"
+
+
+def statement(
+    subjects: Iterable[Artifact], predicate_type: str, predicate: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the in-toto statement that says `predicate` of `subjects`.
+
+    Raises ValueError without a subject: a statement about nothing attests nothing.
+    """
+    described = [subject.to_dict() for subject in subjects]
+    if not described:
+        raise ValueError("A statement needs at least one subject.")
+    return {
+        "_type": STATEMENT,
+        "subject": described,
+        "predicateType": predicate_type,
+        "predicate": predicate,
+    }
+
+
+def predicate_of(payload: dict[str, Any], predicate_type: str, where: str) -> dict[str, Any]:
+    """Return the predicate of a statement; raises Tampered when it is one of another type."""
+    if payload.get("_type") != STATEMENT or payload.get("predicateType") != predicate_type:
+        raise Tampered(f"{where} is not a statement of type {predicate_type}.")
+    predicate: dict[str, Any] = payload["predicate"]
+    return predicate
