@@ -1,0 +1,125 @@
+"""Data files with manifests: written once, read only after their bytes were verified."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluicegate.core import Artifact, Schema, Tampered, Task
+from sluicegate.core.canonical import sha256_bytes, sha256_file
+from sluicegate.core.schema import HOLDOUT, label_text
+
+from . import files
+from .effects import effect
+from .layout import Layout, numbered
+
+if TYPE_CHECKING:  # `status` reads manifests only, and pandas takes most of a second to import
+    import pandas as pd
+
+FEEDBACK = "feedback.parquet"
+MANIFEST = "manifest.json"
+
+
+@effect
+def write_table(path: Path, frame: pd.DataFrame) -> None:
+    """Write `frame` as parquet, whole or not at all."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    files.write_bytes(path, buffer.getvalue())
+
+
+def write_with_manifest(
+    path: Path, frame: pd.DataFrame, schema: Schema, about: Mapping[str, Any]
+) -> Artifact:
+    """Write `frame` to `path` and what is known of it to the manifest beside it."""
+    write_table(path, frame)
+    sha256 = sha256_file(path)
+    files.write_json(
+        path.with_name(MANIFEST),
+        {
+            **about,
+            "file": path.name,
+            "sha256": sha256,
+            "rows": len(frame),
+            "sources": source_counts(frame, schema),
+            "labels": label_counts(frame, schema),
+        },
+    )
+    return Artifact(f"{path.parent.name}/{path.name}", sha256)
+
+
+def read_verified(path: Path) -> pd.DataFrame:
+    """Return the table in `path` once its bytes have the SHA-256 that its manifest names.
+
+    The manifest is in git; the table comes out of DVC, whose cache is trusted unseen. Raises Missing
+    or Tampered naming the file.
+    """
+    manifest = files.read_json(path.with_name(MANIFEST))
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise Tampered(f"{path} is not there; run `dvc checkout {path}.dvc`.") from error
+    if manifest.get("file") != path.name or sha256_bytes(data) != manifest.get("sha256"):
+        raise Tampered(
+            f"{path} is not the file that {MANIFEST} names; delete it and its cache object, "
+            f"then run `dvc pull {path}.dvc`."
+        )
+    import pandas as pd
+
+    return pd.read_parquet(io.BytesIO(data))
+
+
+def admitted_batches(layout: Layout) -> list[str]:
+    """Return the ids of the admitted batches: those with a manifest, never a glob over data."""
+    folder = layout.root / "batches"
+    return [batch for batch in numbered(folder) if (folder / batch / MANIFEST).is_file()]
+
+
+def read_admitted(layout: Layout, batches: list[str], held_out: bool | None = None) -> pd.DataFrame:
+    """Return the verified rows of `batches` with a `_batch` column.
+
+    `held_out` picks the share that is never trained on (True) or the rest (False); None takes all.
+    """
+    import pandas as pd
+
+    tables = []
+    for batch in batches:
+        table = read_verified(layout.admitted(batch) / FEEDBACK).assign(_batch=batch)
+        tables.append(table if held_out is None else table[table[HOLDOUT] == held_out])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def materials(layout: Layout, batches: list[str]) -> list[Artifact]:
+    """Return what a model is made of: the reference and the admitted batches, by their manifests."""
+    tables = [layout.reference, *(layout.admitted(batch) / FEEDBACK for batch in batches)]
+    return [
+        Artifact(
+            table.relative_to(layout.root).as_posix(),
+            files.read_json(table.with_name(MANIFEST))["sha256"],
+        )
+        for table in tables
+    ]
+
+
+def golden_artifact(layout: Layout) -> Artifact:
+    """Return the golden set by its manifest."""
+    manifest = files.read_json(layout.golden.with_name(MANIFEST))
+    return Artifact("golden/golden.parquet", manifest["sha256"])
+
+
+def source_counts(frame: pd.DataFrame, schema: Schema) -> dict[str, int]:
+    """Return the rows of each source, by its name."""
+    if schema.source is None or schema.source not in frame:
+        return {}
+    counts = frame[schema.source].fillna("").astype(str).value_counts()
+    return {str(name): int(count) for name, count in sorted(counts.items())}
+
+
+def label_counts(frame: pd.DataFrame, schema: Schema) -> dict[str, int]:
+    """Return the rows of each class, by its text; empty for regression."""
+    if schema.task is Task.REGRESSION or schema.label not in frame:
+        return {}
+    counts = frame[schema.label].value_counts()
+    return {label_text(name): int(count) for name, count in counts.items()}

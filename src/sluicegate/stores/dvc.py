@@ -1,0 +1,176 @@
+"""DVC: every data file that matters is one tracked file with a pointer beside it.
+
+Files, never directories: then taking one batch out while keeping the next is a clean commit. DVC is
+not an integrity control (it takes a tampered cache object of mode 444 as up to date), so whoever
+reads data verifies it against its manifest first.
+"""
+
+import contextlib
+import io
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sluicegate.core import CannotDecide, Tampered
+
+from .effects import effect
+from .layout import home_of
+
+_STAGE = re.compile(r"Running stage '([^']+)'")
+_RAISED = re.compile(r"^sluicegate\.core\.errors\.\w+: ")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+@effect
+def init(root: Path, remote: str) -> None:
+    """Make `root` a DVC repository, if it is none, with `remote` as its default remote if it has none."""
+    from dvc.repo import Repo
+
+    with _quiet(root):
+        if not (root / ".dvc").is_dir():
+            Repo.init(str(root)).close()
+        with contextlib.closing(Repo(str(root))) as repo, repo.config.edit("repo") as config:
+            config["core"]["analytics"] = False
+            if not config["core"].get("remote"):
+                config["core"]["remote"] = "local"
+                config["remote"]["local"] = {"url": remote}
+
+
+def default_remote(root: Path) -> str | None:
+    """Return the URL of the default remote, None when there is none."""
+    from dvc.repo import Repo
+
+    with _quiet(root), contextlib.closing(Repo(str(root))) as repo:
+        name = repo.config["core"].get("remote")
+        return str(repo.config["remote"][name]["url"]) if name else None
+
+
+@effect
+def add(root: Path, paths: Sequence[Path]) -> None:
+    """Track `paths` (files) in the cache and write their pointers; the files stay as they are."""
+    # relink=False: the default replaces the file by a link, and a kill between strands the only copy
+    _with_repo(root, lambda repo: repo.add([str(path) for path in paths], relink=False))
+    for path in paths:
+        read_pointer(pointer(path))
+
+
+@effect
+def push(root: Path, paths: Sequence[Path]) -> None:
+    """Copy the cached contents of `paths` to the default remote."""
+    targets = [str(pointer(path)) for path in paths]
+    _with_repo(root, lambda repo: repo.push(targets=targets))
+
+
+@effect
+def checkout(root: Path, paths: Sequence[Path]) -> None:
+    """Bring the files that the pointers of `paths` name into the tree, from the cache or the remote."""
+    for path in paths:
+        read_pointer(pointer(path))
+    targets = [str(pointer(path)) for path in paths]
+    _with_repo(root, lambda repo: repo.pull(targets=targets))
+
+
+@effect
+def share_cache(worktree: Path, root: Path) -> None:
+    """Let the linked worktree use the cache of the workspace at `root`."""
+    config = f"[cache]\n    dir = {root / '.dvc' / 'cache'}\n"
+    (worktree / ".dvc" / "config.local").write_text(config)
+
+
+def pointer(path: Path) -> Path:
+    """Return the path of the pointer to `path`."""
+    return path.with_name(path.name + ".dvc")
+
+
+def read_pointer(path: Path) -> dict[str, Any]:
+    """Return the one output that a pointer of ours names, before DVC itself reads the file.
+
+    Raises Tampered for anything but a single plain file beside the pointer: DVC would follow a path
+    out of the tree, an import or a stage command.
+    """
+    try:
+        data = yaml.safe_load(path.read_text())
+        (out,) = data["outs"]
+        sound = (
+            set(data) == {"outs"}
+            and set(out) <= {"md5", "size", "hash", "path"}
+            and out["path"] == path.name.removesuffix(".dvc")
+            and _MD5.fullmatch(str(out["md5"])) is not None
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError):
+        sound = False
+    if not sound:
+        raise Tampered(f"{path} is not a pointer that sluicegate wrote; restore it from git.")
+    return dict(out)
+
+
+@effect
+def repro(worktree: Path, environment: dict[str, str], tell: Callable[[str], None]) -> None:
+    """Run the pipeline of `worktree` anew; `tell` hears the name of each stage as it starts.
+
+    Nothing is taken from a lock file or the run cache, since whoever can write those could otherwise
+    choose the result. Raises CannotDecide with the last line a failing stage printed.
+    """
+    command = [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"]
+    process = subprocess.Popen(
+        command,
+        cwd=worktree,
+        env=environment | _settings(worktree),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+    )
+    said: list[str] = []
+    with process:
+        for printed in process.stdout or ():
+            said.append(printed.rstrip())
+            if stage := _STAGE.match(printed):
+                tell(stage.group(1))
+    if process.returncode:
+        raise CannotDecide(_failure(said))
+
+
+def _failure(said: list[str]) -> str:
+    started = [found.group(1) for found in map(_STAGE.match, said) if found]
+    errors = [x.split("ERROR: ")[1] for x in said if "ERROR: " in x]
+    own = [x for x in said if x.strip() and not x.startswith(("ERROR", ">", "Running stage", "!"))]
+    told = own[-1].strip() if own else "it printed nothing"
+    if errors and "exited with" not in errors[0]:  # the command ended well, what it made is amiss
+        told = errors[0]
+    name = started[-1] if started else "a stage"
+    return f"The stage {name!r} of dvc.yaml failed: {_RAISED.sub('', told)}"
+
+
+def _with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    with _quiet(root) as said:
+        try:
+            with contextlib.closing(Repo(str(root))) as repo:
+                deed(repo)
+        except DvcException as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else said.getvalue()
+            raise CannotDecide(f"DVC failed in {root}: {first}") from error
+
+
+@contextlib.contextmanager
+def _quiet(root: Path) -> Iterator[io.StringIO]:
+    os.environ.update(_settings(root))
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # --json writes nothing but JSON
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        yield said
+
+
+def _settings(root: Path) -> dict[str, str]:
+    return {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(home_of(root) / "dvc-site")}

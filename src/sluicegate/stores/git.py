@@ -1,0 +1,214 @@
+"""git: the branch that admits, the commits and tags that remember. The only caller of git."""
+
+import errno
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sluicegate.core import CannotDecide, Conflict, Misused
+
+from .effects import effect
+
+STALE_LOCK_SECONDS = 60
+REDIRECTING = frozenset(
+    {
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_COMMON_DIR",
+        "GIT_PREFIX",
+    }
+)
+SERVICE_IDENTITY = {"NAME": "sluicegate", "EMAIL": "sluicegate@localhost"}
+
+
+def run(root: Path, *arguments: str) -> str:
+    """Return what `git ARGUMENTS` prints in `root`; raises CannotDecide with git's own reason."""
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_environment(root) if arguments[0] in ("commit", "tag") else _plain(),
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        why = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1])
+        if any(full in why for full in ("No space left", "Out of diskspace")):
+            raise OSError(errno.ENOSPC, why, str(root))
+        raise CannotDecide(f"git {arguments[0]} failed in {root}: {why}")
+    return done.stdout.strip()
+
+
+def is_repository(root: Path) -> bool:
+    """Tell whether `root` is the top of a git repository."""
+    return (root / ".git").exists()
+
+
+@effect
+def init(root: Path) -> None:
+    """Make `root` a git repository with the branch main."""
+    run(root, "init", "--quiet", "--initial-branch=main")
+
+
+def head(root: Path) -> str:
+    """Return the commit that HEAD names."""
+    return run(root, "rev-parse", "HEAD")
+
+
+def require_branch(root: Path) -> None:
+    """Raise Conflict unless `root` is on a branch and in the middle of nothing."""
+    git_dir = root / run(root, "rev-parse", "--git-dir")
+    for marker, deed in (
+        ("MERGE_HEAD", "merge"),
+        ("rebase-merge", "rebase"),
+        ("rebase-apply", "rebase"),
+        ("CHERRY_PICK_HEAD", "cherry-pick"),
+        ("REVERT_HEAD", "revert"),
+    ):
+        if (git_dir / marker).exists():
+            raise Conflict(f"A {deed} is in progress in {root}; finish or abort it first.")
+    try:
+        run(root, "symbolic-ref", "--quiet", "HEAD")
+    except CannotDecide as error:
+        raise Conflict(f"HEAD is detached in {root}; check out a branch first.") from error
+
+
+def require_committed(root: Path, paths: Sequence[str]) -> None:
+    """Raise Conflict when one of `paths` differs from HEAD: policy is what is committed."""
+    changed = changed_paths(root, paths)
+    if changed:
+        raise Conflict(
+            f"{changed[0]} has uncommitted changes; run "
+            f"`git commit {changed[0]}` (or `git restore {changed[0]}`) first."
+        )
+
+
+def changed_paths(root: Path, paths: Sequence[str]) -> list[str]:
+    """Return those files below `paths` that differ from HEAD, untracked ones included."""
+    status = run(root, "status", "--porcelain", "--untracked-files=all", "-z", "--", *paths)
+    return [entry[3:] if entry[2:3] == " " else entry[2:] for entry in status.split("\0") if entry]
+
+
+@effect
+def commit(root: Path, paths: Sequence[str], message: str) -> str:
+    """Commit exactly `paths` and return the commit; the user's other changes stay as they are."""
+    _clear_stale_lock(root)
+    run(root, "add", "--", *paths)
+    if changed_paths(root, paths):
+        run(root, "commit", "--only", "--no-verify", "--quiet", "-m", message, "--", *paths)
+    return head(root)
+
+
+def commit_all(root: Path, rooms: Sequence[str], message: str) -> str:
+    """Commit every change below those of `rooms` that exist or are tracked."""
+    present = [room for room in rooms if holds_files(root / room) or tracked(root, room)]
+    return commit(root, present, message)
+
+
+def holds_files(path: Path) -> bool:
+    """Tell whether git has anything to add at `path`: it refuses an empty folder."""
+    return path.is_file() or any(each.is_file() for each in path.rglob("*"))
+
+
+@effect
+def discard(root: Path, paths: Sequence[str]) -> None:
+    """Bring the committed files below `paths` back as they are in HEAD, in index and tree."""
+    _clear_stale_lock(root)
+    present = [path for path in paths if (root / path).exists() or tracked(root, path)]
+    if not present:
+        return
+    run(root, "reset", "--quiet", "HEAD", "--", *present)
+    committed = [path for path in paths if tracked(root, path)]
+    if committed:
+        run(root, "checkout", "HEAD", "--", *committed)
+
+
+@effect
+def tag(root: Path, name: str, commit_id: str, message: str) -> None:
+    """Make the annotated tag `name`; one that already names the commit is left as it is."""
+    if run(root, "tag", "--list", name):
+        if run(root, "rev-list", "-n", "1", name) != commit_id:
+            raise Conflict(f"The tag {name} already names another commit; remove or rename it.")
+        return
+    run(root, "tag", "--annotate", name, commit_id, "-m", message)
+
+
+@effect
+def add_worktree(root: Path, path: Path, commit_id: str) -> None:
+    """Check out `commit_id` into a linked worktree at `path`, made anew."""
+    remove_worktree(root, path)
+    run(root, "worktree", "add", "--detach", "--quiet", str(path), commit_id)
+
+
+@effect
+def remove_worktree(root: Path, path: Path) -> None:
+    """Remove the linked worktree at `path`, if there is one."""
+    if path.exists():
+        run(root, "worktree", "remove", "--force", str(path))
+    run(root, "worktree", "prune")
+
+
+def tracked(root: Path, path: str, commit_id: str = "HEAD") -> list[str]:
+    """Return the files at or below `path` in a commit."""
+    listed = run(root, "ls-tree", "-r", "--name-only", "-z", commit_id, "--", path)
+    return [name for name in listed.split("\0") if name]
+
+
+def has_identity(root: Path) -> bool:
+    """Tell whether git knows who commits."""
+    asked = subprocess.run(
+        ["git", "-C", str(root), "var", "GIT_AUTHOR_IDENT"], capture_output=True, check=False
+    )
+    return asked.returncode == 0
+
+
+def identity(root: Path) -> str:
+    """Return who acts, as git knows them, else the service."""
+    for name in ("user.email", "user.name"):
+        asked = subprocess.run(
+            ["git", "-C", str(root), "config", name], capture_output=True, text=True, check=False
+        )
+        if asked.stdout.strip():
+            return asked.stdout.strip()
+    return SERVICE_IDENTITY["NAME"]
+
+
+def require_git() -> None:
+    """Raise Misused when git cannot be run."""
+    try:
+        subprocess.run(["git", "--version"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Misused("git is not installed; install git 2.30 or newer.") from error
+
+
+def _environment(root: Path) -> dict[str, str]:
+    if has_identity(root):
+        return _plain()
+    names = {
+        f"GIT_{role}_{k}": v
+        for role in ("AUTHOR", "COMMITTER")
+        for k, v in SERVICE_IDENTITY.items()
+    }
+    return _plain() | names
+
+
+def _plain() -> dict[str, str]:
+    # A git hook of the user's sets GIT_DIR and GIT_INDEX_FILE, which outrank `-C root`.
+    kept = {name: value for name, value in os.environ.items() if name not in REDIRECTING}
+    return kept | {"LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+def _clear_stale_lock(root: Path) -> None:
+    # We hold the workspace's own lock here. A git of the user's may still be at work, so only a lock
+    # that has outlived any git command is one that a killed process left.
+    lock = root / run(root, "rev-parse", "--git-dir") / "index.lock"
+    try:
+        age = time.time() - lock.stat().st_mtime
+    except FileNotFoundError:
+        return
+    if age > STALE_LOCK_SECONDS:
+        lock.unlink(missing_ok=True)

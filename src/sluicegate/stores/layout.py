@@ -1,0 +1,138 @@
+"""Where everything lies in a workspace."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluicegate.core import Missing
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of the workspace at `root`."""
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        """The policy, the schema and the schedule."""
+        return self.root / "params.yaml"
+
+    @property
+    def suite(self) -> Path:
+        """The Great Expectations suite of the feedback."""
+        return self.root / "expectations" / "feedback.json"
+
+    @property
+    def reference(self) -> Path:
+        """The original training reference."""
+        return self.root / "reference" / "reference.parquet"
+
+    @property
+    def golden(self) -> Path:
+        """The golden set."""
+        return self.root / "golden" / "golden.parquet"
+
+    @property
+    def candidate(self) -> Path:
+        """The champion that a challenger is compared with."""
+        return self.root / "candidate.json"
+
+    @property
+    def ledger(self) -> Path:
+        """One signed file per entry."""
+        return self.root / "ledger"
+
+    @property
+    def inbox(self) -> Path:
+        """The user's drop folder."""
+        return self.root / "inbox"
+
+    @property
+    def home(self) -> Path:
+        """What git ignores: keys, received files, locks, embedded stores."""
+        return self.root / ".sluicegate"
+
+    @property
+    def service_key(self) -> Path:
+        """The service's private key."""
+        return self.home / "keys" / "service.pem"
+
+    @property
+    def secret(self) -> Path:
+        """The workspace's secret, from which pseudonyms and random splits are keyed."""
+        return self.home / "keys" / "secret"
+
+    @property
+    def public_key(self) -> Path:
+        """The service's public key."""
+        return self.root / "trust" / "service.json"
+
+    @property
+    def received(self) -> Path:
+        """Received files by their SHA-256."""
+        return self.home / "received"
+
+    @property
+    def models(self) -> Path:
+        """Model directories by the SHA-256 of their manifests."""
+        return self.home / "models"
+
+    @property
+    def work(self) -> Path:
+        """Linked worktrees in which updates are built."""
+        return self.home / "work"
+
+    def intake(self, batch: str) -> Path:
+        """The record of a receipt."""
+        return self.root / "intake" / batch
+
+    def admitted(self, batch: str) -> Path:
+        """The admitted rows of a batch."""
+        return self.root / "batches" / batch
+
+    def quarantine(self, batch: str) -> Path:
+        """The rows of a batch that were set aside."""
+        return self.root / "quarantine" / batch
+
+    def update(self, update: str) -> Path:
+        """The record of an update."""
+        return self.root / "updates" / update
+
+
+def open_layout(root: Path) -> Layout:
+    """Return the layout of the workspace at `root`; raises Missing where there is none."""
+    layout = Layout(root.resolve())
+    if not layout.params.is_file() or not (layout.root / "dvc.yaml").is_file():
+        raise Missing(
+            f"{root} is not a sluicegate workspace; make one with `sluicegate init {root}`."
+        )
+    if not layout.service_key.is_file():
+        raise Missing(
+            f"{root} has no service key in .sluicegate/keys; a clone is for reading, "
+            "so run this in the workspace itself."
+        )
+    return layout
+
+
+def home_of(root: Path) -> Path:
+    """Return the `.sluicegate` of the workspace that `root` is, or is a linked worktree of."""
+    home = root / ".sluicegate"
+    link = root / ".git"
+    if home.is_dir() or not link.is_file():
+        return home
+    # A linked worktree's .git file names .git/worktrees/NNNN of its repository.
+    git_dir = Path(link.read_text().removeprefix("gitdir:").strip())
+    return git_dir.parents[2] / ".sluicegate"
+
+
+def numbered(folder: Path) -> list[str]:
+    """Return the sorted four-digit names in `folder`."""
+    if not folder.is_dir():
+        return []
+    names = [p.name for p in folder.iterdir() if p.name.isdecimal() and len(p.name) >= 4]
+    return sorted(names, key=int)
+
+
+def next_number(folder: Path) -> str:
+    """Return the number after the last in `folder`, as at least four digits."""
+    return f"{max((int(name) for name in numbered(folder)), default=0) + 1:04d}"

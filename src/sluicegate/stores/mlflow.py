@@ -1,0 +1,169 @@
+"""MLflow: runs, registered versions and aliases. A window and a registry, never the judge.
+
+Aliases have no history and artifacts are not verified, so the truth about the champion is the latest
+signed promotion statement; the alias `champion` mirrors it.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, CannotDecide
+
+from .effects import effect
+from .layout import Layout
+
+UPDATE_TAG = "sluicegate.update"
+DIGEST_TAG = "sluicegate.sha256"
+COMPLETE_TAG = "sluicegate.complete"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one training run is remembered by."""
+
+    update: str
+    model_dir: Path
+    digest: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    datasets: tuple[Artifact, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Registry:
+    """The runs and versions of one registered model."""
+
+    def __init__(self, layout: Layout, model: str, tracking_uri: str | None = None) -> None:
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        from mlflow import MlflowClient
+
+        self.model = model
+        self._artifacts = layout.home / "mlflow" / "artifacts"
+        self._artifacts.mkdir(parents=True, exist_ok=True)
+        self._embedded = tracking_uri is None
+        self._client = MlflowClient(tracking_uri or embedded_uri(layout))
+
+    @effect
+    def log_run(self, run: Run) -> str:
+        """Record `run` with its model directory and return the run's id.
+
+        Found again by its update and its model's digest: a killed retrain is trained anew, maybe on
+        more batches, and its first model must not be registered for the second.
+
+        The tag that says the run is complete is written last, so a killed one is never taken for done.
+        """
+        found = self._find_run(run)
+        if found:
+            return found
+        started = self._client.create_run(
+            self._experiment(),
+            run_name=f"update-{run.update}",
+            tags={UPDATE_TAG: run.update, DIGEST_TAG: run.digest, **run.tags},
+        )
+        run_id = str(started.info.run_id)
+        self._log_numbers(run_id, run)
+        self._log_datasets(run_id, run.datasets)
+        self._client.log_artifacts(run_id, str(run.model_dir), "model")
+        self._client.set_terminated(run_id)
+        self._client.set_tag(run_id, COMPLETE_TAG, "true")
+        return run_id
+
+    @effect
+    def register(self, run_id: str, digest: str) -> int:
+        """Return the version of the registered model made from `run_id`, made if it is not there."""
+        self._ensure_model()
+        for version in self._client.search_model_versions(f"name='{self.model}'"):
+            if version.run_id == run_id:
+                return int(version.version)
+        artifacts = self._client.get_run(run_id).info.artifact_uri
+        made = self._client.create_model_version(
+            self.model, source=f"{artifacts}/model", run_id=run_id, tags={DIGEST_TAG: digest}
+        )
+        return int(made.version)
+
+    @effect
+    def set_alias(self, alias: str, version: int) -> None:
+        """Point `alias` to `version`."""
+        self._client.set_registered_model_alias(self.model, alias, str(version))
+
+    @effect
+    def drop_alias(self, alias: str) -> None:
+        """Remove `alias`, if it is there."""
+        self._client.delete_registered_model_alias(self.model, alias)
+
+    def alias(self, alias: str) -> int | None:
+        """Return the version that `alias` points to, None when there is none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return int(self._client.get_model_version_by_alias(self.model, alias).version)
+        except MlflowException:
+            return None
+
+    @effect
+    def log_page(self, run_id: str, path: Path) -> None:
+        """Keep the file `path` beside the run's model."""
+        self._client.log_artifact(run_id, str(path), "evidence")
+
+    def _experiment(self) -> str:
+        found = self._client.get_experiment_by_name(self.model)
+        if found:
+            return str(found.experiment_id)
+        location = self._artifacts.as_uri() if self._embedded else None
+        return str(self._client.create_experiment(self.model, artifact_location=location))
+
+    def _find_run(self, run: Run) -> str | None:
+        wanted = {UPDATE_TAG: run.update, DIGEST_TAG: run.digest, COMPLETE_TAG: "true"}
+        query = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in wanted.items())
+        found = self._client.search_runs([self._experiment()], query, max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def _ensure_model(self) -> None:
+        if not self._client.search_registered_models(f"name='{self.model}'"):
+            self._client.create_registered_model(self.model)
+
+    def _log_numbers(self, run_id: str, run: Run) -> None:
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(
+            run_id,
+            metrics=[Metric(name, float(value), now, 0) for name, value in run.metrics.items()],
+            params=[Param(name, str(value)[:500]) for name, value in run.params.items()],
+        )
+
+    def _log_datasets(self, run_id: str, datasets: tuple[Artifact, ...]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        context = InputTag("mlflow.data.context", "training")
+        inputs = [
+            DatasetInput(
+                Dataset(each.name, each.sha256[:36], "dvc", json.dumps({"uri": each.uri})),
+                [context],
+            )
+            for each in datasets
+        ]
+        if inputs:
+            self._client.log_inputs(run_id, datasets=inputs)
+
+
+def embedded_uri(layout: Layout) -> str:
+    """Return the tracking URI of the workspace's own store."""
+    return f"sqlite:///{layout.home / 'mlflow' / 'mlflow.db'}"
+
+
+def open_registry(layout: Layout, model: str, tracking_uri: str | None = None) -> Registry:
+    """Return the registry; raises CannotDecide when MLflow cannot be reached."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return Registry(layout, model, tracking_uri)
+    except MlflowException as error:
+        where = tracking_uri or embedded_uri(layout)
+        raise CannotDecide(f"MLflow at {where} cannot be used: {error}") from error

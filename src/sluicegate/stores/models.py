@@ -1,0 +1,139 @@
+"""Models on disk: hashed whole, refused unless data-only, loaded with our own list of types.
+
+No pickle in any form: loading one runs whatever its author wrote. The trusted types are ours; the
+list inside an artifact is its author's word.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import yaml
+
+from sluicegate.core import CannotDecide, Schema, Tampered, Task
+from sluicegate.core.canonical import sha256_bytes, sha256_file, sha256_json
+
+DATA_SUFFIXES = frozenset({".skops", ".json", ".yaml", ".yml", ".txt", ".md"})
+TRUSTED_TYPES = frozenset(
+    {
+        "numpy.dtype",
+        "sklearn.tree._tree.Tree",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded model that answers in the schema's order of classes."""
+
+    estimator: Any
+    schema: Schema
+    size: int
+
+    def scores(self, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Return class probabilities, shape (rows, classes), or predictions, shape (rows,).
+
+        Classes that the model has never seen have probability 0. An empty frame gives an empty array.
+        """
+        classification = self.schema.task is Task.CLASSIFICATION
+        if frame.empty:
+            return np.empty((0, len(self.schema.classes)) if classification else (0,))
+        features = frame[self.schema.feature_names]
+        if not classification:
+            return np.asarray(self.estimator.predict(features), dtype=float)
+        answers = np.asarray(self.estimator.predict_proba(features), dtype=float)
+        columns = self.schema.label_codes(pd.Series(list(self.estimator.classes_)))
+        if (columns < 0).any():
+            raise CannotDecide("The model knows classes that data.classes in params.yaml lacks.")
+        scores = np.zeros((len(frame), len(self.schema.classes)))
+        scores[:, columns] = answers
+        return scores
+
+
+def manifest(directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file below `directory` by its relative path.
+
+    Raises Tampered for a link or anything else that is no plain file.
+    """
+    digests = {}
+    for path in sorted(directory.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise Tampered(f"{path.relative_to(directory)} in the model is not a plain file.")
+        if path.is_file():
+            digests[path.relative_to(directory).as_posix()] = sha256_file(path)
+    return digests
+
+
+def digest(directory: Path) -> str:
+    """Return the SHA-256 of the model directory's manifest."""
+    return sha256_json(manifest(directory))
+
+
+def require_data_only(directory: Path) -> None:
+    """Raise CannotDecide unless `directory` is an MLflow model whose files all are data."""
+    if not (directory / "MLmodel").is_file():
+        raise CannotDecide(
+            f"The trainer wrote no MLflow model to {directory.name}/ (MLmodel is missing); "
+            "end train.py with mlflow.sklearn.save_model(..., serialization_format='skops')."
+        )
+    for name in manifest(directory):
+        if name != "MLmodel" and Path(name).suffix not in DATA_SUFFIXES:
+            raise CannotDecide(
+                f"The model holds {name}, which is not a data-only format; save it as skops "
+                "(mlflow.sklearn.save_model(..., serialization_format='skops')), never as a pickle."
+            )
+    _skops_file(directory)
+
+
+def load(directory: Path, expected: str, schema: Schema) -> Model:
+    """Return the model in `directory` once all of it has the digest `expected`.
+
+    Raises Tampered when it has not, CannotDecide when it is not data-only or names other types.
+    """
+    if not directory.is_dir():
+        raise Tampered(f"The model {expected[:12]} is not in {directory.parent}; restore it.")
+    require_data_only(directory)
+    name = _skops_file(directory)
+    data = (directory / name).read_bytes()
+    # The bytes that are loaded are the bytes that were hashed: the file may change in between.
+    if sha256_json(manifest(directory) | {name: sha256_bytes(data)}) != expected:
+        raise Tampered(f"The model in {directory} is not the one recorded ({expected[:12]}).")
+    return Model(_load_skops(data), schema, len(data))
+
+
+def _skops_file(directory: Path) -> str:
+    try:
+        described = yaml.safe_load((directory / "MLmodel").read_text())
+        flavors = described["flavors"]
+        name = str(flavors["sklearn"]["pickled_model"])
+        plain = flavors["python_function"].get("loader_module") == "mlflow.sklearn"
+        code = any("code" in flavor and flavor["code"] for flavor in flavors.values())
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise CannotDecide(
+            "The model's MLmodel file has no scikit-learn flavour; save it with mlflow.sklearn."
+        ) from error
+    if not plain or code:
+        raise CannotDecide("The model's MLmodel file names code to run; save a model without code.")
+    if Path(name).name != name or Path(name).suffix != ".skops":
+        raise CannotDecide(
+            f"The model's MLmodel file names {name}; save it with serialization_format='skops'."
+        )
+    if not (directory / name).is_file():
+        raise CannotDecide(f"The model's MLmodel file names {name}, which is not there.")
+    return name
+
+
+def _load_skops(data: bytes) -> Any:
+    import skops.io
+
+    foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - TRUSTED_TYPES)
+    if foreign:
+        raise CannotDecide(
+            f"The model holds the type {foreign[0]}, which sluicegate does not trust; "
+            "build it from scikit-learn's own estimators."
+        )
+    return skops.io.loads(data, trusted=sorted(TRUSTED_TYPES))

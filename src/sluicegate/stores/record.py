@@ -1,0 +1,188 @@
+"""The record: keys, signed statements, ledger files, and the journal of what is being written.
+
+Everything that one deed changes is committed to git at once, its ledger entry included, so that git
+is the transaction. The journal names the paths of the deed under way; after a kill, whatever of them
+is not committed is moved aside, and the same command starts afresh.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, Conflict, Missing, Tampered
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry, sign_entry
+from sluicegate.evidence.signing import new_key, public_key, sign, verify
+from sluicegate.evidence.statement import statement
+
+from . import dvc, files, git
+from .effects import effect
+from .layout import Layout
+
+ROOMS = ("ledger", "intake", "batches", "quarantine", "updates")
+"""What only sluicegate writes in a workspace."""
+
+
+def make_keys(layout: Layout) -> None:
+    """Make the service key and the workspace's secret, mode 0600, where there are none."""
+    if not layout.service_key.exists():
+        files.write_bytes(layout.service_key, new_key(), 0o600)
+    if not layout.secret.exists():
+        files.write_bytes(layout.secret, secrets.token_bytes(32), 0o600)
+    layout.service_key.parent.chmod(0o700)
+    files.write_json(layout.public_key, public_of(layout))
+
+
+def private_of(layout: Layout) -> bytes:
+    """Return the service's private key; raises Conflict when others may read it."""
+    for path in (layout.service_key, layout.secret):
+        if path.stat().st_mode & 0o077:
+            raise Conflict(f"{path} can be read by others; run `chmod 600 {path}`.")
+    return layout.service_key.read_bytes()
+
+
+def public_of(layout: Layout) -> dict[str, Any]:
+    """Return the service's public key, from the private one: trust/ is anybody's who can commit."""
+    if not layout.service_key.is_file():
+        raise Missing(f"There is no service key in {layout.service_key.parent}.")
+    return public_key(private_of(layout))
+
+
+def derived_key(layout: Layout, purpose: str) -> bytes:
+    """Return the key for one `purpose`, derived from the workspace's secret."""
+    return hmac.new(layout.secret.read_bytes(), purpose.encode(), hashlib.sha256).digest()
+
+
+def write_statement(
+    layout: Layout,
+    path: Path,
+    subjects: Sequence[Artifact],
+    predicate_type: str,
+    predicate: dict[str, Any],
+) -> Artifact:
+    """Sign what is said of `subjects`, write it to `path` and return the file as an artifact."""
+    signed = sign(statement(subjects, predicate_type, predicate), private_of(layout))
+    files.write_json(path, signed)
+    return Artifact(str(path.relative_to(layout.root)), sha256_file(path))
+
+
+def read_statement(layout: Layout, path: Path) -> dict[str, Any]:
+    """Return the verified statement in `path`; raises Tampered or Missing."""
+    where = str(path.relative_to(layout.root))
+    return verify(files.read_json(path), public_of(layout), where)
+
+
+@effect
+def append(
+    layout: Layout,
+    verb: str,
+    subjects: Sequence[Artifact],
+    details: Mapping[str, Any],
+    time: str,
+) -> Path:
+    """Write the next ledger entry and return its file."""
+    last = _files(layout)[-1:]
+    previous = envelope_digest(files.read_json(last[0])) if last else None
+    sequence = int(last[0].stem) + 1 if last else 1
+    entry = Entry(
+        sequence=sequence,
+        previous=previous,
+        time=time,
+        who=git.identity(layout.root),
+        verb=verb,
+        subjects=tuple(subjects),
+        details=dict(details),
+    )
+    path = layout.ledger / f"{sequence:06d}.json"
+    files.write_json(path, sign_entry(entry, private_of(layout)))
+    return path
+
+
+def received(layout: Layout) -> list[str]:
+    """Return the ids of the batches whose receipt is committed: half-written ones do not count."""
+    names = git.tracked(layout.root, "intake")
+    return sorted((n.split("/")[1] for n in names if n.endswith("/manifest.json")), key=int)
+
+
+def admitted_in(layout: Layout, commit_id: str) -> list[str]:
+    """Return the ids of the batches that a commit admits; the tree may already hold others."""
+    names = git.tracked(layout.root, "batches", commit_id)
+    return sorted((n.split("/")[1] for n in names if n.endswith("/manifest.json")), key=int)
+
+
+def head(layout: Layout) -> str | None:
+    """Return the digest of the ledger's last entry."""
+    last = _files(layout)[-1:]
+    return envelope_digest(files.read_json(last[0])) if last else None
+
+
+def backwards(layout: Layout) -> Iterator[Entry]:
+    """Yield the verified entries from the last to the first, each linked to the one after it."""
+    public = public_of(layout)
+    expected: str | None = None
+    for path in reversed(_files(layout)):
+        envelope = files.read_json(path)
+        where = f"ledger/{path.name}"
+        if expected is not None and envelope_digest(envelope) != expected:
+            raise Tampered(f"{where} is not the entry that the next one follows.")
+        entry = read_entry(envelope, public, where)
+        yield entry
+        expected = entry.previous
+
+
+@contextlib.contextmanager
+def writing(layout: Layout, deed: str, paths: Sequence[str]) -> Iterator[None]:
+    """Hold the workspace's lock while `deed` writes below `paths`, and undo what is left half done."""
+    with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
+        recover(layout)
+        git.require_branch(layout.root)
+        files.write_json(_journal(layout), {"deed": deed, "paths": list(paths)})
+        try:
+            yield
+        except BaseException:
+            recover(layout)
+            raise
+        _journal(layout).unlink()
+
+
+def recover(layout: Layout) -> None:
+    """Move aside whatever a broken-off deed left uncommitted; call only under the lock."""
+    if not _journal(layout).exists():
+        return
+    paths = files.read_json(_journal(layout))["paths"]
+    git.discard(layout.root, paths)
+    committed = {name for path in paths for name in git.tracked(layout.root, path)}
+    _set_aside(layout, paths, committed)
+    pointed = (layout.root / name.removesuffix(".dvc") for name in committed if name[-4:] == ".dvc")
+    lost = [path for path in pointed if not path.exists()]
+    if lost:
+        dvc.checkout(layout.root, lost)
+    _journal(layout).unlink()
+
+
+def _set_aside(layout: Layout, paths: Sequence[str], committed: set[str]) -> None:
+    leftovers = layout.home / "leftovers" / f"{os.getpid()}-{secrets.token_hex(4)}"
+    for path in paths:
+        for file in sorted((layout.root / path).rglob("*")):
+            name = file.relative_to(layout.root).as_posix()
+            # a committed pointer's data file is not tracked by git and stays
+            if file.is_file() and name not in committed and f"{name}.dvc" not in committed:
+                (leftovers / name).parent.mkdir(parents=True, exist_ok=True)
+                file.replace(leftovers / name)
+        # an empty folder would take a batch's number, and git commits none
+        for folder in sorted((layout.root / path).rglob("*"), reverse=True):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _journal(layout: Layout) -> Path:
+    return layout.home / "journal.json"
+
+
+def _files(layout: Layout) -> list[Path]:
+    return sorted(layout.ledger.glob("[0-9]*.json"))

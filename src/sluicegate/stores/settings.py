@@ -1,0 +1,227 @@
+"""params.yaml: read, checked key by key, and written by init without losing its comments."""
+
+import io
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sluicegate.core import Column, Kind, Missing, Misused, Schema, Task
+from sluicegate.core.measures import MEASURES
+from sluicegate.core.schema import RESERVED
+from sluicegate.gates import Policy
+from sluicegate.gates.policy import parse_limits
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Section):
+    """Which column of the feedback is what."""
+
+    label: str
+    task: Task
+    classes: tuple[bool | int | float | str, ...] = ()
+    source: str | None = None
+    time: str | None = None
+    id: str | None = None
+    sensitive: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    columns: dict[str, Kind]
+
+    @model_validator(mode="after")
+    def _columns_have_one_role(self) -> "Data":
+        roles = [name for name in (self.label, self.source, self.time, self.id) if name]
+        named = [*self.columns, *roles]
+        for name in named:
+            if named.count(name) > 1:
+                raise ValueError(f"{name} is named in two roles")
+            if name in RESERVED:
+                raise ValueError(f"{name} is a column of sluicegate's own, so rename it")
+        return self
+
+    @model_validator(mode="after")
+    def _pseudonyms_are_categories(self) -> "Data":
+        for name in self.sensitive:
+            if name in (self.label, self.time):
+                raise ValueError(f"{name} is the label or the time and cannot be pseudonymised")
+            if self.columns.get(name, Kind.CATEGORICAL).is_number:
+                raise ValueError(f"{name} is sensitive, so its kind must be categorical")
+        return self
+
+
+class Reading(_Section):
+    """The most that a delivered file may hold."""
+
+    max_bytes: int = Field(2_000_000_000, gt=0)
+    max_rows: int = Field(5_000_000, gt=0)
+    max_columns: int = Field(5_000, gt=0)
+
+
+class Checks(_Section):
+    """What the checks need to know."""
+
+    min_rows: int = Field(30, ge=2)
+    max_source_share: float = Field(0.2, gt=0, le=1)
+    drift: Literal["auto", "alibi", "scipy"] = "auto"
+
+
+class Compare(_Section):
+    """How a challenger is compared with the champion."""
+
+    primary: str
+    slice_rows: int = Field(20, ge=2)
+    slice_margin: float = Field(0.02, ge=0, le=1)
+    resamples: int = Field(2000, ge=200)
+    held_out: float = Field(0.1, ge=0, le=0.5)
+
+
+class Approval(_Section):
+    """When a human has to say yes."""
+
+    when: Literal["always", "on_divergence", "never"] = "on_divergence"
+
+
+class Schedule(_Section):
+    """Cron lines of the runner, in UTC; null switches one off."""
+
+    intake: str | None = None
+    retrain: str | None = None
+
+
+class Mlflow(_Section):
+    """Where runs and models are registered; null is the workspace's own store."""
+
+    tracking_uri: str | None = None
+
+
+class Settings(_Section):
+    """All of params.yaml."""
+
+    model: str
+    seed: int
+    data: Data
+    reading: Reading = Reading()
+    checks: Checks
+    compare: Compare
+    gates: dict[Literal["intake", "candidate"], dict[str, dict[str, Any]]]  # judged by parse_limits
+    not_applicable: tuple[str, ...] = ()
+    approval: Approval
+    schedule: Schedule
+    mlflow: Mlflow = Mlflow()
+    train: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _primary_metric_is_known(self) -> "Settings":
+        known = MEASURES[self.data.task]
+        if self.compare.primary not in known:
+            raise ValueError(f"compare.primary must be one of {', '.join(known)}")
+        return self
+
+    @property
+    def schema_(self) -> Schema:
+        """Return the schema of the feedback."""
+        data = self.data
+        return Schema(
+            task=data.task,
+            label=data.label,
+            features=tuple(Column(name, kind) for name, kind in data.columns.items()),
+            classes=data.classes,
+            source=data.source,
+            time=data.time,
+            id=data.id,
+            sensitive=data.sensitive,
+            slices=data.slices,
+        )
+
+    def policy(self, gate: Literal["intake", "candidate"]) -> Policy:
+        """Return the policy of one gate; raises Misused naming the key that is wrong."""
+        if gate not in self.gates:
+            raise Misused(f"params.yaml has no gates.{gate}; nothing would be judged.")
+        limits = parse_limits(self.gates[gate], f"params.yaml: gates.{gate}")
+        return Policy(gate, limits, self.not_applicable)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is written twice: the later one would win over what a reviewer reads."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping, its keys all different."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"the key {key} is written twice")
+        return super().construct_mapping(node, deep)
+
+
+def read_settings(path: Path) -> Settings:
+    """Return the settings in the file at `path`; raises Misused naming the key and the mend."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Missing(f"{path} is not there; restore it with `git restore params.yaml`.") from error
+    except UnicodeDecodeError as error:
+        raise Misused(f"{path} is not UTF-8; save it as UTF-8.") from error
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, where: str) -> Settings:
+    """Return the settings in the YAML `text`, which came from `where`."""
+    try:
+        settings = Settings.model_validate(yaml.load(text, _Loader))  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise Misused(f"{where} is not valid YAML: {str(error).splitlines()[0]}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise Misused(f"{where}: {key}: {first['msg'].lower()}.") from error
+    settings.policy("intake"), settings.policy("candidate")
+    return settings
+
+
+def _unambiguous(value: Any) -> Any:
+    """Return `value` with those texts quoted that YAML 1.1 or 1.2 would read as something else."""
+    if isinstance(value, dict):
+        return {_unambiguous(key): _unambiguous(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_unambiguous(each) for each in value]
+    if isinstance(value, str) and _read_as(value) != value:
+        from ruamel.yaml.scalarstring import SingleQuotedScalarString
+
+        return SingleQuotedScalarString(value)
+    return value
+
+
+def _read_as(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        return None
+
+
+def fill(template: str, values: dict[str, Any]) -> str:
+    """Return the YAML `template` with `values` set, its comments kept.
+
+    Keys are dotted; after a `|` the rest is one key, dots included. The value `...` removes a key.
+    """
+    from ruamel.yaml import YAML
+
+    editor = YAML()
+    editor.width = 100
+    editor.indent(mapping=2, sequence=4, offset=2)
+    document = editor.load(template)
+    for dotted, value in values.items():
+        path, bar, whole = dotted.partition("|")
+        *parents, last = [*path.split("."), *([whole] if bar else [])]
+        node = document
+        for parent in parents:
+            node = node[parent]
+        if value is ...:
+            node.pop(last, None)
+        else:
+            node[last] = _unambiguous(value)
+    out = io.StringIO()
+    editor.dump(document, out)
+    return out.getvalue()
