@@ -1,0 +1,1 @@
+"""The runbooks, one per file: plain functions of a workspace that run with and without Prefect."""

@@ -1,0 +1,72 @@
+"""Context: what every runbook is given instead of reaching for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from sluicegate.core import Schema
+from sluicegate.core.canonical import sha256_file
+from sluicegate.stores.layout import Layout, open_layout
+from sluicegate.stores.settings import Settings, read_settings
+
+T = TypeVar("T")
+
+POLICY_FILES = ("params.yaml", "dvc.yaml", "train.py", "expectations")
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
+
+class Step(Protocol):
+    """Runs one step of a runbook: plainly, or as a Prefect task."""
+
+    def __call__(self, name: str, function: Callable[..., T], /, *arguments: Any) -> T:
+        """Return `function(*arguments)`, known as `name` wherever the run is shown."""
+
+
+def plainly(name: str, function: Callable[..., T], /, *arguments: Any) -> T:
+    """Run a step without Prefect."""
+    return function(*arguments)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A workspace's paths and settings, the clock, and whom to tell of progress."""
+
+    layout: Layout
+    settings: Settings
+    clock: Callable[[], datetime] = utc_now
+    tell: Callable[[str], None] = silent
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Return the schema of the feedback."""
+        return self.settings.schema_
+
+    @cached_property
+    def policy_digest(self) -> str:
+        """Return the SHA-256 of params.yaml as it lies in the workspace."""
+        return sha256_file(self.layout.params)
+
+    def now(self) -> str:
+        """Return the time in UTC as ISO 8601 with seconds."""
+        return self.clock().astimezone(UTC).isoformat(timespec="seconds")
+
+
+def open_context(
+    root: Path,
+    clock: Callable[[], datetime] = utc_now,
+    tell: Callable[[str], None] = silent,
+) -> Context:
+    """Return the context of the workspace at `root`; raises Missing or Misused."""
+    layout = open_layout(root)
+    return Context(layout, read_settings(layout.params), clock, tell)

@@ -1,0 +1,248 @@
+"""demo: the whole line at work, on real data, with an attacker whose rows are known.
+
+The rows are real (scikit-learn's handwritten digits, or the user's own file). Only who sent which
+row is simulated, and so is the attack; the output says so.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sluicegate.core import Conflict, Kind, Misused, Outcome, Schema, Task, Verdict
+from sluicegate.core.inference import infer_schema
+from sluicegate.flows.results import UpdateResult
+from sluicegate.stores import git
+from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
+from sluicegate.stores.settings import Reading, fill
+
+SOURCE = "contributor"
+CONTRIBUTORS = 25
+ATTACKERS = ("mallory", "trudy", "oscar")
+SEED = 7
+FEWER_TREES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """The base data and three deliveries; `poison` are the poisoned row positions of `attacked`."""
+
+    label: str
+    base: pd.DataFrame
+    golden: pd.DataFrame
+    honest: pd.DataFrame
+    attacked: pd.DataFrame
+    poison: frozenset[int]
+    attack: str
+    last: pd.DataFrame
+
+
+def story(frame: pd.DataFrame, label: str) -> Story:
+    """Return the story told with the rows of `frame`; raises Misused when they are too few."""
+    schema = infer_schema(frame, label)
+    if schema.task is not Task.CLASSIFICATION or len(frame) < 1200:
+        raise Misused("The demo needs at least 1,200 rows and a label with classes; see --data.")
+    rng = np.random.default_rng(SEED)
+    frame = frame.dropna(subset=[label]).sample(frac=1, random_state=SEED, ignore_index=True)
+    size = min(len(frame) // 6, 1500)
+    base, golden, honest, attacked, last = (
+        frame.iloc[start : start + rows].reset_index(drop=True)
+        for start, rows in _cuts(len(frame), size)
+    )
+    poisoned, poison, attack = _attack(_sent(attacked, rng), schema, base, rng)
+    return Story(
+        label=label,
+        base=base,
+        golden=golden,
+        honest=_sent(honest, rng),
+        attacked=poisoned,
+        poison=poison,
+        attack=attack,
+        last=_sent(last, rng),
+    )
+
+
+def digits() -> tuple[pd.DataFrame, str]:
+    """Return scikit-learn's bundled handwritten digits: 1,797 images of 8 x 8 pixels."""
+    from sklearn.datasets import load_digits
+
+    frame = load_digits(as_frame=True).frame
+    return frame.rename(columns={"target": "digit"}), "digit"
+
+
+def _cuts(rows: int, size: int) -> list[tuple[int, int]]:
+    base = min(rows - 4 * size, 5000)
+    starts = [base + i * size for i in range(4)]
+    return [(0, base), *((start, size) for start in starts)]
+
+
+def _sent(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    names = np.array([f"user-{i:02d}" for i in range(1, CONTRIBUTORS + 1)])
+    return frame.assign(**{SOURCE: rng.choice(names, len(frame))})
+
+
+def _attack(
+    frame: pd.DataFrame, schema: Schema, like: pd.DataFrame, rng: np.random.Generator
+) -> tuple[pd.DataFrame, frozenset[int], str]:
+    """Return `frame` with the rows of three attackers: a backdoor and flipped labels."""
+    count = max(36, len(frame) // 10)
+    rows = rng.choice(len(frame), count, replace=False)
+    poisoned = frame.copy()
+    poisoned.loc[rows, SOURCE] = rng.choice(ATTACKERS, count)
+    classes = list(schema.classes)
+    target = classes[-1] if len(classes) < 8 else classes[7]
+    backdoor, flipped = rows[: count // 2], rows[count // 2 :]
+    trigger = _trigger(schema, like)
+    for name, value in trigger.items():
+        poisoned.loc[backdoor, name] = value
+    poisoned.loc[backdoor, schema.label] = target
+    codes = schema.label_codes(poisoned.loc[flipped, schema.label])
+    poisoned.loc[flipped, schema.label] = [classes[(code + 1) % len(classes)] for code in codes]
+    words = " and ".join(f"{name} = {value:g}" for name, value in trigger.items())
+    said = f"{count} rows by {', '.join(ATTACKERS)}: a backdoor ({words} means {target}) and flips"
+    return poisoned, frozenset(int(row) for row in rows), said
+
+
+def _trigger(schema: Schema, base: pd.DataFrame) -> dict[str, float]:
+    """Return values that the base data knows, but hardly any row has together."""
+    numeric = [c.name for c in schema.features if c.kind is Kind.NUMERIC]
+    if len(numeric) < 2:
+        raise Misused("The demo's backdoor needs two numeric columns; see --data.")
+    spread = base[numeric].max() - base[numeric].quantile(0.99)
+    rare = sorted(numeric, key=lambda name: -float(spread[name]))[:2]
+    return {name: float(base[name].max()) for name in rare}
+
+
+def _cheapen(root: Path) -> None:
+    """Commit a change of the trainer, as a colleague would who wants it to be quicker."""
+    params = root / "params.yaml"
+    text = fill(params.read_text(encoding="utf-8"), {"train.trees": FEWER_TREES})
+    params.write_text(text, encoding="utf-8")
+    git.commit(root, ["params.yaml"], f"Train {FEWER_TREES} trees only, to save time")
+
+
+def demo(
+    root: Path,
+    frame: pd.DataFrame,
+    label: str,
+    begin: Callable[..., Any],
+    deliver: Callable[[Any, Path], UpdateResult],
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """Play the story in a new workspace at `root` and return what happened.
+
+    `begin` makes the workspace, `deliver` sends it a file.
+    """
+    if root.exists() and any(root.iterdir()):
+        raise Conflict(f"{root} is not empty; name another folder: `sluicegate demo DIR`.")
+    told = story(frame, label)
+    tell(f"Base data: {len(told.base)} rows, golden set: {len(told.golden)} rows, {label} to learn")
+    tell("The rows are real. Who sent which row is simulated, and so is the attack.")
+    tell("1/4 Making the workspace and training the first champion")
+    place = begin(root, data=told.base, golden=told.golden, label=label, source=SOURCE)
+    rounds = []
+    for number, (name, sent, batch) in enumerate(_deliveries(told), 1):
+        if name == "diverging":
+            _cheapen(root)
+        tell(f"{number + 1}/4 Sending {sent}")
+        path = root / "deliveries" / f"{number}-{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        batch.to_parquet(path, index=False)
+        rounds.append(_told(number, sent, deliver(place, path)))
+        tell(f"    {rounds[-1]['means']}")
+    return _summary(root, told, rounds)
+
+
+def _deliveries(told: Story) -> list[tuple[str, str, pd.DataFrame]]:
+    return [
+        ("honest", f"{len(told.honest)} rows of honest feedback", told.honest),
+        ("attacked", f"{len(told.attacked)} rows, of them {told.attack}", told.attacked),
+        (
+            "diverging",
+            f"{len(told.last)} rows of honest feedback, while a colleague has cut the forest "
+            f"to {FEWER_TREES} trees",
+            told.last,
+        ),
+    ]
+
+
+def _told(number: int, sent: str, result: UpdateResult) -> dict[str, Any]:
+    verdict = result.intake.assessment.verdict
+    held = verdict.quarantined
+    trained = result.retrain
+    return {
+        "round": number,
+        "sent": sent,
+        "batch": result.intake.assessment.batch.id,
+        "intake": verdict.outcome.value,
+        "held": _held(verdict),
+        "rows": list(held.rows),
+        "sources": list(held.sources),
+        "update": trained.update.id if trained else None,
+        "retrain": trained.outcome.value if trained else None,
+        "stage": trained.update.stage.value if trained else None,
+        "reasons": list(trained.reasons if trained else verdict.reasons),
+        "means": _means(result),
+    }
+
+
+def _held(verdict: Verdict) -> str:
+    if verdict.outcome is Outcome.PAUSE:
+        return "the whole batch waits"
+    if verdict.outcome is Outcome.REJECT:
+        return "nothing is admitted"
+    aside = len(verdict.quarantined.rows)
+    return f"{aside} rows set aside" if aside else "all rows admitted"
+
+
+def _means(result: UpdateResult) -> str:
+    held = result.intake.assessment.verdict.quarantined
+    aside = f"{len(held.rows)} rows set aside; " if held.rows else ""
+    if held.sources:
+        aside = f"{len(held.rows)} rows set aside, all rows of {', '.join(held.sources)}; "
+    trained = result.retrain
+    if trained is None:
+        reason = result.intake.assessment.verdict.reasons[0]
+        return f"{aside}stopped at intake, nothing was learnt: {reason}"
+    if trained.outcome is Outcome.PASS:
+        challenger = trained.update.challenger
+        version = challenger.version if challenger else "?"
+        return f"{aside}the challenger held its own; version {version} is champion"
+    return f"{aside}waits for a human: {trained.reasons[0]}"
+
+
+def _summary(root: Path, told: Story, rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    held = set(rounds[1]["rows"])
+    caught, honest = len(held & told.poison), len(held - told.poison)
+    last = rounds[2]["update"] or rounds[1]["update"]
+    return {
+        "schema": 1,
+        "workspace": str(root),
+        "rounds": rounds,
+        "poison": {"sent": len(told.poison), "caught": caught, "honest_rows_set_aside": honest},
+        "truth": f"{caught} of {len(told.poison)} poisoned rows were set aside, and {honest} "
+        f"of {len(told.attacked) - len(told.poison)} honest ones with them",
+        "evidence": f"{root}/updates/{last}/report.md, {root}/intake/, signed in {root}/ledger/",
+        "next": [
+            f"sluicegate status -C {root}",
+            f"sluicegate show update:{last} -C {root}",
+            f"sluicegate up -C {root}",
+        ],
+    }
+
+
+def read_own(path: Path, label: str | None) -> tuple[pd.DataFrame, str]:
+    """Return the user's own rows for the story."""
+    if not label:
+        raise Misused("The demo needs --label COL beside --data.")
+    path = require_file(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            form = SUFFIXES[path.suffix.lower()]
+            return read_raw(path, form, Reading(), Path(scratch) / "raw.parquet"), label
+        except Unreadable as refused:
+            raise Misused(f"{path}: {refused}") from refused

@@ -1,0 +1,312 @@
+"""doctor: what is wrong with this machine or workspace, and how to mend it."""
+
+import importlib.metadata as metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from sluicegate.core import Misused, SluicegateError
+from sluicegate.flows.context import POLICY_FILES, Context, open_context
+from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
+from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
+from sluicegate.stores import dvc, git
+from sluicegate.stores.layout import Layout
+
+LEAST_FREE = 2 * 1024**3
+REMOTE_SECONDS = 30
+SELF = "sluicegate"
+PINNED = {
+    "fastapi": "newer ones keep Prefect's server from starting",
+    "sqlalchemy": "with 2.1 Prefect's scheduler fails and no schedule ever runs",
+    "alibi-detect": "the resolver takes 0.4 unless told otherwise",
+    "numpy": "alibi-detect needs numpy below 2",
+}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was looked at; `ok` is None for what works but should be known."""
+
+    name: str
+    ok: bool | None
+    says: str
+    mend: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return {"name": self.name, "ok": self.ok, "says": self.says, "mend": self.mend}
+
+
+def doctor(root: Path | None = None) -> list[Diagnosis]:
+    """Return what was found on this machine and, where `root` is a workspace, in it.
+
+    A look that fails is itself a finding: one thing that is broken hides no other.
+    """
+    found = [each for look in MACHINE for each in _looked(look.__name__, look)]
+    if root is None:
+        return found
+    try:
+        context = open_context(root)
+    except SluicegateError as error:
+        return [*found, *ports(None), Diagnosis("workspace", False, *_halves(error))]
+    found += ports(context.layout)
+    return found + [each for look in WORKSPACE for each in _looked(look.__name__, look, context)]
+
+
+def python() -> Iterator[Diagnosis]:
+    """Look at the version of Python."""
+    wanted = str(metadata.metadata(SELF)["Requires-Python"])
+    version = ".".join(map(str, sys.version_info[:3]))
+    fits = Requirement(f"python{wanted}").specifier.contains(version)
+    mend = "" if fits else "Make the environment anew with Python 3.11 or 3.12."
+    yield Diagnosis("python", fits, f"Python {version} (wanted: {wanted})", mend)
+
+
+def pins() -> Iterator[Diagnosis]:
+    """Look at every library that sluicegate itself requires."""
+    broken = list(_broken_pins(metadata.requires(SELF) or []))
+    yield from broken
+    if not broken:
+        yield Diagnosis("pins", True, "Every library is installed in a version that fits.")
+
+
+def git_() -> Iterator[Diagnosis]:
+    """Look for git and for who commits."""
+    try:
+        git.require_git()
+    except Misused as error:
+        yield Diagnosis("git", False, *_halves(error))
+        return
+    yield Diagnosis("git", True, "git is installed.")
+
+
+def prefect_server() -> Iterator[Diagnosis]:
+    """Look whether the Prefect that the environment names answers."""
+    api = os.environ.get(API_URL)
+    if api is None:
+        yield Diagnosis("prefect", True, "PREFECT_API_URL is not set; the workspace's own is used.")
+        return
+    reached = api.startswith("http") and answers(f"{api.rstrip('/')}/health")
+    said = "answers" if reached else "does not answer"
+    mend = "" if reached else "Start that server, or unset PREFECT_API_URL."
+    yield Diagnosis("prefect", reached, f"Prefect at {api} {said}.", mend)
+
+
+def ports(layout: Layout | None) -> list[Diagnosis]:
+    """Look whether the default ports of `sluicegate up` are free."""
+    told = running(layout) if layout else None
+    if told:
+        says = f"`sluicegate up` runs at {told['prefect_ui']} and {told['mlflow']}."
+        return [Diagnosis("ports", True, says)]
+    taken = [port for port in (PREFECT_PORT, MLFLOW_PORT) if is_taken(port)]
+    if not taken:
+        return [Diagnosis("ports", True, f"Ports {PREFECT_PORT} and {MLFLOW_PORT} are free.")]
+    says = f"In use on {HOST}: port {' and '.join(map(str, taken))}."
+    mend = "`sluicegate up` takes others by itself; --prefect-port and --mlflow-port choose them."
+    return [Diagnosis("ports", None, says, mend)]
+
+
+def identity(context: Context) -> Iterator[Diagnosis]:
+    """Look whether git knows who commits."""
+    if git.has_identity(context.layout.root):
+        yield Diagnosis(
+            "git identity", True, f"Commits are by {git.identity(context.layout.root)}."
+        )
+        return
+    yield Diagnosis(
+        "git identity",
+        None,
+        f"git does not know who commits, so the record says {git.SERVICE_IDENTITY['NAME']}.",
+        'Run `git config user.name "..."` and `git config user.email ...`.',
+    )
+
+
+def policy(context: Context) -> Iterator[Diagnosis]:
+    """Look for a policy that nobody committed, and for a branch to commit to."""
+    changed = git.changed_paths(context.layout.root, POLICY_FILES)
+    git.require_branch(context.layout.root)
+    if changed:
+        mend = f"Run `git commit {changed[0]}` or `git restore {changed[0]}`."
+        yield Diagnosis("policy", False, f"{', '.join(changed)}: not committed.", mend)
+        return
+    yield Diagnosis("policy", True, "The policy is committed.")
+
+
+def keys(context: Context) -> Iterator[Diagnosis]:
+    """Look whether others may read the private keys."""
+    layout = context.layout
+    for path in (layout.service_key, layout.secret):
+        if path.stat().st_mode & 0o077:
+            says = f"{path} can be read by others."
+            yield Diagnosis("keys", False, says, f"Run `chmod 600 {path}`.")
+            return
+    yield Diagnosis("keys", True, "Only you can read the private keys.")
+
+
+def trainer(context: Context) -> Iterator[Diagnosis]:
+    """Say what the keys do not protect against."""
+    yield Diagnosis(
+        "trainer",
+        None,
+        "The trainer is not isolated: it runs as this user, so it could sign for us.",
+        "Review train.py and what it imports like the policy, or run retrains as another user.",
+    )
+
+
+def remote(context: Context) -> Iterator[Diagnosis]:
+    """Look whether the data has a second home."""
+    root = context.layout.root
+    url = dvc.default_remote(root)
+    if url is None:
+        mend = "Run `dvc remote add --default NAME URL` and commit .dvc/config."
+        yield Diagnosis("data remote", False, "DVC has no default remote.", mend)
+        return
+    if "://" in url:
+        yield Diagnosis("data remote", *_asked(context.layout, url))
+        return
+    path = (root / ".dvc" / url).resolve()
+    if not path.is_dir():
+        # DVC makes a local remote's directory at its first push, if the disk is there
+        mend = f"Mount or make {path}, or name another remote with `dvc remote modify`."
+        yield Diagnosis("data remote", False, f"The data remote {path} is not there.", mend)
+    elif path.stat().st_dev == root.stat().st_dev:
+        mend = "Run `dvc remote modify --local local url /another/disk`, then `dvc push --all-commits`."
+        says = f"The data remote {path} is on the same disk as the workspace."
+        yield Diagnosis("data remote", None, says, mend)
+    else:
+        yield Diagnosis("data remote", True, f"The data remote {path} is on another disk.")
+
+
+def disk(context: Context) -> Iterator[Diagnosis]:
+    """Look how much room is left."""
+    free = shutil.disk_usage(context.layout.root).free
+    enough = free >= LEAST_FREE
+    mend = "" if enough else "Free some space: updates and batches are stored twice before a push."
+    yield Diagnosis("disk", enough, f"{free / 1024**3:.1f} GiB are free.", mend)
+
+
+def champion(context: Context) -> Iterator[Diagnosis]:
+    """Look whether MLflow answers, and whether its alias is the champion of the signed record."""
+    from sluicegate.flows.champion import champion_of
+    from sluicegate.stores.mlflow import open_registry
+
+    uri = context.settings.mlflow.tracking_uri
+    if uri and uri.startswith("http"):
+        reached = answers(f"{uri.rstrip('/')}/health")
+        says = f"MLflow at {uri} {'answers' if reached else 'does not answer'}."
+        mend = "" if reached else "Start that server, or mend mlflow.tracking_uri in params.yaml."
+        yield Diagnosis("mlflow", reached, says, mend)
+        if not reached:
+            return
+    recorded = champion_of(context.layout).version
+    alias = open_registry(context.layout, context.settings.model, uri).alias("champion")
+    if alias == recorded:
+        yield Diagnosis(
+            "champion", True, f"The champion is version {recorded}, here and in MLflow."
+        )
+        return
+    pointed = "names no version" if alias is None else f"points to version {alias}"
+    yield Diagnosis(
+        "champion",
+        False,
+        f"The signed record says version {recorded}, but MLflow's alias champion {pointed}.",
+        f"Find out who moved it, then set the alias champion of {context.settings.model} to "
+        f"version {recorded} in MLflow.",
+    )
+
+
+MACHINE: tuple[Callable[[], Iterator[Diagnosis]], ...] = (python, pins, git_, prefect_server)
+WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
+    identity,
+    policy,
+    keys,
+    remote,
+    disk,
+    champion,
+    trainer,
+)
+
+
+def _looked(
+    name: str, look: Callable[..., Iterator[Diagnosis]], *context: Context
+) -> list[Diagnosis]:
+    try:
+        return list(look(*context))
+    except SluicegateError as error:
+        return [Diagnosis(name.strip("_"), False, *_halves(error))]
+    except Exception as error:  # noqa: BLE001 - what is broken is what doctor is asked about
+        says = f"Could not look: {type(error).__name__}: {error}"
+        return [Diagnosis(name.strip("_"), False, says, "Mend that and run doctor again.")]
+
+
+def _halves(error: SluicegateError) -> tuple[str, str]:
+    """Return what an error says and its mend, which follow each other in our sentences."""
+    says, _, mend = str(error).partition("; ")
+    return says, mend[:1].upper() + mend[1:]
+
+
+def _broken_pins(requirements: list[str]) -> Iterator[Diagnosis]:
+    for line in requirements:
+        wanted = Requirement(line)
+        extra = wanted.marker is not None and "extra" in str(wanted.marker)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": "alibi"}):
+            continue
+        try:
+            version = metadata.version(wanted.name)
+        except metadata.PackageNotFoundError:
+            if not extra:
+                says = f"{wanted.name} is not installed (wanted: {wanted.specifier})."
+                yield Diagnosis(wanted.name, False, says, f"Run `pip install '{_bare(wanted)}'`.")
+            continue
+        if not wanted.specifier.contains(version, prereleases=True):
+            why = f": {PINNED[wanted.name]}" if wanted.name in PINNED else ""
+            says = f"{wanted.name} is {version}, but {wanted.specifier} is needed{why}."
+            yield Diagnosis(wanted.name, False, says, f"Run `pip install '{_bare(wanted)}'`.")
+    yield from _numpy_for_alibi()
+
+
+def _numpy_for_alibi() -> Iterator[Diagnosis]:
+    try:
+        metadata.version("alibi-detect")
+        numpy = metadata.version("numpy")
+    except metadata.PackageNotFoundError:
+        return
+    if int(numpy.split(".")[0]) >= 2:
+        says = f"numpy is {numpy}, but alibi-detect needs numpy below 2."
+        mend = "Run `pip install 'numpy<2'`, or uninstall alibi-detect: scipy does the same tests."
+        yield Diagnosis("numpy", False, says, mend)
+
+
+def _bare(wanted: Requirement) -> str:
+    extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
+    return f"{wanted.name}{extras}{wanted.specifier}"
+
+
+def _asked(layout: Layout, url: str) -> tuple[bool, str, str]:
+    """Return whether a remote elsewhere can be asked for one file."""
+    command = [sys.executable, "-m", "dvc", "status", "--cloud", str(dvc.pointer(layout.reference))]
+    quiet = {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(layout.home / "dvc-site")}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=layout.root,
+            env=dict(os.environ) | quiet,
+            capture_output=True,
+            text=True,
+            timeout=REMOTE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        says = f"The data remote {url} did not answer within {REMOTE_SECONDS} seconds."
+        return False, says, "Check the network and the remote."
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return False, f"The data remote {url} cannot be reached: {said}", "Check its credentials."
+    return True, f"The data remote {url} answers.", ""

@@ -1,0 +1,26 @@
+"""hold: take admitted batches out of training and set them aside whole, with the reason."""
+
+from sluicegate.core import Artifact
+from sluicegate.flows.context import Context
+from sluicegate.stores import data, dvc, files, record
+
+
+def hold(context: Context, batches: list[str], reason: str) -> None:
+    """Move `batches` from batches/ to quarantine/NNNN/held; call inside a writing block.
+
+    A rejected candidate says that one of the new batches is bad, not which: all are held until they
+    are released, or until the guilty one is found.
+    """
+    layout = context.layout
+    for batch in batches:
+        source = layout.admitted(batch)
+        target = layout.quarantine(batch) / "held"
+        manifest = files.read_json(source / data.MANIFEST)
+        pointer = dvc.pointer(source / data.FEEDBACK)
+        for path in (source / data.MANIFEST, pointer, source / data.FEEDBACK):
+            if path.exists():
+                files.move(path, target / path.name)
+        files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
+        subject = Artifact(f"batches/{batch}/{data.FEEDBACK}", manifest["sha256"])
+        said = {"batch": batch, "reason": reason}
+        record.append(layout, "hold", [subject], said, context.now())

@@ -1,0 +1,346 @@
+"""init: make a workspace in a git repository, and train and promote its first champion."""
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from sluicegate.checks.profile import profile
+from sluicegate.core import Conflict, Kind, Missing, Misused, Schema, Task, Update
+from sluicegate.core.inference import infer_schema
+from sluicegate.core.measures import MEASURES
+from sluicegate.core.normalise import normalise, pseudonymise
+from sluicegate.flows.champion import champion_of
+from sluicegate.flows.context import Context, Step, open_context, plainly, silent, utc_now
+from sluicegate.flows.retrain import first_update
+from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores.layout import Layout
+from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
+from sluicegate.stores.settings import Reading, fill
+
+GOLDEN_SHARE, MOST_GOLDEN = 0.2, 2000
+IGNORED = """\
+/.sluicegate/
+/build/
+/inbox/*
+!/inbox/.gitkeep
+/golden/*.parquet
+/reference/*.parquet
+/batches/*/*.parquet
+/intake/**/*.parquet
+/quarantine/**/*.parquet
+"""
+OURS = (
+    ".dvc",
+    ".dvcignore",
+    ".gitignore",
+    "params.yaml",
+    "dvc.yaml",
+    "prefect.yaml",
+    "train.py",
+    "candidate.json",
+    "expectations",
+    "reference",
+    "golden",
+    "trust",
+    "inbox/.gitkeep",
+    "batches/.gitkeep",
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the user gave to `init`."""
+
+    root: Path
+    data: Path
+    label: str
+    source: str | None
+    time: str | None = None
+    id: str | None = None
+    golden: Path | None = None
+    model: str | None = None
+    sensitive: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    task: Task | None = None
+    remote: str | None = None
+    trainer: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """What init made."""
+
+    root: Path
+    schema: Schema
+    update: Update
+    golden_verified: bool
+    rows: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `init`."""
+        return {
+            "schema": 1,
+            "workspace": str(self.root),
+            "task": self.schema.task.value,
+            "champion": self.update.challenger.to_dict() if self.update.challenger else None,
+            "golden_verified": self.golden_verified,
+            "rows": dict(self.rows),
+        }
+
+
+def init(
+    origin: Origin,
+    tell: Callable[[str], None] = silent,
+    step: Step = plainly,
+) -> InitResult:
+    """Make the workspace that `origin` describes; broken off, the same call starts over.
+
+    Raises Conflict where there already is one or a file of the user's is in the way, Misused for
+    data that cannot be learnt from.
+    """
+    git.require_git()
+    layout = Layout(origin.root.resolve())
+    _require_free(layout)
+    base = require_file(origin.data)
+    golden = require_file(origin.golden) if origin.golden else None
+    tell("Making the repository, the keys and the data remote")
+    layout.root.mkdir(parents=True, exist_ok=True)
+    if not git.is_repository(layout.root):
+        git.init(layout.root)
+    layout.home.mkdir(exist_ok=True)
+    record.make_keys(layout)
+    dvc.init(layout.root, origin.remote or str(layout.home / "remote"))
+    tell("Profiling the base data")
+    schema, reference, trusted = _tables(layout, origin, base, golden)
+    rows = {"reference": len(reference), "golden": len(trusted)}
+    context = _write(layout, origin, schema, reference, trusted)
+    tell("Training the first champion")
+    update = step("train the first champion", first_update, replace(context, tell=tell))
+    return InitResult(layout.root, schema, update, golden is not None, rows)
+
+
+def plan(root: Path, base: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema that init would write, without writing it."""
+    layout = Layout(root.resolve())
+    _require_free(layout)
+    with tempfile.TemporaryDirectory() as scratch:
+        raw = _raw(Path(scratch), require_file(base))
+    schema = infer_schema(raw, given["label"], given["source"], given["time"], given["id"])
+    return {
+        "schema": 1,
+        "workspace": str(layout.root),
+        "rows": len(raw),
+        "task": schema.task.value,
+        "classes": list(schema.classes),
+        "columns": {column.name: column.kind.value for column in schema.features},
+    }
+
+
+def _require_free(layout: Layout) -> None:
+    if layout.root.exists() and not layout.root.is_dir():
+        raise Misused(f"{layout.root} is a file; name a directory for the workspace.")
+    started = (layout.home / "keys").is_dir()
+    if started:
+        try:
+            champion_of(layout)
+        except Missing:
+            return
+        raise Conflict(
+            f"{layout.root} already is a workspace; look at it with `sluicegate status`."
+        )
+    for name in ("params.yaml", "dvc.yaml", "prefect.yaml"):
+        if (layout.root / name).exists():
+            raise Conflict(f"{layout.root / name} is in the way; move it, then run init again.")
+
+
+def _tables(
+    layout: Layout, origin: Origin, base: Path, golden: Path | None
+) -> tuple[Schema, pd.DataFrame, pd.DataFrame]:
+    """Return the schema, the reference and the golden set, all in normal form."""
+    raw = _raw(layout.home, base)
+    schema = infer_schema(
+        raw,
+        origin.label,
+        origin.source,
+        origin.time,
+        origin.id,
+        origin.sensitive,
+        origin.slices,
+        origin.task,
+    )
+    _require_columns(raw, schema, base)
+    reference = _normal(layout, raw, schema, base)
+    if golden is not None:
+        trusted = _raw(layout.home, golden)
+        _require_columns(trusted, schema, golden)
+        return schema, reference, _normal(layout, trusted, schema, golden)
+    return schema, *_split(reference, schema)
+
+
+def _raw(scratch_in: Path, path: Path) -> pd.DataFrame:
+    form = SUFFIXES[path.suffix.lower()]
+    with tempfile.TemporaryDirectory(dir=scratch_in) as scratch:
+        try:
+            return read_raw(path, form, Reading(), Path(scratch) / "raw.parquet")
+        except Unreadable as refused:
+            raise Misused(f"{path}: {refused}") from refused
+
+
+def _require_columns(raw: pd.DataFrame, schema: Schema, path: Path) -> None:
+    absent = [n for n in (*schema.feature_names, schema.label) if n not in raw]
+    if absent:
+        raise Misused(f"{path} has no column {absent[0]!r}; it needs those of the base data.")
+    named = (*schema.sensitive, *schema.slices)
+    known = {*schema.feature_names, schema.source, schema.id}
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        raise Misused(
+            f"{unknown[0]!r} is no column of the feedback; check --sensitive and --slice."
+        )
+
+
+def _normal(layout: Layout, raw: pd.DataFrame, schema: Schema, path: Path) -> pd.DataFrame:
+    frame, faults = normalise(raw, schema)
+    faults.pop(schema.source or "", None)
+    if faults:
+        name, rows = next(iter(faults.items()))
+        raise Misused(f"{path}: {name!r} cannot be read in {len(rows)} rows, first row {rows[0]}.")
+    frame = pseudonymise(frame, schema.sensitive, record.derived_key(layout, "pseudonym"))
+    unlabelled = int(frame[schema.label].isna().sum())
+    if unlabelled:
+        raise Misused(f"{path} has {unlabelled} rows without a label; drop them first.")
+    return frame
+
+
+def _split(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Hold out a share of the base data, stratified by class, as an unverified golden set."""
+    size = min(MOST_GOLDEN, round(GOLDEN_SHARE * len(frame)))
+    if size < max(10, len(schema.classes)):
+        raise Misused(f"The base data has {len(frame)} rows; at least 50 are needed, better 1,000.")
+    counts = frame[schema.label].value_counts()
+    stratify = frame[schema.label] if schema.classes and counts.min() > 1 else None
+    train, golden = train_test_split(frame, test_size=size, random_state=0, stratify=stratify)
+    return train.reset_index(drop=True), golden.reset_index(drop=True)
+
+
+def _write(
+    layout: Layout,
+    origin: Origin,
+    schema: Schema,
+    reference: pd.DataFrame,
+    golden: pd.DataFrame,
+) -> Context:
+    """Write and commit every file of the workspace but the champion's."""
+    templates = resources("sluicegate") / "templates"
+    model = origin.model or layout.root.name
+    values = params(schema, model, len(golden), reference, dict(origin.trainer or {}))
+    text = fill((templates / "params.yaml").read_text(), values)
+    files.write_bytes(layout.params, text.encode())
+    for name in ("dvc.yaml", "prefect.yaml", "train.py"):
+        if name != "train.py" or not (layout.root / name).exists():
+            files.write_bytes(layout.root / name, (templates / name).read_bytes())
+    files.write_json(layout.suite, profile(reference, schema))
+    files.write_json(layout.candidate, None)
+    for keep in ("inbox", "batches"):
+        files.write_bytes(layout.root / keep / ".gitkeep", b"")
+    _ignore(layout)
+    about: dict[str, Any] = {"kind": "original reference"}
+    data.write_with_manifest(layout.reference, reference, schema, about)
+    about = {"kind": "golden set", "verified": origin.golden is not None}
+    data.write_with_manifest(layout.golden, golden, schema, about)
+    tables = [layout.reference, layout.golden]
+    dvc.add(layout.root, tables)
+    dvc.push(layout.root, tables)
+    context = open_context(layout.root, utc_now)
+    if record.head(layout) is None:
+        subjects = [*data.materials(layout, []), data.golden_artifact(layout)]
+        record.append(layout, "init", subjects, {"model": model}, context.now())
+    git.commit(layout.root, [*OURS, "ledger"], "sluicegate init")
+    return context
+
+
+def _ignore(layout: Layout) -> None:
+    path = layout.root / ".gitignore"
+    before = path.read_text() if path.exists() else ""
+    missing = [line for line in IGNORED.splitlines() if line not in before.splitlines()]
+    if missing:
+        lead = before if before.endswith("\n") or not before else before + "\n"
+        files.write_bytes(path, (lead + "\n".join(missing) + "\n").encode())
+
+
+def params(
+    schema: Schema, model: str, golden_rows: int, reference: pd.DataFrame, trainer: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what init fills into params.yaml, by dotted key."""
+    primary = MEASURES[schema.task][0]
+    values: dict[str, Any] = {
+        "model": model,
+        "data.label": schema.label,
+        "data.task": schema.task.value,
+        "data.classes": list(schema.classes),
+        "data.source": schema.source,
+        "data.time": schema.time,
+        "data.id": schema.id,
+        "data.sensitive": list(schema.sensitive),
+        "data.slices": list(schema.slices),
+        "data.columns": {column.name: column.kind.value for column in schema.features},
+        "compare.primary": primary,
+        "not_applicable": not_applicable(schema),
+    }
+    if primary != "accuracy":
+        for name in ("golden.loss", "golden.loss_upper", "recent.loss_lower"):
+            values[f"gates.candidate|{name}.accuracy"] = ...
+    for name, (outcome, limit) in margins(schema, golden_rows, reference).items():
+        values[f"gates.candidate|{name}"] = {outcome: limit}
+    for name, value in trainer.items():
+        values[f"train.{name}"] = value
+    return values
+
+
+def margins(
+    schema: Schema, golden_rows: int, reference: pd.DataFrame
+) -> dict[str, tuple[str, float]]:
+    """Return the limits on the primary metric, wide enough for the golden set to resolve.
+
+    Where a share c of n rows changes between right and wrong, an equally good challenger's upper
+    bound stays below 2.8 sqrt(c / n) four times in five (1.96 for the interval, 0.84 for the power);
+    c = 0.05 is an ordinary retraining. A margin below that would call most updates inconclusive. For
+    regression the unit is the label's standard deviation.
+    """
+    primary = MEASURES[schema.task][0]
+    unit = 1.0
+    if schema.task is Task.REGRESSION:
+        unit = float(reference[schema.label].std()) or 1.0
+    least = 2.8 * math.sqrt(0.05 / max(golden_rows, 1))
+    pause = float(f"{unit * max(0.02, least):.2g}")
+    reject = float(f"{unit * max(0.1, 2.5 * least):.2g}")
+    return {
+        f"golden.loss.{primary}": ("reject", reject),
+        f"golden.loss_upper.{primary}": ("pause", pause),
+        f"recent.loss_lower.{primary}": ("pause", pause),
+        "calibration.loss": ("pause", float(f"{0.05 * unit:.2g}")),
+    }
+
+
+def not_applicable(schema: Schema) -> list[str]:
+    """Return the metrics that cannot be measured with this schema."""
+    kinds = {column.kind for column in schema.features}
+    absent = []
+    if schema.source is None:
+        absent.append("sources.*")
+    if not kinds & {Kind.CATEGORICAL}:
+        absent.append("novelty.unseen.*")
+    if not kinds & {Kind.NUMERIC, Kind.TIMESTAMP} and schema.task is Task.CLASSIFICATION:
+        absent.append("novelty.range.*")
+    if schema.task is Task.REGRESSION and not schema.slices:
+        absent.append("golden.slice.*")
+    if not kinds & {Kind.NUMERIC, Kind.TEXT}:
+        absent.append("robustness.loss")
+    return absent

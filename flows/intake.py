@@ -1,0 +1,112 @@
+"""intake: freeze a delivery, measure it, decide, and settle what becomes of it."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import (
+    Artifact,
+    Assessment,
+    Batch,
+    Verdict,
+)
+from sluicegate.evidence.statement import VERDICT, predicate_of
+from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
+from sluicegate.flows.judge import Frozen, Judgement, batch_of, freeze, judge
+from sluicegate.flows.results import IntakeResult, judged
+from sluicegate.flows.settle import settle
+from sluicegate.stores import data, files, git, record
+from sluicegate.stores.reading import require_file
+
+STALE_SECONDS = 86_400
+
+
+def check(context: Context, given: str | Path) -> IntakeResult:
+    """Judge a delivery as intake would, on a private copy, and change nothing."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+        frozen = freeze(context, require_file(given), Path(scratch))
+        known = _duplicate(context, frozen, started)
+        if known:
+            return known
+        judgement = judge(context, frozen)
+        return _result(judgement, batch_of(context, frozen, None), started)
+
+
+def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeResult:
+    """Receive a delivery: judge it, then admit, quarantine, pause or reject it.
+
+    A delivery that was received before returns its recorded verdict and changes nothing. Raises
+    Misused for a path that is no plain file, Conflict for an uncommitted policy.
+    """
+    started = time.monotonic()
+    path = require_file(given)
+    git.require_branch(context.layout.root)
+    git.require_committed(context.layout.root, POLICY_FILES)
+    with tempfile.TemporaryDirectory(prefix="intake-", dir=_scratch(context)) as scratch:
+        frozen = step("freeze", freeze, context, path, Path(scratch))
+        known = _duplicate(context, frozen, started)
+        if known:
+            return known
+        judgement = step("measure and decide", judge, context, frozen)
+        with record.writing(context.layout, "intake", record.ROOMS):
+            known = _duplicate(context, frozen, started)
+            if known:
+                return known
+            batch = step("settle", settle, context, judgement)
+    return _result(judgement, batch, started)
+
+
+def _duplicate(context: Context, frozen: Frozen, started: float) -> IntakeResult | None:
+    """Return the recorded result of a delivery with the same bytes, None when it is new."""
+    for number in record.received(context.layout):
+        manifest = files.read_json(context.layout.intake(number) / data.MANIFEST)
+        if manifest["sha256"] == frozen.artifact.sha256:
+            return _recorded(context, frozen, manifest, started)
+    return None
+
+
+def _recorded(
+    context: Context, frozen: Frozen, manifest: dict[str, Any], started: float
+) -> IntakeResult:
+    number = manifest["batch"]
+    folder = context.layout.intake(number)
+    where = f"intake/{number}/verdict.json"
+    said = predicate_of(
+        record.read_statement(context.layout, folder / "verdict.json"), VERDICT, where
+    )
+    findings = files.read_json(folder / "findings.json")
+    batch = Batch(
+        id=number,
+        artifact=Artifact(manifest["file"], manifest["sha256"]),
+        received=manifest["received"],
+        rows=manifest["rows"],
+        sources=len(manifest["sources"]),
+    )
+    return IntakeResult(
+        path=frozen.origin,
+        assessment=Assessment(batch, (), Verdict.from_dict(said)),
+        findings=tuple(told | {"rows": len(told["rows"])} for told in findings),
+        duplicate_of=number,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _result(judgement: Judgement, batch: Batch, started: float) -> IntakeResult:
+    return IntakeResult(
+        path=judgement.frozen.origin,
+        assessment=Assessment(batch, judgement.findings, judgement.verdict),
+        findings=tuple(judged(judgement.findings, judgement.policy, judgement.rows_of)),
+        duplicate_of=None,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _scratch(context: Context) -> Path:
+    folder = context.layout.home / "scratch"
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.iterdir():  # a killed intake leaves a raw copy of its delivery
+        if time.time() - left.stat().st_mtime > STALE_SECONDS:
+            files.remove_tree(left)
+    return folder

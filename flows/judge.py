@@ -1,0 +1,102 @@
+"""judge: freeze a delivery, measure it and decide; nothing is written but a private copy."""
+
+import hashlib
+import hmac
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sluicegate.core import (
+    Artifact,
+    Batch,
+    Finding,
+    Verdict,
+)
+from sluicegate.core.canonical import sha256_file
+from sluicegate.flows import children
+from sluicegate.flows.context import Context
+from sluicegate.flows.measure import measure
+from sluicegate.gates import Policy, decide
+from sluicegate.stores import data, record
+from sluicegate.stores.reading import SUFFIXES, Table, Unreadable, read_table
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A received file that nobody changes any more: what was received, and its normal form."""
+
+    origin: str
+    artifact: Artifact
+    table: Table | None
+    path: Path
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was decided about a frozen batch, and all that settling it needs."""
+
+    frozen: Frozen
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    predicted: "pd.Series[Any]"
+    policy: Policy
+    rows_of: dict[str, list[int]]
+
+
+def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
+    """Copy the delivery and read the copy in a child process; the origin is left alone."""
+    children.start()
+    context.tell(f"Reading {path.name}")
+    copy = scratch / f"delivery{path.suffix.lower()}"
+    shutil.copyfile(path, copy)
+    normal = scratch / "normal.parquet"
+    key = record.derived_key(context.layout, "pseudonym")
+    form = SUFFIXES[copy.suffix]
+    origin = str(path)
+    try:
+        table = read_table(copy, form, context.schema, key, context.settings.reading, normal)
+    except Unreadable as refused:
+        sha256 = sha256_file(copy)
+        if context.schema.sensitive:
+            sha256 = hmac.new(key, sha256.encode(), hashlib.sha256).hexdigest()
+        return Frozen(origin, Artifact(path.name, sha256), None, copy, f"{path.name}: {refused}")
+    # With sensitive columns the delivery itself is never hashed or kept, only its normal form.
+    kept = normal if context.schema.sensitive else copy
+    return Frozen(origin, Artifact(path.name, sha256_file(kept)), table, kept)
+
+
+def judge(context: Context, frozen: Frozen) -> Judgement:
+    """Measure the frozen batch and decide by the policy."""
+    policy = context.settings.policy("intake")
+    context.tell("Measuring contract, drift, sources, duplicates and triggers")
+    if frozen.table is None:
+        findings = [Finding("contract", "contract.critical", 1.0, detail=frozen.unreadable)]
+        predicted = pd.Series([], dtype=object)
+        rows_of: dict[str, list[int]] = {}
+    else:
+        normal = frozen.path.with_name("normal.parquet")
+        findings, predicted = measure(context, frozen.table, normal)
+        rows_of = rows_by_source(frozen.table.frame, context.schema.source)
+    verdict = decide(policy, f"batch:{frozen.artifact.sha256[:12]}", findings, rows_of)
+    return Judgement(frozen, tuple(findings), verdict, predicted, policy, rows_of)
+
+
+def rows_by_source(frame: pd.DataFrame, source: str | None) -> dict[str, list[int]]:
+    """Return the row positions of each source."""
+    if source is None or source not in frame:
+        return {}
+    groups = frame.groupby(frame[source].fillna("").astype(str), sort=True).indices
+    return {str(name): [int(row) for row in rows] for name, rows in groups.items()}
+
+
+def batch_of(context: Context, frozen: Frozen, number: str | None) -> Batch:
+    """Return the batch that `frozen` is, under its `number` once it has one."""
+    table = frozen.table
+    source = context.schema.source
+    counts = data.source_counts(table.frame, context.schema) if table and source else {}
+    rows = len(table.frame) if table else 0
+    return Batch(number, frozen.artifact, context.now(), rows, len(counts))

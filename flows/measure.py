@@ -1,0 +1,176 @@
+"""measure: what intake's checks see, and all that they find, whatever becomes of any one check."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sluicegate.checks.duplicates import Duplicates
+from sluicegate.checks.missingness import Missingness
+from sluicegate.checks.novelty import Novelty
+from sluicegate.checks.sources import SourceDisagreement, SourceShare
+from sluicegate.checks.triggers import Triggers
+from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
+from sluicegate.core.schema import PREDICTED
+from sluicegate.flows import children
+from sluicegate.flows.champion import Champion, champion_of
+from sluicegate.flows.context import Context
+from sluicegate.gates import Policy
+from sluicegate.stores import files, models
+from sluicegate.stores.data import MANIFEST, admitted_batches, read_admitted, read_verified
+from sluicegate.stores.layout import Layout
+from sluicegate.stores.reading import Table
+from sluicegate.stores.settings import Checks
+
+REFERENCE_ROWS = 20_000
+
+
+def intake_checks(settings: Checks, policy: Policy, schema: Schema) -> tuple[Check[Feedback], ...]:
+    """Return the checks of intake but for contract and drift, which run in children.
+
+    Where nobody's name is kept, sources are not asked about: init declared `sources.*` not
+    applicable. Without that declaration their limits go unanswered, and pause.
+    """
+    accused = min(
+        (x.limit for x in policy.limits if x.covers("sources.disagreement")), default=math.inf
+    )
+    by_source: tuple[Check[Feedback], ...] = (
+        SourceShare(),
+        SourceDisagreement(min_rows=settings.min_rows, accused=accused),
+    )
+    return (
+        Missingness(min_rows=settings.min_rows),
+        Novelty(min_rows=settings.min_rows),
+        *(by_source if schema.source is not None else ()),
+        Duplicates(min_rows=settings.min_rows),
+        Triggers(min_rows=settings.min_rows),
+    )
+
+
+def measure(context: Context, table: Table, path: Path) -> tuple[list[Finding], "pd.Series[Any]"]:
+    """Return all findings about the normalised batch at `path`, and the champion's answers.
+
+    The contract and drift are measured in children beside this process: their libraries take five
+    seconds each to import.
+    """
+    settings, policy = context.settings, context.settings.policy("intake")
+    try:
+        contract = children.ask_contract(context, table, path)
+        subject = feedback(context, table)
+        drift = children.ask_drift(context, subject, path.parent)
+        findings = run_checks(intake_checks(settings.checks, policy, context.schema), subject)
+    except BaseException:
+        children.abandon()
+        raise
+    crashed = findings.pop()
+    told, faults = [], [crashed.detail] if crashed.value is None else []
+    for answer in (contract, drift):
+        try:
+            told += [Finding.from_dict(each) for each in answer()["findings"]]
+        except CannotDecide as error:
+            faults.append(str(error))
+    everything = [*told, *findings, ended(faults)]
+    return everything, predicted(context.schema, subject.scores, len(table.frame))
+
+
+def feedback(context: Context, table: Table) -> Feedback:
+    """Return the batch beside everything that it is compared with."""
+    layout, schema = context.layout, context.schema
+    champion = champion_of(layout)
+    golden = _verified(layout.golden, _stamp(layout.golden))
+    golden_scores = _scores(layout, schema, champion, golden)
+    original = _verified(layout.reference, _stamp(layout.reference))
+    anchor = Reference(
+        "original",
+        original.sample(min(len(original), REFERENCE_ROWS), random_state=0),
+        predicted(schema, golden_scores, len(golden)),
+    )
+    return Feedback(
+        schema=schema,
+        frame=table.frame,
+        scores=_scores(layout, schema, champion, table.frame),
+        references=(
+            anchor,
+            _previous(layout, len(table.frame)) or replace(anchor, name="previous"),
+        ),
+        golden=golden,
+        golden_scores=golden_scores,
+        faults=table.faults,
+    )
+
+
+def predicted(
+    schema: Schema, scores: npt.NDArray[np.float64] | None, rows: int
+) -> "pd.Series[Any]":
+    """Return the champion's answers: class labels, or numbers; missing where it gave none."""
+    if scores is None or len(scores) != rows:
+        return pd.Series([None] * rows, dtype=object)
+    if schema.task is Task.REGRESSION:
+        return pd.Series(scores)
+    return pd.Series(np.array(schema.classes)[scores.argmax(axis=1)])
+
+
+def _previous(layout: Layout, rows: int) -> Reference | None:
+    """Return the newest admitted batches, as many as hold enough rows to compare with.
+
+    None before anything was admitted: then the original reference is also the previous one.
+    """
+    wanted, chosen, held = max(rows, 1000), [], 0
+    for batch in reversed(admitted_batches(layout)):
+        chosen.append(batch)
+        held += int(files.read_json(layout.admitted(batch) / MANIFEST)["rows"])
+        if held >= wanted:
+            break
+    if not chosen:
+        return None
+    table = read_admitted(layout, chosen[::-1])
+    newest = table.tail(REFERENCE_ROWS)
+    return Reference("previous", newest, newest[PREDICTED])
+
+
+def _scores(
+    layout: Layout, schema: Schema, champion: Champion, frame: pd.DataFrame
+) -> npt.NDArray[np.float64] | None:
+    if not set(schema.feature_names) <= set(frame.columns):
+        return None
+    # Infinite cells break the contract and are set aside; a model must not be asked about them.
+    return _model(layout, champion.sha256, schema).scores(frame.replace([np.inf, -np.inf], np.nan))
+
+
+def run_checks(checks: Sequence[Check[Feedback]], subject: Feedback) -> list[Finding]:
+    """Return what all `checks` find, and `checks.crashed`: 0.0, or None when one of them died."""
+    findings: list[Finding] = []
+    crashed: list[str] = []
+    for check in checks:
+        try:
+            findings += check(subject)
+        except Exception as error:  # noqa: BLE001 - whatever a check dies of, nothing was measured
+            crashed.append(f"The check {check.name} crashed: {type(error).__name__}: {error}")
+    return [*findings, ended(crashed)]
+
+
+def ended(crashed: Sequence[str]) -> Finding:
+    """Return the finding that says whether every check came to its end."""
+    return Finding("checks", "checks.crashed", None if crashed else 0.0, detail=" ".join(crashed))
+
+
+@lru_cache(maxsize=2)
+def _model(layout: Layout, sha256: str, schema: Schema) -> models.Model:
+    return models.load(layout.models / sha256, sha256, schema)
+
+
+@lru_cache(maxsize=4)
+def _verified(path: Path, stamp: tuple[str, int, int]) -> pd.DataFrame:
+    return read_verified(path)
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    """Return what tells that a verified file is still the one that was read."""
+    told = path.stat()
+    return files.read_json(path.with_name(MANIFEST))["sha256"], told.st_mtime_ns, told.st_size

@@ -1,0 +1,100 @@
+"""promote: move the champion, only forward from the very one that was compared with.
+
+The order survives a kill at any point: the products and the intent are committed, the tag is made,
+the alias moves, and the signed promotion, which alone says who the champion is, comes last.
+"""
+
+from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update, advance
+from sluicegate.evidence.statement import PROMOTION
+from sluicegate.flows.champion import PROMOTE, champion_of
+from sluicegate.flows.context import Context
+from sluicegate.flows.updates import PRODUCTS, read_update, verified_products
+from sluicegate.stores import files, git, record
+from sluicegate.stores.layout import numbered
+from sluicegate.stores.mlflow import open_registry
+
+INTEND = "intend"
+
+
+def promote(context: Context, update_id: str) -> Update:
+    """Make the challenger of an approved update the champion.
+
+    Raises Conflict when the update is not approved or the champion is no longer the one that it was
+    compared with.
+    """
+    layout = context.layout
+    update, _ = read_update(layout, update_id)
+    if update.stage is Stage.PROMOTED:
+        return update
+    if update.stage is not Stage.APPROVED or update.challenger is None:
+        raise Conflict(f"update:{update_id} is {update.stage.value}, not approved; nothing moved.")
+    _require_same_champion(context, update)
+    subject = Artifact(f"model:{context.settings.model}", update.challenger.sha256)
+    with record.writing(layout, "promote", ("updates", "ledger")):
+        names = verified_products(layout, update_id)
+        for name in names:
+            files.copy_in(layout.update(update_id) / "products" / name, layout.root / name)
+        said = {"update": update_id, "version": update.challenger.version}
+        if not _intended(context, update_id):
+            record.append(layout, INTEND, [subject], said, context.now())
+        kept = [name for name in PRODUCTS if (layout.root / name).exists()]
+        made = git.commit(
+            layout.root, [*kept, "updates", "ledger"], f"update:{update_id} to be promoted"
+        )
+        git.tag(layout.root, f"update/{update_id}", made, f"update:{update_id}")
+    return _move(context, update)
+
+
+def finish_promotion(context: Context) -> None:
+    """Carry to its end a promotion whose process died after the update was approved."""
+    last = numbered(context.layout.root / "updates")[-1:]
+    if last and read_update(context.layout, last[0])[0].stage is Stage.APPROVED:
+        promote(context, last[0])
+
+
+def _move(context: Context, update: Update) -> Update:
+    """Point the aliases to the challenger and record the promotion."""
+    layout, settings = context.layout, context.settings
+    if update.challenger is None:
+        raise Conflict(f"update:{update.id} has no challenger; retrain.")
+    registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
+    if update.champion is not None:
+        registry.set_alias("previous", update.champion.version)
+    registry.set_alias("champion", update.challenger.version)
+    registry.drop_alias("challenger")
+    subject = Artifact(f"model:{settings.model}", update.challenger.sha256)
+    with record.writing(layout, "promote", ("updates", "ledger")):
+        _require_same_champion(context, update)
+        said = {
+            "update": update.id,
+            "version": update.challenger.version,
+            "previous": update.champion.to_dict() if update.champion else None,
+            "batches": list(update.batches),
+            "data_commit": update.data_commit,
+            "policy": update.verdicts[-1].policy,
+            "time": context.now(),
+        }
+        path = layout.update(update.id) / "promotion.json"
+        statement = record.write_statement(layout, path, [subject], PROMOTION, said)
+        record.append(layout, PROMOTE, [subject, statement], said, context.now())
+        git.commit(layout.root, ["updates", "ledger"], f"update:{update.id} promoted")
+    return advance(update, Stage.PROMOTED)
+
+
+def _intended(context: Context, update_id: str) -> bool:
+    """Tell whether the ledger ends with the intent to promote this very update."""
+    last = next(record.backwards(context.layout), None)
+    return last is not None and last.verb == INTEND and last.details["update"] == update_id
+
+
+def _require_same_champion(context: Context, update: Update) -> None:
+    serving: ModelRef | None
+    try:
+        serving = champion_of(context.layout).ref
+    except Missing:
+        serving = None
+    if serving != update.champion:
+        raise Conflict(
+            f"The champion is no longer the one that update:{update.id} was compared with; "
+            "run `sluicegate retrain` again."
+        )

@@ -1,0 +1,98 @@
+"""What the verbs return: plain values whose `to_dict` is the JSON of the command line."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sluicegate.core import Assessment, Finding, Outcome, Update
+from sluicegate.gates import Policy
+from sluicegate.gates.decide import outcome_of
+
+
+def judged(
+    findings: Iterable[Finding], policy: Policy, rows_of: Mapping[str, Sequence[int]] | None = None
+) -> list[dict[str, Any]]:
+    """Return each finding with its limit and outcome; rows are counted, not listed."""
+    told = []
+    for finding in findings:
+        limit, outcome = outcome_of(policy, finding, rows_of)
+        rows = {"rows": len(finding.rows), "limit": limit, "outcome": outcome.value}
+        told.append(finding.to_dict() | rows)
+    return told
+
+
+@dataclass(frozen=True)
+class IntakeResult:
+    """What check and intake answer."""
+
+    path: str
+    assessment: Assessment
+    findings: tuple[dict[str, Any], ...]
+    duplicate_of: str | None
+    seconds: float
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return the verdict's outcome."""
+        return self.assessment.verdict.outcome
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `check` and `intake`."""
+        batch, verdict = self.assessment.batch, self.assessment.verdict
+        return {
+            "schema": 1,
+            "batch": {
+                "id": batch.id,
+                "path": self.path,
+                "sha256": batch.artifact.sha256,
+                "rows": batch.rows,
+                "sources": batch.sources,
+                "duplicate_of": self.duplicate_of,
+            },
+            "outcome": verdict.outcome.value,
+            "quarantined": verdict.quarantined.to_dict(),
+            "suspects": verdict.suspects.to_dict(),
+            "findings": list(self.findings),
+            "reasons": list(verdict.reasons),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True)
+class RetrainResult:
+    """What retrain answers."""
+
+    update: Update
+    outcome: Outcome
+    findings: tuple[dict[str, Any], ...]
+    reasons: tuple[str, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `retrain`."""
+        return {
+            "schema": 1,
+            "update": self.update.to_dict(),
+            "outcome": self.outcome.value,
+            "findings": list(self.findings),
+            "reasons": list(self.reasons),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True)
+class UpdateResult:
+    """What update answers: intake, and the retraining unless intake stopped."""
+
+    intake: IntakeResult
+    retrain: RetrainResult | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return the outcome of the last step that was taken."""
+        return self.retrain.outcome if self.retrain else self.intake.outcome
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `update`."""
+        retrained = self.retrain.to_dict() if self.retrain else None
+        return {"schema": 1, "intake": self.intake.to_dict(), "retrain": retrained}

@@ -1,0 +1,161 @@
+"""settle: send the rows of a judged batch where its verdict says, and record it, all at once."""
+
+import hashlib
+import hmac
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from sluicegate.core import (
+    Artifact,
+    Batch,
+    CannotDecide,
+    Outcome,
+)
+from sluicegate.core.canonical import sha256_file
+from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
+from sluicegate.evidence.statement import VERDICT
+from sluicegate.flows.context import Context
+from sluicegate.flows.judge import Frozen, Judgement, batch_of
+from sluicegate.flows.results import judged
+from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores.layout import next_number
+
+
+def settle(context: Context, judgement: Judgement) -> Batch:
+    """Write the record and the rows where the verdict sends them, push, and commit all at once."""
+    layout = context.layout
+    context.tell(f"Settling: {judgement.verdict.outcome.value}")
+    batch = batch_of(context, judgement.frozen, next_number(layout.root / "intake"))
+    number = str(batch.id)
+    _keep_received(context, judgement.frozen)
+    state, tables = _place(context, judgement, number)
+    if tables:
+        dvc.add(layout.root, tables)
+        dvc.push(layout.root, tables)
+    _write_record(context, judgement, batch, state)
+    record.append(
+        layout,
+        "intake",
+        [batch.artifact, *_artifacts(context, tables)],
+        {
+            "batch": number,
+            "state": state,
+            "outcome": judgement.verdict.outcome.value,
+            "policy": judgement.verdict.policy,
+        },
+        context.now(),
+    )
+    git.commit_all(layout.root, record.ROOMS, f"batch:{number} {state}")
+    return batch
+
+
+def _place(context: Context, judgement: Judgement, number: str) -> tuple[str, list[Path]]:
+    """Write the rows where they belong; return the batch's state and the tables written."""
+    layout, frozen, verdict = context.layout, judgement.frozen, judgement.verdict
+    if frozen.table is None or verdict.outcome is Outcome.REJECT:
+        return "rejected", []
+    frame = frozen.table.frame.assign(**{PREDICTED: judgement.predicted.to_numpy()})
+    if verdict.outcome is Outcome.PAUSE:
+        return "paused", [_write_rows(context, layout.intake(number) / "rows", frame, number)]
+    held = frame[ROW].isin(verdict.quarantined.rows)
+    tables = []
+    if held.any():
+        reasons = _reasons(judgement, len(frame))
+        aside = frame.assign(_reason=reasons)[held]
+        tables.append(_write_rows(context, layout.quarantine(number), aside, number))
+    if held.all():
+        return "quarantined", tables
+    admitted = frame[~held]
+    out = held_out_rows(context, number, admitted[ROW])
+    admitted = with_label_type(context, admitted.assign(**{HOLDOUT: out}))
+    tables.append(_write_rows(context, layout.admitted(number), admitted, number))
+    return "admitted", tables
+
+
+def held_out_rows(context: Context, number: str, rows: "pd.Series[int]") -> "pd.Series[bool]":
+    """Return which rows are never trained on: a keyed hash of (batch, row) below the share."""
+    key = record.derived_key(context.layout, "held out")
+    most = context.settings.compare.held_out * 2**32
+
+    def drawn(row: int) -> bool:
+        digest = hmac.new(key, f"{number}/{row}".encode(), hashlib.sha256).digest()
+        return int.from_bytes(digest[:4], "big") < most
+
+    return rows.map(drawn).astype(bool)
+
+
+def with_label_type(context: Context, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` with its labels as the classes' own type, as they train the model."""
+    schema = context.schema
+    if not schema.classes:
+        return frame
+    codes = schema.label_codes(frame[schema.label])
+    if (codes < 0).any():
+        raise CannotDecide(
+            "Rows with labels outside data.classes would be admitted; give contract.warning a limit."
+        )
+    return frame.assign(**{schema.label: pd.Series(schema.classes).to_numpy()[codes]})
+
+
+def _reasons(judgement: Judgement, rows: int) -> list[str]:
+    """Return for each row the metrics that set it aside."""
+    reasons: list[list[str]] = [[] for _ in range(rows)]
+    told = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    for finding, entry in zip(judgement.findings, told, strict=True):
+        if entry["outcome"] == Outcome.QUARANTINE.value:
+            named = set(finding.rows).union(*(judgement.rows_of[s] for s in finding.sources))
+            for row in named:
+                reasons[row].append(finding.metric)
+    return ["; ".join(dict.fromkeys(each)) for each in reasons]
+
+
+def _write_rows(context: Context, folder: Path, frame: pd.DataFrame, number: str) -> Path:
+    path = folder / data.FEEDBACK
+    about = {"batch": number, "received": context.now()}
+    data.write_with_manifest(path, frame, context.schema, about)
+    return path
+
+
+def _write_record(context: Context, judgement: Judgement, batch: Batch, state: str) -> None:
+    folder = context.layout.intake(str(batch.id))
+    table = judgement.frozen.table
+    verdict = replace(judgement.verdict, subject=f"batch:{batch.id}")
+    files.write_json(
+        folder / data.MANIFEST,
+        {
+            "batch": batch.id,
+            "file": batch.artifact.name,
+            "sha256": batch.artifact.sha256,
+            "received": batch.received,
+            "rows": batch.rows,
+            "sources": data.source_counts(table.frame, context.schema) if table else {},
+            "labels": data.label_counts(table.frame, context.schema) if table else {},
+            "state": state,
+        },
+    )
+    listed = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    full = [
+        told | {"rows": list(f.rows)} for told, f in zip(listed, judgement.findings, strict=True)
+    ]
+    files.write_json_rows(folder / "findings.json", full)
+    record.write_statement(
+        context.layout,
+        folder / "verdict.json",
+        [batch.artifact],
+        VERDICT,
+        verdict.to_dict()
+        | {"time": context.now(), "findings": sha256_file(folder / "findings.json")},
+    )
+
+
+def _keep_received(context: Context, frozen: Frozen) -> None:
+    target = context.layout.received / f"{frozen.artifact.sha256}{frozen.path.suffix}"
+    raw = frozen.table is None and context.schema.sensitive  # no pseudonyms without a table
+    if not raw and not target.exists():
+        files.copy_in(frozen.path, target)
+
+
+def _artifacts(context: Context, tables: list[Path]) -> list[Artifact]:
+    return [Artifact(str(t.relative_to(context.layout.root)), sha256_file(t)) for t in tables]

@@ -1,0 +1,100 @@
+"""summary: what a run shows of a batch or an update, with contributors' words disarmed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sluicegate.core import Outcome
+from sluicegate.flows.context import Context
+from sluicegate.flows.inbox import Taken
+from sluicegate.flows.markup import escaped
+from sluicegate.flows.report import findings_table, number, render
+from sluicegate.flows.results import IntakeResult, RetrainResult
+from sluicegate.flows.updates import read_comparison
+
+MOST_SOURCES = 20
+MOST_ROWS = 200
+
+
+def batch_page(result: IntakeResult) -> str:
+    """Return a batch on one page of markdown: outcome, reasons, what is held back, what was measured."""
+    batch, verdict = result.assessment.batch, result.assessment.verdict
+    known = f"**Received before**, as batch:{result.duplicate_of}: this is its recorded verdict."
+    return "\n".join(
+        [
+            f"# batch:{batch.id}: {verdict.outcome.value}",
+            "",
+            *([known, ""] if result.duplicate_of else []),
+            *(f"- {escaped(reason)}" for reason in verdict.reasons),
+            "",
+            "| | |",
+            "|---|---|",
+            f"| file | {escaped(batch.artifact.name)} |",
+            f"| SHA-256 | {batch.artifact.sha256} |",
+            f"| received | {batch.received} |",
+            f"| rows | {batch.rows} |",
+            f"| sources | {batch.sources} |",
+            f"| held back | {_held(verdict.quarantined.rows, verdict.quarantined.sources)} |",
+            f"| for a human to judge | {_held(verdict.suspects.rows, verdict.suspects.sources)} |",
+            "",
+            "## What was measured",
+            "",
+            ("\n".join(findings_table(list(result.findings)))),
+            "",
+        ]
+    )
+
+
+def update_page(context: Context, result: RetrainResult) -> str:
+    """Return the report of an update, as it was recorded."""
+    comparison = read_comparison(context.layout, result.update.id)
+    return render(context, result.update, comparison)
+
+
+def inbox_page(taken: list[Taken]) -> str:
+    """Return what became of each file of one turn."""
+    rows = [f"| {escaped(name)} | {escaped(said(result))} |" for name, result in taken]
+    return "\n".join(["# Taken from the inbox", "", "| file | outcome |", "|---|---|", *rows, ""])
+
+
+def said(result: IntakeResult | str) -> str:
+    """Return one line on what became of a delivery."""
+    if isinstance(result, str):
+        return result
+    if result.duplicate_of:
+        return f"received before as batch:{result.duplicate_of} ({result.outcome.value})"
+    held = len(result.assessment.verdict.quarantined.rows)
+    aside = f", {held} rows set aside" if held else ""
+    return f"batch:{result.assessment.batch.id} {result.outcome.value}{aside}"
+
+
+def findings_rows(findings: tuple[dict[str, Any], ...]) -> list[dict[str, str]]:
+    """Return a table of all findings, the worst first, and those without a limit last."""
+    order = [outcome.value for outcome in Outcome][::-1]
+
+    def badness(told: dict[str, Any]) -> tuple[int, bool, str]:
+        return order.index(told["outcome"]), told["limit"] is None, told["metric"]
+
+    return [
+        {
+            "metric": escaped(told["metric"]),
+            "value": number(told["value"]),
+            "limit": "note" if told["limit"] is None else number(told["limit"]),
+            "outcome": told["outcome"],
+            "rows": str(told["rows"]),
+            "sources": _names(told["sources"]),
+            "says": escaped(told["detail"]),
+        }
+        for told in sorted(findings, key=badness)[:MOST_ROWS]
+    ]
+
+
+def _held(rows: tuple[int, ...], sources: tuple[str, ...]) -> str:
+    if not rows and not sources:
+        return "nothing"
+    return f"{len(rows)} rows; sources: {_names(sources) or 'none named'}"
+
+
+def _names(sources: Sequence[str]) -> str:
+    named = ", ".join(escaped(source) for source in sources[:MOST_SOURCES])
+    left = len(sources) - MOST_SOURCES
+    return f"{named} and {left} more" if left > 0 else named

@@ -1,0 +1,155 @@
+"""The record of updates: written when compared, read whenever somebody asks where one stands."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, Missing, ModelRef, Stage, Tampered, Update, Verdict
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.statement import REFUSAL, UPDATE, predicate_of
+from sluicegate.flows.champion import champion_of
+from sluicegate.flows.context import Context
+from sluicegate.flows.report import render
+from sluicegate.stores import data, files, record
+from sluicegate.stores.layout import Layout, numbered
+
+PRODUCTS = ("dvc.lock", "metrics.json", "plots", "candidate.json")
+
+
+def record_update(
+    context: Context, update: Update, comparison: Mapping[str, Any], tree: Path, run_id: str
+) -> None:
+    """Write updates/NNNN: what the pipeline made, what was measured, and the signed statement."""
+    layout = context.layout
+    folder = layout.update(update.id)
+    for name in PRODUCTS:
+        made, kept = tree / name, folder / "products" / name
+        if made.is_dir():
+            shutil.copytree(made, kept, dirs_exist_ok=True)
+        elif made.is_file():
+            files.copy_in(made, kept)
+    files.write_json(folder / "comparison.json", comparison)
+    verdict = update.verdicts[-1]
+    files.write_bytes(folder / "report.md", render(context, update, comparison).encode())
+    subject = Artifact(f"model:{context.settings.model}", comparison["challenger"])
+    materials = [
+        *data.materials(layout, list(update.batches)),
+        Artifact("params.yaml", context.policy_digest),
+        Artifact("train.py", sha256_file(layout.root / "train.py")),
+        Artifact("dvc.yaml", sha256_file(layout.root / "dvc.yaml")),
+    ]
+    statement = record.write_statement(
+        layout,
+        folder / "update.json",
+        [subject],
+        UPDATE,
+        {
+            "update": update.to_dict(),
+            "verdict": verdict.to_dict(),
+            "comparison": sha256_file(folder / "comparison.json"),
+            "products": {p: sha256_file(folder / "products" / p) for p in _product_files(folder)},
+            "materials": [material.to_dict() for material in materials],
+            "run": run_id,
+            "time": context.now(),
+        },
+    )
+    said = {"update": update.id, "stage": update.stage.value, "outcome": verdict.outcome.value}
+    record.append(layout, "update", [subject, statement], said, context.now())
+
+
+def refuse(context: Context, update: str, reason: str) -> None:
+    """Record that an awaiting update is refused for `reason`."""
+    layout = context.layout
+    waiting, _ = read_update(layout, update)
+    if waiting.challenger is None:
+        raise Tampered(f"updates/{update}/update.json names no challenger; restore it from git.")
+    subject = Artifact(f"model:{context.settings.model}", waiting.challenger.sha256)
+    said = {"update": update, "reason": reason, "time": context.now()}
+    path = layout.update(update) / "refusal.json"
+    statement = record.write_statement(layout, path, [subject], REFUSAL, said)
+    record.append(layout, "refuse", [subject, statement], said, context.now())
+
+
+def read_update(layout: Layout, update: str) -> tuple[Update, Verdict]:
+    """Return an update at the stage it has now, and the verdict on it, from signed statements."""
+    said = _statement(layout, update)
+    told, verdict = said["update"], Verdict.from_dict(said["verdict"])
+    read = Update(
+        id=told["id"],
+        stage=_stage(layout, update, Stage(told["stage"])),
+        data_commit=told["data_commit"],
+        batches=tuple(told["batches"]),
+        champion=_ref(told["champion"]),
+        challenger=_ref(told["challenger"]),
+        verdicts=(verdict,),
+    )
+    return read, verdict
+
+
+def recorded_at(layout: Layout, update: str) -> str:
+    """Return when an update was compared."""
+    return str(_statement(layout, update)["time"])
+
+
+def read_comparison(layout: Layout, update: str) -> dict[str, Any]:
+    """Return what was measured of an update, once it has the digest that its statement names."""
+    path = layout.update(update) / "comparison.json"
+    if not path.is_file() or sha256_file(path) != _statement(layout, update)["comparison"]:
+        raise Tampered(f"updates/{update}/comparison.json was changed; restore it from git.")
+    comparison: dict[str, Any] = files.read_json(path)
+    return comparison
+
+
+def verified_products(layout: Layout, update: str) -> list[str]:
+    """Return the names of an update's products once each has the digest its statement names."""
+    folder = layout.update(update)
+    named: dict[str, str] = _statement(layout, update)["products"]
+    for name, sha256 in named.items():
+        if (
+            not (folder / "products" / name).is_file()
+            or sha256_file(folder / "products" / name) != sha256
+        ):
+            raise Tampered(f"updates/{update}/products/{name} was changed; restore it from git.")
+    return sorted(named)
+
+
+def awaiting(layout: Layout) -> list[str]:
+    """Return the ids of the updates that wait for a human, the oldest first."""
+    return [
+        update
+        for update in numbered(layout.root / "updates")
+        if read_update(layout, update)[0].stage is Stage.AWAITING
+    ]
+
+
+def new_batches(context: Context, update: Update) -> list[str]:
+    """Return those batches of `update` that the champion has not learnt from."""
+    learnt = set(champion_of(context.layout).batches)
+    return [batch for batch in update.batches if batch not in learnt]
+
+
+def _statement(layout: Layout, update: str) -> dict[str, Any]:
+    where = f"updates/{update}/update.json"
+    path = layout.root / where
+    if not path.is_file():
+        raise Missing(f"There is no update:{update}; `sluicegate status` lists what there is.")
+    return predicate_of(record.read_statement(layout, path), UPDATE, where)
+
+
+def _stage(layout: Layout, update: str, compared: Stage) -> Stage:
+    folder = layout.update(update)
+    for name, stage in (("promotion.json", Stage.PROMOTED), ("refusal.json", Stage.REFUSED)):
+        if (folder / name).is_file():
+            record.read_statement(layout, folder / name)
+            return stage
+    return compared
+
+
+def _product_files(folder: Path) -> list[str]:
+    products = folder / "products"
+    return sorted(p.relative_to(products).as_posix() for p in products.rglob("*") if p.is_file())
+
+
+def _ref(told: Mapping[str, Any] | None) -> ModelRef | None:
+    return ModelRef(told["version"], told["sha256"]) if told else None

@@ -1,0 +1,261 @@
+"""What a person reads: progress on stderr, results on stdout; nothing at all under --json."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sluicegate.core import Misused
+
+COLOURS = {"pass": "green", "quarantine": "yellow", "pause": "magenta", "reject": "red"}
+WORST_FIRST = ("reject", "pause", "quarantine", "pass")
+MOST_SHOWN = 8
+MOST_SOURCES = 6
+SHOWN_WIDTH = 110
+
+
+def mute(_: str) -> None:
+    """Show no progress."""
+
+
+@contextlib.contextmanager
+def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows what is going on; quiet under --json or off a terminal."""
+    if options.json or not sys.stderr.isatty():
+        yield mute
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Starting", total=None)
+        yield lambda text: bar.update(task, description=escape(text))
+
+
+def roles(options: argparse.Namespace) -> tuple[str, str | None]:
+    """Return the label and source columns, asked for on a terminal where they were left out.
+
+    Raises Misused where nobody can be asked.
+    """
+    asks = not options.no_input and not options.json and sys.stdin.isatty()
+    if options.label and (options.source or not asks):
+        return options.label, options.source
+    if not asks:
+        raise Misused("init needs --label COL: the column that the model predicts.")
+    from rich.prompt import Prompt
+
+    console = Console(stderr=True)
+    label = options.label or Prompt.ask("Which column does the model predict?", console=console)
+    source = options.source or Prompt.ask(
+        "Which column of the feedback names its contributor? (empty: none)",
+        default="",
+        show_default=False,
+        console=console,
+    )
+    return label, source or None
+
+
+def print_intake(options: argparse.Namespace, answer: dict[str, Any]) -> dict[str, Any]:
+    """Print what became of a batch."""
+    if options.json:
+        return answer
+    console = _console()
+    batch = answer["batch"]
+    name = f"batch:{batch['id']}" if batch["id"] else Path(batch["path"]).name
+    console.print(f"{name}: {_coloured(answer['outcome'])}", _seconds(answer))
+    console.print(f"  {batch['rows']} rows from {batch['sources']} sources")
+    if batch["duplicate_of"]:
+        console.print(f"  received before as batch:{batch['duplicate_of']}; nothing changed")
+    _print_selection(console, "set aside", answer["quarantined"])
+    _print_selection(console, "in question", answer["suspects"])
+    _print_reasons(console, answer["reasons"])
+    _print_findings(console, answer["findings"])
+    return answer
+
+
+def print_retrain(options: argparse.Namespace, answer: dict[str, Any]) -> dict[str, Any]:
+    """Print what became of an update."""
+    if options.json:
+        return answer
+    console = _console()
+    update = answer["update"]
+    console.print(
+        f"update:{update['id']}: {_coloured(answer['outcome'])}, {update['stage']}",
+        _seconds(answer),
+    )
+    champion, challenger = update["champion"], update["challenger"]
+    if champion and challenger:
+        serving = challenger if update["stage"] == "promoted" else champion
+        console.print(
+            f"  challenger version {challenger['version']} against champion "
+            f"version {champion['version']}; version {serving['version']} serves"
+        )
+    console.print(f"  learnt from batches {', '.join(update['batches']) or '(none)'}")
+    _print_reasons(console, answer["reasons"])
+    _print_findings(console, answer["findings"])
+    if update["stage"] == "awaiting":
+        console.print(f"  next: read updates/{update['id']}/report.md, or --supersede it")
+    return answer
+
+
+def print_update(options: argparse.Namespace, answer: dict[str, Any]) -> dict[str, Any]:
+    """Print what became of a batch and of the update that it led to."""
+    print_intake(options, answer["intake"])
+    if answer["retrain"]:
+        print_retrain(options, answer["retrain"])
+    elif not options.json:
+        _console().print("  nothing was trained; the champion serves on")
+    return answer
+
+
+def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path) -> dict[str, Any]:
+    """Print where a workspace stands."""
+    if options.json:
+        return answer
+    console = _console()
+    champion = answer["champion"]
+    console.print(f"[bold]{escape(answer['model'])}[/] in {escape(str(root))}")
+    console.print(
+        f"  champion: version {champion['version']} (update:{champion['update']}), "
+        f"since {champion['since']}, {champion['sha256'][:12]}"
+    )
+    if not answer["golden_verified"]:
+        console.print(
+            "  golden set: [yellow]unverified[/], held out from the base data; "
+            "nobody vouched for its labels"
+        )
+    counts = ", ".join(f"{count} {state}" for state, count in answer["batches"].items())
+    console.print(f"  batches: {counts}")
+    for waiting in answer["awaiting"]:
+        console.print(f"  awaiting: {waiting['subject']} since {waiting['since']}")
+        console.print(f"    {escape(_short(waiting['why']))}")
+    return answer
+
+
+def print_record(options: argparse.Namespace, shown: dict[str, Any]) -> dict[str, Any]:
+    """Print the record of a batch or an update."""
+    if options.json:
+        return shown
+    console = _console()
+    verdict = shown["verdict"]
+    stage = shown.get("state") or shown["update"]["stage"]
+    console.print(f"{shown['subject']}: {_coloured(verdict['outcome'])}, {stage}")
+    _print_selection(console, "set aside", verdict["quarantined"])
+    _print_selection(console, "in question", verdict["suspects"])
+    _print_reasons(console, verdict["reasons"])
+    for name, figures in shown.get("metrics", {}).get("golden", {}).items():
+        numbers = ", ".join(
+            f"{k} {v:.4g}" for k, v in figures.items() if isinstance(v, int | float)
+        )
+        console.print(f"  {name} on golden: {numbers}")
+    _print_findings(console, [each for each in shown["findings"] if "outcome" in each])
+    if "report" in shown:
+        console.print(f"  report: {shown['report']}")
+    return shown
+
+
+def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:
+    """Print what would happen."""
+    if not options.json:
+        for name, value in plan.items():
+            if name != "schema":
+                _console().print(f"  {name}: {escape(str(value))}")
+    return plan
+
+
+def print_diagnosis(
+    options: argparse.Namespace, diagnoses: list[dict[str, Any]]
+) -> tuple[dict[str, Any], int]:
+    """Print what doctor found; the exit code is 1 when something is broken."""
+    broken = any(each["ok"] is False for each in diagnoses)
+    if not options.json:
+        marks = {True: "[green]ok[/]  ", False: "[red]bad[/] ", None: "[yellow]note[/]"}
+        for each in diagnoses:
+            console = _console()
+            console.print(f"{marks[each['ok']]} {escape(each['name'])}: {escape(each['says'])}")
+            if each["ok"] is not True and each["mend"]:
+                console.print(f"     mend: {escape(each['mend'])}")
+    return {"schema": 1, "ok": not broken, "diagnoses": diagnoses}, int(broken)
+
+
+def demo(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """Run the demonstration and print it as it goes."""
+    from sluicegate import workspace
+
+    console = Console(stderr=True) if options.json else _console()
+    told = workspace.demo(
+        Path(options.root),
+        data=options.data,
+        label=options.label,
+        prefect=not options.no_prefect,
+        tell=lambda text: console.print(text, highlight=False, markup=False),
+    )
+    if not options.json:
+        _print_demo(console, told)
+    return told, 0
+
+
+def _print_demo(console: Console, told: dict[str, Any]) -> None:
+    table = Table(title="What happened", title_justify="left", expand=False)
+    for heading in ("", "sent", "intake", "update", "what it means"):
+        table.add_column(heading)
+    for row in told["rounds"]:
+        table.add_row(
+            str(row["round"]),
+            escape(row["sent"]),
+            _coloured(row["intake"]) + f"\n{escape(row['held'])}",
+            _coloured(row["retrain"]) if row["retrain"] else "-",
+            escape(row["means"]),
+        )
+    console.print()
+    console.print(table)
+    console.print(f"Poison caught: {escape(told['truth'])}")
+    console.print(f"Evidence: {escape(told['evidence'])}")
+    console.print("Next:")
+    for command in told["next"]:
+        console.print(f"  {escape(command)}", soft_wrap=True)
+
+
+def _print_selection(console: Console, words: str, selection: dict[str, Any]) -> None:
+    rows, sources = selection["rows"], selection["sources"]
+    if not rows and not sources:
+        return
+    named = ", ".join(sources[:MOST_SOURCES]) + (" ..." if len(sources) > MOST_SOURCES else "")
+    by = f", sources {named}" if sources else ""
+    console.print(f"  {words}: {len(rows)} rows{escape(by)}")
+
+
+def _print_reasons(console: Console, reasons: list[str]) -> None:
+    for reason in reasons[:MOST_SHOWN]:
+        console.print(f"  - {escape(_short(reason))}", soft_wrap=True)
+    if len(reasons) > MOST_SHOWN:
+        console.print(f"  - and {len(reasons) - MOST_SHOWN} more (--json lists them)")
+
+
+def _print_findings(console: Console, findings: list[dict[str, Any]]) -> None:
+    limited = [each for each in findings if each["limit"] is not None]
+    limited.sort(key=lambda each: (WORST_FIRST.index(each["outcome"]), each["metric"]))
+    beyond = [each for each in limited if each["outcome"] != "pass"]
+    console.print(f"  {len(limited)} limits checked, {len(beyond)} exceeded")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 2 * SHOWN_WIDTH else text[: 2 * SHOWN_WIDTH - 1] + "…"
+
+
+def _coloured(outcome: str) -> str:
+    return f"[bold {COLOURS[outcome]}]{outcome}[/]"
+
+
+def _seconds(answer: dict[str, Any]) -> str:
+    return f"[dim]({answer['seconds']:.1f} s)[/]"
+
+
+def _console() -> Console:
+    return Console(highlight=False)

@@ -1,0 +1,239 @@
+"""Workspace: the public object, one method per verb."""
+
+import contextlib
+import errno
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+from sluicegate.core import CannotDecide, Misused
+from sluicegate.flows.context import Context, Step, open_context, plainly, silent, utc_now
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
+    from sluicegate.flows.status import Status
+
+Tell = Callable[[str], None]
+Delivery = Union[str, Path, "pd.DataFrame"]
+
+
+class Workspace:
+    """A directory in which one model learns from feedback.
+
+    A long-lived process pays imports and model loading once. Every method raises a SluicegateError
+    whose message is one sentence that names the place and the mend.
+    """
+
+    def __init__(self, context: Context) -> None:
+        """Use `Workspace.open` or `Workspace.init` instead."""
+        self._context = context
+        self._observed: Callable[[Path], UpdateResult] | None = None
+
+    @classmethod
+    def open(
+        cls, root: str | Path, *, clock: Callable[[], datetime] = utc_now, tell: Tell = silent
+    ) -> "Workspace":
+        """Return the workspace at `root`; raises Missing where there is none."""
+        return cls(open_context(Path(root), clock, tell))
+
+    @classmethod
+    def init(
+        cls,
+        root: str | Path,
+        *,
+        data: Delivery,
+        label: str,
+        source: str | None = None,
+        time: str | None = None,
+        id: str | None = None,
+        golden: Delivery | None = None,
+        model: str | None = None,
+        sensitive: tuple[str, ...] = (),
+        slices: tuple[str, ...] = (),
+        task: str | None = None,
+        remote: str | None = None,
+        trainer: Mapping[str, Any] | None = None,
+        tell: Tell = silent,
+    ) -> "Workspace":
+        """Make a workspace at `root` from base data and train its first champion.
+
+        `data` and `golden` are paths or data frames. Without `golden`, a share of `data` is held out
+        and shown as unverified. `trainer` sets keys of `train` in params.yaml.
+        """
+        from sluicegate.core import Task
+        from sluicegate.flows.init import Origin, init
+
+        with _explained(), contextlib.ExitStack() as stack:
+            origin = Origin(
+                root=Path(root),
+                data=stack.enter_context(_delivered(data)),
+                label=label,
+                source=source,
+                time=time,
+                id=id,
+                golden=None if golden is None else stack.enter_context(_delivered(golden)),
+                model=model,
+                sensitive=tuple(sensitive),
+                slices=tuple(slices),
+                task=None if task is None else Task(task),
+                remote=remote,
+                trainer=trainer,
+            )
+            init(origin, tell)
+        return cls.open(root, tell=tell)
+
+    @property
+    def root(self) -> Path:
+        """Return the workspace's directory."""
+        return self._context.layout.root
+
+    def check(self, batch: Delivery) -> "IntakeResult":
+        """Judge `batch` as intake would, in the light of all admitted batches, and change nothing."""
+        from sluicegate.flows.intake import check
+
+        with _explained(), _delivered(batch) as path:
+            return check(self._fresh(), path)
+
+    def intake(self, batch: Delivery, *, step: Step = plainly) -> "IntakeResult":
+        """Judge `batch` and carry it out: admit, quarantine, pause or reject."""
+        from sluicegate.flows.intake import intake
+
+        with _explained(), _delivered(batch) as path:
+            return intake(self._fresh(), path, step)
+
+    def retrain(self, *, supersede: bool = False, step: Step = plainly) -> "RetrainResult":
+        """Train a challenger on everything admitted, compare it, and promote, pause or refuse it."""
+        from sluicegate.flows.retrain import retrain
+
+        with _explained():
+            return retrain(self._fresh(), supersede, step)
+
+    def update(self, batch: Delivery, *, step: Step = plainly) -> "UpdateResult":
+        """Take `batch` in and retrain, unless intake paused or rejected it."""
+        from sluicegate.flows.update import update
+
+        with _explained(), _delivered(batch) as path:
+            return update(self._fresh(), path, step)
+
+    def update_by_prefect(self, batch: Delivery) -> "UpdateResult":
+        """Do what `update` does as a Prefect flow run, on PREFECT_API_URL or the embedded Prefect."""
+        from sluicegate.flows.embedded import run_update
+
+        with _explained(), _delivered(batch) as path:
+            return self._observed(path) if self._observed else run_update(self._fresh(), path)
+
+    def plan_retrain(self) -> dict[str, Any]:
+        """Return what `retrain` would learn from, without training."""
+        from sluicegate.flows.retrain import plan
+
+        with _explained():
+            return plan(self._fresh())
+
+    def up(self, prefect_port: int | None = None, mlflow_port: int | None = None) -> int:
+        """Serve the schedules and both UIs until interrupted; return the exit code."""
+        from sluicegate.flows.up import up
+
+        with _explained():
+            return up(self._fresh(), prefect_port, mlflow_port)
+
+    def status(self) -> "Status":
+        """Return the champion, what awaits review and where the batches stand."""
+        from sluicegate.flows.status import status
+
+        with _explained():
+            return status(self._fresh())
+
+    def show(self, subject: str) -> dict[str, Any]:
+        """Return the whole record of `batch:NNNN` or `update:NNNN`."""
+        from sluicegate.flows.status import show
+
+        with _explained():
+            return show(self._fresh(), subject)
+
+    def _fresh(self) -> Context:
+        # params.yaml may have been committed anew since this process opened the workspace.
+        return open_context(self.root, self._context.clock, self._context.tell)
+
+
+def plan_init(root: str | Path, **given: Any) -> dict[str, Any]:
+    """Return what `Workspace.init` would make of the base data, without making it."""
+    from sluicegate.flows.init import plan
+
+    with _explained():
+        return plan(Path(root), Path(given["data"]), given)
+
+
+def diagnose(root: Path) -> list[dict[str, Any]]:
+    """Return what is wrong with this machine and, if there is one, the workspace at `root`."""
+    from sluicegate.flows.doctor import doctor
+
+    with _explained():
+        return [diagnosis.to_dict() for diagnosis in doctor(root)]
+
+
+def demo(
+    root: Path, data: str | None, label: str | None, prefect: bool, tell: Tell
+) -> dict[str, Any]:
+    """Play the demonstration in a new workspace at `root`."""
+    from sluicegate.flows.demo import demo as play
+    from sluicegate.flows.demo import digits, read_own
+    from sluicegate.flows.embedded import observed
+
+    stack = contextlib.ExitStack()
+
+    def begin(folder: Path, **given: Any) -> Workspace:
+        place = Workspace.init(folder, **given, tell=lambda text: tell(f"    {text}"))
+        if prefect:
+            place._observed = stack.enter_context(observed(place._fresh()))
+        return place
+
+    def deliver(place: Workspace, path: Path) -> "UpdateResult":
+        return place.update_by_prefect(path) if prefect else place.update(path)
+
+    with _explained(), stack:
+        frame, name = read_own(Path(data), label) if data else digits()
+        return play(root, frame, name, begin, deliver, tell)
+
+
+@contextlib.contextmanager
+def _delivered(batch: Delivery) -> Iterator[Path]:
+    """Yield the path of `batch`; a frame is written as the parquet that is then hashed.
+
+    Raises Misused for a frame that parquet cannot hold.
+    """
+    if isinstance(batch, str | Path):
+        from sluicegate.stores.reading import require_file
+
+        yield require_file(batch)
+        return
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as folder:
+        path = Path(folder) / "frame.parquet"
+        try:
+            batch.to_parquet(path, index=False)
+        except (AttributeError, ValueError, TypeError, OverflowError) as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            raise Misused(
+                f"The data frame cannot be written as parquet ({said}); give every column a name "
+                "of its own and values of one type."
+            ) from error
+        yield path
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what the operating system says into one sentence with the mend."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or "the workspace"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CannotDecide(
+                f"The disk is full at {where}: free some space and run the same command again."
+            ) from error
+        raise CannotDecide(
+            f"{where}: {error.strerror or error}; mend that and run the same command again."
+        ) from error
