@@ -1,0 +1,110 @@
+"""One real workspace per session, copied for each test: real DVC, git, MLflow and Great Expectations."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sluicegate import Workspace
+
+LABEL, SOURCE = "accepted", "contributor"
+
+# The user's own git settings must not decide what a test sees.
+os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
+os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
+for role in ("AUTHOR", "COMMITTER"):
+    for part in ("NAME", "EMAIL", "DATE"):
+        os.environ.pop(f"GIT_{role}_{part}", None)
+os.environ.pop("EMAIL", None)
+
+
+def rows(count: int, seed: int, sources: int = 40) -> pd.DataFrame:
+    """Return honest feedback: numbers, a category, a boolean, a time, missing values and sources."""
+    rng = np.random.default_rng(seed)
+    income, debt = rng.normal(50, 10, count), rng.normal(20, 5, count)
+    region = rng.choice(["north", "south", "east"], count)
+    member = rng.random(count) < 0.4
+    score = (income - 50) / 5 - (debt - 20) / 4 + np.where(member, 0.8, -0.5)
+    accepted = np.where(score + rng.normal(0, 0.7, count) > 0, "yes", "no")
+    frame = pd.DataFrame(
+        {
+            "income": income.round(2),
+            "debt": debt.round(2),
+            "region": region,
+            "member": member,
+            "opened": pd.Timestamp("2026-01-01")
+            + pd.to_timedelta(rng.integers(0, 86_400 * 200, count), unit="s"),
+            LABEL: accepted,
+            SOURCE: [f"c{number:02d}" for number in rng.integers(0, sources, count)],
+        }
+    )
+    frame.loc[rng.random(count) < 0.05, "debt"] = np.nan
+    return frame
+
+
+def flipped(frame: pd.DataFrame, source: str, count: int) -> pd.DataFrame:
+    """Return `frame` with `count` further rows of `source` whose labels are the wrong way round."""
+    poison = frame.sample(count, random_state=1).assign(
+        **{SOURCE: source, LABEL: lambda f: f[LABEL].map({"yes": "no", "no": "yes"})}
+    )
+    return pd.concat([frame, poison], ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def honest() -> Callable[..., pd.DataFrame]:
+    """The function that makes honest feedback: `honest(count, seed, sources=40)`."""
+    return rows
+
+
+@pytest.fixture(scope="session")
+def poisoned() -> Callable[..., pd.DataFrame]:
+    """The function that adds rows with flipped labels: `poisoned(frame, source, count)`."""
+    return flipped
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace that is never changed."""
+    root = tmp_path_factory.mktemp("template") / "loans"
+    Workspace.init(
+        root,
+        data=rows(1500, seed=1).drop(columns=SOURCE),
+        golden=rows(500, seed=2).drop(columns=SOURCE),
+        label=LABEL,
+        source=SOURCE,
+        slices=("region",),
+        trainer={"trees": 30},
+    )
+    return root
+
+
+@pytest.fixture
+def workspace(template: Path, tmp_path: Path) -> Workspace:
+    """A workspace of one's own."""
+    return Workspace.open(_copy(template, tmp_path / "loans"))
+
+
+@pytest.fixture
+def delivered(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a frame where a user would and returns its path."""
+
+    def deliver(frame: pd.DataFrame, name: str = "batch.parquet") -> Path:
+        path = tmp_path / name
+        if path.suffix == ".csv":
+            frame.to_csv(path, index=False)
+        elif path.suffix == ".jsonl":
+            frame.to_json(path, orient="records", lines=True, date_format="iso")
+        else:
+            frame.to_parquet(path, index=False)
+        return path
+
+    return deliver
+
+
+def _copy(template: Path, root: Path) -> Path:
+    shutil.copytree(template, root, symlinks=True)
+    return root

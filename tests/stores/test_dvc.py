@@ -1,0 +1,81 @@
+"""DVC: pointers are judged before DVC reads them."""
+
+from pathlib import Path
+
+import pytest
+
+from sluicegate.core import CannotDecide, Tampered
+from sluicegate.stores import dvc, git
+
+GOOD = "outs:\n- md5: {}\n  size: 3\n  hash: md5\n  path: t.parquet\n".format("a" * 32)
+
+BAD = [
+    pytest.param("", id="an empty file"),
+    pytest.param("a: [", id="no YAML"),
+    pytest.param("- 1\n", id="a list"),
+    pytest.param("outs: []\n", id="no outputs"),
+    pytest.param(GOOD + GOOD.removeprefix("outs:\n"), id="two outputs"),
+    pytest.param(GOOD.replace("t.parquet", "../t.parquet"), id="a path that climbs"),
+    pytest.param(GOOD.replace("t.parquet", "/etc/passwd"), id="a path elsewhere"),
+    pytest.param(GOOD.replace("t.parquet", "u.parquet"), id="another file"),
+    pytest.param(GOOD.replace("a" * 32, "a" * 32 + ".dir"), id="a directory"),
+    pytest.param(GOOD.replace("a" * 32, "../../etc/passwd"), id="a digest that is a path"),
+    pytest.param(GOOD.replace("a" * 32, "A" * 32), id="a digest in capitals"),
+    pytest.param(GOOD.replace("a" * 32, "a" * 31), id="a digest too short"),
+    pytest.param(GOOD.replace("  size: 3\n", ""), id="ok without a size"),
+    pytest.param(GOOD + "cmd: touch /tmp/owned\n", id="a command"),
+    pytest.param(GOOD + "deps:\n- path: x\n  repo: {url: http://x}\n", id="an import"),
+    pytest.param(GOOD + "frozen: true\n", id="one key more"),
+    pytest.param(GOOD + "  persist: true\n", id="one key more in the output"),
+    pytest.param(GOOD + "  remote: evil\n", id="a remote of its own"),
+    pytest.param(GOOD + "  cache: false\n", id="an output outside the cache"),
+    pytest.param("!!python/object/apply:os.system [touch /tmp/owned]\n", id="a YAML object"),
+]
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_pointer_that_we_did_not_write_is_refused(
+    tmp_path: Path, text: str, request: pytest.FixtureRequest
+) -> None:
+    """DVC would follow a path out of the tree, an import or a command: none of them reaches it."""
+    path = tmp_path / "t.parquet.dvc"
+    path.write_text(text)
+    if "ok without" in request.node.callspec.id:
+        assert dvc.read_pointer(path)["path"] == "t.parquet"
+        return
+    with pytest.raises(Tampered, match=r"t\.parquet\.dvc is not a pointer"):
+        dvc.read_pointer(path)
+
+
+def test_a_pointer_that_is_gone_is_refused(tmp_path: Path) -> None:
+    """A pointer that cannot be read is no pointer."""
+    with pytest.raises(Tampered, match="restore it from git"):
+        dvc.read_pointer(tmp_path / "t.parquet.dvc")
+
+
+def test_a_file_goes_to_the_remote_and_comes_back(tmp_path: Path) -> None:
+    """add, push and checkout; the file itself stays as it is, and a second init changes nothing."""
+    root = tmp_path / "w"
+    root.mkdir()
+    git.init(root)
+    (root / ".sluicegate").mkdir()
+    dvc.init(root, str(tmp_path / "remote"))
+    dvc.init(root, str(tmp_path / "other"))
+    assert dvc.default_remote(root) == str(tmp_path / "remote")
+    path = root / "t.parquet"
+    path.write_bytes(b"abc")
+    inode = path.stat().st_ino
+    dvc.add(root, [path])
+    dvc.push(root, [path])
+    assert path.stat().st_ino == inode
+    import shutil
+
+    path.unlink()
+    shutil.rmtree(root / ".dvc" / "cache")
+    dvc.checkout(root, [path])
+    assert path.read_bytes() == b"abc"
+    path.unlink()
+    shutil.rmtree(root / ".dvc" / "cache")
+    shutil.rmtree(tmp_path / "remote")
+    with pytest.raises(CannotDecide, match="DVC failed in"):
+        dvc.checkout(root, [path])

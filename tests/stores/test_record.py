@@ -1,0 +1,171 @@
+"""The record: whatever a process dies after, the same call again ends in the same state."""
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from sluicegate import Workspace
+from sluicegate.core import Tampered
+from sluicegate.evidence.ledger import verify_chain
+from sluicegate.flows.context import Context, open_context
+from sluicegate.flows.intake import Judgement, freeze, judge, settle
+from sluicegate.flows.status import status
+from sluicegate.stores import effects, files, git, record
+from sluicegate.stores.data import read_verified
+from sluicegate.stores.layout import Layout
+
+ROOMS = ("intake", "batches", "quarantine", "ledger", "updates")
+
+
+@pytest.fixture(scope="module")
+def judged(
+    template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    honest: Callable[..., pd.DataFrame],
+) -> Judgement:
+    """A batch with five rows to set aside, judged and not yet settled."""
+    scratch = tmp_path_factory.mktemp("judged")
+    frame = honest(300, 3)
+    frame.loc[:4, "region"] = "west"
+    frame.to_parquet(scratch / "batch.parquet", index=False)
+    context = open_context(template)
+    return judge(context, freeze(context, scratch / "batch.parquet", scratch))
+
+
+def place(template: Path, root: Path) -> Context:
+    """Return the context of a workspace of one's own."""
+    shutil.copytree(template, root, symlinks=True)
+    context = open_context(template)
+    return replace(context, layout=Layout(root))
+
+
+def carry_out(context: Context, judgement: Judgement) -> None:
+    """Settle as intake does, under the lock and with the journal."""
+    with record.writing(context.layout, "intake", record.ROOMS):
+        settle(context, judgement)
+
+
+def dying_after(point: int, deed: Callable[[], None]) -> int:
+    """Run `deed` in a child that ends without a word after its effect number `point`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads
+        child = os.fork()
+    if child == 0:
+        seen = 0
+
+        def observe(_: str) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == point:
+                os._exit(9)
+
+        effects.observer = observe
+        try:
+            deed()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def state_of(context: Context) -> dict[str, Any]:
+    """Return what must be the same however often the process died on the way."""
+    root = context.layout.root
+    entries = record.backwards(context.layout)
+    held = read_verified(root / "quarantine" / "0001" / "feedback.parquet")
+    admitted = read_verified(root / "batches" / "0001" / "feedback.parquet")
+    return {
+        "status": status(context).to_dict(),
+        "tracked": [name for room in ROOMS for name in git.tracked(root, room)],
+        "changed": git.changed_paths(root, ROOMS),
+        "rows": (admitted["_row"].tolist(), held["_row"].tolist(), held["_reason"].tolist()),
+        "verbs": [entry.verb for entry in entries],
+        "received": sorted(path.name for path in context.layout.received.iterdir()),
+        "journal": (context.layout.home / "journal.json").exists(),
+    }
+
+
+def test_a_batch_survives_a_kill_after_every_side_effect(
+    template: Path, tmp_path: Path, judged: Judgement
+) -> None:
+    """Died after any effect of settling, intake run again ends as if nothing had happened."""
+    whole = place(template, tmp_path / "whole")
+    names: list[str] = []
+    effects.observer = names.append
+    try:
+        carry_out(whole, judged)
+    finally:
+        effects.observer = None
+    expected = state_of(whole)
+    assert len(names) > 15
+    for point, name in enumerate(names, 1):
+        context = place(template, tmp_path / f"{point}")
+        before = status(context).to_dict()
+        code = dying_after(point, lambda at=context: carry_out(at, judged))  # type: ignore[misc]
+        assert code == 9
+        settled = name == "git.commit"
+        after = status(context).to_dict()
+        assert after == (expected["status"] if settled else before), (point, name)
+        if not settled:
+            carry_out(context, judged)
+        assert state_of(context) == expected | {"journal": settled}, (point, name)
+        shutil.rmtree(context.layout.root)
+
+
+@pytest.mark.slow
+def test_a_killed_intake_is_no_duplicate_of_itself(
+    template: Path, tmp_path: Path, judged: Judgement, honest: Callable[..., pd.DataFrame]
+) -> None:
+    """A receipt that was never committed does not make the next delivery of the bytes a duplicate."""
+    context = place(template, tmp_path / "loans")
+    names: list[str] = []
+    whole = place(template, tmp_path / "whole")
+    effects.observer = names.append
+    try:
+        carry_out(whole, judged)
+    finally:
+        effects.observer = None
+    last = len(names) - 1  # all is written, nothing committed
+    assert dying_after(last, lambda: carry_out(context, judged)) == 9
+    told = Workspace.open(context.layout.root).intake(judged.frozen.path).to_dict()
+    assert told["batch"]["duplicate_of"] is None
+    assert told["batch"]["id"] == "0001"
+
+
+def test_what_a_failing_deed_wrote_is_set_aside(template: Path, tmp_path: Path) -> None:
+    """An exception under the lock leaves the rooms as they were and the files in leftovers."""
+    context = place(template, tmp_path / "loans")
+    layout = context.layout
+
+    def fail() -> None:
+        with record.writing(layout, "test", record.ROOMS):
+            files.write_json(layout.intake("0001") / "manifest.json", {})
+            files.write_bytes(layout.ledger / "000001.json", b"{}")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert git.changed_paths(layout.root, ROOMS) == []
+    assert not layout.intake("0001").exists()
+    assert [path.name for path in (layout.home / "leftovers").rglob("*.json")] == ["manifest.json"]
+
+
+def test_the_ledger_that_intake_writes_verifies_as_a_chain(
+    template: Path, tmp_path: Path, judged: Judgement
+) -> None:
+    """Each entry names the digest of the one before; an entry taken out is told."""
+    context = place(template, tmp_path / "loans")
+    carry_out(context, judged)
+    paths = sorted(context.layout.ledger.glob("*.json"))
+    told = [(path.name, files.read_json(path)) for path in paths]
+    entries = verify_chain(told, record.public_of(context.layout))
+    assert [entry.verb for entry in entries] == ["init", "update", "intend", "promote", "intake"]
+    paths[2].unlink()
+    with pytest.raises(Tampered, match="not the entry that the next one follows"):
+        list(record.backwards(context.layout))
