@@ -66,7 +66,11 @@ def open_context(
     root: Path,
     clock: Callable[[], datetime] = utc_now,
     tell: Callable[[str], None] = silent,
+    reading: bool = False,
 ) -> Context:
-    """Return the context of the workspace at `root`; raises Missing or Misused."""
-    layout = open_layout(root)
+    """Return the context of the workspace at `root`, or of a clone of it for `reading`.
+
+    Raises Missing or Misused.
+    """
+    layout = open_layout(root, reading)
     return Context(layout, read_settings(layout.params), clock, tell)

@@ -5,10 +5,12 @@ the alias moves, and the signed promotion, which alone says who the champion is,
 """
 
 from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update, advance
+from sluicegate.core.update import stage_after
 from sluicegate.evidence.statement import PROMOTION
 from sluicegate.flows.champion import PROMOTE, champion_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.updates import PRODUCTS, read_update, verified_products
+from sluicegate.flows.updates import PRODUCTS, read_update, refuse, verified_products
+from sluicegate.flows.votes import require_approved
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import numbered
 from sluicegate.stores.mlflow import open_registry
@@ -28,6 +30,8 @@ def promote(context: Context, update_id: str) -> Update:
         return update
     if update.stage is not Stage.APPROVED or update.challenger is None:
         raise Conflict(f"update:{update_id} is {update.stage.value}, not approved; nothing moved.")
+    if _needs_people(update):
+        require_approved(context, f"update:{update_id}")
     _require_same_champion(context, update)
     subject = Artifact(f"model:{context.settings.model}", update.challenger.sha256)
     with record.writing(layout, "promote", ("updates", "ledger")):
@@ -47,9 +51,21 @@ def promote(context: Context, update_id: str) -> Update:
 
 def finish_promotion(context: Context) -> None:
     """Carry to its end a promotion whose process died after the update was approved."""
-    last = numbered(context.layout.root / "updates")[-1:]
-    if last and read_update(context.layout, last[0])[0].stage is Stage.APPROVED:
+    layout = context.layout
+    last = numbered(layout.root / "updates")[-1:]
+    if not last or read_update(layout, last[0])[0].stage is not Stage.APPROVED:
+        return
+    try:
         promote(context, last[0])
+    except Conflict as error:
+        # its approvals no longer hold, or the champion is another: it must not block the next update
+        with record.writing(layout, "refuse", ("updates", "ledger")):
+            refuse(context, last[0], str(error))
+            git.commit(layout.root, ["updates", "ledger"], f"update:{last[0]} refused")
+
+
+def _needs_people(update: Update) -> bool:
+    return stage_after(update.verdicts[-1]) is Stage.AWAITING
 
 
 def _move(context: Context, update: Update) -> Update:

@@ -19,12 +19,14 @@ from sluicegate.core import (
     advance,
 )
 from sluicegate.core.update import stage_after
+from sluicegate.flows.ask import ask_update
 from sluicegate.flows.champion import Champion, champion_of, first_champion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.hold import hold
 from sluicegate.flows.promote import finish_promotion, promote
 from sluicegate.flows.results import RetrainResult, judged
+from sluicegate.flows.review import refuse_expired
 from sluicegate.flows.updates import (
     awaiting,
     new_batches,
@@ -65,6 +67,7 @@ def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> 
         git.require_branch(root)
         git.require_committed(root, POLICY_FILES)
         finish_promotion(context)
+        refuse_expired(context)
         waiting = awaiting(context.layout)
         if waiting and not supersede:
             return _still_waiting(context, waiting[0], started)
@@ -171,6 +174,8 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
         for old in awaiting(context.layout):
             refuse(context, old, f"superseded by update:{update.id}")
         record_update(context, update, built.comparison, built.tree, run_id)
+        if update.stage is Stage.AWAITING:
+            ask_update(context, update)
         if measured.outcome is Outcome.REJECT:
             hold(context, new_batches(context, update), f"update:{update.id} was rejected")
         git.commit_all(
@@ -236,7 +241,7 @@ def _still_waiting(context: Context, update: str, started: float) -> RetrainResu
     findings = findings_in(read_comparison(context.layout, update))
     reason = (
         f"update:{update} awaits review, so nothing was trained; "
-        "decide on it, or replace it with `sluicegate retrain --supersede`."
+        "decide on it with `sluicegate review`, or replace it with `sluicegate retrain --supersede`."
     )
     return RetrainResult(
         waiting,

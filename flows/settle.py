@@ -12,10 +12,12 @@ from sluicegate.core import (
     Batch,
     CannotDecide,
     Outcome,
+    Verdict,
 )
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
 from sluicegate.evidence.statement import VERDICT
+from sluicegate.flows.ask import ask_batch
 from sluicegate.flows.context import Context
 from sluicegate.flows.judge import Frozen, Judgement, batch_of
 from sluicegate.flows.results import judged
@@ -47,6 +49,8 @@ def settle(context: Context, judgement: Judgement) -> Batch:
         },
         context.now(),
     )
+    if state == "paused":
+        ask_batch(context, number)
     git.commit_all(layout.root, record.ROOMS, f"batch:{number} {state}")
     return batch
 
@@ -67,11 +71,31 @@ def _place(context: Context, judgement: Judgement, number: str) -> tuple[str, li
         tables.append(_write_rows(context, layout.quarantine(number), aside, number))
     if held.all():
         return "quarantined", tables
-    admitted = frame[~held]
+    tables.append(_admit(context, frame[~held], number))
+    return "admitted", tables
+
+
+def place_reviewed(context: Context, number: str) -> list[Path]:
+    """Admit the rows of a batch that reviewers let in; what the gate set aside stays set aside."""
+    layout = context.layout
+    folder = layout.intake(number)
+    verdict = Verdict.from_dict(record.read_statement(layout, folder / "verdict.json")["predicate"])
+    frame = data.read_verified(folder / "rows" / data.FEEDBACK)
+    held = frame[ROW].isin(verdict.quarantined.rows)
+    tables = []
+    if held.any():
+        why = f"set aside by the gate; see intake/{number}/findings.json"
+        aside = frame.assign(_reason=why)[held]
+        tables.append(_write_rows(context, layout.quarantine(number), aside, number))
+    if not held.all():
+        tables.append(_admit(context, frame[~held], number))
+    return tables
+
+
+def _admit(context: Context, admitted: pd.DataFrame, number: str) -> Path:
     out = held_out_rows(context, number, admitted[ROW])
     admitted = with_label_type(context, admitted.assign(**{HOLDOUT: out}))
-    tables.append(_write_rows(context, layout.admitted(number), admitted, number))
-    return "admitted", tables
+    return _write_rows(context, context.layout.admitted(number), admitted, number)
 
 
 def held_out_rows(context: Context, number: str, rows: "pd.Series[int]") -> "pd.Series[bool]":

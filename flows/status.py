@@ -8,6 +8,7 @@ from sluicegate.core import Missing, Misused
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.updates import awaiting, read_comparison, read_update, recorded_at
+from sluicegate.flows.votes import batch_decision, expires_of
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout
 
@@ -60,6 +61,7 @@ def batch_states(layout: Layout) -> dict[str, str]:
     states = {}
     for batch in record.received(layout):
         settled = files.read_json(layout.intake(batch) / data.MANIFEST)["state"]
+        settled = batch_decision(layout, batch) or settled
         held = settled == "admitted" and batch not in admitted
         states[batch] = "quarantined" if held else settled
     return states
@@ -114,19 +116,24 @@ def _paused_batches(layout: Layout, states: dict[str, str]) -> list[dict[str, An
             folder = layout.intake(batch)
             since = files.read_json(folder / data.MANIFEST)["received"]
             payload = record.read_statement(layout, folder / "verdict.json")
-            waiting.append(_waiting(f"batch:{batch}", since, payload["predicate"]["reasons"]))
+            waiting.append(
+                _waiting(layout, f"batch:{batch}", since, payload["predicate"]["reasons"])
+            )
     return waiting
 
 
 def _awaiting_updates(layout: Layout) -> list[dict[str, Any]]:
     return [
         _waiting(
-            f"update:{update}", recorded_at(layout, update), read_update(layout, update)[1].reasons
+            layout,
+            f"update:{update}",
+            recorded_at(layout, update),
+            read_update(layout, update)[1].reasons,
         )
         for update in awaiting(layout)
     ]
 
 
-def _waiting(subject: str, since: str, reasons: Any) -> dict[str, Any]:
+def _waiting(layout: Layout, subject: str, since: str, reasons: Any) -> dict[str, Any]:
     why = reasons[0] if reasons else ""
-    return {"subject": subject, "since": since, "why": why, "expires": None}
+    return {"subject": subject, "since": since, "why": why, "expires": expires_of(layout, subject)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sluicegate.core import Artifact, Missing, ModelRef, Stage, Tampered, Update, Verdict
 from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.statement import REFUSAL, UPDATE, predicate_of
+from sluicegate.evidence.statement import DECISION, PROMOTION, REFUSAL, UPDATE, predicate_of
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import render
@@ -87,6 +87,12 @@ def read_update(layout: Layout, update: str) -> tuple[Update, Verdict]:
     return read, verdict
 
 
+def policy_of(layout: Layout, update: str) -> str:
+    """Return the SHA-256 of the params.yaml under which an update was trained and judged."""
+    told = {each["name"]: each for each in _statement(layout, update)["materials"]}
+    return str(told["params.yaml"]["digest"]["sha256"])
+
+
 def recorded_at(layout: Layout, update: str) -> str:
     """Return when an update was compared."""
     return str(_statement(layout, update)["time"])
@@ -139,9 +145,16 @@ def _statement(layout: Layout, update: str) -> dict[str, Any]:
 
 def _stage(layout: Layout, update: str, compared: Stage) -> Stage:
     folder = layout.update(update)
-    for name, stage in (("promotion.json", Stage.PROMOTED), ("refusal.json", Stage.REFUSED)):
+    for name, stage, kind in (
+        ("promotion.json", Stage.PROMOTED, PROMOTION),
+        ("refusal.json", Stage.REFUSED, REFUSAL),
+        ("decision.json", Stage.APPROVED, DECISION),
+    ):
         if (folder / name).is_file():
-            record.read_statement(layout, folder / name)
+            payload = record.read_statement(layout, folder / name)
+            said = predicate_of(payload, kind, name)
+            if said.get("subject", f"update:{said.get('update')}") != f"update:{update}":
+                raise Tampered(f"updates/{update}/{name} speaks of another; restore it from git.")
             return stage
     return compared
 

@@ -13,6 +13,7 @@ from typing import Any
 from sluicegate import __version__
 
 Answer = tuple[dict[str, Any], int]
+REVIEW = "Decide on what is paused; `list`, `show` and `sign` also work in a reviewer's own clone."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _in(_verb(verbs, "status", status, "the champion, what waits, where the batches stand"))
     shown = _in(_verb(verbs, "show", show, "the whole record of a batch or an update"))
     shown.add_argument("subject", metavar="SUBJECT", help="batch:0001 or update:0001")
+    _add_review(verbs.add_parser("review", help="decide on what is paused", description=REVIEW))
     _in(_verb(verbs, "doctor", doctor, "what is wrong with this machine or workspace"))
     return whole
 
@@ -133,6 +135,44 @@ def _add_demo(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--data", metavar="FILE", help="your own data instead of the digits")
     verb.add_argument("--label", metavar="COL", help="the label of --data")
     verb.add_argument("--no-prefect", action="store_true", help="run without Prefect")
+
+
+def _add_review(review: argparse.ArgumentParser) -> None:
+    deeds = review.add_subparsers(metavar="DEED", required=True)
+    _in(_verb(deeds, "list", review_list, "what waits for a decision"))
+    for name, run, words in (
+        ("show", review_show, "what is asked, and the digests an answer is bound to"),
+        ("renew", review_renew, "ask again, after it expired or something changed"),
+    ):
+        _in(_verb(deeds, name, run, words)).add_argument("subject", metavar="SUBJECT")
+    signing = _signing(_in(_verb(deeds, "sign", review_sign, "print a proof to paste")))
+    said = signing.add_mutually_exclusive_group(required=True)
+    for decision in ("approve", "reject", "withdraw"):
+        flag = f"--{decision}"
+        said.add_argument(flag, dest="decision", action="store_const", const=decision)
+    signing.add_argument("--text", action="store_true", help="print the text to sign instead")
+    for decision, words in (
+        ("approve", "say yes"),
+        ("reject", "say no"),
+        ("withdraw", "take your approval back"),
+    ):
+        verb = _signing(_in(_verb(deeds, decision, review_answer, words)))
+        verb.add_argument(
+            "--proof", metavar="FILE", help="a signature made elsewhere; - reads stdin"
+        )
+        verb.add_argument("--reason", default="", help="why, for the record")
+        verb.set_defaults(decision=decision)
+
+
+def _signing(verb: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    verb.add_argument("subject", metavar="SUBJECT", help="update:0001 or batch:0001")
+    verb.add_argument(
+        "--as", dest="reviewer", metavar="NAME", required=True, help="you, in trust/allowed_signers"
+    )
+    verb.add_argument(
+        "--key", metavar="FILE", default="~/.ssh/id_ed25519", help="your SSH key (%(default)s)"
+    )
+    return verb
 
 
 def _add_up(verb: argparse.ArgumentParser) -> None:
@@ -240,6 +280,66 @@ def show(options: argparse.Namespace) -> Answer:
     return terminal.print_record(options, shown), 0
 
 
+def review_list(options: argparse.Namespace) -> Answer:
+    """List what waits."""
+    from sluicegate import terminal
+
+    place = _open(options, terminal.mute, reading=True)
+    shown = [place.show_review(subject) for subject in place.reviews()]
+    return terminal.print_reviews(options, shown), 0
+
+
+def review_show(options: argparse.Namespace) -> Answer:
+    """Show one question."""
+    from sluicegate import terminal
+
+    place = _open(options, terminal.mute, reading=True)
+    return terminal.print_review(options, place.show_review(options.subject)), 0
+
+
+def review_renew(options: argparse.Namespace) -> Answer:
+    """Ask again."""
+    from sluicegate import terminal
+
+    return terminal.print_review(
+        options, _open(options, terminal.mute).renew_review(options.subject)
+    ), 0
+
+
+def review_sign(options: argparse.Namespace) -> Answer:
+    """Print a proof; what is signed is shown beside it."""
+    from sluicegate import terminal
+
+    place = _open(options, terminal.mute, reading=True)
+    text = place.text_to_sign(options.subject, options.decision, options.reviewer)
+    key = Path(options.key).expanduser()
+    made = (
+        None
+        if options.text
+        else place.sign_review(options.subject, options.decision, options.reviewer, key)
+    )
+    if not options.json:
+        print(text, end="", file=sys.stdout if made is None else sys.stderr)
+        print(made or "", end="")
+    return {"schema": 1, "subject": options.subject, "text": text, "proof": made}, 0
+
+
+def review_answer(options: argparse.Namespace) -> Answer:
+    """Answer with a proof, or sign here and now."""
+    from sluicegate import terminal
+
+    place = _open(options, terminal.mute)
+    said = (options.subject, options.decision, options.reviewer)
+    if options.proof == "-":
+        proof = sys.stdin.read()
+    elif options.proof:
+        proof = terminal.read_proof(Path(options.proof))
+    else:
+        proof = place.sign_review(*said, Path(options.key).expanduser())
+    done = place.answer_review(*said, proof, options.reason).to_dict()
+    return terminal.print_reviewed(options, done), {"open": 3, "rejected": 4}.get(done["state"], 0)
+
+
 def doctor(options: argparse.Namespace) -> Answer:
     """Tell what is wrong."""
     from sluicegate import terminal, workspace
@@ -247,10 +347,10 @@ def doctor(options: argparse.Namespace) -> Answer:
     return terminal.print_diagnosis(options, workspace.diagnose(Path(options.root)))
 
 
-def _open(options: argparse.Namespace, tell: Callable[[str], None]) -> Any:
+def _open(options: argparse.Namespace, tell: Callable[[str], None], reading: bool = False) -> Any:
     from sluicegate.workspace import Workspace
 
-    return Workspace.open(options.root, tell=tell)
+    return Workspace.open(options.root, tell=tell, reading=reading)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
+    from sluicegate.flows.review import Reviewed
     from sluicegate.flows.status import Status
 
 Tell = Callable[[str], None]
@@ -35,10 +36,15 @@ class Workspace:
 
     @classmethod
     def open(
-        cls, root: str | Path, *, clock: Callable[[], datetime] = utc_now, tell: Tell = silent
+        cls,
+        root: str | Path,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        tell: Tell = silent,
+        reading: bool = False,
     ) -> "Workspace":
-        """Return the workspace at `root`; raises Missing where there is none."""
-        return cls(open_context(Path(root), clock, tell))
+        """Return the workspace at `root`, or a clone of it for `reading`; raises Missing."""
+        return cls(open_context(Path(root), clock, tell, reading))
 
     @classmethod
     def init(
@@ -154,9 +160,57 @@ class Workspace:
         with _explained():
             return show(self._fresh(), subject)
 
+    def reviews(self) -> list[str]:
+        """Return the subjects that wait for a human's decision."""
+        from sluicegate.flows.review import waiting
+
+        with _explained():
+            return waiting(self._context.layout)
+
+    def show_review(self, subject: str) -> dict[str, Any]:
+        """Return what is asked about `subject`, with the digests that an answer is bound to."""
+        from sluicegate.flows.review import show
+
+        with _explained():
+            return show(self._fresh(), subject)
+
+    def sign_review(self, subject: str, decision: str, reviewer: str, key: str | Path) -> str:
+        """Return an SSH signature of the answer; works in a clone, and the key stays there."""
+        from sluicegate.flows.review import sign
+        from sluicegate.gates.approval import Decision
+
+        with _explained():
+            return sign(self._fresh(), subject, Decision(decision), reviewer, Path(key))
+
+    def text_to_sign(self, subject: str, decision: str, reviewer: str) -> str:
+        """Return the text that `reviewer` signs, for `ssh-keygen -Y sign -n sluicegate-approval`."""
+        from sluicegate.flows.review import text_to_sign
+        from sluicegate.gates.approval import Decision
+
+        with _explained():
+            return text_to_sign(self._fresh(), subject, Decision(decision), reviewer)
+
+    def answer_review(
+        self, subject: str, decision: str, reviewer: str, proof: str, reason: str = ""
+    ) -> "Reviewed":
+        """Record a proven answer, and promote, admit or refuse when the votes suffice."""
+        from sluicegate.flows.review import answer
+        from sluicegate.gates.approval import Decision
+
+        with _explained():
+            return answer(self._fresh(), subject, Decision(decision), reviewer, reason, proof)
+
+    def renew_review(self, subject: str) -> dict[str, Any]:
+        """Ask again about `subject`, after the question expired or what it names changed."""
+        from sluicegate.flows.review import renew
+
+        with _explained():
+            return renew(self._fresh(), subject)
+
     def _fresh(self) -> Context:
         # params.yaml may have been committed anew since this process opened the workspace.
-        return open_context(self.root, self._context.clock, self._context.tell)
+        reading = not self._context.layout.service_key.is_file()
+        return open_context(self.root, self._context.clock, self._context.tell, reading)
 
 
 def plan_init(root: str | Path, **given: Any) -> dict[str, Any]:

@@ -17,6 +17,9 @@ VERDICT = PREDICATES + "verdict/v1"
 UPDATE = PREDICATES + "update/v1"
 REFUSAL = PREDICATES + "refusal/v1"
 PROMOTION = PREDICATES + "promotion/v1"
+REQUEST = PREDICATES + "review-request/v1"
+VOTE = PREDICATES + "review-vote/v1"
+DECISION = PREDICATES + "review-decision/v1"
 
 
 def statement(

@@ -177,6 +177,12 @@ def identity(root: Path) -> str:
     return SERVICE_IDENTITY["NAME"]
 
 
+def authors(root: Path, since: str, paths: Sequence[str]) -> set[str]:
+    """Return the e-mail addresses and names of who changed `paths` after the commit `since`."""
+    said = run(root, "log", "--format=%ae%n%an%n%ce%n%cn", f"{since}..HEAD", "--", *paths)
+    return {line for line in said.splitlines() if line}
+
+
 def require_git() -> None:
     """Raise Misused when git cannot be run."""
     try:

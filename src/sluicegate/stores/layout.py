@@ -99,14 +99,17 @@ class Layout:
         return self.root / "updates" / update
 
 
-def open_layout(root: Path) -> Layout:
-    """Return the layout of the workspace at `root`; raises Missing where there is none."""
+def open_layout(root: Path, reading: bool = False) -> Layout:
+    """Return the layout of the workspace at `root`; raises Missing where there is none.
+
+    A clone has no service key: it is for `reading`.
+    """
     layout = Layout(root.resolve())
     if not layout.params.is_file() or not (layout.root / "dvc.yaml").is_file():
         raise Missing(
             f"{root} is not a sluicegate workspace; make one with `sluicegate init {root}`."
         )
-    if not layout.service_key.is_file():
+    if not reading and not layout.service_key.is_file():
         raise Missing(
             f"{root} has no service key in .sluicegate/keys; a clone is for reading, "
             "so run this in the workspace itself."

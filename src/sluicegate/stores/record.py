@@ -11,7 +11,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from sluicegate.core import Artifact, Conflict, Missing, Tampered
@@ -47,9 +47,15 @@ def private_of(layout: Layout) -> bytes:
 
 
 def public_of(layout: Layout) -> dict[str, Any]:
-    """Return the service's public key, from the private one: trust/ is anybody's who can commit."""
+    """Return the service's public key: in a clone that of trust/service.json.
+
+    In the workspace it comes from the private key, for trust/ is anybody's who can commit.
+    """
     if not layout.service_key.is_file():
-        raise Missing(f"There is no service key in {layout.service_key.parent}.")
+        if not layout.public_key.is_file():
+            raise Missing(f"There is no service key in {layout.service_key.parent} or trust/.")
+        told: dict[str, Any] = files.read_json(layout.public_key)
+        return told
     return public_key(private_of(layout))
 
 
@@ -106,7 +112,10 @@ def append(
 def received(layout: Layout) -> list[str]:
     """Return the ids of the batches whose receipt is committed: half-written ones do not count."""
     names = git.tracked(layout.root, "intake")
-    return sorted((n.split("/")[1] for n in names if n.endswith("/manifest.json")), key=int)
+    # a paused batch's rows have a manifest of their own, one folder further down
+    return sorted(
+        (n.split("/")[1] for n in names if PurePath(n).match("intake/*/manifest.json")), key=int
+    )
 
 
 def admitted_in(layout: Layout, commit_id: str) -> list[str]:

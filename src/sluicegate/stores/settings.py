@@ -79,9 +79,13 @@ class Compare(_Section):
 
 
 class Approval(_Section):
-    """When a human has to say yes."""
+    """When humans have to say yes, how many, which ones, and until when."""
 
     when: Literal["always", "on_divergence", "never"] = "on_divergence"
+    required: int = Field(1, ge=1, le=20)
+    separate_duties: bool = True
+    expires_days: float = Field(14, gt=0, le=3650)
+    on_expiry: Literal["hold", "reject"] = "hold"
 
 
 class Schedule(_Section):
@@ -209,6 +213,7 @@ def fill(template: str, values: dict[str, Any]) -> str:
     from ruamel.yaml import YAML
 
     editor = YAML()
+    editor.preserve_quotes = True  # yes and no are booleans to other readers
     editor.width = 100
     editor.indent(mapping=2, sequence=4, offset=2)
     document = editor.load(template)

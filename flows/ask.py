@@ -1,0 +1,50 @@
+"""ask: put what paused to the reviewers, with the figures and digests that their answer is bound to."""
+
+from sluicegate.core import Conflict, Update
+from sluicegate.flows.context import Context
+from sluicegate.flows.updates import read_comparison
+from sluicegate.flows.votes import ask
+from sluicegate.stores import data, files, record
+
+
+def ask_update(context: Context, update: Update) -> None:
+    """Put an awaiting update to the reviewers; call inside a writing block."""
+    layout, folder = context.layout, context.layout.update(update.id)
+    champion, challenger = update.champion, update.challenger
+    if champion is None or challenger is None:
+        raise Conflict(f"update:{update.id} has no champion or challenger; retrain.")
+    golden = read_comparison(layout, update.id)["report"]["metrics"].get("golden", {})
+    primary = context.settings.compare.primary
+    now, then = (golden.get(side, {}).get(primary) for side in ("challenger", "champion"))
+    shown = [
+        ("why it paused", " ".join(update.verdicts[-1].reasons[:3])),
+        ("champion", f"version {champion.version}, sha256:{champion.sha256}"),
+        ("challenger", f"version {challenger.version}, sha256:{challenger.sha256}"),
+        (f"golden {primary}", f"champion {then}, challenger {now}"),
+        ("data commit", update.data_commit),
+        ("batches", ", ".join(update.batches) or "none"),
+        ("limits judged by", f"sha256:{update.verdicts[-1].policy}"),
+    ]
+    question = f"May update:{update.id} become the champion of model {context.settings.model}?"
+    bound = [folder / "update.json", folder / "comparison.json"]
+    ask(context, folder, f"update:{update.id}", question, bound, shown)
+
+
+def ask_batch(context: Context, number: str) -> None:
+    """Put a paused batch to the reviewers; call inside a writing block."""
+    layout, folder = context.layout, context.layout.intake(number)
+    verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
+    manifest = files.read_json(folder / data.MANIFEST)
+    aside = len(verdict["quarantined"]["rows"])
+    shown = [
+        ("why it paused", " ".join(verdict["reasons"][:3])),
+        ("received file", f"sha256:{manifest['sha256']}"),
+        ("rows", f"{manifest['rows']} from {len(manifest['sources'])} sources"),
+        ("rows that stay set aside", str(aside)),
+        ("rows in question", str(len(verdict["suspects"]["rows"]))),
+        ("limits judged by", f"sha256:{verdict['policy']}"),
+    ]
+    question = f"May batch:{number} be learnt from?"
+    bound = [folder / name for name in ("verdict.json", "findings.json", data.MANIFEST)]
+    bound.append(folder / "rows" / data.MANIFEST)
+    ask(context, folder, f"batch:{number}", question, bound, shown)

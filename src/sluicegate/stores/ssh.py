@@ -1,0 +1,64 @@
+"""SSH signatures, by OpenSSH's own ssh-keygen (PROTOCOL.sshsig): hardware keys and agents included."""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from sluicegate.core import CannotDecide, Misused
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,199}")
+MOST_SIGNATURE = 20_000
+
+
+def sign(text: str, key: Path, namespace: str) -> str:
+    """Return the armoured signature of `text`; ssh-keygen asks for a passphrase or a touch itself."""
+    if not key.is_file():
+        raise Misused(f"{key} is not there; name your SSH key with --key.")
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as folder:
+        path = Path(folder) / "text"
+        path.write_text(text, encoding="utf-8")
+        done = _run(["-Y", "sign", "-q", "-f", str(key), "-n", namespace, str(path)])
+        signature = path.with_name("text.sig")
+        if done.returncode or not signature.is_file():
+            raise Misused(f"ssh-keygen could not sign with {key}: {_last(done.stderr)}.")
+        return signature.read_text(encoding="ascii")
+
+
+def verify(text: str, signature: str, signer: str, allowed: str, namespace: str) -> str:
+    """Return the fingerprint of the key with which `signer` signed `text`.
+
+    `allowed` is the content of an OpenSSH allowed_signers file. Raises Misused, saying why, for a
+    signature that does not hold.
+    """
+    if not NAME.fullmatch(signer):
+        raise Misused(f"{signer[:50]!r} is no reviewer's name; use letters, digits and .@+-_ only.")
+    if len(signature) > MOST_SIGNATURE:
+        raise Misused("The proof is too long to be an SSH signature; paste the signature alone.")
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as folder:
+        signers, sig = Path(folder) / "allowed_signers", Path(folder) / "text.sig"
+        signers.write_text(allowed, encoding="utf-8")
+        sig.write_text(signature.strip().replace("\r\n", "\n") + "\n", encoding="utf-8")
+        names = ["-f", str(signers), "-I", signer, "-n", namespace, "-s", str(sig)]
+        done = _run(["-Y", "verify", *names], text)
+    found = re.search(r"SHA256:[A-Za-z0-9+/]+", done.stdout)
+    if done.returncode or not found:
+        raise Misused(
+            f"The proof is not {signer}'s signature of this text ({_last(done.stderr or done.stdout)}); "
+            "sign the text that `sluicegate review show` prints, with a key in trust/allowed_signers."
+        )
+    return found.group()
+
+
+def _run(arguments: list[str], given: str = "") -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            ["ssh-keygen", *arguments], input=given, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise CannotDecide("ssh-keygen is not installed; install OpenSSH's client.") from error
+
+
+def _last(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else "it said nothing"

@@ -1,0 +1,66 @@
+"""trust/: who may review, as committed to git: keys in allowed_signers, people in people.yaml."""
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from sluicegate.core import CannotDecide, Misused
+
+from . import git
+from .layout import Layout
+
+SIGNERS, PEOPLE = "trust/allowed_signers", "trust/people.yaml"
+
+
+class Person(BaseModel):
+    """What one human is called: in allowed_signers, in git and in the feedback's source column."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    signers: tuple[str, ...]
+    git: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+def allowed_signers(layout: Layout) -> str:
+    """Return the committed allowed_signers; raises Misused with the mend where there is none."""
+    text = _committed(layout, SIGNERS)
+    if not text or not text.strip():
+        raise Misused(
+            f"No reviewer is known: put a line like `ann ssh-ed25519 AAAA...` into {SIGNERS} "
+            "and commit it."
+        )
+    return text + "\n"
+
+
+def people(layout: Layout) -> dict[str, Person]:
+    """Return the committed people by name; raises Misused for a file that does not say who is who."""
+    text = _committed(layout, PEOPLE)
+    if text is None:
+        return {}
+    try:
+        read = TypeAdapter(dict[str, Person]).validate_python(yaml.safe_load(text) or {})
+    except (yaml.YAMLError, ValidationError) as error:
+        raise Misused(
+            f"{PEOPLE} cannot be read ({str(error).splitlines()[0]}); write a name with its "
+            "`signers:`, `git:` and `sources:` lists."
+        ) from error
+    named = [signer for person in read.values() for signer in person.signers]
+    twice = sorted({signer for signer in named if named.count(signer) > 1})
+    if twice:
+        raise Misused(f"{PEOPLE} gives {twice[0]} to two people; a signer is one person.")
+    return read
+
+
+def person_of(layout: Layout, signer: str) -> tuple[str, Person] | None:
+    """Return the person whose signer name this is."""
+    found = (each for each in people(layout).items() if signer in each[1].signers)
+    return next(found, None)
+
+
+def _committed(layout: Layout, path: str) -> str | None:
+    if not git.tracked(layout.root, path):
+        return None
+    try:
+        return git.run(layout.root, "show", f"HEAD:./{path}")
+    except UnicodeDecodeError as error:
+        raise CannotDecide(f"{path} is not UTF-8; save it as UTF-8 and commit it.") from error
