@@ -16,7 +16,7 @@ import pandas as pd
 from sluicegate.core import Conflict, Kind, Misused, Outcome, Schema, Task, Verdict
 from sluicegate.core.inference import infer_schema
 from sluicegate.flows.results import UpdateResult
-from sluicegate.stores import git
+from sluicegate.stores import files, git, ssh, trust
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
 from sluicegate.stores.settings import Reading, fill
 
@@ -25,6 +25,8 @@ CONTRIBUTORS = 25
 ATTACKERS = ("mallory", "trudy", "oscar")
 SEED = 7
 FEWER_TREES = 5
+REVIEWER = "demo-reviewer"
+REVIEWER_KEY = Path(".sluicegate") / "keys" / REVIEWER
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +127,15 @@ def _cheapen(root: Path) -> None:
     git.commit(root, ["params.yaml"], f"Train {FEWER_TREES} trees only, to save time")
 
 
+def _appoint(root: Path) -> None:
+    """Commit a reviewer of the demo's own; a real one keeps the key on a machine of theirs."""
+    line = ssh.new_key(root / REVIEWER_KEY, REVIEWER)
+    files.write_bytes(root / trust.SIGNERS, line.encode())
+    people = f"{REVIEWER}:\n  signers: [{REVIEWER}]\n  git: []\n  sources: []\n"
+    files.write_bytes(root / trust.PEOPLE, people.encode())
+    git.commit(root, [trust.SIGNERS, trust.PEOPLE], f"{REVIEWER} may review")
+
+
 def demo(
     root: Path,
     frame: pd.DataFrame,
@@ -144,6 +155,8 @@ def demo(
     tell("The rows are real. Who sent which row is simulated, and so is the attack.")
     tell("1/4 Making the workspace and training the first champion")
     place = begin(root, data=told.base, golden=told.golden, label=label, source=SOURCE)
+    _appoint(root)
+    tell(f"    {REVIEWER} may review here: the demo made a key for them, so that you can try it")
     rounds = []
     for number, (name, sent, batch) in enumerate(_deliveries(told), 1):
         if name == "diverging":
@@ -230,9 +243,23 @@ def _summary(root: Path, told: Story, rounds: list[dict[str, Any]]) -> dict[str,
         "next": [
             f"sluicegate status -C {root}",
             f"sluicegate show update:{last} -C {root}",
+            *_to_decide(root, rounds[2]),
             f"sluicegate up -C {root}",
         ],
     }
+
+
+def _to_decide(root: Path, told: dict[str, Any]) -> list[str]:
+    """Return the commands with which a newcomer decides on what the last round left waiting."""
+    waits = told["stage"] == "awaiting", told["intake"] == "pause"
+    if not any(waits):
+        return []
+    subject = f"update:{told['update']}" if waits[0] else f"batch:{told['batch']}"
+    who = f"--as {REVIEWER} --key {root / REVIEWER_KEY}"
+    return [
+        f"sluicegate review show {subject} -C {root}",
+        f'sluicegate review approve {subject} {who} --reason "I looked" -C {root}',
+    ]
 
 
 def read_own(path: Path, label: str | None) -> tuple[pd.DataFrame, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sluicegate.core import Finding, Outcome, Update
+from sluicegate.core import Finding, Outcome, Stage, Update
 from sluicegate.flows.context import Context
 from sluicegate.flows.markup import escaped
 from sluicegate.flows.results import judged
@@ -19,11 +19,15 @@ def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> s
     told = judged(findings, context.settings.policy("candidate"))
     against = f"version {update.champion.version}" if update.champion else "none (the first model)"
     learnt = ", ".join(update.batches) or "none, the base data only"
+    asks = []
+    if update.stage is Stage.AWAITING:
+        asks = ["", f"To decide: `sluicegate review sign update:{update.id} --approve --as NAME`"]
     return "\n".join(
         [
             f"# update:{update.id} is {update.stage.value}",
             "",
             f"**Outcome: {verdict.outcome.value}.** {escaped(' '.join(verdict.reasons[:3]))}",
+            *asks,
             "",
             f"- champion it was compared with: {against}",
             f"- data commit: `{update.data_commit[:12]}`, batches: {learnt}",

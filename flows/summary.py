@@ -19,11 +19,13 @@ def batch_page(result: IntakeResult) -> str:
     """Return a batch on one page of markdown: outcome, reasons, what is held back, what was measured."""
     batch, verdict = result.assessment.batch, result.assessment.verdict
     known = f"**Received before**, as batch:{result.duplicate_of}: this is its recorded verdict."
+    asks = f"To decide: `sluicegate review sign batch:{batch.id} --approve --as NAME`"
     return "\n".join(
         [
             f"# batch:{batch.id}: {verdict.outcome.value}",
             "",
             *([known, ""] if result.duplicate_of else []),
+            *([asks, ""] if verdict.outcome is Outcome.PAUSE else []),
             *(f"- {escaped(reason)}" for reason in verdict.reasons),
             "",
             "| | |",

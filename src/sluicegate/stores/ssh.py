@@ -25,6 +25,15 @@ def sign(text: str, key: Path, namespace: str) -> str:
         return signature.read_text(encoding="ascii")
 
 
+def new_key(path: Path, name: str) -> str:
+    """Make an Ed25519 key without a passphrase and return its allowed_signers line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = _run(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)])
+    if done.returncode:
+        raise CannotDecide(f"ssh-keygen could not make {path}: {_last(done.stderr)}.")
+    return f"{name} {path.with_name(path.name + '.pub').read_text(encoding='ascii')}"
+
+
 def verify(text: str, signature: str, signer: str, allowed: str, namespace: str) -> str:
     """Return the fingerprint of the key with which `signer` signed `text`.
 
