@@ -2,6 +2,7 @@
 
 from sluicegate.core import Conflict, Update
 from sluicegate.flows.context import Context
+from sluicegate.flows.report import number
 from sluicegate.flows.updates import read_comparison
 from sluicegate.flows.votes import ask
 from sluicegate.stores import data, files, record
@@ -20,7 +21,7 @@ def ask_update(context: Context, update: Update) -> None:
         ("why it paused", " ".join(update.verdicts[-1].reasons[:3])),
         ("champion", f"version {champion.version}, sha256:{champion.sha256}"),
         ("challenger", f"version {challenger.version}, sha256:{challenger.sha256}"),
-        (f"golden {primary}", f"champion {then}, challenger {now}"),
+        (f"golden {primary}", f"champion {number(then)}, challenger {number(now)}"),
         ("data commit", update.data_commit),
         ("batches", ", ".join(update.batches) or "none"),
         ("limits judged by", f"sha256:{update.verdicts[-1].policy}"),
@@ -30,9 +31,9 @@ def ask_update(context: Context, update: Update) -> None:
     ask(context, folder, f"update:{update.id}", question, bound, shown)
 
 
-def ask_batch(context: Context, number: str) -> None:
+def ask_batch(context: Context, batch: str) -> None:
     """Put a paused batch to the reviewers; call inside a writing block."""
-    layout, folder = context.layout, context.layout.intake(number)
+    layout, folder = context.layout, context.layout.intake(batch)
     verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
     manifest = files.read_json(folder / data.MANIFEST)
     aside = len(verdict["quarantined"]["rows"])
@@ -44,7 +45,7 @@ def ask_batch(context: Context, number: str) -> None:
         ("rows in question", str(len(verdict["suspects"]["rows"]))),
         ("limits judged by", f"sha256:{verdict['policy']}"),
     ]
-    question = f"May batch:{number} be learnt from?"
+    question = f"May batch:{batch} be learnt from?"
     bound = [folder / name for name in ("verdict.json", "findings.json", data.MANIFEST)]
     bound.append(folder / "rows" / data.MANIFEST)
-    ask(context, folder, f"batch:{number}", question, bound, shown)
+    ask(context, folder, f"batch:{batch}", question, bound, shown)
