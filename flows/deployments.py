@@ -1,55 +1,53 @@
-"""The runbooks as Prefect flows: the only importer of prefect.
+"""The runbooks as Prefect flows, and the server process that runs them.
 
 Each step of a runbook is a task, each result an artifact on the run's page. A "no" is a completed run
-with its name; an error fails the run with its one sentence. Nothing is cached, retried or persisted:
-a runbook knows by its own record what it has done, and results hold what contributors sent.
+with its name.
 """
 
 import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from prefect import flow, get_client, get_run_logger, task
+import httpx
+from prefect import flow, get_client
 from prefect import serve as serve_deployments
 from prefect import settings as known
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterName,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import (
     ConcurrencyLimitConfig,
     ConcurrencyLimitStrategy,
-    FlowRun,
     State,
-    StateType,
 )
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events.worker import EventsWorker
-from prefect.runtime import flow_run
 from prefect.schedules import Cron
 from prefect.settings import temporary_settings
-from prefect.states import Completed, Crashed, Failed
+from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
 
 from sluicegate.core import Misused, Outcome, SluicegateError
+from sluicegate.flows import form
 from sluicegate.flows import intake as taking
 from sluicegate.flows import retrain as retraining
 from sluicegate.flows import update as updating
+from sluicegate.flows.asked import keep_asked, keep_asking
 from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import Context, Step, open_context, silent, utc_now
+from sluicegate.flows.context import Context, Step, open_context
 from sluicegate.flows.inbox import Taken
 from sluicegate.flows.inbox import inbox as take_inbox
 from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
+from sluicegate.flows.runs import (
+    AS_FLOW,
+    SERVED,
+    also_told,
+    as_task,
+    forget_broken_off,
+    open_served,
+    settled,
+)
 from sluicegate.flows.summary import batch_page, findings_rows, inbox_page, said, update_page
 from sluicegate.flows.up import SERVING
 from sluicegate.flows.updates import awaiting, read_update
@@ -58,80 +56,38 @@ from sluicegate.stores.layout import Layout, numbered
 
 T = TypeVar("T")
 
-SERVED = "SLUICEGATE_WORKSPACE"
-_also_told: ContextVar[Callable[[str], None]] = ContextVar("also_told", default=silent)
 STATE_NAMES = {Outcome.PAUSE: "Paused", Outcome.REJECT: "Rejected"}
 ONE_AT_A_TIME = ConcurrencyLimitConfig(
     limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
 )
-BROKEN_OFF = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+_step: Step = as_task
 
 
-def _run_name() -> str:
-    """Return what the run works on: the file, or the workspace."""
-    given = dict(flow_run.parameters)
-    verb = str(flow_run.flow_name)
-    return f"{verb} {Path(str(given.get('path') or given.get('workspace') or '')).name}"
-
-
-_AS_FLOW: dict[str, Any] = {
-    "flow_run_name": _run_name,
-    "retries": 0,
-    "persist_result": False,
-    "validate_parameters": True,
-}
-
-
-@flow(**_AS_FLOW)
+@flow(**AS_FLOW)
 def inbox(workspace: str) -> State[list[Taken]]:
     """Take in every new file of the workspace's inbox, the oldest first."""
-    return _settled(lambda: _inbox(_open(workspace)))
+    return _asking(workspace, lambda context: _inbox(context))
 
 
-@flow(**_AS_FLOW)
+@flow(**AS_FLOW)
 def intake(workspace: str, path: str) -> State[IntakeResult]:
     """Judge one delivery of feedback, and admit, quarantine, pause or reject it."""
-    return _settled(lambda: _intake(_open(workspace), path))
+    return _asking(workspace, lambda context: _intake(context, path))
 
 
-@flow(**_AS_FLOW)
+@flow(**AS_FLOW)
 def retrain(workspace: str, supersede: bool = False) -> State[RetrainResult | None]:
     """Train a challenger if there is anything new, and promote, pause or refuse it.
 
     `supersede` trains in any case and replaces an update that awaits review.
     """
-    return _settled(lambda: _retrain(_open(workspace), supersede))
+    return _asking(workspace, lambda context: _retrain(context, supersede))
 
 
-@flow(**_AS_FLOW)
+@flow(**AS_FLOW)
 def update(workspace: str, path: str) -> State[UpdateResult]:
     """Take in one delivery and retrain, unless intake paused or rejected it."""
-    return _settled(lambda: _update(_open(workspace), path))
-
-
-def as_task(name: str, function: Callable[..., T], /, *arguments: Any) -> T:
-    """Run one step of a runbook as a Prefect task."""
-    refused: list[SluicegateError] = []
-
-    def run() -> Any:
-        try:
-            return function(*arguments)
-        except SluicegateError as error:
-            # raised again below: the task must fail with a sentence, not with a traceback
-            refused.append(error)
-            return Failed(message=str(error))
-
-    # No arguments: Prefect would walk through data frames and keys to look for other tasks' results.
-    as_shown = task(
-        name=name, task_run_name=name, cache_policy=NO_CACHE, retries=0, persist_result=False
-    )
-    result: Any = as_shown(run)()
-    if refused:
-        raise refused[0]
-    return cast(T, result)
-
-
-_step: Step = as_task
+    return _asking(workspace, lambda context: _update(context, path))
 
 
 def observed_update(
@@ -140,14 +96,14 @@ def observed_update(
     """Run the flow `update` under the `chosen` settings, `tell` its progress, return its result."""
     # The environment alone does not reach a prefect that was imported before.
     values = {getattr(known, name): value for name, value in chosen.items() if hasattr(known, name)}
-    told = _also_told.set(tell)
+    told = also_told.set(tell)
     with temporary_settings(values):
         try:
             result: Any = update(str(root), str(path))
         finally:
             # what the run page shows of tasks travels as events; the server may be gone in a moment
             EventsWorker.drain_all(timeout=10)
-            _also_told.reset(told)
+            also_told.reset(told)
     if not isinstance(result, UpdateResult):
         raise Misused("The flow `update` returned no result; run with --no-prefect.")
     return result
@@ -164,35 +120,13 @@ def serve(workspace: Path) -> None:
         _deployment(retrain, root, schedule.retrain, ONE_AT_A_TIME),
         _deployment(intake, root),
         _deployment(update, root),
+        _deployment(form.review, root),
     ]
     with get_client(sync_client=True) as client:
         forget_broken_off(client, [each.name for each in deployments])
+    keep_asking(context.layout.root)
     print(SERVING, root, flush=True)
     serve_deployments(*deployments, pause_on_shutdown=False, print_starting_message=False)
-
-
-def forget_broken_off(client: SyncPrefectClient, names: list[str]) -> None:
-    """Close the runs that died with the last runner: theirs would be the only slot for ever.
-
-    Runs that were due meanwhile are dropped, or all of them would start at once.
-    """
-    ours = DeploymentFilter(name=DeploymentFilterName(any_=names))
-    for run in _runs(client, ours, BROKEN_OFF):
-        crashed: State[Any] = Crashed(message="Its runner was stopped; the next run starts afresh.")
-        client.set_flow_run_state(run.id, crashed, force=True)
-    for run in _runs(client, ours, (StateType.SCHEDULED,)):
-        due = run.next_scheduled_start_time or run.expected_start_time
-        if run.auto_scheduled and due is not None and due < utc_now():
-            client.delete_flow_run(run.id)
-
-
-def _runs(
-    client: SyncPrefectClient, ours: DeploymentFilter, types: tuple[StateType, ...]
-) -> list[FlowRun]:
-    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
-    return client.read_flow_runs(
-        deployment_filter=ours, flow_run_filter=FlowRunFilter(state=state), limit=200
-    )
 
 
 def _deployment(
@@ -208,29 +142,21 @@ def _deployment(
     return made
 
 
-def _open(workspace: str) -> Context:
-    """Return the context, with progress in the run's log; a runner serves no other workspace.
+def _asking(workspace: str, runbook: Callable[[Context], State[T]]) -> State[T]:
+    """Return the state of a runbook, once what it paused is put to the reviewers as runs."""
 
-    Whoever reaches Prefect's API can name any directory, and a workspace brings its own train.py.
-    """
-    root, served = Path(workspace).resolve(), os.environ.get(SERVED)
-    if served and root != Path(served).resolve():
-        raise Misused(f"This runner serves {served}, not {workspace}; give that workspace.")
-    log, also = get_run_logger(), _also_told.get()
+    def run() -> State[T]:
+        context = open_served(workspace)
+        try:
+            return runbook(context)
+        finally:
+            try:
+                with get_client(sync_client=True) as client:
+                    keep_asked(client, context)
+            except httpx.HTTPError as error:  # what was done stays done; `up` asks again by itself
+                context.tell(f"The review runs could not be brought up to date: {error}")
 
-    def tell(text: str) -> None:
-        log.info(text)
-        also(text)
-
-    return open_context(root, tell=tell)
-
-
-def _settled(runbook: Callable[[], State[T]]) -> State[T]:
-    """Return the state of a finished runbook; an error becomes its one sentence."""
-    try:
-        return runbook()
-    except SluicegateError as error:
-        return Failed(message=str(error), data=error)
+    return settled(run)
 
 
 def _inbox(context: Context) -> State[list[Taken]]:

@@ -73,6 +73,7 @@ def show(context: Context, subject: str) -> dict[str, Any]:
         "schema": 1,
         "subject": subject,
         "open": _is_open(layout, subject),
+        "state": _state(layout, subject),
         "question": request.question,
         "names": dict(request.names),
         "nonce": request.nonce,
@@ -102,16 +103,24 @@ def sign(context: Context, subject: str, decision: Decision, reviewer: str, key:
 
 
 def answer(
-    context: Context, subject: str, decision: Decision, reviewer: str, reason: str, proof: str
+    context: Context,
+    subject: str,
+    decision: Decision,
+    reviewer: str,
+    reason: str,
+    proof: str,
+    wait: bool = False,
 ) -> Reviewed:
     """Record a proven answer, and carry out what the votes come to; the same answer twice is one.
+
+    `wait` for a retrain that is at work, rather than raise Conflict.
 
     Raises Misused for a proof that does not hold, Conflict for a subject that is decided, changed or
     expired and for a reviewer who may not review it.
     """
     layout = context.layout
     busy = f"A retrain is at work in {layout.root}; answer again when it has ended."
-    with files.locked(layout.home / "retrain.lock", busy, wait=False):
+    with files.locked(layout.home / "retrain.lock", busy, wait):
         git.require_branch(layout.root)
         with record.writing(layout, "review", record.ROOMS):
             _require_open(layout, subject)
@@ -241,14 +250,15 @@ def _known(layout: Layout, subject: str, said: dict[str, Any]) -> bool:
 
 
 def _is_open(layout: Layout, subject: str) -> bool:
+    return _state(layout, subject) in (Stage.AWAITING.value, "paused")
+
+
+def _state(layout: Layout, subject: str) -> str:
     kind, _, number = subject.partition(":")
     if kind == "update":
-        return read_update(layout, number)[0].stage is Stage.AWAITING
-    return batch_decision(layout, number) is None and _paused(layout, number)
-
-
-def _paused(layout: Layout, number: str) -> bool:
-    return bool(files.read_json(layout.intake(number) / data.MANIFEST)["state"] == "paused")
+        return read_update(layout, number)[0].stage.value
+    manifest = files.read_json(layout.intake(number) / data.MANIFEST)
+    return batch_decision(layout, number) or str(manifest["state"])
 
 
 def _require_open(layout: Layout, subject: str) -> None:

@@ -1,0 +1,124 @@
+"""runs: what every Prefect run of ours has in common, whichever runbook it shows.
+
+An error fails the run with its one sentence. Nothing is cached, retried or persisted: a runbook knows
+by its own record what it has done, and results hold what contributors sent.
+"""
+
+import os
+from collections.abc import Callable
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.runtime import flow_run
+from prefect.states import Crashed, Failed
+
+from sluicegate.core import Misused, SluicegateError
+from sluicegate.flows.context import Context, open_context, silent, utc_now
+
+T = TypeVar("T")
+
+SERVED = "SLUICEGATE_WORKSPACE"
+also_told: ContextVar[Callable[[str], None]] = ContextVar("also_told", default=silent)
+BROKEN_OFF = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+
+
+def _run_name() -> str:
+    """Return what the run works on: the subject, the file, or the workspace."""
+    given = dict(flow_run.parameters)
+    verb = str(flow_run.flow_name)
+    about = (
+        given.get("subject") or Path(str(given.get("path") or given.get("workspace") or "")).name
+    )
+    return f"{verb} {about}"
+
+
+AS_FLOW: dict[str, Any] = {
+    "flow_run_name": _run_name,
+    "retries": 0,
+    "persist_result": False,
+    "validate_parameters": True,
+}
+
+
+def as_task(name: str, function: Callable[..., T], /, *arguments: Any) -> T:
+    """Run one step of a runbook as a Prefect task."""
+    refused: list[SluicegateError] = []
+
+    def run() -> Any:
+        try:
+            return function(*arguments)
+        except SluicegateError as error:
+            # raised again below: the task must fail with a sentence, not with a traceback
+            refused.append(error)
+            return Failed(message=str(error))
+
+    # No arguments: Prefect would walk through data frames and keys to look for other tasks' results.
+    as_shown = task(
+        name=name, task_run_name=name, cache_policy=NO_CACHE, retries=0, persist_result=False
+    )
+    result: Any = as_shown(run)()
+    if refused:
+        raise refused[0]
+    return cast(T, result)
+
+
+def open_served(workspace: str) -> Context:
+    """Return the context, with progress in the run's log; a runner serves no other workspace.
+
+    Whoever reaches Prefect's API can name any directory, and a workspace brings its own train.py.
+    """
+    root, served = Path(workspace).resolve(), os.environ.get(SERVED)
+    if served and root != Path(served).resolve():
+        raise Misused(f"This runner serves {served}, not {workspace}; give that workspace.")
+    log, also = get_run_logger(), also_told.get()
+
+    def tell(text: str) -> None:
+        log.info(text)
+        also(text)
+
+    return open_context(root, tell=tell)
+
+
+def settled(runbook: Callable[[], State[T]]) -> State[T]:
+    """Return the state of a finished runbook; an error becomes its one sentence."""
+    try:
+        return runbook()
+    except SluicegateError as error:
+        return Failed(message=str(error), data=error)
+
+
+def forget_broken_off(client: SyncPrefectClient, names: list[str]) -> None:
+    """Close the runs that died with the last runner: theirs would be the only slot for ever.
+
+    Runs that were due meanwhile are dropped, or all of them would start at once.
+    """
+    ours = DeploymentFilter(name=DeploymentFilterName(any_=names))
+    for run in runs_of(client, ours, BROKEN_OFF):
+        crashed: State[Any] = Crashed(message="Its runner was stopped; the next run starts afresh.")
+        client.set_flow_run_state(run.id, crashed, force=True)
+    for run in runs_of(client, ours, (StateType.SCHEDULED,)):
+        due = run.next_scheduled_start_time or run.expected_start_time
+        if run.auto_scheduled and due is not None and due < utc_now():
+            client.delete_flow_run(run.id)
+
+
+def runs_of(
+    client: SyncPrefectClient, ours: DeploymentFilter, types: tuple[StateType, ...]
+) -> list[FlowRun]:
+    """Return the newest runs of deployments that are in a state of one of `types`."""
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
+    return client.read_flow_runs(
+        deployment_filter=ours, flow_run_filter=FlowRunFilter(state=state), limit=200
+    )
