@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from reviewing import policy, trust_them
 
 from sluicegate import Workspace, cli
 
 Deliver = Callable[..., Path]
+Rows = Callable[..., pd.DataFrame]
 Cli = Callable[..., tuple[int, dict[str, Any], str]]
 
 
@@ -62,3 +65,31 @@ def digest_of() -> Callable[[Path], dict[str, str]]:
         }
 
     return digest
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """SSH keys of three people."""
+    folder = tmp_path_factory.mktemp("keys")
+    made = {}
+    for name in ("ann", "bob", "eve"):
+        made[name] = folder / name
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made[name])]
+        subprocess.run(command, check=True)
+    return made
+
+
+@pytest.fixture(scope="session")
+def paused_template(
+    template: Path, honest: Rows, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A workspace in which update:0001 and batch:0002 wait."""
+    root = tmp_path_factory.mktemp("paused") / "loans"
+    shutil.copytree(template, root, symlinks=True)
+    place = Workspace.open(root)
+    policy(place, when="always", required=1)
+    place.intake(honest(300, seed=11))
+    assert place.retrain().to_dict()["update"]["stage"] == "awaiting"
+    assert place.intake(honest(20, seed=12)).outcome.value == "pause"
+    trust_them(place, keys)
+    return root

@@ -7,14 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from prefect_api import ask, eventually
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Misused, Outcome
@@ -71,29 +70,6 @@ def served(shop: Path) -> Iterator[Services]:
     """Everything that `sluicegate up` runs, for all tests of this file."""
     with services(open_context(shop), free_port(), free_port()) as started:
         yield started
-
-
-def ask(served: Services, path: str, body: dict[str, Any] | None = None) -> Any:
-    """Return Prefect's answer to a POST; a busy SQLite is asked again."""
-    request = urllib.request.Request(
-        served.prefect + path, json.dumps(body or {}).encode(), {"content-type": "application/json"}
-    )
-    for turn in range(5):
-        try:
-            with urllib.request.urlopen(request, timeout=30) as reply:
-                return json.load(reply)
-        except OSError:
-            time.sleep(turn)
-    raise AssertionError(f"{path} did not answer")
-
-
-def eventually(look: Callable[[], Any], seconds: float = 120) -> Any:
-    """Return what `look` returns once it is true."""
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.5)
-    return found
 
 
 def run(served: Services, deployment: str, **parameters: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from reviewing import policy, trust_them
 
 from sluicegate import Workspace
 from sluicegate.cli import main
@@ -20,57 +21,8 @@ from sluicegate.flows.updates import read_update
 from sluicegate.flows.votes import current
 from sluicegate.gates.approval import State
 from sluicegate.stores import git, record
-from sluicegate.stores.settings import fill
 
 Rows = Callable[..., pd.DataFrame]
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """SSH keys of three people."""
-    folder = tmp_path_factory.mktemp("keys")
-    made = {}
-    for name in ("ann", "bob", "eve"):
-        made[name] = folder / name
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made[name])]
-        subprocess.run(command, check=True)
-    return made
-
-
-def trust_them(
-    place: Workspace, keys: dict[str, Path], names: str = "ann bob", **about: str
-) -> None:
-    """Commit who may review; `about` is further YAML of a person."""
-    folder = place.root / "trust"
-    lines = [f"{name} {keys[name].with_suffix('.pub').read_text()}" for name in names.split()]
-    (folder / "allowed_signers").write_text("".join(lines))
-    people = {name: f"signers: [{name}], {about.get(name, '')}" for name in names.split()}
-    text = "".join(f"{name}: {{{said}}}\n" for name, said in people.items())
-    (folder / "people.yaml").write_text(text)
-    git.commit(place.root, ["trust/allowed_signers", "trust/people.yaml"], "reviewers")
-
-
-def policy(place: Workspace, **values: object) -> None:
-    params = place.root / "params.yaml"
-    told = {f"approval.{key}": value for key, value in values.items()}
-    params.write_text(fill(params.read_text(), told))
-    git.commit(place.root, ["params.yaml"], "policy")
-
-
-@pytest.fixture(scope="module")
-def paused_template(
-    template: Path, honest: Rows, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A workspace in which update:0001 and batch:0002 wait."""
-    root = tmp_path_factory.mktemp("paused") / "loans"
-    shutil.copytree(template, root, symlinks=True)
-    place = Workspace.open(root)
-    policy(place, when="always", required=1)
-    place.intake(honest(300, seed=11))
-    assert place.retrain().to_dict()["update"]["stage"] == "awaiting"
-    assert place.intake(honest(20, seed=12)).outcome.value == "pause"
-    trust_them(place, keys)
-    return root
 
 
 @pytest.fixture

@@ -1,0 +1,254 @@
+"""form: a real server and runner, a suspended run per question, and every way around its form."""
+
+import json
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect_api import ask, eventually
+from reviewing import trust_them
+
+from sluicegate import Workspace
+from sluicegate.core import Stage
+from sluicegate.flows.context import open_context
+from sluicegate.flows.embedded import free_port
+from sluicegate.flows.up import Services, services
+from sluicegate.flows.updates import read_update
+from sluicegate.stores import git
+
+pytestmark = pytest.mark.slow
+UPDATE, BATCH = "update:0001", "batch:0002"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A served workspace in which an update and a batch wait for a human."""
+
+    place: Workspace
+    served: Services
+    keys: dict[str, Path]
+
+    def runs(self, subject: str) -> list[dict[str, Any]]:
+        """Return the runs that asked about `subject`, the newest first."""
+        query = {"flow_runs": {"tags": {"all_": [subject]}}, "sort": "START_TIME_DESC"}
+        found: list[dict[str, Any]] = ask(self.served, "/flow_runs/filter", query)
+        return found
+
+    def suspended(self, subject: str = UPDATE, but: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the run that waits for an answer; `but` is the pause that was answered."""
+
+        def look() -> dict[str, Any] | None:
+            for run in self.runs(subject):
+                if (
+                    run["state_type"] == "PAUSED"
+                    and pause(run) != pause(but)
+                    and self.has_form(run)
+                ):
+                    return run
+            return None
+
+        found: dict[str, Any] = eventually(look)
+        return found
+
+    def has_form(self, run: dict[str, Any]) -> bool:
+        """Tell whether the form is there; Prefect suspends the run first and adds it afterwards."""
+        keys = run["state"]["state_details"]["run_input_keyset"]
+        try:
+            return bool(self.read(f"/flow_runs/{run['id']}/input/{keys['schema']}"))
+        except urllib.error.HTTPError:
+            return False
+
+    def form(self, run: dict[str, Any]) -> str:
+        """Return the text above the form."""
+        keys = run["state"]["state_details"]["run_input_keyset"]
+        return str(self.read(f"/flow_runs/{run['id']}/input/{keys['description']}"))
+
+    def read(self, path: str) -> Any:
+        with urllib.request.urlopen(self.served.prefect + path, timeout=30) as reply:
+            return json.load(reply)
+
+    def answer(self, run: dict[str, Any], **said: Any) -> dict[str, Any]:
+        """Fill in the form of `run` as the browser does; return Prefect's reply."""
+        body = {"reviewer": "ann", "decision": "approve", "reason": "because"} | said
+        reply: dict[str, Any] = ask(
+            self.served, f"/flow_runs/{run['id']}/resume", {"run_input": body}
+        )
+        return reply
+
+    def refused(self, run: dict[str, Any], why: str, **said: Any) -> None:
+        """Answer, and see the form come back with the reason."""
+        reply = self.answer(run, **said)
+        assert reply["status"] == "ACCEPT", reply
+        again = self.suspended(but=run)
+        assert why in self.form(again)
+
+    def proof(self, who: str = "ann", decision: str = "approve", subject: str = UPDATE) -> str:
+        """Return what `who` pastes."""
+        return self.place.sign_review(subject, decision, who, self.keys[who])
+
+    def set_state(self, run: dict[str, Any], kind: str) -> None:
+        """Set the state of `run` past every rule of Prefect's."""
+        ask(
+            self.served, f"/flow_runs/{run['id']}/set_state",
+            {"state": {"type": kind, "name": kind.title()}, "force": True},
+        )  # fmt: skip
+
+    @property
+    def champion(self) -> str:
+        """Return which update serves."""
+        return str(self.place.status().champion.update)
+
+
+@pytest.fixture(scope="module")
+def asked(
+    paused_template: Path, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Asked]:
+    """Questions put without Prefect, served from then on."""
+    root = tmp_path_factory.mktemp("asked") / "loans"
+    shutil.copytree(paused_template, root, symlinks=True)
+    with services(open_context(root), free_port(), free_port()) as started:
+        yield Asked(Workspace.open(root), started, keys)
+
+
+def test_every_question_has_a_suspended_run(asked: Asked) -> None:
+    """Pauses made on the command line show in Prefect once it runs, with a form and an artifact."""
+    for subject in (UPDATE, BATCH):
+        run = asked.suspended(subject)
+        assert subject in run["name"]
+        assert f"review sign {subject}" in asked.form(run)
+        key = f"review-{subject.replace(':', '-')}"
+        made = ask(asked.served, "/artifacts/filter", {"artifacts": {"key": {"any_": [key]}}})
+        assert subject in made[0]["data"]
+
+
+def test_answers_that_prove_nothing(asked: Asked) -> None:
+    """Each is refused with its reason in the form that comes back, and the champion stays."""
+    run = asked.suspended()
+    reply = asked.answer(run)  # no proof at all: Prefect's own validation holds
+    assert reply["status"] == "REJECT"
+    reply = asked.answer(run, proof={"__prefect_kind": "json", "value": "not json"})
+    assert reply["status"] == "REJECT"
+    asked.refused(run, "The last answer does not count", proof="forged")
+    template = {"__prefect_kind": "jinja", "template": "{{ flow_run.id }}"}
+    run = asked.suspended()
+    if asked.answer(run, proof=template)["status"] == "ACCEPT":
+        asked.suspended(but=run)
+    asked.refused(asked.suspended(), "does not", proof=asked.proof(subject=BATCH))
+    asked.refused(asked.suspended(), "does not", proof=asked.proof("eve"), reviewer="eve")
+    asked.refused(asked.suspended(), "does not", proof=asked.proof("bob"))
+    asked.refused(asked.suspended(), "does not", proof=asked.proof(decision="reject"))
+    assert asked.champion == "0000"
+
+
+@pytest.mark.parametrize("kind", ["RUNNING", "SCHEDULED", "COMPLETED", "CRASHED"])
+def test_a_state_is_no_answer(asked: Asked, kind: str) -> None:
+    """Whatever state the run is set to, the champion stays and the question is asked again."""
+    run = asked.suspended()
+    asked.set_state(run, kind)
+    if kind == "RUNNING":  # no process of ours is behind it; whoever set it sets it back
+        time.sleep(5)
+        assert asked.champion == "0000"
+        asked.set_state(run, "CANCELLED")
+    asked.suspended(but=run)
+    assert asked.champion == "0000"
+
+
+def test_rewritten_forms_are_no_answer(asked: Asked) -> None:
+    """Inputs can be deleted, rewritten and planted; what they say still proves nothing."""
+    run = asked.suspended()
+    keys = run["state"]["state_details"]["run_input_keyset"]
+    inputs = f"/flow_runs/{run['id']}/input"
+    delete(asked, f"{inputs}/{keys['schema']}")
+    loose = {"type": "object", "properties": {}, "additionalProperties": True}
+    post(asked, inputs, {"key": keys["schema"], "value": json.dumps(loose)})
+    asked.answer(run, approved=True)
+    run = asked.suspended(but=run)
+    assert asked.champion == "0000"
+    # the response written directly, and the run then set going without a resume
+    keys = run["state"]["state_details"]["run_input_keyset"]
+    inputs = f"/flow_runs/{run['id']}/input"
+    planted = {"reviewer": "ann", "decision": "approve", "reason": "x", "proof": "planted"}
+    post(asked, inputs, {"key": keys["response"], "value": json.dumps(planted)})
+    asked.set_state(run, "SCHEDULED")
+    asked.suspended(but=run)
+    assert asked.champion == "0000"
+
+
+def test_a_deleted_run_is_made_again(asked: Asked) -> None:
+    """Deleting the run does not make the question go away."""
+    run = asked.suspended()
+    delete(asked, f"/flow_runs/{run['id']}")
+    assert eventually(lambda: [r for r in asked.runs(UPDATE) if r["id"] != run["id"]])
+    assert asked.suspended()["id"] != run["id"]
+    assert asked.champion == "0000"
+
+
+def test_the_author_of_the_policy_is_no_reviewer(asked: Asked) -> None:
+    """Whoever changed the policy since the champion is refused in the form, with the reason."""
+    trust_them(asked.place, asked.keys, "ann bob", bob=f"git: [{author(asked.place)}]")
+    proof = asked.proof("bob")
+    asked.refused(asked.suspended(), "separate_duties", proof=proof, reviewer="bob")
+    assert asked.champion == "0000"
+
+
+def test_a_right_answer_moves_the_champion(asked: Asked) -> None:
+    """After all of that, a proof that holds is enough, and the run ends with the decision."""
+    trust_them(asked.place, asked.keys)
+    asked.place.renew_review(UPDATE)
+    old = asked.proof()
+    asked.place.renew_review(UPDATE)
+    run = eventually(lambda: current(asked))
+    asked.refused(run, "does not", proof=old)  # a proof for the question as it was asked before
+    run = asked.suspended()
+    assert asked.answer(run, proof=asked.proof())["status"] == "ACCEPT"
+    eventually(lambda: asked.champion == "0001")
+    done = eventually(lambda: [r for r in asked.runs(UPDATE) if r["state_name"] == "Decided"])
+    assert done[0]["id"] == run["id"]
+    assert read_update(asked.place._context.layout, "0001")[0].stage is Stage.PROMOTED
+
+
+def test_a_no_and_an_answer_that_comes_too_late(asked: Asked) -> None:
+    """The reject path, decided on the command line: the run in Prefect closes by itself."""
+    asked.suspended(BATCH)
+    proof = asked.proof(decision="reject", subject=BATCH)
+    asked.place.answer_review(BATCH, "reject", "ann", proof, "looks bought")
+    over = eventually(lambda: [r for r in asked.runs(BATCH) if r["state_type"] == "COMPLETED"])
+    assert {run["state_name"] for run in over} == {"Over"}
+
+
+def pause(run: dict[str, Any] | None) -> tuple[str, str] | None:
+    """Return which pause of which run this is."""
+    return (run["id"], run["state"]["state_details"]["pause_key"]) if run else None
+
+
+def current(asked: Asked) -> dict[str, Any] | None:
+    nonce = asked.place.show_review(UPDATE)["nonce"]
+    live = [r for r in asked.runs(UPDATE) if nonce in r["tags"] and r["state_type"] == "PAUSED"]
+    return live[0] if live and asked.has_form(live[0]) else None
+
+
+def author(place: Workspace) -> str:
+    return min(git.authors(place.root, "HEAD~20", ["params.yaml"]))
+
+
+def post(asked: Asked, path: str, body: dict[str, Any]) -> None:
+    send(asked, "POST", path, body)
+
+
+def delete(asked: Asked, path: str) -> None:
+    send(asked, "DELETE", path)
+
+
+def send(asked: Asked, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+    request = urllib.request.Request(
+        asked.served.prefect + path, json.dumps(body).encode() if body else None,
+        {"content-type": "application/json"}, method=method,
+    )  # fmt: skip
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        assert reply.status < 300
