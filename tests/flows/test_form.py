@@ -16,6 +16,7 @@ from reviewing import trust_them
 
 from sluicegate import Workspace
 from sluicegate.core import Stage
+from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import open_context
 from sluicegate.flows.embedded import free_port
 from sluicegate.flows.up import Services, services
@@ -234,7 +235,9 @@ def current(asked: Asked) -> dict[str, Any] | None:
 
 
 def author(place: Workspace) -> str:
-    return min(git.authors(place.root, "HEAD~20", ["params.yaml"]))
+    return min(
+        git.authors(place.root, champion_of(place._context.layout).data_commit, ["params.yaml"])
+    )
 
 
 def post(asked: Asked, path: str, body: dict[str, Any]) -> None:
