@@ -4,6 +4,7 @@ Each step of a runbook is a task, each result an artifact on the run's page. A "
 with its name.
 """
 
+import asyncio
 import logging
 import os
 import sys
@@ -13,7 +14,6 @@ from typing import Any, TypeVar
 
 import httpx
 from prefect import flow, get_client
-from prefect import serve as serve_deployments
 from prefect import settings as known
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import (
@@ -21,8 +21,8 @@ from prefect.client.schemas.objects import (
     ConcurrencyLimitStrategy,
     State,
 )
-from prefect.deployments.runner import RunnerDeployment
 from prefect.events.worker import EventsWorker
+from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.settings import temporary_settings
 from prefect.states import Completed, Failed
@@ -53,6 +53,7 @@ from sluicegate.flows.up import SERVING
 from sluicegate.flows.updates import awaiting, read_update
 from sluicegate.stores.data import admitted_batches
 from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores.settings import Schedule
 
 T = TypeVar("T")
 
@@ -90,6 +91,9 @@ def update(workspace: str, path: str) -> State[UpdateResult]:
     return _asking(workspace, lambda context: _update(context, path))
 
 
+RUNBOOKS = (inbox, retrain, intake, update, form.review)
+
+
 def observed_update(
     chosen: Mapping[str, str], root: Path, path: Path, tell: Callable[[str], None]
 ) -> UpdateResult:
@@ -114,32 +118,28 @@ def serve(workspace: Path) -> None:
     context = open_context(workspace)
     root = str(context.layout.root)
     os.environ[SERVED] = root
-    schedule = context.settings.schedule
-    deployments = [
-        _deployment(inbox, root, schedule.intake, ONE_AT_A_TIME),
-        _deployment(retrain, root, schedule.retrain, ONE_AT_A_TIME),
-        _deployment(intake, root),
-        _deployment(update, root),
-        _deployment(form.review, root),
-    ]
     with get_client(sync_client=True) as client:
-        forget_broken_off(client, [each.name for each in deployments])
-    keep_asking(context.layout.root)
+        forget_broken_off(client, [runbook.name for runbook in RUNBOOKS])
+    asyncio.run(_serve(root, context.settings.schedule))
+
+
+async def _serve(root: str, schedule: Schedule) -> None:
+    """Serve flows that are in memory: what the server says a deployment loads is never loaded."""
+    runner = Runner(pause_on_shutdown=False)
+    cron = {inbox.name: schedule.intake, retrain.name: schedule.retrain}
+    for runbook in RUNBOOKS:
+        when = cron.get(runbook.name)
+        await runner.aadd_flow(
+            runbook,
+            name=runbook.name,
+            schedules=[Cron(when, timezone="UTC")] if when else [],
+            parameters={"workspace": root},
+            concurrency_limit=ONE_AT_A_TIME if runbook.name in cron else None,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+    keep_asking(Path(root))
     print(SERVING, root, flush=True)
-    serve_deployments(*deployments, pause_on_shutdown=False, print_starting_message=False)
-
-
-def _deployment(
-    runbook: Any, root: str, cron: str | None = None, limit: ConcurrencyLimitConfig | None = None
-) -> RunnerDeployment:
-    made: RunnerDeployment = runbook.to_deployment(
-        name=runbook.name,
-        schedules=[Cron(cron, timezone="UTC")] if cron else [],
-        parameters={"workspace": root},
-        concurrency_limit=limit,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    return made
+    await runner.start()
 
 
 def _asking(workspace: str, runbook: Callable[[Context], State[T]]) -> State[T]:

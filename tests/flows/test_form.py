@@ -190,6 +190,27 @@ def test_a_deleted_run_is_made_again(asked: Asked) -> None:
     assert asked.champion == "0000"
 
 
+def test_a_rewritten_deployment_runs_no_code(asked: Asked, tmp_path: Path) -> None:
+    """Who reaches the API can say what a deployment loads; the runner runs what it was started with."""
+    asked.suspended()
+    ours = asked.read("/deployments/name/review/review")
+    marks = {name: tmp_path / name for name in ("step", "entrypoint")}
+    step = {"prefect.deployments.steps.run_shell_script": {"script": f"touch {marks['step']}"}}
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(marks['entrypoint'])!r}, 'w').close()\n")
+    body = {"name": "review", "flow_id": ours["flow_id"], "parameters": ours["parameters"]}
+    try:
+        post(asked, "/deployments/", body | {"pull_steps": [step], "entrypoint": f"{evil}:review"})
+        assert asked.read("/deployments/name/review/review")["pull_steps"] == [step]
+        again = {"parameters": ours["parameters"] | {"subject": UPDATE}}
+        run = ask(asked.served, f"/deployments/{ours['id']}/create_flow_run", again)
+        eventually(lambda: state_of(asked, run) in {"PAUSED", "FAILED", "CRASHED", "COMPLETED"})
+    finally:
+        post(asked, "/deployments/", body | {"entrypoint": ours["entrypoint"], "pull_steps": None})
+        delete(asked, f"/flow_runs/{run['id']}")
+    assert not any(mark.exists() for mark in marks.values())
+
+
 def test_the_author_of_the_policy_is_no_reviewer(asked: Asked) -> None:
     """Whoever changed the policy since the champion is refused in the form, with the reason."""
     trust_them(asked.place, asked.keys, "ann bob", bob=f"git: [{author(asked.place)}]")
@@ -242,6 +263,10 @@ def author(place: Workspace) -> str:
 
 def post(asked: Asked, path: str, body: dict[str, Any]) -> None:
     send(asked, "POST", path, body)
+
+
+def state_of(asked: Asked, run: dict[str, Any]) -> str:
+    return str(asked.read(f"/flow_runs/{run['id']}")["state_type"])
 
 
 def delete(asked: Asked, path: str) -> None:
