@@ -33,12 +33,12 @@ from sluicegate.flows import form
 from sluicegate.flows import intake as taking
 from sluicegate.flows import retrain as retraining
 from sluicegate.flows import update as updating
-from sluicegate.flows.asked import keep_asked, keep_asking
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context, Step, open_context
 from sluicegate.flows.inbox import Taken
 from sluicegate.flows.inbox import inbox as take_inbox
 from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
+from sluicegate.flows.review_runs import keep_asked, keep_asking
 from sluicegate.flows.runs import (
     AS_FLOW,
     SERVED,
@@ -46,6 +46,7 @@ from sluicegate.flows.runs import (
     as_task,
     forget_broken_off,
     open_served,
+    result_in,
     settled,
 )
 from sluicegate.flows.summary import batch_page, findings_rows, inbox_page, said, update_page
@@ -103,14 +104,21 @@ def observed_update(
     told = also_told.set(tell)
     with temporary_settings(values):
         try:
-            result: Any = update(str(root), str(path))
+            # the state, not the result: what the server answers is not read as one
+            state: Any = update(str(root), str(path), return_state=True)
         finally:
             # what the run page shows of tasks travels as events; the server may be gone in a moment
             EventsWorker.drain_all(timeout=10)
             also_told.reset(told)
-    if not isinstance(result, UpdateResult):
-        raise Misused("The flow `update` returned no result; run with --no-prefect.")
-    return result
+    found = result_in(state)
+    if isinstance(found, SluicegateError):
+        raise found
+    if not isinstance(found, UpdateResult):
+        raise Misused(
+            f"The flow `update` ended as {state.name} ({state.message}) without a result; "
+            "run with --no-prefect."
+        )
+    return found
 
 
 def serve(workspace: Path) -> None:

@@ -1,4 +1,4 @@
-"""asked: one suspended Prefect run for each open question, whoever paused it and whatever became of runs.
+"""review_runs: one suspended Prefect run for each open question, whoever paused it.
 
 The record says what is open; runs are made, kept and closed to match it, so a run that was deleted,
 killed or set to another state is made again, and a pause made without Prefect gets its run too.
@@ -7,25 +7,28 @@ killed or set to another state is made again, and a pause made without Prefect g
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.states import Completed
 
 from sluicegate.core import Conflict, SluicegateError
-from sluicegate.flows.context import Context, open_context
+from sluicegate.flows.context import Context, open_context, utc_now
 from sluicegate.flows.review import waiting
 from sluicegate.flows.runs import runs_of
 from sluicegate.flows.votes import read_request, require_alive
 from sluicegate.stores import record
 
 DEPLOYMENT = "review/review"
-LIVE = (StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.SCHEDULED)
+ON_ITS_WAY = (StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED)
 MOST_RUNS = 20
+STARTS_WITHIN = timedelta(minutes=10)
 LOOK_SECONDS, AGAIN_SECONDS = 3, 30
 
 
@@ -50,7 +53,7 @@ def keep_asked(client: SyncPrefectClient, context: Context) -> None:
         asking = [run for run in runs if nonce in run.tags]
         used = {run.idempotency_key for run in asking}
         free = [key for key in (f"{nonce}-{n}" for n in range(MOST_RUNS)) if key not in used]
-        if free and not any(run.state_type in LIVE for run in asking):
+        if free and not any(_is_live(run) for run in asking):
             client.create_flow_run_from_deployment(
                 deployment.id,
                 parameters=deployment.parameters | {"subject": subject},
@@ -77,7 +80,8 @@ def _look_for_ever(root: Path) -> None:
                     keep_asked(client, context)
                 seen, when = head, time.monotonic()
             told = ""
-        except Exception as error:  # noqa: BLE001 - a busy server, a record being written: look again
+        # a busy server, a record being written: look again
+        except (httpx.HTTPError, PrefectException, SluicegateError, OSError, ValueError) as error:
             if str(error) != told:
                 told = str(error)
                 print(f"questions: {told}", flush=True)
@@ -96,6 +100,20 @@ def _questions(context: Context) -> Iterator[tuple[str, str]]:
             context.tell(f"{subject} cannot be asked: {error}")
         else:
             yield request.nonce, subject
+
+
+def _is_live(run: FlowRun) -> bool:
+    """Tell whether `run` asks its question or is about to.
+
+    A run that only says so does not count: anybody who reaches the API can set it to Running, to a
+    start in a year, or to a pause without a form.
+    """
+    state = run.state
+    if state is None:
+        return False
+    if state.type is StateType.PAUSED:
+        return state.state_details.run_input_keyset is not None
+    return state.type in ON_ITS_WAY and abs(utc_now() - state.timestamp) < STARTS_WITHIN
 
 
 def _close(client: SyncPrefectClient, run: FlowRun) -> None:
