@@ -41,8 +41,8 @@ class Comparison:
     - `rows`: the labelled rows; with fewer than `min_rows` nothing else is measured
     - `error.<measure>`: the challenger's own error; all there is without a champion
     - `loss.<measure>`: how much worse than the champion the challenger is
-    - `loss_lower.<measure>`, and `loss_upper` of the primary measure only: the 1 - `alpha`
-      interval of the loss, by the paired percentile bootstrap (Efron, 1979)
+    - `loss_lower.<measure>` and `loss_upper.<measure>`: the 1 - `alpha` interval of the loss, by
+      the paired percentile bootstrap (Efron, 1979)
     - `mcnemar`: -log10 p of the exact two-sided test (McNemar, 1947), 0 unless it got worse
     - `slice.<slice>`: -log10 of the one-sided p that the challenger lost more than `margin` there
       (of the slice's rows; for regression, of the label's standard deviation), by the exact
@@ -114,10 +114,10 @@ class Comparison:
     def _unmeasured(self, candidate: Candidate, reason: str) -> Iterator[Finding]:
         task = candidate.schema.task
         slices = slices_of(candidate, self.where)
-        kinds = ("error",) if candidate.champion is None else ("error", "loss", "loss_lower")
+        losses = ("loss", "loss_lower", "loss_upper") if candidate.champion is not None else ()
+        kinds = ("error", *losses)
         names = [f"{kind}.{measure}" for kind in kinds for measure in MEASURES[task]]
         if candidate.champion is not None:
-            names.append(f"loss_upper.{self.primary}")
             names += ["mcnemar"] if task is Task.CLASSIFICATION else []
             names += [f"slice.{name}" for name, mask in slices.items() if mask.sum() >= self.least]
             names.append("slices_too_small")
@@ -136,8 +136,7 @@ class Comparison:
             between = f"{was}; its loss is between {low:.4g} and {high:.4g}."
             yield self._finding(f"loss.{name}", float(loss[0]), f"{was}.")
             yield self._finding(f"loss_lower.{name}", low, between)
-            if name == self.primary:
-                yield self._finding(f"loss_upper.{name}", high, between)
+            yield self._finding(f"loss_upper.{name}", high, between)
 
     def _intervals(self, before: Answers, now: Answers) -> dict[str, tuple[float, float]]:
         rows = len(now.truth)

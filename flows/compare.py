@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sluicegate.checks.candidate import Behaviour, Candidate, Contender, Makeup
+from sluicegate.checks.changes import changes
 from sluicegate.checks.comparison import Comparison, report
 from sluicegate.checks.divergence import Divergence, importances, training_statistics
 from sluicegate.checks.scoring import truth_of
@@ -42,6 +43,7 @@ def compare(root: Path) -> None:
             "challenger": digest,
             "findings": [finding.to_dict() for finding in findings],
             "report": figures,
+            "changes": changes(candidate),
             "makeup": {
                 "parameters": dict(made.parameters or {}),
                 "importances": dict(made.importances or {}),
