@@ -1,11 +1,14 @@
 """ask: put what paused to the reviewers, with the figures and digests that their answer is bound to."""
 
-from sluicegate.core import Conflict, Update
+from sluicegate.core import CannotDecide, Conflict, Update
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import number
-from sluicegate.flows.updates import read_comparison
+from sluicegate.flows.updates import read_comparison, run_of
 from sluicegate.flows.votes import ask
 from sluicegate.stores import data, files, record
+from sluicegate.stores.mlflow import open_registry
+
+PAGE = "evidence.html"
 
 
 def ask_update(context: Context, update: Update) -> None:
@@ -24,10 +27,15 @@ def ask_update(context: Context, update: Update) -> None:
         (f"golden {primary}", f"champion {number(then)}, challenger {number(now)}"),
         ("data commit", update.data_commit),
         ("batches", ", ".join(update.batches) or "none"),
+        ("MLflow run", run_of(layout, update.id)),
         ("limits judged by", f"sha256:{update.verdicts[-1].policy}"),
     ]
     question = f"May update:{update.id} become the champion of model {context.settings.model}?"
-    bound = [folder / "update.json", folder / "comparison.json"]
+    from sluicegate.flows.page import update_page  # imports matplotlib: not for who only reads
+
+    evidence = folder / PAGE
+    files.write_bytes(evidence, update_page(context, update, question, shown).encode())
+    bound = [folder / "update.json", folder / "comparison.json", evidence]
     ask(context, folder, f"update:{update.id}", question, bound, shown)
 
 
@@ -46,6 +54,20 @@ def ask_batch(context: Context, batch: str) -> None:
         ("limits judged by", f"sha256:{verdict['policy']}"),
     ]
     question = f"May batch:{batch} be learnt from?"
+    from sluicegate.flows.page import batch_page  # imports matplotlib: not for who only reads
+
+    evidence = folder / PAGE
+    files.write_bytes(evidence, batch_page(context, batch, question, shown).encode())
     bound = [folder / name for name in ("verdict.json", "findings.json", data.MANIFEST)]
-    bound.append(folder / "rows" / data.MANIFEST)
+    bound += [folder / "rows" / data.MANIFEST, evidence]
     ask(context, folder, f"batch:{batch}", question, bound, shown)
+
+
+def keep_page(context: Context, update: str) -> None:
+    """Keep the evidence page beside the update's run in MLflow too, which may be unreachable."""
+    layout, settings = context.layout, context.settings
+    try:
+        registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
+        registry.log_page(run_of(layout, update), layout.update(update) / PAGE)
+    except CannotDecide as error:
+        context.tell(str(error))

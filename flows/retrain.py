@@ -19,7 +19,7 @@ from sluicegate.core import (
     advance,
 )
 from sluicegate.core.update import stage_after
-from sluicegate.flows.ask import ask_update
+from sluicegate.flows.ask import ask_update, keep_page
 from sluicegate.flows.champion import Champion, champion_of, first_champion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
@@ -181,6 +181,8 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
         git.commit_all(
             context.layout.root, record.ROOMS, f"update:{update.id} {update.stage.value}"
         )
+    if update.stage is Stage.AWAITING:
+        keep_page(context, update.id)
     return update, verdict
 
 

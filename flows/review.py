@@ -7,7 +7,7 @@ from typing import Any
 from sluicegate.core import Artifact, Conflict, Stage
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import DECISION, VOTE
-from sluicegate.flows.ask import ask_batch, ask_update
+from sluicegate.flows.ask import ask_batch, ask_update, keep_page
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.promote import promote
@@ -160,6 +160,8 @@ def renew(context: Context, subject: str) -> dict[str, Any]:
                 )
             ask_update(context, update)
         git.commit_all(layout.root, record.ROOMS, f"{subject} asked again")
+    if kind == "update":
+        keep_page(context, number)
     return show(context, subject)
 
 

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from sluicegate.core import Outcome
+from sluicegate.flows.ask import PAGE
 from sluicegate.flows.context import Context
 from sluicegate.flows.inbox import Taken
 from sluicegate.flows.markup import escaped
+from sluicegate.flows.page import key_plots
 from sluicegate.flows.report import findings_table, number, render
 from sluicegate.flows.results import IntakeResult, RetrainResult
 from sluicegate.flows.updates import read_comparison
+from sluicegate.flows.votes import folder_of
 
 MOST_SOURCES = 20
 MOST_ROWS = 200
@@ -81,12 +84,24 @@ def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
             "",
             asked["if_nobody_decides"],
             "",
+            *_pictures(context, subject),
             "| what the answer is bound to | |",
             "|---|---|",
             *(f"| {escaped(label)} | {escaped(value)} |" for label, value in names.items()),
             "",
         ]
     )
+
+
+def _pictures(context: Context, subject: str) -> list[str]:
+    """Return the key plots as markdown, and where the whole page lies."""
+    folder = folder_of(context.layout, subject).relative_to(context.layout.root)
+    drawn = key_plots(context.layout, subject, context.settings.policy("candidate"))
+    return [
+        *(line for caption, address in drawn for line in (f"![{caption}]({address})", "")),
+        f"All of the evidence is on one page: `{folder}/{PAGE}` in the workspace or your clone.",
+        "",
+    ]
 
 
 def inbox_page(taken: list[Taken]) -> str:

@@ -98,6 +98,11 @@ def recorded_at(layout: Layout, update: str) -> str:
     return str(_statement(layout, update)["time"])
 
 
+def run_of(layout: Layout, update: str) -> str:
+    """Return the MLflow run in which an update's model was logged."""
+    return str(_statement(layout, update)["run"])
+
+
 def read_comparison(layout: Layout, update: str) -> dict[str, Any]:
     """Return what was measured of an update, once it has the digest that its statement names."""
     path = layout.update(update) / "comparison.json"

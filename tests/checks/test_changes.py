@@ -11,7 +11,7 @@ from sluicegate.core import Column, Kind, Schema, Task
 SCHEMA = Schema(
     Task.CLASSIFICATION,
     "y",
-    (Column("x", Kind.NUMERIC), Column("who", Kind.CATEGORY)),
+    (Column("x", Kind.NUMERIC), Column("who", Kind.CATEGORICAL)),
     classes=("no", "yes"),
     slices=("who",),
 )

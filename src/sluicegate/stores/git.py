@@ -183,6 +183,14 @@ def authors(root: Path, since: str, paths: Sequence[str]) -> set[str]:
     return {line for line in said.splitlines() if line}
 
 
+def changes(root: Path, since: str, until: str, paths: Sequence[str]) -> str:
+    """Return the diff of `paths` between two commits, by no driver of the repository's own choice."""
+    return run(
+        root, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames",
+        since, until, "--", *paths,
+    )  # fmt: skip
+
+
 def require_git() -> None:
     """Raise Misused when git cannot be run."""
     try:

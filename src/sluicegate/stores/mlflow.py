@@ -108,8 +108,13 @@ class Registry:
 
     @effect
     def log_page(self, run_id: str, path: Path) -> None:
-        """Keep the file `path` beside the run's model."""
-        self._client.log_artifact(run_id, str(path), "evidence")
+        """Keep the file `path` beside the run's model; raises CannotDecide when it cannot."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.log_artifact(run_id, str(path), "evidence")
+        except (MlflowException, OSError) as error:
+            raise CannotDecide(f"MLflow did not take {path}: {error}") from error
 
     def _experiment(self) -> str:
         found = self._client.get_experiment_by_name(self.model)
