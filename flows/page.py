@@ -81,11 +81,11 @@ def key_plots(layout: Layout, subject: str, policy: Policy) -> list[tuple[str, s
     if kind != "update":
         return []
     comparison = read_comparison(layout, name)
-    drawn = (
-        ("Loss against the champion", losses(comparison, policy)),
-        ("Right answers lost and gained", slices(comparison)),
-    )
     with plots.drawing():
+        drawn = (
+            ("Loss against the champion", losses(comparison, policy)),
+            ("Right answers lost and gained", slices(comparison)),
+        )
         return [(caption, plots.png(figure)) for caption, figure in drawn if figure is not None]
 
 

@@ -68,7 +68,7 @@ def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
     return "\n".join(
         [
             *([f"**The last answer does not count.** {escaped(refused)}", ""] if refused else []),
-            f"## {escaped(asked['question'])}",
+            f"### {escaped(asked['question'])}",
             "",
             escaped(why),
             "",

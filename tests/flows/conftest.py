@@ -4,15 +4,19 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from asked import Asked
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace, cli
+from sluicegate.flows.context import open_context
+from sluicegate.flows.embedded import free_port
+from sluicegate.flows.up import services
 
 Deliver = Callable[..., Path]
 Rows = Callable[..., pd.DataFrame]
@@ -93,3 +97,14 @@ def paused_template(
     assert place.intake(honest(20, seed=12)).outcome.value == "pause"
     trust_them(place, keys)
     return root
+
+
+@pytest.fixture(scope="module")
+def asked(
+    paused_template: Path, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Asked]:
+    """Questions put without Prefect, served from then on."""
+    root = tmp_path_factory.mktemp("asked") / "loans"
+    shutil.copytree(paused_template, root, symlinks=True)
+    with services(open_context(root), free_port(), free_port()) as started:
+        yield Asked(Workspace.open(root), started, keys)

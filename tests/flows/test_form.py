@@ -1,120 +1,24 @@
 """form: a real server and runner, a suspended run per question, and every way around its form."""
 
 import json
-import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asked import BATCH, UPDATE, Asked
 from prefect_api import ask, eventually
 from reviewing import trust_them
 
 from sluicegate import Workspace
 from sluicegate.core import Stage
 from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import open_context
-from sluicegate.flows.embedded import free_port
-from sluicegate.flows.up import Services, services
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import git
 
 pytestmark = pytest.mark.slow
-UPDATE, BATCH = "update:0001", "batch:0002"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A served workspace in which an update and a batch wait for a human."""
-
-    place: Workspace
-    served: Services
-    keys: dict[str, Path]
-
-    def runs(self, subject: str) -> list[dict[str, Any]]:
-        """Return the runs that asked about `subject`, the newest first."""
-        query = {"flow_runs": {"tags": {"all_": [subject]}}, "sort": "START_TIME_DESC"}
-        found: list[dict[str, Any]] = ask(self.served, "/flow_runs/filter", query)
-        return found
-
-    def suspended(self, subject: str = UPDATE, but: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the run that waits for an answer; `but` is the pause that was answered."""
-
-        def look() -> dict[str, Any] | None:
-            for run in self.runs(subject):
-                if (
-                    run["state_type"] == "PAUSED"
-                    and pause(run) != pause(but)
-                    and self.has_form(run)
-                ):
-                    return run
-            return None
-
-        found: dict[str, Any] = eventually(look)
-        return found
-
-    def has_form(self, run: dict[str, Any]) -> bool:
-        """Tell whether the form is there; Prefect suspends the run first and adds it afterwards."""
-        keys = run["state"]["state_details"]["run_input_keyset"]
-        try:
-            return bool(self.read(f"/flow_runs/{run['id']}/input/{keys['schema']}"))
-        except urllib.error.HTTPError:
-            return False
-
-    def form(self, run: dict[str, Any]) -> str:
-        """Return the text above the form."""
-        keys = run["state"]["state_details"]["run_input_keyset"]
-        return str(self.read(f"/flow_runs/{run['id']}/input/{keys['description']}"))
-
-    def read(self, path: str) -> Any:
-        with urllib.request.urlopen(self.served.prefect + path, timeout=30) as reply:
-            return json.load(reply)
-
-    def answer(self, run: dict[str, Any], **said: Any) -> dict[str, Any]:
-        """Fill in the form of `run` as the browser does; return Prefect's reply."""
-        body = {"reviewer": "ann", "decision": "approve", "reason": "because"} | said
-        reply: dict[str, Any] = ask(
-            self.served, f"/flow_runs/{run['id']}/resume", {"run_input": body}
-        )
-        return reply
-
-    def refused(self, run: dict[str, Any], why: str, **said: Any) -> None:
-        """Answer, and see the form come back with the reason."""
-        reply = self.answer(run, **said)
-        assert reply["status"] == "ACCEPT", reply
-        again = self.suspended(but=run)
-        assert why in self.form(again)
-
-    def proof(self, who: str = "ann", decision: str = "approve", subject: str = UPDATE) -> str:
-        """Return what `who` pastes."""
-        return self.place.sign_review(subject, decision, who, self.keys[who])
-
-    def set_state(self, run: dict[str, Any], kind: str) -> None:
-        """Set the state of `run` past every rule of Prefect's."""
-        ask(
-            self.served, f"/flow_runs/{run['id']}/set_state",
-            {"state": {"type": kind, "name": kind.title()}, "force": True},
-        )  # fmt: skip
-
-    @property
-    def champion(self) -> str:
-        """Return which update serves."""
-        return str(self.place.status().champion.update)
-
-
-@pytest.fixture(scope="module")
-def asked(
-    paused_template: Path, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Asked]:
-    """Questions put without Prefect, served from then on."""
-    root = tmp_path_factory.mktemp("asked") / "loans"
-    shutil.copytree(paused_template, root, symlinks=True)
-    with services(open_context(root), free_port(), free_port()) as started:
-        yield Asked(Workspace.open(root), started, keys)
 
 
 def test_every_question_has_a_suspended_run(asked: Asked) -> None:
@@ -242,11 +146,6 @@ def test_a_no_and_an_answer_that_comes_too_late(asked: Asked) -> None:
     asked.place.answer_review(BATCH, "reject", "ann", proof, "looks bought")
     over = eventually(lambda: [r for r in asked.runs(BATCH) if r["state_type"] == "COMPLETED"])
     assert {run["state_name"] for run in over} == {"Over"}
-
-
-def pause(run: dict[str, Any] | None) -> tuple[str, str] | None:
-    """Return which pause of which run this is."""
-    return (run["id"], run["state"]["state_details"]["pause_key"]) if run else None
 
 
 def current(asked: Asked) -> dict[str, Any] | None:
