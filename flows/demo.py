@@ -5,6 +5,7 @@ row is simulated, and so is the attack; the output says so.
 """
 
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.core import Conflict, Kind, Misused, Outcome, Schema, Task, Verdict
+from sluicegate.core import (
+    CannotDecide,
+    Conflict,
+    Kind,
+    Misused,
+    Outcome,
+    Schema,
+    Task,
+    Verdict,
+)
 from sluicegate.core.inference import infer_schema
+from sluicegate.flows.ask import PAGE
+from sluicegate.flows.context import Context
 from sluicegate.flows.results import UpdateResult
+from sluicegate.flows.review import sign
+from sluicegate.flows.review_runs import form_of
+from sluicegate.flows.up import Services, up
+from sluicegate.gates.approval import Decision
 from sluicegate.stores import files, git, ssh, trust
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
 from sluicegate.stores.settings import Reading, fill
@@ -25,6 +41,7 @@ CONTRIBUTORS = 25
 ATTACKERS = ("mallory", "trudy", "oscar")
 SEED = 7
 FEWER_TREES = 5
+FORM_SECONDS = 180
 REVIEWER = "demo-reviewer"
 REVIEWER_KEY = Path(".sluicegate") / "keys" / REVIEWER
 
@@ -235,6 +252,7 @@ def _summary(root: Path, told: Story, rounds: list[dict[str, Any]]) -> dict[str,
     return {
         "schema": 1,
         "workspace": str(root),
+        "waits": _waits(rounds[2]),
         "rounds": rounds,
         "poison": {"sent": len(told.poison), "caught": caught, "honest_rows_set_aside": honest},
         "truth": f"{caught} of {len(told.poison)} poisoned rows were set aside, and {honest} "
@@ -249,17 +267,54 @@ def _summary(root: Path, told: Story, rounds: list[dict[str, Any]]) -> dict[str,
     }
 
 
+def _waits(told: dict[str, Any]) -> str | None:
+    """Return what the last round left for a human to decide."""
+    if told["stage"] == "awaiting":
+        return f"update:{told['update']}"
+    return f"batch:{told['batch']}" if told["intake"] == "pause" else None
+
+
 def _to_decide(root: Path, told: dict[str, Any]) -> list[str]:
     """Return the commands with which a newcomer decides on what the last round left waiting."""
-    waits = told["stage"] == "awaiting", told["intake"] == "pause"
-    if not any(waits):
+    subject = _waits(told)
+    if subject is None:
         return []
-    subject = f"update:{told['update']}" if waits[0] else f"batch:{told['batch']}"
     who = f"--as {REVIEWER} --key {root / REVIEWER_KEY}"
     return [
         f"sluicegate review show {subject} -C {root}",
         f'sluicegate review approve {subject} {who} --reason "I looked" -C {root}',
     ]
+
+
+def serve(context: Context, subject: str) -> int:
+    """Serve the workspace until Ctrl-C, and tell a newcomer how to answer `subject` in the browser."""
+
+    def invite(served: Services) -> None:
+        context.tell("Waiting for the form")
+        until = time.monotonic() + FORM_SECONDS
+        while (run := form_of(served.prefect, subject)) is None:
+            served.require_alive()
+            if time.monotonic() > until:
+                raise CannotDecide(f"{subject} was not asked in Prefect; see .sluicegate/logs.")
+            time.sleep(1)
+        key = context.layout.root / REVIEWER_KEY
+        kind, _, number = subject.partition(":")
+        room = {"update": context.layout.update, "batch": context.layout.intake}[kind]
+        for line in (
+            "",
+            f"{subject} waits for you. To approve it in the browser:",
+            f"  1. Look at the evidence: {(room(number) / PAGE).absolute().as_uri()}",
+            f"  2. Open {served.prefect_ui}/runs/flow-run/{run} and press Resume.",
+            f"  3. Reviewer: {REVIEWER}, decision: approve, reason: your own words, and as proof:",
+            "",
+            sign(context, subject, Decision.APPROVE, REVIEWER, key),
+            f"The demo signed this with the key that it made for {REVIEWER}. A real reviewer runs",
+            f"`sluicegate review sign {subject} --approve --as NAME` in a clone of their own.",
+            "Ctrl-C stops everything.",
+        ):
+            context.tell(line)
+
+    return up(context, greet=invite)
 
 
 def read_own(path: Path, label: str | None) -> tuple[pd.DataFrame, str]:

@@ -13,7 +13,12 @@ from pathlib import Path
 import httpx
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterTags,
+)
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.states import Completed
@@ -61,6 +66,16 @@ def keep_asked(client: SyncPrefectClient, context: Context) -> None:
                 tags=["review", subject, nonce],
                 idempotency_key=free[0],
             )
+
+
+def form_of(api: str, subject: str) -> str | None:
+    """Return the id of the run at `api` whose form asks about `subject`, None while there is none."""
+    tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[subject]))
+    with SyncPrefectClient(api) as client:
+        for run in client.read_flow_runs(flow_run_filter=tagged, limit=200):
+            if run.state_type is StateType.PAUSED and _is_live(run):
+                return str(run.id)
+    return None
 
 
 def keep_asking(root: Path) -> None:

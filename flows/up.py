@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +47,15 @@ class Services:
             service.require_alive()
 
 
-def up(context: Context, prefect_port: int | None = None, mlflow_port: int | None = None) -> int:
+def up(
+    context: Context,
+    prefect_port: int | None = None,
+    mlflow_port: int | None = None,
+    greet: Callable[["Services"], None] | None = None,
+) -> int:
     """Run everything until SIGINT or SIGTERM, then stop all of it and return 0.
 
+    `greet` is called once all of it answers.
     Raises Conflict when it already runs for this workspace, Misused for a given port that is taken,
     CannotDecide when one of the services ends by itself.
     """
@@ -60,6 +66,8 @@ def up(context: Context, prefect_port: int | None = None, mlflow_port: int | Non
             context.tell(f"Prefect:  {started.prefect_ui}")
             context.tell(f"MLflow:   {started.mlflow}")
             context.tell(f"Drop feedback into {context.layout.inbox}; Ctrl-C stops everything.")
+            if greet is not None:
+                greet(started)
             while True:
                 started.require_alive()
                 time.sleep(0.5)

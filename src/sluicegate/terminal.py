@@ -242,15 +242,22 @@ def demo(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from sluicegate import workspace
 
     console = Console(stderr=True) if options.json else _console()
+
+    def tell(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     told = workspace.demo(
         Path(options.root),
         data=options.data,
         label=options.label,
         prefect=not options.no_prefect,
-        tell=lambda text: console.print(text, highlight=False, markup=False),
+        tell=tell,
     )
     if not options.json:
         _print_demo(console, told)
+        if told["waits"] and console.is_terminal and not options.no_prefect:
+            console.print()
+            return told, workspace.serve_demo(Path(options.root), told["waits"], tell)
     return told, 0
 
 

@@ -253,6 +253,14 @@ def demo(
         return play(root, frame, name, begin, deliver, tell)
 
 
+def serve_demo(root: Path, subject: str, tell: Tell) -> int:
+    """Serve the demonstration's workspace until Ctrl-C, so that `subject` can be decided on."""
+    from sluicegate.flows.demo import serve
+
+    with _explained():
+        return serve(open_context(root, tell=tell), subject)
+
+
 @contextlib.contextmanager
 def _delivered(batch: Delivery) -> Iterator[Path]:
     """Yield the path of `batch`; a frame is written as the parquet that is then hashed.
