@@ -5,7 +5,6 @@ row is simulated, and so is the attack; the output says so.
 """
 
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.core import (
-    CannotDecide,
     Conflict,
     Kind,
     Misused,
@@ -25,13 +23,7 @@ from sluicegate.core import (
     Verdict,
 )
 from sluicegate.core.inference import infer_schema
-from sluicegate.flows.ask import PAGE
-from sluicegate.flows.context import Context
 from sluicegate.flows.results import UpdateResult
-from sluicegate.flows.review import sign
-from sluicegate.flows.review_runs import form_of
-from sluicegate.flows.up import Services, up
-from sluicegate.gates.approval import Decision
 from sluicegate.stores import files, git, ssh, trust
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
 from sluicegate.stores.settings import Reading, fill
@@ -41,7 +33,6 @@ CONTRIBUTORS = 25
 ATTACKERS = ("mallory", "trudy", "oscar")
 SEED = 7
 FEWER_TREES = 5
-FORM_SECONDS = 180
 REVIEWER = "demo-reviewer"
 REVIEWER_KEY = Path(".sluicegate") / "keys" / REVIEWER
 
@@ -284,37 +275,6 @@ def _to_decide(root: Path, told: dict[str, Any]) -> list[str]:
         f"sluicegate review show {subject} -C {root}",
         f'sluicegate review approve {subject} {who} --reason "I looked" -C {root}',
     ]
-
-
-def serve(context: Context, subject: str) -> int:
-    """Serve the workspace until Ctrl-C, and tell a newcomer how to answer `subject` in the browser."""
-
-    def invite(served: Services) -> None:
-        context.tell("Waiting for the form")
-        until = time.monotonic() + FORM_SECONDS
-        while (run := form_of(served.prefect, subject)) is None:
-            served.require_alive()
-            if time.monotonic() > until:
-                raise CannotDecide(f"{subject} was not asked in Prefect; see .sluicegate/logs.")
-            time.sleep(1)
-        key = context.layout.root / REVIEWER_KEY
-        kind, _, number = subject.partition(":")
-        room = {"update": context.layout.update, "batch": context.layout.intake}[kind]
-        for line in (
-            "",
-            f"{subject} waits for you. To approve it in the browser:",
-            f"  1. Look at the evidence: {(room(number) / PAGE).absolute().as_uri()}",
-            f"  2. Open {served.prefect_ui}/runs/flow-run/{run} and press Resume.",
-            f"  3. Reviewer: {REVIEWER}, decision: approve, reason: your own words, and as proof:",
-            "",
-            sign(context, subject, Decision.APPROVE, REVIEWER, key),
-            f"The demo signed this with the key that it made for {REVIEWER}. A real reviewer runs",
-            f"`sluicegate review sign {subject} --approve --as NAME` in a clone of their own.",
-            "Ctrl-C stops everything.",
-        ):
-            context.tell(line)
-
-    return up(context, greet=invite)
 
 
 def read_own(path: Path, label: str | None) -> tuple[pd.DataFrame, str]:

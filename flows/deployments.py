@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import httpx
 from prefect import flow, get_client
@@ -37,6 +38,7 @@ from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context, Step, open_context
 from sluicegate.flows.inbox import Taken
 from sluicegate.flows.inbox import inbox as take_inbox
+from sluicegate.flows.notices import keep_notices
 from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
 from sluicegate.flows.review_runs import keep_asked, keep_asking
 from sluicegate.flows.runs import (
@@ -54,7 +56,7 @@ from sluicegate.flows.up import SERVING
 from sluicegate.flows.updates import awaiting, read_update
 from sluicegate.stores.data import admitted_batches
 from sluicegate.stores.layout import Layout, numbered
-from sluicegate.stores.settings import Schedule
+from sluicegate.stores.settings import Settings
 
 T = TypeVar("T")
 
@@ -128,16 +130,18 @@ def serve(workspace: Path) -> None:
     os.environ[SERVED] = root
     with get_client(sync_client=True) as client:
         forget_broken_off(client, [runbook.name for runbook in RUNBOOKS])
-    asyncio.run(_serve(root, context.settings.schedule))
+    asyncio.run(_serve(root, context.settings))
 
 
-async def _serve(root: str, schedule: Schedule) -> None:
+async def _serve(root: str, settings: Settings) -> None:
     """Serve flows that are in memory: what the server says a deployment loads is never loaded."""
+    schedule = settings.schedule
     runner = Runner(pause_on_shutdown=False)
     cron = {inbox.name: schedule.intake, retrain.name: schedule.retrain}
+    made = {}
     for runbook in RUNBOOKS:
         when = cron.get(runbook.name)
-        await runner.aadd_flow(
+        made[runbook.name] = await runner.aadd_flow(
             runbook,
             name=runbook.name,
             schedules=[Cron(when, timezone="UTC")] if when else [],
@@ -145,9 +149,18 @@ async def _serve(root: str, schedule: Schedule) -> None:
             concurrency_limit=ONE_AT_A_TIME if runbook.name in cron else None,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
+    await asyncio.to_thread(_keep_notices, made[form.review.name], settings)
     keep_asking(Path(root))
     print(SERVING, root, flush=True)
     await runner.start()
+
+
+def _keep_notices(deployment: UUID, settings: Settings) -> None:
+    try:
+        with get_client(sync_client=True) as client:
+            keep_notices(client, deployment, settings.approval)
+    except (Misused, httpx.HTTPError) as error:  # a gate depends on no notice
+        print(f"notices: {error}", flush=True)
 
 
 def _asking(workspace: str, runbook: Callable[[Context], State[T]]) -> State[T]:

@@ -13,6 +13,8 @@ from sluicegate.core.schema import RESERVED
 from sluicegate.gates import Policy
 from sluicegate.gates.policy import parse_limits
 
+BLOCK = r"^[a-z0-9][a-z0-9-]*/[^/]+$"
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,13 +81,19 @@ class Compare(_Section):
 
 
 class Approval(_Section):
-    """When humans have to say yes, how many, which ones, and until when."""
+    """When humans have to say yes, how many, which ones, until when, and how they hear of it.
+
+    `notify` and `escalate_to` name Prefect blocks, by type and name.
+    """
 
     when: Literal["always", "on_divergence", "never"] = "on_divergence"
     required: int = Field(1, ge=1, le=20)
     separate_duties: bool = True
     expires_days: float = Field(14, gt=0, le=3650)
     on_expiry: Literal["hold", "reject"] = "hold"
+    notify: str | None = Field(None, pattern=BLOCK)
+    remind_days: float | None = Field(None, gt=0, le=365)
+    escalate_to: str | None = Field(None, pattern=BLOCK)
 
 
 class Schedule(_Section):
