@@ -1,5 +1,6 @@
 """Context: what every runbook is given instead of reaching for it."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,10 +10,14 @@ from typing import Any, Protocol, TypeVar
 
 from sluicegate.core import Schema
 from sluicegate.core.canonical import sha256_file
+from sluicegate.stores import git
 from sluicegate.stores.layout import Layout, open_layout
 from sluicegate.stores.settings import Settings, read_settings
 
 T = TypeVar("T")
+
+SERVED = "SLUICEGATE_WORKSPACE"
+"""The environment variable that names the workspace in the processes of the runner."""
 
 POLICY_FILES = ("params.yaml", "dvc.yaml", "train.py", "expectations")
 
@@ -56,6 +61,11 @@ class Context:
     def policy_digest(self) -> str:
         """Return the SHA-256 of params.yaml as it lies in the workspace."""
         return sha256_file(self.layout.params)
+
+    @cached_property
+    def started_by(self) -> str | None:
+        """Return the git identity of who runs this by hand; None in the runner, which knows nobody."""
+        return None if os.environ.get(SERVED) else git.identity(self.layout.root)
 
     def now(self) -> str:
         """Return the time in UTC as ISO 8601 with seconds."""

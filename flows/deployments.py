@@ -35,7 +35,7 @@ from sluicegate.flows import intake as taking
 from sluicegate.flows import retrain as retraining
 from sluicegate.flows import update as updating
 from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import Context, Step, open_context
+from sluicegate.flows.context import SERVED, Context, Step, open_context
 from sluicegate.flows.inbox import Taken
 from sluicegate.flows.inbox import inbox as take_inbox
 from sluicegate.flows.notices import keep_notices
@@ -43,7 +43,6 @@ from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
 from sluicegate.flows.review_runs import keep_asked, keep_asking
 from sluicegate.flows.runs import (
     AS_FLOW,
-    SERVED,
     also_told,
     as_task,
     forget_broken_off,

@@ -26,11 +26,10 @@ from prefect.runtime import flow_run
 from prefect.states import Crashed, Failed
 
 from sluicegate.core import Misused, SluicegateError
-from sluicegate.flows.context import Context, open_context, silent, utc_now
+from sluicegate.flows.context import SERVED, Context, open_context, silent, utc_now
 
 T = TypeVar("T")
 
-SERVED = "SLUICEGATE_WORKSPACE"
 also_told: ContextVar[Callable[[str], None]] = ContextVar("also_told", default=silent)
 BROKEN_OFF = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 

@@ -170,7 +170,11 @@ def _write_record(context: Context, judgement: Judgement, batch: Batch, state: s
         [batch.artifact],
         VERDICT,
         verdict.to_dict()
-        | {"time": context.now(), "findings": sha256_file(folder / "findings.json")},
+        | {
+            "started_by": context.started_by,
+            "time": context.now(),
+            "findings": sha256_file(folder / "findings.json"),
+        },
     )
 
 

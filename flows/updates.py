@@ -51,6 +51,7 @@ def record_update(
             "products": {p: sha256_file(folder / "products" / p) for p in _product_files(folder)},
             "materials": [material.to_dict() for material in materials],
             "run": run_id,
+            "started_by": context.started_by,
             "time": context.now(),
         },
     )
@@ -101,6 +102,12 @@ def recorded_at(layout: Layout, update: str) -> str:
 def run_of(layout: Layout, update: str) -> str:
     """Return the MLflow run in which an update's model was logged."""
     return str(_statement(layout, update)["run"])
+
+
+def started_by(layout: Layout, update: str) -> str | None:
+    """Return the git identity of who started an update by hand, None for the runner."""
+    told: str | None = _statement(layout, update).get("started_by")
+    return told
 
 
 def read_comparison(layout: Layout, update: str) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from sluicegate.core import Artifact, Conflict, Missing, Misused, SluicegateError
 from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.statement import DECISION, REQUEST, VOTE, predicate_of
+from sluicegate.evidence.statement import DECISION, REQUEST, VERDICT, VOTE, predicate_of
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import POLICY_FILES, Context
-from sluicegate.flows.updates import read_update
+from sluicegate.flows.updates import read_update, started_by
 from sluicegate.gates.approval import (
     NAMESPACE,
     Decision,
@@ -194,7 +194,21 @@ def _entangled(context: Context, subject: str, person: trust.Person) -> str | No
     theirs = {name.lower() for name in person.git} & {name.lower() for name in changed}
     if theirs:
         return f"as {sorted(theirs)[0]} they changed policy, golden set or training code"
+    started = _started_by(layout, subject)
+    if started and started.lower() in {name.lower() for name in person.git}:
+        return f"as {started} they started the run by hand"
     return None
+
+
+def _started_by(layout: Layout, subject: str) -> str | None:
+    kind, _, number = subject.partition(":")
+    if kind == "update":
+        return started_by(layout, number)
+    path = layout.intake(number) / "verdict.json"
+    told: str | None = predicate_of(record.read_statement(layout, path), VERDICT, str(path)).get(
+        "started_by"
+    )
+    return told
 
 
 def _new_batches(layout: Layout, subject: str) -> list[str]:

@@ -16,7 +16,7 @@ from sluicegate.cli import main
 from sluicegate.core import Conflict, Missing, Misused, Stage, Tampered
 from sluicegate.evidence.statement import DECISION, VOTE
 from sluicegate.flows import promote as promoting
-from sluicegate.flows.context import open_context
+from sluicegate.flows.context import SERVED, open_context
 from sluicegate.flows.updates import read_update
 from sluicegate.flows.votes import current
 from sluicegate.gates.approval import State
@@ -127,6 +127,22 @@ def test_nobody_reviews_what_they_had_a_hand_in(place: Workspace, keys: dict[str
     with pytest.raises(Conflict, match="does not say who ann is"):
         answer(place, keys, "ann", "approve", "update:0001")
     assert champion(place) == "0000"
+
+
+@pytest.mark.slow
+def test_nobody_reviews_a_run_that_they_started(
+    place: Workspace, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand a run is started by a git identity; the runner's schedules are started by nobody."""
+    git.run(place.root, "config", "user.email", "Starter@example.org")
+    waiting = place.retrain(supersede=True).update.id
+    trust_them(place, keys, "ann bob", ann="git: [starter@example.org]")
+    with pytest.raises(Conflict, match="started the run by hand"):
+        answer(place, keys, "ann", "approve", f"update:{waiting}")
+    assert champion(place) == "0000"
+    assert answer(place, keys, "bob", "approve", f"update:{waiting}") is State.APPROVED
+    monkeypatch.setenv(SERVED, str(place.root))
+    assert place._fresh().started_by is None
 
 
 def test_proofs_that_are_none(place: Workspace, keys: dict[str, Path]) -> None:
