@@ -248,7 +248,7 @@ def _summary(root: Path, told: Story, rounds: list[dict[str, Any]]) -> dict[str,
         "poison": {"sent": len(told.poison), "caught": caught, "honest_rows_set_aside": honest},
         "truth": f"{caught} of {len(told.poison)} poisoned rows were set aside, and {honest} "
         f"of {len(told.attacked) - len(told.poison)} honest ones with them",
-        "evidence": f"{root}/updates/{last}/report.md, {root}/intake/, signed in {root}/ledger/",
+        "evidence": f"{root}/updates/{last}/, {root}/intake/, signed in {root}/ledger/",
         "next": [
             f"sluicegate status -C {root}",
             f"sluicegate show update:{last} -C {root}",
