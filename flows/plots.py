@@ -7,6 +7,7 @@ which keeps figures in a global state.
 import base64
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ WORSE, BETTER, QUIET = "#d9722b", "#3d85c6", "#8a9099"
 WIDTH = 6.4
 MOST_BARS = 14
 MOST_CATEGORIES = 8
+FARTHEST = 1e100
 STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sluicegate",
@@ -158,7 +160,9 @@ def png(figure: Figure) -> str:
 @contextmanager
 def drawing() -> Iterator[None]:
     """Draw and save figures in the page's style."""
-    with rc_context(STYLE):
+    with rc_context(STYLE), warnings.catch_warnings():
+        # The page's own fonts have the letters that matplotlib's lack.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
 
 
@@ -168,7 +172,10 @@ def _figure(height: float) -> Figure:
 
 def _draw_numbers(axis: Axes, parts: dict[str, Summary]) -> None:
     values = {name: part.values for name, part in parts.items() if isinstance(part, Numbers)}
-    finite = {name: each[np.isfinite(each)] for name, each in values.items()}
+    # beyond FARTHEST sums of edges overflow
+    finite = {
+        name: np.clip(each[np.isfinite(each)], -FARTHEST, FARTHEST) for name, each in values.items()
+    }
     pooled = np.concatenate(list(finite.values()))
     if not pooled.size:
         return

@@ -108,3 +108,18 @@ def asked(
     shutil.copytree(paused_template, root, symlinks=True)
     with services(open_context(root), free_port(), free_port()) as started:
         yield Asked(Workspace.open(root), started, keys)
+
+
+@pytest.fixture(scope="module")
+def needs_two(
+    template: Path, honest: Rows, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Asked]:
+    """A served workspace in which batch:0001 waits for two people."""
+    root = tmp_path_factory.mktemp("two") / "loans"
+    shutil.copytree(template, root, symlinks=True)
+    place = Workspace.open(root)
+    policy(place, required=2, separate_duties=False)
+    trust_them(place, keys)
+    assert place.intake(honest(20, seed=12)).outcome.value == "pause"
+    with services(open_context(root), free_port(), free_port()) as started:
+        yield Asked(place, started, keys)
