@@ -4,15 +4,16 @@ The order survives a kill at any point: the products and the intent are committe
 the alias moves, and the signed promotion, which alone says who the champion is, comes last.
 """
 
+import contextlib
+
 from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update, advance
 from sluicegate.core.update import stage_after
 from sluicegate.evidence.statement import PROMOTION
 from sluicegate.flows.champion import PROMOTE, champion_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.updates import PRODUCTS, read_update, refuse, verified_products
+from sluicegate.flows.updates import PRODUCTS, approved, read_update, refuse, verified_products
 from sluicegate.flows.votes import require_approved
 from sluicegate.stores import files, git, record
-from sluicegate.stores.layout import numbered
 from sluicegate.stores.mlflow import open_registry
 
 INTEND = "intend"
@@ -50,18 +51,33 @@ def promote(context: Context, update_id: str) -> Update:
 
 
 def finish_promotion(context: Context) -> None:
-    """Carry to its end a promotion whose process died after the update was approved."""
+    """Carry to its end a promotion whose process died after the update was approved.
+
+    Call only under the lock of retrains, for a promotion that is alive looks the same from outside.
+    """
     layout = context.layout
-    last = numbered(layout.root / "updates")[-1:]
-    if not last or read_update(layout, last[0])[0].stage is not Stage.APPROVED:
+    update_id = approved(layout)
+    if update_id is None:
         return
     try:
-        promote(context, last[0])
+        promote(context, update_id)
     except Conflict as error:
         # its approvals no longer hold, or the champion is another: it must not block the next update
         with record.writing(layout, "refuse", ("updates", "ledger")):
-            refuse(context, last[0], str(error))
-            git.commit(layout.root, ["updates", "ledger"], f"update:{last[0]} refused")
+            refuse(context, update_id, str(error))
+            git.commit(layout.root, ["updates", "ledger"], f"update:{update_id} refused")
+
+
+def finish_broken_off(context: Context) -> None:
+    """Finish the promotion of a process that died; one that is still at work is left alone."""
+    layout = context.layout
+    if approved(layout) is None:
+        return
+    with (
+        contextlib.suppress(Conflict),
+        files.locked(layout.home / "retrain.lock", "A retrain is at work.", wait=False),
+    ):
+        finish_promotion(context)
 
 
 def _needs_people(update: Update) -> bool:

@@ -25,6 +25,7 @@ from prefect.states import Completed
 
 from sluicegate.core import Conflict, SluicegateError
 from sluicegate.flows.context import Context, open_context, utc_now
+from sluicegate.flows.promote import finish_broken_off
 from sluicegate.flows.review import waiting
 from sluicegate.flows.runs import runs_of
 from sluicegate.flows.votes import read_request, require_alive
@@ -91,6 +92,7 @@ def _look_for_ever(root: Path) -> None:
             context = open_context(root)
             head = record.head(context.layout)
             if head != seen or time.monotonic() - when > AGAIN_SECONDS:
+                finish_broken_off(context)
                 with get_client(sync_client=True) as client:
                     keep_asked(client, context)
                 seen, when = head, time.monotonic()

@@ -7,7 +7,7 @@ from typing import Any
 from sluicegate.core import Missing, Misused
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.updates import awaiting, read_comparison, read_update, recorded_at
+from sluicegate.flows.updates import approved, awaiting, read_comparison, read_update, recorded_at
 from sluicegate.flows.votes import batch_decision, expires_of
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout
@@ -22,6 +22,8 @@ class Status:
     model: str
     champion: Champion
     awaiting: tuple[dict[str, Any], ...]
+    unfinished: str | None
+    """The approved update whose promotion is at work, or broke off."""
     batches: dict[str, int]
     golden_verified: bool
 
@@ -36,6 +38,7 @@ class Status:
                 "since": self.champion.since,
             },
             "awaiting": list(self.awaiting),
+            "unfinished": self.unfinished,
             "batches": self.batches,
             "golden_verified": self.golden_verified,
         }
@@ -50,6 +53,7 @@ def status(context: Context) -> Status:
         model=context.settings.model,
         champion=champion_of(layout),
         awaiting=(*_paused_batches(layout, states), *_awaiting_updates(layout)),
+        unfinished=approved(layout),
         batches={state: list(states.values()).count(state) for state in STATES},
         golden_verified=bool(golden["verified"]),
     )

@@ -141,6 +141,14 @@ def awaiting(layout: Layout) -> list[str]:
     ]
 
 
+def approved(layout: Layout) -> str | None:
+    """Return the last update when it is approved and its promotion has not ended, None otherwise."""
+    last = numbered(layout.root / "updates")[-1:]
+    if last and read_update(layout, last[0])[0].stage is Stage.APPROVED:
+        return last[0]
+    return None
+
+
 def new_batches(context: Context, update: Update) -> list[str]:
     """Return those batches of `update` that the champion has not learnt from."""
     learnt = set(champion_of(context.layout).batches)

@@ -127,6 +127,7 @@ def of(assessment: Assessment) -> Verdict:
 '''
 
 
+@pytest.mark.slow
 def test_the_public_api_type_checks(tmp_path: Path) -> None:
     """A user's script with strict types passes mypy against the installed package."""
     script = tmp_path / "script.py"

@@ -138,6 +138,11 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
     for waiting in answer["awaiting"]:
         console.print(f"  awaiting: {waiting['subject']} since {waiting['since']}")
         console.print(f"    {escape(_short(waiting['why']))}")
+    if answer["unfinished"]:
+        console.print(
+            f"  update:{answer['unfinished']} is approved and its promotion has not ended; "
+            "`sluicegate up` or the next `sluicegate retrain` finishes it"
+        )
     return answer
 
 

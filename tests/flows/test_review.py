@@ -20,7 +20,7 @@ from sluicegate.flows.context import SERVED, open_context
 from sluicegate.flows.updates import read_update
 from sluicegate.flows.votes import current
 from sluicegate.gates.approval import State
-from sluicegate.stores import git, record
+from sluicegate.stores import files, git, record
 
 Rows = Callable[..., pd.DataFrame]
 
@@ -278,8 +278,13 @@ def test_a_kill_between_yes_and_promotion(
         with pytest.raises(KeyboardInterrupt):
             answer(place, keys, "ann", "approve", "update:0001")
     assert champion(place) == "0000"
-    promoting.finish_promotion(place._fresh())
+    assert place.status().unfinished == "0001"
+    with files.locked(place._context.layout.home / "retrain.lock", "", wait=False):
+        promoting.finish_broken_off(place._fresh())
+        assert champion(place) == "0000", "one that is at work is left alone"
+    promoting.finish_broken_off(place._fresh())
     assert champion(place) == "0001"
+    assert place.status().unfinished is None
 
 
 @pytest.mark.slow
