@@ -65,7 +65,7 @@ def print_intake(options: argparse.Namespace, answer: dict[str, Any]) -> dict[st
     """Print what became of a batch."""
     if options.json:
         return answer
-    console = _console()
+    console = plain_console()
     batch = answer["batch"]
     name = f"batch:{batch['id']}" if batch["id"] else Path(batch["path"]).name
     console.print(f"{name}: {_coloured(answer['outcome'])}", _seconds(answer))
@@ -83,7 +83,7 @@ def print_retrain(options: argparse.Namespace, answer: dict[str, Any]) -> dict[s
     """Print what became of an update."""
     if options.json:
         return answer
-    console = _console()
+    console = plain_console()
     update = answer["update"]
     console.print(
         f"update:{update['id']}: {_coloured(answer['outcome'])}, {update['stage']}",
@@ -113,7 +113,7 @@ def print_update(options: argparse.Namespace, answer: dict[str, Any]) -> dict[st
     if answer["retrain"]:
         print_retrain(options, answer["retrain"])
     elif not options.json:
-        _console().print("  nothing was trained; the champion serves on")
+        plain_console().print("  nothing was trained; the champion serves on")
     return answer
 
 
@@ -121,7 +121,7 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
     """Print where a workspace stands."""
     if options.json:
         return answer
-    console = _console()
+    console = plain_console()
     champion = answer["champion"]
     console.print(f"[bold]{escape(answer['model'])}[/] in {escape(str(root))}")
     console.print(
@@ -137,7 +137,7 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
     console.print(f"  batches: {counts}")
     for waiting in answer["awaiting"]:
         console.print(f"  awaiting: {waiting['subject']} since {waiting['since']}")
-        console.print(f"    {escape(_short(waiting['why']))}")
+        console.print(f"    {escape(shortened(waiting['why']))}")
     if answer["unfinished"]:
         console.print(
             f"  update:{answer['unfinished']} is approved and its promotion has not ended; "
@@ -150,7 +150,7 @@ def print_record(options: argparse.Namespace, shown: dict[str, Any]) -> dict[str
     """Print the record of a batch or an update."""
     if options.json:
         return shown
-    console = _console()
+    console = plain_console()
     verdict = shown["verdict"]
     stage = shown.get("state") or shown["update"]["stage"]
     console.print(f"{shown['subject']}: {_coloured(verdict['outcome'])}, {stage}")
@@ -168,62 +168,12 @@ def print_record(options: argparse.Namespace, shown: dict[str, Any]) -> dict[str
     return shown
 
 
-def print_reviews(options: argparse.Namespace, shown: list[dict[str, Any]]) -> dict[str, Any]:
-    """Print what waits for a decision."""
-    if not options.json:
-        console = _console()
-        if not shown:
-            console.print("Nothing waits for a decision.")
-        for each in shown:
-            console.print(f"{each['subject']}: {escape(each['question'])}")
-            console.print(f"  {escape(_short(each['names']['why it paused']))}")
-            console.print(f"  {escape(each['dead'] or each['if_nobody_decides'])}", soft_wrap=True)
-    return {"schema": 1, "reviews": shown}
-
-
-def print_review(options: argparse.Namespace, shown: dict[str, Any]) -> dict[str, Any]:
-    """Print one question, what an answer is bound to, and how to answer."""
-    if options.json:
-        return shown
-    console = _console()
-    console.print(f"[bold]{escape(shown['question'])}[/]")
-    for name, value in shown["names"].items():
-        console.print(f"  {escape(name)}: {escape(value)}", soft_wrap=True)
-    for vote in shown["votes"]:
-        said = f"{vote['decision']} by {vote['reviewer']}, {vote['time']}: {vote['reason']}"
-        console.print(f"  {escape(said)}", soft_wrap=True)
-    if not shown["open"]:
-        console.print("  decided already")
-        return shown
-    console.print(f"  {escape(shown['dead'] or shown['if_nobody_decides'])}", soft_wrap=True)
-    console.print(f"  approvals needed: {shown['required']}; answer with")
-    console.print(
-        f"    sluicegate review approve {shown['subject']} --as NAME --reason WHY", soft_wrap=True
-    )
-    return shown
-
-
-def print_reviewed(options: argparse.Namespace, done: dict[str, Any]) -> dict[str, Any]:
-    """Print what an answer led to."""
-    if not options.json:
-        _console().print(f"{done['subject']}: {done['state']}, {escape(done['done'])}")
-    return done
-
-
-def read_proof(path: Path) -> str:
-    """Return the signature in a file; raises Misused where there is none."""
-    try:
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misused(f"{path} holds no SSH signature; make one with `review sign`.") from error
-
-
 def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:
     """Print what would happen."""
     if not options.json:
         for name, value in plan.items():
             if name != "schema":
-                _console().print(f"  {name}: {escape(str(value))}")
+                plain_console().print(f"  {name}: {escape(str(value))}")
     return plan
 
 
@@ -235,7 +185,7 @@ def print_diagnosis(
     if not options.json:
         marks = {True: "[green]ok[/]  ", False: "[red]bad[/] ", None: "[yellow]note[/]"}
         for each in diagnoses:
-            console = _console()
+            console = plain_console()
             console.print(f"{marks[each['ok']]} {escape(each['name'])}: {escape(each['says'])}")
             if each["ok"] is not True and each["mend"]:
                 console.print(f"     mend: {escape(each['mend'])}")
@@ -246,7 +196,7 @@ def demo(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Run the demonstration and print it as it goes."""
     from sluicegate import workspace
 
-    console = Console(stderr=True) if options.json else _console()
+    console = Console(stderr=True) if options.json else plain_console()
 
     def tell(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -298,7 +248,7 @@ def _print_selection(console: Console, words: str, selection: dict[str, Any]) ->
 
 def _print_reasons(console: Console, reasons: list[str]) -> None:
     for reason in reasons[:MOST_SHOWN]:
-        console.print(f"  - {escape(_short(reason))}", soft_wrap=True)
+        console.print(f"  - {escape(shortened(reason))}", soft_wrap=True)
     if len(reasons) > MOST_SHOWN:
         console.print(f"  - and {len(reasons) - MOST_SHOWN} more (--json lists them)")
 
@@ -310,7 +260,8 @@ def _print_findings(console: Console, findings: list[dict[str, Any]]) -> None:
     console.print(f"  {len(limited)} limits checked, {len(beyond)} exceeded")
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return `text`, cut off where it would fill the screen."""
     return text if len(text) <= 2 * SHOWN_WIDTH else text[: 2 * SHOWN_WIDTH - 1] + "…"
 
 
@@ -322,5 +273,6 @@ def _seconds(answer: dict[str, Any]) -> str:
     return f"[dim]({answer['seconds']:.1f} s)[/]"
 
 
-def _console() -> Console:
+def plain_console() -> Console:
+    """Return the console that results are printed to."""
     return Console(highlight=False)

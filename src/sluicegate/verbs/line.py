@@ -1,0 +1,91 @@
+"""The line from feedback to champion: check, intake, retrain, update, and what they left behind."""
+
+import argparse
+
+from .options import Answer, Verbs, add_verb, in_workspace, may_run_dry, opened
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the parser."""
+    for name, run, words in (
+        ("check", check, "judge a batch and change nothing"),
+        ("intake", intake, "judge a batch and carry it out"),
+        ("update", update, "take a batch in, then retrain"),
+    ):
+        verb = in_workspace(add_verb(verbs, name, run, words))
+        verb.add_argument("batch", metavar="BATCH", help="a parquet, CSV or JSONL file")
+        if name != "check":
+            may_run_dry(verb)
+        if name == "update":
+            verb.add_argument("--no-prefect", action="store_true", help="run without Prefect")
+    again = may_run_dry(
+        in_workspace(add_verb(verbs, "retrain", retrain, "train a challenger and compare it"))
+    )
+    again.add_argument(
+        "--supersede", action="store_true", help="replace the update that awaits review"
+    )
+    in_workspace(
+        add_verb(verbs, "status", status, "the champion, what waits, where the batches stand")
+    )
+    shown = in_workspace(add_verb(verbs, "show", show, "the whole record of a batch or an update"))
+    shown.add_argument("subject", metavar="SUBJECT", help="batch:0001 or update:0001")
+
+
+def check(options: argparse.Namespace) -> Answer:
+    """Judge a batch."""
+    from sluicegate import terminal
+
+    with terminal.progress(options) as tell:
+        result = opened(options, tell).check(options.batch)
+    return terminal.print_intake(options, result.to_dict()), result.outcome.exit_code
+
+
+def intake(options: argparse.Namespace) -> Answer:
+    """Take a batch in."""
+    from sluicegate import terminal
+
+    if options.dry_run:
+        return check(options)
+    with terminal.progress(options) as tell:
+        result = opened(options, tell).intake(options.batch)
+    return terminal.print_intake(options, result.to_dict()), result.outcome.exit_code
+
+
+def retrain(options: argparse.Namespace) -> Answer:
+    """Train a challenger."""
+    from sluicegate import terminal
+
+    if options.dry_run:
+        return terminal.print_plan(options, opened(options, terminal.mute).plan_retrain()), 0
+    with terminal.progress(options) as tell:
+        result = opened(options, tell).retrain(supersede=options.supersede)
+    return terminal.print_retrain(options, result.to_dict()), result.outcome.exit_code
+
+
+def update(options: argparse.Namespace) -> Answer:
+    """Take a batch in, then retrain."""
+    from sluicegate import terminal
+
+    if options.dry_run:
+        return check(options)
+    with terminal.progress(options) as tell:
+        place = opened(options, tell)
+        run = place.update if options.no_prefect else place.update_by_prefect
+        result = run(options.batch)
+    return terminal.print_update(options, result.to_dict()), result.outcome.exit_code
+
+
+def status(options: argparse.Namespace) -> Answer:
+    """Tell where the workspace stands."""
+    from sluicegate import terminal
+
+    place = opened(options, terminal.mute)
+    return terminal.print_status(options, place.status().to_dict(), place.root), 0
+
+
+def show(options: argparse.Namespace) -> Answer:
+    """Tell all about a batch or an update."""
+    from sluicegate import terminal
+
+    shown = opened(options, terminal.mute).show(options.subject)
+    return terminal.print_record(options, shown), 0
