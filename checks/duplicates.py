@@ -100,8 +100,9 @@ class Duplicates:
 def copies(subject: Feedback, frame: pd.DataFrame, scales: Floats, nearness: float) -> Ints:
     """Return each row's group of copies as a number; a row without a copy is alone in its group."""
     numbers, others = _numbers(subject, frame) / scales, _others(subject, frame)
-    # A missing number is near a missing one and far from everything else.
-    numbers = np.where(np.isnan(numbers), 2.0 / nearness, numbers) if numbers.size else numbers
+    # A missing number is near a missing one and far from everything else, as is an infinite one.
+    far = 2.0 / nearness
+    numbers = np.nan_to_num(numbers, nan=far, posinf=2 * far, neginf=-2 * far)
     table = np.column_stack([numbers, others])
     limits = np.array([nearness] * numbers.shape[1] + [1e-9] * others.shape[1])
     left, right = [], []

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csc_array, csr_array, triu
+from scipy.sparse import csc_array, csr_array, hstack
 
 from sluicegate.checks.calibration import Floats, Ints
 from sluicegate.core import Column, Feedback, Kind
@@ -13,6 +13,8 @@ from sluicegate.core import Column, Feedback, Kind
 MOST_VALUES = 2_000
 # The outer half per cent on either side of the reference is one value.
 TAIL = 0.005
+# Taken all at once, the pairs need many times the memory of what is kept of them.
+AT_ONCE = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +57,32 @@ def values_of(subject: Feedback, reference: pd.DataFrame, support: int, most: in
 
 def pairs_of(values: Values, support: int) -> tuple[Ints, Ints, Floats, Floats]:
     """Return the pairs of values that `support` rows have: both ends, and rows in each table."""
-    met = triu(csr_array(values.batch.T @ values.batch), k=1).tocoo()
+    found = [
+        _pairs_from(values, start, support) for start in range(0, len(values.names), AT_ONCE)
+    ] or [(np.empty(0, dtype=np.int64),) * 2 + (np.empty(0),) * 2]
+    first, second, rows, usual = (np.concatenate(part) for part in zip(*found, strict=True))
+    return first, second, rows, usual
+
+
+def matches_of(values: Values, first: Ints, second: Ints) -> csc_array:
+    """Return which rows of the batch have both values of each pair; 0/1 of shape (rows, pairs)."""
+    starts = range(0, max(1, len(first)), AT_ONCE)
+    some = [slice(start, start + AT_ONCE) for start in starts]
+    both = [values.batch[:, first[few]] * values.batch[:, second[few]] for few in some]
+    return csc_array(hstack(both, format="csc"))
+
+
+def _pairs_from(values: Values, start: int, support: int) -> tuple[Ints, Ints, Floats, Floats]:
+    """Return the pairs whose first value is one of `AT_ONCE` from `start`."""
+    some = slice(start, start + AT_ONCE)
+    met = csr_array(values.batch[:, some].T @ values.batch).tocoo()
+    first = met.row.astype(np.int64) + start
     # Two values of one column say the same twice.
-    enough = (met.data >= support) & (values.columns[met.row] != values.columns[met.col])
-    first, second, rows = met.row[enough], met.col[enough], met.data[enough]
-    base = csr_array(values.reference.T @ values.reference)
-    usual = np.asarray(base[first, second]).ravel() if len(first) else np.empty(0)
-    return first.astype(np.int64), second.astype(np.int64), rows, usual
+    apart = values.columns[first] != values.columns[met.col]
+    kept = (met.data >= support) & (met.col > first) & apart
+    known = csr_array(values.reference[:, some].T @ values.reference)
+    usual = np.asarray(known[met.row[kept], met.col[kept]]).ravel() if kept.any() else np.empty(0)
+    return first[kept], met.col[kept].astype(np.int64), met.data[kept], usual
 
 
 def _masks(

@@ -10,7 +10,7 @@ from scipy.special import betainc
 
 from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
 from sluicegate.checks.disagreement import judge_classes, pool_classes
-from sluicegate.checks.patterns import Values, pairs_of, values_of
+from sluicegate.checks.patterns import Values, matches_of, pairs_of, values_of
 from sluicegate.checks.peers import peer_scores
 from sluicegate.checks.sources import known_labels
 from sluicegate.checks.spread import correlation, log_tail, parts_of
@@ -202,7 +202,7 @@ def _patterns(subject: Feedback, original: pd.DataFrame, support: int) -> _Searc
     order = np.argsort(-rare, kind="stable")
     kept = np.sort(order[np.cumsum(both[order]) <= MOST_MATCHES * len(subject.frame)])
     first, second = first[kept], second[kept]
-    pairs = csc_array(values.batch[:, first] * values.batch[:, second])
+    pairs = matches_of(values, first, second)
     names = (*values.names, *(_pair(values, i, j) for i, j in zip(first, second, strict=True)))
     # Half the budget for values, half for pairs.
     weight = np.concatenate([_normal(surprise(alone, known)), _normal(rare[kept])]) / 2
