@@ -9,8 +9,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
+from sluicegate.checks.near_texts import near_texts
 from sluicegate.checks.sources import known_labels
-from sluicegate.core import Feedback, Finding, Task
+from sluicegate.core import Column, Feedback, Finding, Kind, Task
 
 # Three standard errors: one honest window in about a thousand goes beyond by chance.
 CHANCE = 3.0
@@ -23,9 +24,10 @@ PROJECTIONS = 2
 class Duplicates:
     """Rows that are copies of each other: how many more than usual, and which contradict.
 
-    Two rows are copies when every number differs by less than `nearness` of the reference's spread
-    and every other value is equal. Copies are found among neighbours in two fixed random
-    projections (Hernandez & Stolfo 1995, "The merge/purge problem"): time n log n, memory linear.
+    Two rows are copies when every number differs by less than `nearness` of the reference's spread,
+    every text but for a few signs (`near_texts.py`), and every other value is equal. Copies are
+    found among neighbours in two fixed random projections (Hernandez & Stolfo 1995, "The
+    merge/purge problem"): time n log n, memory linear.
     `duplicates.share` is the share of the rows that are copies, beyond that of as many rows of the
     original reference. `duplicates.contradicting` is the share of the rows that are copies and
     whose label the recalibrated champion holds unlikely, beyond what its error rate explains with
@@ -153,18 +155,24 @@ def _against(subject: Feedback, groups: Ints) -> tuple[Any, Floats, Any]:
     return known & (given < fitted.max(axis=1)), 1 - fitted.max(axis=1), known
 
 
-def _columns(subject: Feedback, number: bool) -> list[str]:
-    return sorted(c.name for c in subject.schema.features if c.kind.is_number is number)
+def _sorted(subject: Feedback, number: bool) -> list[Column]:
+    columns = (c for c in subject.schema.features if c.kind.is_number is number)
+    return sorted(columns, key=lambda column: column.name)
 
 
 def _numbers(subject: Feedback, frame: pd.DataFrame) -> Floats:
-    return frame[_columns(subject, number=True)].to_numpy(dtype=float)
+    return frame[[c.name for c in _sorted(subject, number=True)]].to_numpy(dtype=float)
+
+
+def _said(column: Column, frame: pd.DataFrame) -> "pd.Series[Any]":
+    values = frame[column.name]
+    return near_texts(values) if column.kind is Kind.TEXT else values
 
 
 def _others(subject: Feedback, frame: pd.DataFrame) -> Floats:
     hashed = [
-        pd.util.hash_array(frame[name].fillna("").astype(str).to_numpy(dtype=object)) / 2.0**64
-        for name in _columns(subject, number=False)
+        pd.util.hash_array(values.fillna("").astype(str).to_numpy(dtype=object)) / 2.0**64
+        for values in (_said(column, frame) for column in _sorted(subject, number=False))
     ]
     return np.column_stack(hashed) if hashed else np.empty((len(frame), 0))
 

@@ -1,4 +1,7 @@
-"""Patterns: single values and pairs of values of the features, as a sparse table of rows."""
+"""Patterns: single values and pairs of values of the features, as a sparse table of rows.
+
+The values of a text are its words and its pairs of neighbouring words.
+"""
 
 from dataclasses import dataclass
 
@@ -7,9 +10,10 @@ import pandas as pd
 from scipy.sparse import csc_array, csr_array, hstack
 
 from sluicegate.checks.calibration import Floats, Ints
+from sluicegate.checks.words import shared_grams, shown
 from sluicegate.core import Column, Feedback, Kind
 
-# A search has to end: with more values than this the rarest in the reference are kept.
+# A search has to end: with more values than this those that surprise most are kept.
 MOST_VALUES = 2_000
 # The outer half per cent on either side of the reference is one value.
 TAIL = 0.005
@@ -19,44 +23,44 @@ AT_ONCE = 100
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """Which rows have which values: `batch` and `reference` are 0/1 of shape (rows, values).
-
-    `columns` numbers the column that each value is of.
-    """
+    """Which rows have which values: `batch` and `reference` are 0/1 of shape (rows, values)."""
 
     names: tuple[str, ...]
-    columns: Ints
     batch: csc_array
     reference: csc_array
+
+    @property
+    def rows(self) -> tuple[Ints, Ints]:
+        """Return how many rows of the batch and of the reference have each value."""
+        mine, theirs = (np.diff(table.indptr) for table in (self.batch, self.reference))
+        return mine, theirs
 
 
 def values_of(subject: Feedback, reference: pd.DataFrame, support: int, most: int) -> Values:
     """Return the values that from `support` to `most` rows of the batch have, by column name."""
     names: list[str] = []
-    columns: list[int] = []
     batch: list[Ints] = []
     known: list[Ints] = []
-    for number, column in enumerate(sorted(subject.schema.features, key=lambda c: c.name)):
-        if column.kind is Kind.TEXT:
-            continue
+    for column in sorted(subject.schema.features, key=lambda c: c.name):
         secret = column.name in subject.schema.sensitive
         for text, mine, theirs in _masks(column, subject.frame, reference, support, most):
             names.append(f"{column.name} {'= (hidden)' if secret else text}")
-            columns.append(number)
             batch.append(mine)
             known.append(theirs)
-    frequency = np.array([len(rows) for rows in known])
-    kept = np.sort(np.argsort(frequency, kind="stable")[:MOST_VALUES])
+    surprise = np.array([len(a) / (len(b) + 1) for a, b in zip(batch, known, strict=True)])
+    kept = np.sort(np.argsort(-surprise, kind="stable")[:MOST_VALUES])
     return Values(
         tuple(names[i] for i in kept),
-        np.array(columns, dtype=np.int64)[kept],
         _table([batch[i] for i in kept], len(subject.frame)),
         _table([known[i] for i in kept], len(reference)),
     )
 
 
 def pairs_of(values: Values, support: int) -> tuple[Ints, Ints, Floats, Floats]:
-    """Return the pairs of values that `support` rows have: both ends, and rows in each table."""
+    """Return the pairs of values that `support` rows have: both ends, and rows in each table.
+
+    A pair that is the same rows in both tables as one of its ends says the same twice.
+    """
     found = [
         _pairs_from(values, start, support) for start in range(0, len(values.names), AT_ONCE)
     ] or [(np.empty(0, dtype=np.int64),) * 2 + (np.empty(0),) * 2]
@@ -76,26 +80,34 @@ def _pairs_from(values: Values, start: int, support: int) -> tuple[Ints, Ints, F
     """Return the pairs whose first value is one of `AT_ONCE` from `start`."""
     some = slice(start, start + AT_ONCE)
     met = csr_array(values.batch[:, some].T @ values.batch).tocoo()
-    first = met.row.astype(np.int64) + start
-    # Two values of one column say the same twice.
-    apart = values.columns[first] != values.columns[met.col]
-    kept = (met.data >= support) & (met.col > first) & apart
-    known = csr_array(values.reference[:, some].T @ values.reference)
-    usual = np.asarray(known[met.row[kept], met.col[kept]]).ravel() if kept.any() else np.empty(0)
-    return first[kept], met.col[kept].astype(np.int64), met.data[kept], usual
+    first, second = met.row.astype(np.int64) + start, met.col.astype(np.int64)
+    kept = (met.data >= support) & (second > first)
+    first, second, rows = first[kept], second[kept], met.data[kept]
+    met_there = csr_array(values.reference[:, some].T @ values.reference)
+    usual = np.asarray(met_there[first - start, second]).ravel() if kept.any() else np.empty(0)
+    alone, known = values.rows
+    new = np.ones(len(rows), dtype=bool)
+    for end in (first, second):
+        new &= (rows != alone[end]) | (usual != known[end])
+    return first[new], second[new], rows[new], usual[new]
 
 
 def _masks(
     column: Column, frame: pd.DataFrame, reference: pd.DataFrame, support: int, most: int
 ) -> list[tuple[str, Ints, Ints]]:
     mine, theirs = frame[column.name], reference[column.name]
+    missing = ("is missing", np.flatnonzero(mine.isna()), np.flatnonzero(theirs.isna()))
+    if column.kind is Kind.TEXT:
+        grams = shared_grams(mine, theirs, support, most)
+        said = [(f"says {shown(gram)}", rows, base_rows) for gram, rows, base_rows in grams]
+        return [f for f in [*said, missing] if support <= len(f[1]) <= most]
     counts = mine.value_counts()
     shared = sorted(counts.index[(counts >= support) & (counts <= most)])
     groups = {k: np.asarray(v) for k, v in mine.groupby(mine).indices.items()}
     base = {k: np.asarray(v) for k, v in theirs.groupby(theirs).indices.items()}
     none = np.empty(0, dtype=np.int64)
     found = [(f"= {_text(v)}", groups[v], base.get(v, none)) for v in shared]
-    found.append(("is missing", np.flatnonzero(mine.isna()), np.flatnonzero(theirs.isna())))
+    found.append(missing)
     if column.kind.is_number and theirs.notna().any():
         low, high = theirs.quantile(TAIL), theirs.quantile(1 - TAIL)
         found.append((f"< {low:.6g}", np.flatnonzero(mine < low), np.flatnonzero(theirs < low)))

@@ -12,6 +12,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from sluicegate.checks.calibration import Floats, Ints, capped_weights
+from sluicegate.checks.words import dense
 from sluicegate.core import Feedback, Kind, Task
 
 FOLDS = 4
@@ -74,6 +75,8 @@ def _features(subject: Feedback, rows: Ints) -> Floats:
         elif column.kind is Kind.CATEGORICAL:
             codes = np.asarray(pd.factorize(values, sort=True)[0], dtype=float)
             columns.append(np.where(codes < 0, np.nan, codes))
+        else:
+            columns += map(_binned, dense(values).T)
     return np.column_stack(columns) if columns else np.empty((len(rows), 0))
 
 

@@ -193,7 +193,7 @@ def _patterns(subject: Feedback, original: pd.DataFrame, support: int) -> _Searc
     most = max(support, int(COMMON * len(subject.frame)))
     values = values_of(subject, base, support, most)
     first, second, both, usual = pairs_of(values, support)
-    alone, known = (np.asarray(t.sum(axis=0)).ravel() for t in (values.batch, values.reference))
+    alone, known = values.rows
 
     def surprise(rows: Floats | Ints, expected: Floats | Ints) -> Floats:
         return np.maximum(1.0, rows / len(subject.frame) / ((expected + 1) / (len(base) + 1)))
