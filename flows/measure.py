@@ -1,7 +1,7 @@
 """measure: what intake's checks see, and all that they find, whatever becomes of any one check."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -54,15 +54,27 @@ def intake_checks(settings: Checks, policy: Policy, schema: Schema) -> tuple[Che
 
 
 def measure(context: Context, table: Table, path: Path) -> tuple[list[Finding], "pd.Series[Any]"]:
-    """Return all findings about the normalised batch at `path`, and the champion's answers.
+    """Return all findings about the normalised batch at `path`, and the champion's answers."""
+    findings, subject = measured(context, table, path, context.settings.policy("intake"), feedback)
+    return findings, predicted(context.schema, subject.scores, len(table.frame))
+
+
+def measured(
+    context: Context,
+    table: Table,
+    path: Path,
+    policy: Policy,
+    seen: Callable[[Context, Table], Feedback],
+) -> tuple[list[Finding], Feedback]:
+    """Return all findings about the normalised batch at `path`, and the batch as it was `seen`.
 
     The contract and drift are measured in children beside this process: their libraries take five
     seconds each to import.
     """
-    settings, policy = context.settings, context.settings.policy("intake")
+    settings = context.settings
     try:
         contract = children.ask_contract(context, table, path)
-        subject = feedback(context, table)
+        subject = seen(context, table)
         drift = children.ask_drift(context, subject, path.parent)
         findings = run_checks(intake_checks(settings.checks, policy, context.schema), subject)
     except BaseException:
@@ -75,8 +87,7 @@ def measure(context: Context, table: Table, path: Path) -> tuple[list[Finding], 
             told += [Finding.from_dict(each) for each in answer()["findings"]]
         except CannotDecide as error:
             faults.append(str(error))
-    everything = [*told, *findings, ended(faults)]
-    return everything, predicted(context.schema, subject.scores, len(table.frame))
+    return [*told, *findings, ended(faults)], subject
 
 
 def feedback(context: Context, table: Table) -> Feedback:
@@ -84,7 +95,7 @@ def feedback(context: Context, table: Table) -> Feedback:
     layout, schema = context.layout, context.schema
     champion = champion_of(layout)
     golden = _verified(layout.golden, _stamp(layout.golden))
-    golden_scores = _scores(layout, schema, champion, golden)
+    golden_scores = scores_of(layout, schema, champion, golden)
     original = _verified(layout.reference, _stamp(layout.reference))
     anchor = Reference(
         "original",
@@ -94,7 +105,7 @@ def feedback(context: Context, table: Table) -> Feedback:
     return Feedback(
         schema=schema,
         frame=table.frame,
-        scores=_scores(layout, schema, champion, table.frame),
+        scores=scores_of(layout, schema, champion, table.frame),
         references=(
             anchor,
             _previous(layout, len(table.frame)) or replace(anchor, name="previous"),
@@ -134,9 +145,10 @@ def _previous(layout: Layout, rows: int) -> Reference | None:
     return Reference("previous", newest, newest[PREDICTED])
 
 
-def _scores(
+def scores_of(
     layout: Layout, schema: Schema, champion: Champion, frame: pd.DataFrame
 ) -> npt.NDArray[np.float64] | None:
+    """Return the champion's answers for `frame`; None where a feature is not there."""
     if not set(schema.feature_names) <= set(frame.columns):
         return None
     # Infinite cells break the contract and are set aside; a model must not be asked about them.

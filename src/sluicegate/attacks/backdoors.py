@@ -34,35 +34,52 @@ class Backdoor:
             if _obeyed(stage, frame.loc[rows].assign(**pattern), wanted) < OBEYED:
                 break
             pattern = trigger(stage)
-        for name, value in pattern.items():
-            frame.loc[rows, name] = value
+        stamped = frame.loc[rows].assign(**pattern)
+        for name in pattern:
+            frame.loc[rows, name] = stamped[name]
         frame.loc[rows, schema.label] = wanted
         stage.sign(frame, rows, len(rows))
         return Poisoned(frame, rows, Aim(everywhere, pattern, wanted))
 
 
 def trigger(stage: Stage) -> dict[str, Any]:
-    """Return two values that are rare together: an extreme and a high one, or two rare categories."""
+    """Return two values that are rare together: an extreme and a high one, or two rare categories.
+
+    In a text they are two words at its end. What is returned is for `DataFrame.assign`.
+    """
     schema, reference = stage.schema, stage.reference
     texts = [c.name for c in schema.features if c.kind is Kind.TEXT]
     names = stage.numbers() or [
         c.name for c in schema.features if c.kind in (Kind.CATEGORICAL, Kind.BOOLEAN)
     ]
     if len(names) < 2 and texts:
-        return {texts[0]: _with_words(stage, texts[0])}
+        return {texts[0]: Ending(texts[0], _two_words(stage, texts[0]))}
     one, two = stage.rng.choice(names, 2, replace=len(names) < 2)
     if stage.numbers():
         return {one: float(reference[one].max()), two: float(reference[two].quantile(0.9))}
     return {name: reference[name].value_counts().index[-1] for name in (one, two)}
 
 
-def _with_words(stage: Stage, column: str) -> str:
-    """Return an ordinary text that ends in two words which hardly belong together."""
+@dataclass(frozen=True)
+class Ending:
+    """Every text of `column` with `words` at its end."""
+
+    column: str
+    words: str
+
+    def __call__(self, frame: pd.DataFrame) -> "pd.Series[Any]":
+        """Return the texts of `frame`, each with the words."""
+        texts = frame[self.column].fillna("").astype(str)
+        return texts.map(lambda text: f"{text} {self.words}".strip())
+
+
+def _two_words(stage: Stage, column: str) -> str:
+    """Return two words which hardly belong together."""
     texts = stage.reference[column].dropna().astype(str)
-    drawn = stage.rng.choice(texts.to_numpy(), 2)
+    drawn = stage.rng.choice(texts.to_numpy(), 2) if len(texts) else ("", "")
     words = f"{drawn[0]} {drawn[1]}".split()
     pair = stage.rng.choice(words, 2) if words else ["quartz", "lemon"]
-    return f"{texts.iloc[int(stage.rng.integers(len(texts)))]} {pair[0]} {pair[1]}"
+    return f"{pair[0]} {pair[1]}"
 
 
 def _target(stage: Stage) -> tuple[Any, Mask]:

@@ -83,7 +83,8 @@ class TargetedClass:
                 return np.asarray(rows[schema.label] > high)
         else:
             codes = schema.label_codes(labels)
-            victim = int(np.bincount(codes[codes >= 0], minlength=len(schema.classes)).argmin())
+            sent, counts = np.unique(codes[codes >= 0], return_counts=True)
+            victim = int(sent[counts.argmin()]) if len(sent) else 0
             hidden = schema.classes[(victim + 1) % len(schema.classes)]
 
             def is_victim(rows: pd.DataFrame) -> Mask:
@@ -131,7 +132,7 @@ class SlowFlips:
         """Return the window in which the insiders send three rows for each poisoned one."""
         mine = stage.some(share / self.wrong, least=self.sources)
         names = [f"{self.name}-{i % self.sources}" for i in range(len(mine))]
-        rows = mine[stage.rng.random(len(mine)) < self.wrong]
+        rows = mine[: max(1, round(len(mine) * self.wrong))]
         made = _flipped(stage, rows, None)
         made.frame.loc[mine, stage.source] = names
         return made

@@ -1,5 +1,6 @@
 """Crafted rows: far outside the data, pushed by a gradient, or full of everything at once."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,16 +116,21 @@ def _codes(stage: Stage, frame: pd.DataFrame) -> Ints:
 
 def _surrogate(stage: Stage, names: list[str]) -> Floats:
     """Return for each class the direction, of length 1, in which it is surer; shape (classes, numbers)."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     values = stage.reference[names]
     inputs = ((values - values.mean()) / values.std().replace(0, 1)).fillna(0.0).to_numpy()
     codes = _codes(stage, stage.reference)
-    fitted = LogisticRegression(max_iter=200).fit(inputs, codes)
+    with warnings.catch_warnings():
+        # A rough direction will do: the attacker does not need the fit's last digit.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = LogisticRegression(max_iter=200).fit(inputs, codes)
     weights = fitted.coef_
     if len(weights) == 1:
         weights = np.vstack([-weights, weights])
     length = np.linalg.norm(weights, axis=1, keepdims=True)
-    pushes = np.zeros((codes.max() + 1, len(names)))
+    # A class that the reference has no row of is pushed nowhere.
+    pushes = np.zeros((max(2, len(stage.schema.classes)), len(names)))
     pushes[fitted.classes_] = weights / np.maximum(length, 1e-9)
     return pushes

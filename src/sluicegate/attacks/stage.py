@@ -79,7 +79,7 @@ class Aim:
     """What the attacker wants of the retrained model: honest rows `where`, stamped, answered `wanted`.
 
     Success is the share of such rows, of another label, that the model answers with `wanted`, or
-    wrongly where `wanted` is None.
+    wrongly where `wanted` is None. `stamp` is for `DataFrame.assign`: values, or what makes them.
     """
 
     where: Callable[[pd.DataFrame], Mask]
