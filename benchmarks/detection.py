@@ -94,6 +94,7 @@ class World:
 
     def __init__(self, folder: Path, setting: Setting, seed: int) -> None:
         self.setting, self.label = setting, LABELS[setting.data]
+        self.who: Ints | None = None  # which source has which share; None: others in every window
         self.rng = np.random.default_rng([seed, setting.window, len(setting.data)])
         frame = self._cut(load(folder, setting.data))
         features = [str(c) for c in frame if c != self.label]
@@ -153,7 +154,8 @@ class World:
         """Return sources with Zipf shares."""
         share = 1 / np.arange(1, SOURCES + 1)
         drawn = self.rng.choice(SOURCES, rows, p=share / share.sum())
-        return np.array([f"c{i:03d}" for i in self.rng.permutation(SOURCES)[drawn]], dtype=object)
+        who = self.rng.permutation(SOURCES) if self.who is None else self.who
+        return np.array([f"c{i:03d}" for i in who[drawn]], dtype=object)
 
     def clean(self, rows: int | None = None, noise: float = NOISE) -> pd.DataFrame:
         """Return an honest window."""

@@ -77,12 +77,15 @@ class Tally:
     @property
     def evidence(self) -> Floats:
         """Return log10 of each source's e-value, the mean over the views; shape (sources,)."""
-        tolerated = self.likelihood[..., : len(TOLERATED)].max(axis=-1)
-        hostile = logsumexp(self.likelihood[..., len(TOLERATED) :], axis=-1)
-        ratio = hostile - np.log(len(HOSTILE)) - tolerated
-        return np.asarray(
-            (logsumexp(ratio, axis=-1) - np.log(max(1, ratio.shape[-1]))) / np.log(10)
-        )
+        return evidence_of(self.likelihood)
+
+
+def evidence_of(likelihood: Floats) -> Floats:
+    """Return log10 of the e-value of each log-likelihood; shape (n, views, rates) to (n,)."""
+    tolerated = likelihood[..., : len(TOLERATED)].max(axis=-1)
+    hostile = logsumexp(likelihood[..., len(TOLERATED) :], axis=-1)
+    ratio = hostile - np.log(len(HOSTILE)) - tolerated
+    return np.asarray((logsumexp(ratio, axis=-1) - np.log(max(1, ratio.shape[-1]))) / np.log(10))
 
 
 def summarise(sources: "pd.Series[str]", given: Floats, top: Floats, classes: int) -> Tally:

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
 from sluicegate.checks.near_texts import near_texts
-from sluicegate.checks.sources import known_labels
+from sluicegate.checks.panel import known_labels
 from sluicegate.core import Column, Feedback, Finding, Kind, Task
 
 # Three standard errors: one honest window in about a thousand goes beyond by chance.

@@ -10,20 +10,10 @@ from math import inf
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.calibration import Floats, Ints
-from sluicegate.checks.disagreement import (
-    Opinion,
-    Tally,
-    bulk,
-    holm,
-    judge_classes,
-    judge_numbers,
-    pool_classes,
-    pool_numbers,
-    together,
-)
-from sluicegate.checks.peers import Heard, peer_scores
-from sluicegate.core import Feedback, Finding, Task
+from sluicegate.checks.calibration import Floats
+from sluicegate.checks.disagreement import Tally, holm, together
+from sluicegate.checks.panel import Panel, by_both, panel_of, without_sources
+from sluicegate.core import Feedback, Finding
 
 LIKELY = 0.5
 # log10 of the odds: the peers speak for a source when their labels make it ten times likelier honest.
@@ -48,7 +38,7 @@ class SourceShare:
 
     def __call__(self, subject: Feedback, /) -> tuple[Finding, ...]:
         """Measure `sources.share` and `sources.missing`, both shares of the batch's rows."""
-        refusal = _without_sources(subject)
+        refusal = without_sources(subject)
         if refusal:
             metrics = ("sources.share", "sources.missing")
             return tuple(Finding(self.name, metric, None, detail=refusal) for metric in metrics)
@@ -105,35 +95,29 @@ class SourceDisagreement:
 
     def __call__(self, subject: Feedback, /) -> tuple[Finding, ...]:
         """Measure the three metrics; rows are all rows of the sources named."""
-        rows, labels, refusal = judged_rows(subject, self.min_rows)
-        if refusal or subject.scores is None:
+        panel, refusal = panel_of(subject, self.min_rows)
+        if panel is None:
             metrics = ("disagreement", "disagreement_champion", "cohort")
             return tuple(Finding(self.name, f"sources.{m}", None, detail=refusal) for m in metrics)
-        panel = _panel(subject, rows, labels, subject.scores[rows])
-        return self.findings(*panel, subject.sources)
+        return self.findings(panel, subject.sources)
 
-    def findings(
-        self, champion: Tally, peers: Tally, pooled: Tally, sources: "pd.Series[str]"
-    ) -> tuple[Finding, ...]:
-        """Return the findings of three tallies over the same sources of the batch."""
-        # The pool gives the weight, so an outdated champion has little to say. But where it speaks
-        # for the source, peers cannot frame it.
-        by_both = np.where(
-            champion.evidence > 0, pooled.evidence, np.minimum(champion.evidence, pooled.evidence)
-        )
+    def findings(self, panel: Panel, sources: "pd.Series[str]") -> tuple[Finding, ...]:
+        """Return the findings of a panel on the sources of the batch."""
+        champion = panel.champion
+        evidence = by_both(champion.evidence, panel.pooled.evidence)
         # Whom the peers vouch for shares its drift with them.
-        vouched = peers.evidence < -VOUCHED
+        vouched = panel.peers.evidence < -VOUCHED
         alone = champion.rows > self.cohort_rows
-        values = np.zeros(len(by_both))
-        values[alone] = holm(by_both[alone])
-        by_champion = np.zeros(len(by_both))
+        values = np.zeros(len(evidence))
+        values[alone] = holm(evidence[alone])
+        by_champion = np.zeros(len(evidence))
         by_champion[alone] = holm(np.where(vouched, 0.0, champion.evidence)[alone])
         by_champion[values > self.accused] = 0.0  # accused by both, no longer by the champion alone
         where = {str(s): tuple(map(int, r)) for s, r in sources.groupby(sources).indices.items()}
         return (
             *self._each("sources.disagreement", values, champion, where),
             *self._each("sources.disagreement_champion", by_champion, champion, where),
-            self._cohort(by_both, values, champion, where),
+            self._cohort(evidence, values, champion, where),
         )
 
     def _each(
@@ -178,90 +162,6 @@ class SourceDisagreement:
         return Finding(
             self.name, "sources.cohort", max(0.0, value), tuple(rows), _named(names), detail
         )
-
-
-def judged_rows(subject: Feedback, min_rows: int) -> tuple[Ints, Floats | Ints, str]:
-    """Return the rows with a known label, their class codes or numbers, and why not, if not.
-
-    Labels outside the classes are the contract's to quarantine.
-    """
-    nothing = np.empty(0, dtype=np.int64)
-    if subject.scores is None:
-        return nothing, nothing, "There is no champion to disagree with; train one first."
-    refusal = _without_sources(subject)
-    if refusal:
-        return nothing, nothing, refusal
-    labels = known_labels(subject)
-    rows = np.flatnonzero(labels >= 0 if labels.dtype == np.int64 else np.isfinite(labels))
-    if len(rows) < min_rows:
-        return rows, labels[rows], (
-            f"{len(rows)} rows have a known label; collect {min_rows} or more in one batch."
-        )  # fmt: skip
-    if not np.isfinite(subject.scores[rows]).all():
-        return rows, labels[rows], "The champion's scores are not all numbers; mend the champion."
-    if subject.sources.iloc[rows].nunique() < 2:
-        return rows, labels[rows], "One source has nobody to compare with; batch several together."
-    return rows, labels[rows], ""
-
-
-def known_labels(subject: Feedback) -> Floats | Ints:
-    """Return class codes (-1 for unknown) or, for regression, numbers (NaN for unknown)."""
-    labels = subject.frame[subject.schema.label]
-    if subject.schema.task is Task.CLASSIFICATION:
-        return subject.schema.label_codes(labels)
-    return pd.to_numeric(labels, errors="coerce").to_numpy(dtype=float)
-
-
-def _without_sources(subject: Feedback) -> str:
-    if subject.schema.source is None:
-        return "No source column is declared; declare one, or sources.* not applicable."
-    return "" if len(subject.frame) else "The batch is empty; send rows."
-
-
-def _panel(
-    subject: Feedback, rows: Ints, labels: Floats | Ints, scores: Floats
-) -> tuple[Tally, Tally, Tally]:
-    """Return what the champion, the peers and the pool of both say of each source."""
-    sources = subject.sources.iloc[rows].reset_index(drop=True)
-    groups = np.asarray(pd.factorize(sources, sort=True)[0])
-    champion = _judge(subject, sources, labels, scores)
-
-    def asked(heard: Heard) -> tuple[Opinion, Opinion]:
-        answers = peer_scores(subject, rows, labels, heard)
-        peers = _judge(subject, sources, labels, answers, champion.tally)
-        return peers, _pool(subject, sources, labels, champion, peers)
-
-    everybody = np.ones(len(rows), dtype=bool)
-    peers, pooled = asked(everybody)
-    # Whom the pool speaks against is heard no more: colluders would vouch for each other.
-    heard = bulk(everybody.astype(float), groups, pooled.tally) > 0
-    if not heard.all():
-        peers, pooled = asked(heard)
-    return champion.tally, peers.tally, pooled.tally
-
-
-def _judge(
-    subject: Feedback,
-    sources: "pd.Series[str]",
-    labels: Floats | Ints,
-    scores: Floats,
-    doubted: Tally | None = None,
-) -> Opinion:
-    if subject.schema.task is Task.CLASSIFICATION:
-        return judge_classes(sources, np.asarray(labels, dtype=np.int64), scores, doubted)
-    return judge_numbers(sources, np.asarray(labels, dtype=float), scores, doubted)
-
-
-def _pool(
-    subject: Feedback,
-    sources: "pd.Series[str]",
-    labels: Floats | Ints,
-    first: Opinion,
-    second: Opinion,
-) -> Opinion:
-    if subject.schema.task is Task.CLASSIFICATION:
-        return pool_classes(sources, np.asarray(labels, dtype=np.int64), first, second)
-    return pool_numbers(sources, np.asarray(labels, dtype=float), first, second)
 
 
 def _named(names: list[str]) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from scipy.special import betainc
 
 from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
 from sluicegate.checks.disagreement import judge_classes, pool_classes
+from sluicegate.checks.panel import known_labels
 from sluicegate.checks.patterns import Values, matches_of, pairs_of, values_of
 from sluicegate.checks.peers import peer_scores
-from sluicegate.checks.sources import known_labels
 from sluicegate.checks.spread import correlation, log_tail, parts_of
 from sluicegate.core import Feedback, Finding, Task
 

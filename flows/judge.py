@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sluicegate.checks.panel import Panel
 from sluicegate.core import (
     Artifact,
     Batch,
@@ -18,7 +19,7 @@ from sluicegate.core import (
 from sluicegate.core.canonical import sha256_file
 from sluicegate.flows import children
 from sluicegate.flows.context import Context
-from sluicegate.flows.measure import measure
+from sluicegate.flows.measure import Measured, measure
 from sluicegate.gates import Policy, decide
 from sluicegate.stores import data, record
 from sluicegate.stores.reading import SUFFIXES, Table, Unreadable, read_table
@@ -43,6 +44,7 @@ class Judgement:
     findings: tuple[Finding, ...]
     verdict: Verdict
     predicted: "pd.Series[Any]"
+    panel: Panel | None
     policy: Policy
     rows_of: dict[str, list[int]]
 
@@ -75,14 +77,22 @@ def judge(context: Context, frozen: Frozen) -> Judgement:
     context.tell("Measuring contract, drift, sources, duplicates and triggers")
     if frozen.table is None:
         findings = [Finding("contract", "contract.critical", 1.0, detail=frozen.unreadable)]
-        predicted = pd.Series([], dtype=object)
+        measured = Measured(findings, pd.Series([], dtype=object), None)
         rows_of: dict[str, list[int]] = {}
     else:
         normal = frozen.path.with_name("normal.parquet")
-        findings, predicted = measure(context, frozen.table, normal)
+        measured = measure(context, frozen.table, normal)
         rows_of = rows_by_source(frozen.table.frame, context.schema.source)
-    verdict = decide(policy, f"batch:{frozen.artifact.sha256[:12]}", findings, rows_of)
-    return Judgement(frozen, tuple(findings), verdict, predicted, policy, rows_of)
+    verdict = decide(policy, f"batch:{frozen.artifact.sha256[:12]}", measured.findings, rows_of)
+    return Judgement(
+        frozen=frozen,
+        findings=tuple(measured.findings),
+        verdict=verdict,
+        predicted=measured.predicted,
+        panel=measured.panel,
+        policy=policy,
+        rows_of=rows_of,
+    )
 
 
 def rows_by_source(frame: pd.DataFrame, source: str | None) -> dict[str, list[int]]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from sluicegate.checks.duplicates import Duplicates
+from sluicegate.checks.memory import Heard, SourceMemory
 from sluicegate.checks.missingness import Missingness
 from sluicegate.checks.novelty import Novelty
+from sluicegate.checks.panel import Panel, panel_of
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
 from sluicegate.checks.triggers import Triggers
 from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
@@ -21,6 +23,7 @@ from sluicegate.core.schema import PREDICTED
 from sluicegate.flows import children
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
+from sluicegate.flows.history import earlier
 from sluicegate.gates import Policy
 from sluicegate.stores import files, models
 from sluicegate.stores.data import MANIFEST, admitted_batches, read_admitted, read_verified
@@ -31,7 +34,9 @@ from sluicegate.stores.settings import Checks
 REFERENCE_ROWS = 20_000
 
 
-def intake_checks(settings: Checks, policy: Policy, schema: Schema) -> tuple[Check[Feedback], ...]:
+def intake_checks(
+    settings: Checks, policy: Policy, schema: Schema, earlier: tuple[Heard, ...] = ()
+) -> tuple[Check[Feedback], ...]:
     """Return the checks of intake but for contract and drift, which run in children.
 
     Where nobody's name is kept, sources are not asked about: init declared `sources.*` not
@@ -43,6 +48,7 @@ def intake_checks(settings: Checks, policy: Policy, schema: Schema) -> tuple[Che
     by_source: tuple[Check[Feedback], ...] = (
         SourceShare(),
         SourceDisagreement(min_rows=settings.min_rows, accused=accused),
+        SourceMemory(min_rows=settings.min_rows, earlier=earlier),
     )
     return (
         Missingness(min_rows=settings.min_rows),
@@ -53,10 +59,20 @@ def intake_checks(settings: Checks, policy: Policy, schema: Schema) -> tuple[Che
     )
 
 
-def measure(context: Context, table: Table, path: Path) -> tuple[list[Finding], "pd.Series[Any]"]:
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """All findings about a batch, the champion's answers, and the panel on its sources, if any."""
+
+    findings: list[Finding]
+    predicted: "pd.Series[Any]"
+    panel: Panel | None
+
+
+def measure(context: Context, table: Table, path: Path) -> Measured:
     """Return all findings about the normalised batch at `path`, and the champion's answers."""
     findings, subject = measured(context, table, path, context.settings.policy("intake"), feedback)
-    return findings, predicted(context.schema, subject.scores, len(table.frame))
+    answers = predicted(context.schema, subject.scores, len(table.frame))
+    return Measured(findings, answers, _panel(context, subject))
 
 
 def measured(
@@ -76,7 +92,8 @@ def measured(
         contract = children.ask_contract(context, table, path)
         subject = seen(context, table)
         drift = children.ask_drift(context, subject, path.parent)
-        findings = run_checks(intake_checks(settings.checks, policy, context.schema), subject)
+        checks = intake_checks(settings.checks, policy, context.schema, earlier(context.layout))
+        findings = run_checks(checks, subject)
     except BaseException:
         children.abandon()
         raise
@@ -88,6 +105,13 @@ def measured(
         except CannotDecide as error:
             faults.append(str(error))
     return [*told, *findings, ended(faults)], subject
+
+
+def _panel(context: Context, subject: Feedback) -> Panel | None:
+    try:
+        return panel_of(subject, context.settings.checks.min_rows)[0]
+    except Exception:  # noqa: BLE001 - the checks that needed it died, too, and the batch pauses
+        return None
 
 
 def feedback(context: Context, table: Table) -> Feedback:

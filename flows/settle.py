@@ -17,10 +17,12 @@ from sluicegate.core import (
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
 from sluicegate.evidence.statement import VERDICT
+from sluicegate.flows import history
 from sluicegate.flows.ask import ask_batch
 from sluicegate.flows.context import Context
 from sluicegate.flows.judge import Frozen, Judgement, batch_of
 from sluicegate.flows.results import judged
+from sluicegate.gates.decide import outcome_of
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import next_number
 
@@ -164,6 +166,7 @@ def _write_record(context: Context, judgement: Judgement, batch: Batch, state: s
         told | {"rows": list(f.rows)} for told, f in zip(listed, judgement.findings, strict=True)
     ]
     files.write_json_rows(folder / "findings.json", full)
+    kept = _keep_heard(context, judgement, str(batch.id))
     record.write_statement(
         context.layout,
         folder / "verdict.json",
@@ -174,8 +177,22 @@ def _write_record(context: Context, judgement: Judgement, batch: Batch, state: s
             "started_by": context.started_by,
             "time": context.now(),
             "findings": sha256_file(folder / "findings.json"),
+            "sources": kept,
         },
     )
+
+
+def _keep_heard(context: Context, judgement: Judgement, number: str) -> str | None:
+    """Keep what was heard of each source for later batches; None when nobody was asked."""
+    if judgement.panel is None:
+        return None
+    accused = (
+        f.sources
+        for f in judgement.findings
+        if f.metric == "sources.disagreement"
+        and outcome_of(judgement.policy, f, judgement.rows_of)[1] is not Outcome.PASS
+    )
+    return history.keep(context.layout, number, judgement.panel, set().union(*accused))
 
 
 def _keep_received(context: Context, frozen: Frozen) -> None:
