@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
+from sluicegate.checks.corrections import corrected_by_own
 from sluicegate.checks.near_texts import near_texts
 from sluicegate.checks.panel import known_labels
 from sluicegate.core import Column, Feedback, Finding, Kind, Task
@@ -26,7 +27,7 @@ class Duplicates:
 
     Two rows are copies when every number differs by less than `nearness` of the reference's spread,
     every text but for a few signs (`near_texts.py`), and every other value is equal. Copies are
-    found among neighbours in two fixed random projections (Hernandez & Stolfo 1995, "The
+    found among neighbours in two random projections (Hernandez & Stolfo 1995, "The
     merge/purge problem"): time n log n, memory linear.
     `duplicates.share` is the share of the rows that are copies, beyond that of as many rows of the
     original reference. `duplicates.contradicting` is the share of the rows that are copies and
@@ -60,6 +61,9 @@ class Duplicates:
             return self._unmeasured(f"Fewer than {self.min_rows} rows; collect more in one batch.")
         scales = _scales(subject, original)
         groups = copies(subject, subject.frame, scales, self.nearness)
+        # What its own source corrected later in the batch is no copy of the correction.
+        old = corrected_by_own(subject)
+        groups[old] = groups.max(initial=0) + 1 + np.arange(old.sum())
         return self._contradicting(subject, groups), self._share(subject, original, scales, groups)
 
     def _unmeasured(self, why: str) -> tuple[Finding, ...]:
@@ -110,7 +114,7 @@ def copies(subject: Feedback, frame: pd.DataFrame, scales: Floats, nearness: flo
     left, right = [], []
     for seed in range(PROJECTIONS):
         # Each column has its own direction by name order, so that column order does not matter.
-        directions = np.random.default_rng(seed).standard_normal(table.shape[1])
+        directions = np.random.default_rng([seed, *subject.key]).standard_normal(table.shape[1])
         order = np.argsort(table @ directions, kind="stable")
         for step in range(1, min(NEIGHBOURS, len(frame) - 1) + 1):
             near = _near(table, order[:-step], order[step:], limits)

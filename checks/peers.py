@@ -42,7 +42,7 @@ def peer_scores(
     said = _logs(scores, subject.schema.task)
     inputs = np.column_stack([_features(subject, rows), *map(_binned, said.T)])
     groups = np.asarray(pd.factorize(sources, sort=True)[0])
-    folds = _folds(groups)
+    folds = _folds(groups, subject.key)
     order = _canonical_order(inputs, labels, groups)
     if heard is not None:
         order = order[heard[order]]
@@ -58,11 +58,18 @@ def peer_scores(
     return answers.reshape(subject.scores[rows].shape)
 
 
-def _folds(groups: Ints) -> Ints:
-    """Return each row's fold: sources are dealt out by size, so folds are of like weight."""
+def _folds(groups: Ints, key: bytes) -> Ints:
+    """Return each row's fold: sources are dealt out by size, so folds are of like weight.
+
+    Of each hand of like size the key decides who is dealt which fold: colluders would otherwise
+    choose sizes by which they sit in different folds and vouch for each other.
+    """
     counts = np.bincount(groups)
+    rng = np.random.default_rng([*key])
+    hands = -(-len(counts) // FOLDS)
     dealt = np.empty(len(counts), dtype=np.int64)
-    dealt[np.argsort(-counts, kind="stable")] = np.arange(len(counts)) % FOLDS
+    drawn = np.concatenate([rng.permutation(FOLDS) for _ in range(hands)])
+    dealt[np.argsort(-counts, kind="stable")] = drawn[: len(counts)]
     return dealt[groups]
 
 

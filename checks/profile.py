@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.core import Column, Kind, Schema, Task
+from sluicegate.core.schema import ORIGINS
 
 Expectation = dict[str, Any]
 
@@ -162,7 +163,12 @@ def _label(frame: pd.DataFrame, schema: Schema) -> Iterator[Expectation]:
 def _bookkeeping(schema: Schema) -> Iterator[Expectation]:
     if schema.source is not None:
         yield _not_null(schema.source, "Feedback that nobody stands for cannot be taken back.")
-    if schema.id is not None:
+    if schema.label_origin is not None:
+        why = "A label that may come from a model must say so."
+        yield _not_null(schema.label_origin, why)
+        yield _in_set(schema.label_origin, list(ORIGINS), "warning", why)
+    # With a time the later label of an id is a correction, and the earlier one is left out.
+    if schema.id is not None and schema.time is None:
         why = "The same row sent twice would count twice."
         name = "expect_column_values_to_be_unique"
         yield _expect(name, "warning", why, column=schema.id)

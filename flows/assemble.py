@@ -4,23 +4,25 @@ The first stage of dvc.yaml. It reads the list of batches from their manifests, 
 against its manifest, leaves the held-out rows out and caps what one source may contribute.
 """
 
-import math
 from pathlib import Path
 
 import pandas as pd
 
+from sluicegate.checks.corrections import superseded
 from sluicegate.core import Schema
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
+from sluicegate.flows.caps import cap_origins, cap_sources, cap_tiers
+from sluicegate.flows.standing import standing
 from sluicegate.stores.data import (
+    MANIFEST,
     admitted_batches,
     read_admitted,
     read_verified,
-    source_counts,
     write_table,
 )
-from sluicegate.stores.files import write_json
+from sluicegate.stores.files import read_json, write_json
 from sluicegate.stores.layout import Layout
-from sluicegate.stores.settings import read_settings
+from sluicegate.stores.settings import Settings, read_settings
 
 BOOKKEEPING = [HOLDOUT, PREDICTED, "_batch"]
 
@@ -32,11 +34,13 @@ def assemble(root: Path) -> None:
     schema = settings.schema_
     reference = read_verified(layout.reference)
     batches = admitted_batches(layout)
-    learnable = read_admitted(layout, batches, held_out=False)
-    kept = cap_sources(learnable, schema, len(reference), settings.checks.max_source_share)
+    everything = read_admitted(layout, batches)
+    current, corrected = latest(layout, everything, schema)
+    out = current[HOLDOUT].astype(bool) if len(current) else pd.Series(dtype=bool)
+    learnable, recent = current[~out], current[out]
+    kept = capped(layout, settings, learnable, len(reference))
     columns = [*schema.feature_names, schema.label]
     train = pd.concat([table[columns] for table in (reference, kept) if len(table)])
-    recent = read_admitted(layout, batches, held_out=True)
     build = root / "build"
     write_table(build / "train.parquet", train.reset_index(drop=True))
     write_table(build / "recent.parquet", recent[columns] if len(recent) else train.head(0))
@@ -47,26 +51,41 @@ def assemble(root: Path) -> None:
             "rows": len(train),
             "held_out": len(recent),
             "capped": len(learnable) - len(kept),
+            "corrected": corrected,
         },
     )
 
 
-def cap_sources(
-    feedback: pd.DataFrame, schema: Schema, reference_rows: int, share: float
+def capped(
+    layout: Layout, settings: Settings, learnable: pd.DataFrame, reference_rows: int
 ) -> pd.DataFrame:
-    """Return `feedback` with no source above `share` of the training table; its newest rows stay.
+    """Return the rows that may be learnt from, the influence of each origin, tier and source capped."""
+    schema, sources = settings.schema_, settings.sources
+    origins, tiers = settings.origins.model_dump(), sources.max_share.model_dump()
+    kept = cap_origins(learnable, schema, reference_rows, origins)
+    kept = cap_tiers(kept, schema, reference_rows, tiers, standing(layout, sources))
+    return cap_sources(kept, schema, reference_rows, settings.checks.max_source_share)
 
-    Volume alone is no offence, so the rest of a loud source's rows is left out, not quarantined
-    (NCSC principle 2.1: limit a single labeller's influence).
+
+def latest(
+    layout: Layout, admitted: pd.DataFrame, schema: Schema
+) -> tuple[pd.DataFrame, dict[str, list[int]]]:
+    """Return `admitted` with the latest row of each id only, and the rows left out, by batch.
+
+    Held-out rows too: what was corrected must be neither learnt nor compared on. A time after the
+    receipt counts as the receipt, so that a label from the future cannot outlast its correction.
     """
-    if schema.source is None or schema.source not in feedback:
-        return feedback
-    most = max(1, math.floor(share * (reference_rows + len(feedback))))
-    if max(source_counts(feedback, schema).values(), default=0) <= most:
-        return feedback
-    newest_first = feedback.sort_values(["_batch", ROW], ascending=False)
-    kept = newest_first.groupby(newest_first[schema.source].fillna("").astype(str)).head(most)
-    return kept.sort_values(["_batch", ROW])
+    if schema.time is None or schema.time not in admitted:
+        return admitted, {}
+    received = {
+        batch: pd.Timestamp(read_json(layout.admitted(batch) / MANIFEST)["received"])
+        for batch in admitted["_batch"].unique()
+    }
+    receipt = pd.to_datetime(admitted["_batch"].map(received), utc=True)
+    times = admitted[schema.time].where(~(admitted[schema.time] > receipt), receipt)
+    old = superseded(admitted.assign(**{schema.time: times}), schema)
+    left = admitted[old].groupby("_batch")[ROW].apply(lambda rows: [int(row) for row in rows])
+    return admitted[~old], {str(batch): rows for batch, rows in left.items()}
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ class Origin:
     source: str | None
     time: str | None = None
     id: str | None = None
+    label_origin: str | None = None
     golden: Path | None = None
     model: str | None = None
     sensitive: tuple[str, ...] = ()
@@ -132,7 +133,9 @@ def plan(root: Path, base: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     _require_free(layout)
     with tempfile.TemporaryDirectory() as scratch:
         raw = _raw(Path(scratch), require_file(base))
-    schema = infer_schema(raw, given["label"], given["source"], given["time"], given["id"])
+    schema = infer_schema(
+        raw, given["label"], given["source"], given["time"], given["id"], given["label_origin"]
+    )
     return {
         "schema": 1,
         "workspace": str(layout.root),
@@ -171,6 +174,7 @@ def _tables(
         origin.source,
         origin.time,
         origin.id,
+        origin.label_origin,
         origin.sensitive,
         origin.slices,
         origin.task,
@@ -181,7 +185,7 @@ def _tables(
         trusted = _raw(layout.home, golden)
         _require_columns(trusted, schema, golden)
         return schema, reference, _normal(layout, trusted, schema, golden)
-    return schema, *_split(reference, schema)
+    return schema, *_split(reference, schema, record.random_seed(layout, "golden set"))
 
 
 def _raw(scratch_in: Path, path: Path) -> pd.DataFrame:
@@ -219,14 +223,14 @@ def _normal(layout: Layout, raw: pd.DataFrame, schema: Schema, path: Path) -> pd
     return frame
 
 
-def _split(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _split(frame: pd.DataFrame, schema: Schema, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Hold out a share of the base data, stratified by class, as an unverified golden set."""
     size = min(MOST_GOLDEN, round(GOLDEN_SHARE * len(frame)))
     if size < max(10, len(schema.classes)):
         raise Misused(f"The base data has {len(frame)} rows; at least 50 are needed, better 1,000.")
     counts = frame[schema.label].value_counts()
     stratify = frame[schema.label] if schema.classes and counts.min() > 1 else None
-    train, golden = train_test_split(frame, test_size=size, random_state=0, stratify=stratify)
+    train, golden = train_test_split(frame, test_size=size, random_state=seed, stratify=stratify)
     return train.reset_index(drop=True), golden.reset_index(drop=True)
 
 
@@ -288,6 +292,7 @@ def params(
         "data.source": schema.source,
         "data.time": schema.time,
         "data.id": schema.id,
+        "data.label_origin": schema.label_origin,
         "data.sensitive": list(schema.sensitive),
         "data.slices": list(schema.slices),
         "data.columns": {column.name: column.kind.value for column in schema.features},
@@ -334,7 +339,15 @@ def not_applicable(schema: Schema) -> list[str]:
     kinds = {column.kind for column in schema.features}
     absent = []
     if schema.source is None:
-        absent.append("sources.*")
+        absent += ["sources.*", "echo.source*"]
+    if schema.source is None or schema.id is None or schema.time is None:
+        absent.append("corrections.foreign")
+    if schema.id is None or schema.time is None:
+        absent.append("corrections.share")
+    if schema.task is Task.REGRESSION:
+        absent.append("echo.*")  # a number is hardly ever given exactly as it was answered
+    if schema.label_origin is None:
+        absent.append("origins.*")
     if not kinds & {Kind.CATEGORICAL}:
         absent.append("novelty.unseen.*")
     if not kinds & {Kind.NUMERIC, Kind.TIMESTAMP} and schema.task is Task.CLASSIFICATION:

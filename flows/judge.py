@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sluicegate.core import (
 from sluicegate.core.canonical import sha256_file
 from sluicegate.flows import children
 from sluicegate.flows.context import Context
+from sluicegate.flows.feeds import Feed, as_proven, feed_of, read_signature
 from sluicegate.flows.measure import Measured, measure
 from sluicegate.gates import Policy, decide
 from sluicegate.stores import data, record
@@ -34,6 +35,7 @@ class Frozen:
     table: Table | None
     path: Path
     unreadable: str = ""
+    feed: Feed | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
     context.tell(f"Reading {path.name}")
     copy = scratch / f"delivery{path.suffix.lower()}"
     shutil.copyfile(path, copy)
+    feed = feed_of(context, path, read_signature(path), copy)
     normal = scratch / "normal.parquet"
     key = record.derived_key(context.layout, "pseudonym")
     form = SUFFIXES[copy.suffix]
@@ -65,10 +68,13 @@ def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
         sha256 = sha256_file(copy)
         if context.schema.sensitive:
             sha256 = hmac.new(key, sha256.encode(), hashlib.sha256).hexdigest()
-        return Frozen(origin, Artifact(path.name, sha256), None, copy, f"{path.name}: {refused}")
+        said = f"{path.name}: {refused}"
+        return Frozen(origin, Artifact(path.name, sha256), None, copy, said, feed)
+    if context.settings.sources.signed:
+        table = replace(table, frame=as_proven(table.frame, context.schema, feed))
     # With sensitive columns the delivery itself is never hashed or kept, only its normal form.
     kept = normal if context.schema.sensitive else copy
-    return Frozen(origin, Artifact(path.name, sha256_file(kept)), table, kept)
+    return Frozen(origin, Artifact(path.name, sha256_file(kept)), table, kept, feed=feed)
 
 
 def judge(context: Context, frozen: Frozen) -> Judgement:

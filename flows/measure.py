@@ -11,12 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sluicegate.checks.corrections import Corrections
 from sluicegate.checks.duplicates import Duplicates
+from sluicegate.checks.echo import Echo
 from sluicegate.checks.memory import Heard, SourceMemory
 from sluicegate.checks.missingness import Missingness
 from sluicegate.checks.novelty import Novelty
+from sluicegate.checks.origins import Origins
 from sluicegate.checks.panel import Panel, panel_of
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
+from sluicegate.checks.tiers import Tiers
 from sluicegate.checks.triggers import Triggers
 from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
 from sluicegate.core.schema import PREDICTED
@@ -24,9 +28,16 @@ from sluicegate.flows import children
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.history import earlier
+from sluicegate.flows.standing import standing
 from sluicegate.gates import Policy
-from sluicegate.stores import files, models
-from sluicegate.stores.data import MANIFEST, admitted_batches, read_admitted, read_verified
+from sluicegate.stores import files, models, record
+from sluicegate.stores.data import (
+    FEEDBACK,
+    MANIFEST,
+    admitted_batches,
+    read_admitted,
+    read_verified,
+)
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import Table
 from sluicegate.stores.settings import Checks
@@ -47,6 +58,7 @@ def intake_checks(
     )
     by_source: tuple[Check[Feedback], ...] = (
         SourceShare(),
+        Tiers(),
         SourceDisagreement(min_rows=settings.min_rows, accused=accused),
         SourceMemory(min_rows=settings.min_rows, earlier=earlier),
     )
@@ -54,6 +66,9 @@ def intake_checks(
         Missingness(min_rows=settings.min_rows),
         Novelty(min_rows=settings.min_rows),
         *(by_source if schema.source is not None else ()),
+        *((Echo(min_rows=settings.min_rows),) if schema.task is Task.CLASSIFICATION else ()),
+        *((Origins(),) if schema.label_origin is not None else ()),
+        *((Corrections(),) if schema.id is not None and schema.time is not None else ()),
         Duplicates(min_rows=settings.min_rows),
         Triggers(min_rows=settings.min_rows),
     )
@@ -121,9 +136,10 @@ def feedback(context: Context, table: Table) -> Feedback:
     golden = _verified(layout.golden, _stamp(layout.golden))
     golden_scores = scores_of(layout, schema, champion, golden)
     original = _verified(layout.reference, _stamp(layout.reference))
+    seed = record.random_seed(layout, "sample of the reference")
     anchor = Reference(
         "original",
-        original.sample(min(len(original), REFERENCE_ROWS), random_state=0),
+        original.sample(min(len(original), REFERENCE_ROWS), random_state=seed),
         predicted(schema, golden_scores, len(golden)),
     )
     return Feedback(
@@ -137,7 +153,24 @@ def feedback(context: Context, table: Table) -> Feedback:
         golden=golden,
         golden_scores=golden_scores,
         faults=table.faults,
+        standing=standing(layout, context.settings.sources, context.now()),
+        earlier=_earlier(layout, schema, table.frame),
+        key=record.derived_key(layout, "random choices of the checks"),
     )
+
+
+def _earlier(layout: Layout, schema: Schema, frame: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the admitted rows that have an id of this batch, in the order of their admission."""
+    if schema.id is None or schema.time is None or schema.id not in frame:
+        return None
+    asked = _hashes(frame[schema.id])
+    parts = []
+    for batch in admitted_batches(layout):
+        path = layout.admitted(batch) / FEEDBACK
+        if np.isin(asked, _ids(path, _stamp(path), schema.id)).any():
+            rows = read_verified(path)
+            parts.append(rows[rows[schema.id].isin(set(frame[schema.id].dropna()))])
+    return pd.concat(parts, ignore_index=True) if parts else None
 
 
 def predicted(
@@ -199,6 +232,17 @@ def ended(crashed: Sequence[str]) -> Finding:
 @lru_cache(maxsize=2)
 def _model(layout: Layout, sha256: str, schema: Schema) -> models.Model:
     return models.load(layout.models / sha256, sha256, schema)
+
+
+@lru_cache(maxsize=4096)
+def _ids(path: Path, stamp: tuple[str, int, int], column: str) -> npt.NDArray[np.uint64]:
+    """Return the hashes of a batch's ids: eight bytes a row tell whether it has to be read again."""
+    rows = read_verified(path)
+    return _hashes(rows[column]) if column in rows else np.empty(0, dtype=np.uint64)
+
+
+def _hashes(ids: "pd.Series[Any]") -> npt.NDArray[np.uint64]:
+    return pd.util.hash_array(ids.dropna().to_numpy(dtype=object))
 
 
 @lru_cache(maxsize=4)

@@ -16,12 +16,14 @@ from sluicegate.core import (
 )
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
+from sluicegate.core.standing import Tier
 from sluicegate.evidence.statement import VERDICT
 from sluicegate.flows import history
 from sluicegate.flows.ask import ask_batch
 from sluicegate.flows.context import Context
 from sluicegate.flows.judge import Frozen, Judgement, batch_of
 from sluicegate.flows.results import judged
+from sluicegate.flows.standing import accused_in, standing
 from sluicegate.gates.decide import outcome_of
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import next_number
@@ -95,7 +97,7 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
 
 
 def _admit(context: Context, admitted: pd.DataFrame, number: str) -> Path:
-    out = held_out_rows(context, number, admitted[ROW])
+    out = held_out_rows(context, number, admitted[ROW]) | on_probation(context, admitted)
     admitted = with_label_type(context, admitted.assign(**{HOLDOUT: out}))
     return _write_rows(context, context.layout.admitted(number), admitted, number)
 
@@ -110,6 +112,20 @@ def held_out_rows(context: Context, number: str, rows: "pd.Series[int]") -> "pd.
         return int.from_bytes(digest[:4], "big") < most
 
     return rows.map(drawn).astype(bool)
+
+
+def on_probation(context: Context, admitted: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows are among the first ones of a new source, which are only compared on."""
+    source, most = context.schema.source, context.settings.sources.probation_rows
+    nobody = pd.Series(False, index=admitted.index)
+    if not most or source is None or source not in admitted:
+        return nobody
+    names = admitted[source].fillna("").astype(str)
+    tiers = standing(context.layout, context.settings.sources, context.now())
+    earlier = data.admitted_rows_of_sources(context.layout)
+    place = names.groupby(names).cumcount() + names.map(earlier).fillna(0)
+    new = names.map({name: tiers.tier(name) is Tier.NEW for name in names.unique()}).astype(bool)
+    return new & (place < most)
 
 
 def with_label_type(context: Context, frame: pd.DataFrame) -> pd.DataFrame:
@@ -147,7 +163,9 @@ def _write_rows(context: Context, folder: Path, frame: pd.DataFrame, number: str
 def _write_record(context: Context, judgement: Judgement, batch: Batch, state: str) -> None:
     folder = context.layout.intake(str(batch.id))
     table = judgement.frozen.table
+    feed = judgement.frozen.feed
     verdict = replace(judgement.verdict, subject=f"batch:{batch.id}")
+    listed = judged(judgement.findings, judgement.policy, judgement.rows_of)
     files.write_json(
         folder / data.MANIFEST,
         {
@@ -159,9 +177,13 @@ def _write_record(context: Context, judgement: Judgement, batch: Batch, state: s
             "sources": data.source_counts(table.frame, context.schema) if table else {},
             "labels": data.label_counts(table.frame, context.schema) if table else {},
             "state": state,
+            "feed": feed.to_dict() if feed else None,
+            "accused": accused_in(listed),
         },
     )
-    listed = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    # With sensitive columns it would tell whether a guess at the delivery's content is right.
+    if feed and not context.schema.sensitive:
+        files.write_bytes(folder / "delivery.sig", feed.signature.encode())
     full = [
         told | {"rows": list(f.rows)} for told, f in zip(listed, judgement.findings, strict=True)
     ]
@@ -178,6 +200,7 @@ def _write_record(context: Context, judgement: Judgement, batch: Batch, state: s
             "time": context.now(),
             "findings": sha256_file(folder / "findings.json"),
             "sources": kept,
+            "manifest": sha256_file(folder / data.MANIFEST),
         },
     )
 

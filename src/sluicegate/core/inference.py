@@ -17,6 +17,7 @@ def infer_schema(
     source: str | None = None,
     time: str | None = None,
     id_column: str | None = None,
+    label_origin: str | None = None,
     sensitive: tuple[str, ...] = (),
     slices: tuple[str, ...] = (),
     task: Task | None = None,
@@ -27,13 +28,13 @@ def infer_schema(
     """
     if label not in raw:
         raise Misused(f"The base data has no column {label!r}; name the label with --label.")
-    roles = {label, source, time, id_column}
+    roles = {label, source, time, id_column, label_origin}
     taken = sorted(RESERVED & {*raw.columns, *roles})
     if taken:
         raise Misused(f"The base data has a column {taken[0]!r}, a name of our own; rename it.")
-    given = [name for name in (label, source, time, id_column) if name]
+    given = [name for name in (label, source, time, id_column, label_origin) if name]
     if len(set(given)) < len(given):
-        raise Misused("Label, source, time and id must be four different columns.")
+        raise Misused("Label, source, time, id and label origin must be different columns.")
     features = tuple(
         Column(str(name), Kind.CATEGORICAL if name in sensitive else kind_of(raw[name]))
         for name in raw.columns
@@ -51,6 +52,7 @@ def infer_schema(
         source=source,
         time=time,
         id=id_column,
+        label_origin=label_origin,
         sensitive=sensitive,
         slices=slices,
     )

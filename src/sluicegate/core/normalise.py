@@ -64,7 +64,7 @@ def _readers(schema: Schema) -> dict[str, Any]:
     readers[schema.label] = (
         numbers if schema.task is Task.REGRESSION else lambda raw: _classes(raw, schema)
     )
-    for name in (schema.source, schema.id):
+    for name in (schema.source, schema.id, schema.label_origin):
         if name:
             readers[name] = texts
     if schema.time:

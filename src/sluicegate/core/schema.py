@@ -19,6 +19,9 @@ HOLDOUT = "_holdout"
 RESERVED = frozenset({ROW, PREDICTED, HOLDOUT, "_batch", "_reason"})
 """The columns that sluicegate itself adds to a table."""
 
+ORIGINS = ("human", "outcome", "model", "synthetic")
+"""Where a label can come from: a person, what happened later, a model's answer, or made up."""
+
 
 class Kind(Enum):
     """The kinds of a feature column, and its form in a normalised frame.
@@ -59,8 +62,8 @@ class Schema:
     """The columns of the feedback.
 
     `classes` are the label's values in the model's own order (empty for regression). `source`,
-    `time` and `id` name columns of the feedback that are not features. `slices` are the feature
-    columns whose values are watched one by one.
+    `time` and `id` name columns of the feedback that are not features, and so does `label_origin`:
+    where a label comes from. `slices` are the feature columns whose values are watched one by one.
     """
 
     task: Task
@@ -70,6 +73,7 @@ class Schema:
     source: str | None = None
     time: str | None = None
     id: str | None = None
+    label_origin: str | None = None
     sensitive: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .standing import Standing
+
 if TYPE_CHECKING:  # see schema.py
     import numpy as np
     import numpy.typing as npt
@@ -36,6 +38,9 @@ class Feedback:
     its predictions, shape (rows,), for regression; None when there is no champion to ask.
     `golden` is the golden set with `golden_scores`, which the champion has never learnt from.
     `faults` names cells that could not be read as their kind: column -> row positions.
+    `standing` says which sources are trusted or known. `earlier` are the admitted rows with an id of
+    this batch, in the order of their admission (None where rows have no id). `key` is what random
+    choices are keyed with: whoever has read the code must not foretell them.
     """
 
     schema: Schema
@@ -45,6 +50,9 @@ class Feedback:
     golden: pd.DataFrame
     golden_scores: npt.NDArray[np.float64] | None
     faults: dict[str, tuple[int, ...]]
+    standing: Standing = Standing()
+    earlier: pd.DataFrame | None = None
+    key: bytes = b""
 
     @property
     def sources(self) -> pd.Series[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,14 @@ def read_admitted(layout: Layout, batches: list[str], held_out: bool | None = No
         table = read_verified(layout.admitted(batch) / FEEDBACK).assign(_batch=batch)
         tables.append(table if held_out is None else table[table[HOLDOUT] == held_out])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def admitted_rows_of_sources(layout: Layout) -> dict[str, int]:
+    """Return how many rows of each source were admitted, from the manifests."""
+    rows: Counter[str] = Counter()
+    for batch in admitted_batches(layout):
+        rows.update(files.read_json(layout.admitted(batch) / MANIFEST)["sources"])
+    return dict(rows)
 
 
 def materials(layout: Layout, batches: list[str]) -> list[Artifact]:

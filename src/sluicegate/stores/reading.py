@@ -95,6 +95,7 @@ def schema_to_dict(schema: Schema) -> dict[str, object]:
         "source": schema.source,
         "time": schema.time,
         "id": schema.id,
+        "label_origin": schema.label_origin,
         "sensitive": list(schema.sensitive),
         "slices": list(schema.slices),
     }

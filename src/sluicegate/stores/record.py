@@ -64,6 +64,11 @@ def derived_key(layout: Layout, purpose: str) -> bytes:
     return hmac.new(layout.secret.read_bytes(), purpose.encode(), hashlib.sha256).digest()
 
 
+def random_seed(layout: Layout, purpose: str) -> int:
+    """Return the seed for one `purpose`: the same in this workspace always, foretold by nobody."""
+    return int.from_bytes(derived_key(layout, purpose)[:4], "big")
+
+
 def write_statement(
     layout: Layout,
     path: Path,

@@ -29,14 +29,15 @@ class Data(_Section):
     source: str | None = None
     time: str | None = None
     id: str | None = None
+    label_origin: str | None = None
     sensitive: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     columns: dict[str, Kind]
 
     @model_validator(mode="after")
     def _columns_have_one_role(self) -> "Data":
-        roles = [name for name in (self.label, self.source, self.time, self.id) if name]
-        named = [*self.columns, *roles]
+        roles = (self.label, self.source, self.time, self.id, self.label_origin)
+        named = [*self.columns, *(name for name in roles if name)]
         for name in named:
             if named.count(name) > 1:
                 raise ValueError(f"{name} is named in two roles")
@@ -47,8 +48,10 @@ class Data(_Section):
     @model_validator(mode="after")
     def _pseudonyms_are_categories(self) -> "Data":
         for name in self.sensitive:
-            if name in (self.label, self.time):
-                raise ValueError(f"{name} is the label or the time and cannot be pseudonymised")
+            if name in (self.label, self.time, self.label_origin):
+                raise ValueError(
+                    f"{name} is the label, its origin or the time and cannot be pseudonymised"
+                )
             if self.columns.get(name, Kind.CATEGORICAL).is_number:
                 raise ValueError(f"{name} is sensitive, so its kind must be categorical")
         return self
@@ -68,6 +71,35 @@ class Checks(_Section):
     min_rows: int = Field(30, ge=2)
     max_source_share: float = Field(0.2, gt=0, le=1)
     drift: Literal["auto", "alibi", "scipy"] = "auto"
+
+
+class Shares(_Section):
+    """The most of the training table that the sources of each tier may make up together."""
+
+    trusted: float = Field(1, ge=0, le=1)
+    known: float = Field(1, ge=0, le=1)
+    new: float = Field(0.5, ge=0, le=1)
+    anonymous: float = Field(0.2, ge=0, le=1)
+
+
+class Sources(_Section):
+    """Whose name counts for how much."""
+
+    signed: bool = False
+    trusted: tuple[str, ...] = ()
+    known_after: int = Field(3, ge=1)
+    known_days: float = Field(7, ge=0, le=3650)
+    probation_rows: int = Field(0, ge=0)
+    max_share: Shares = Shares()
+
+
+class Origins(_Section):
+    """The most of the training table that labels of each origin may make up together."""
+
+    human: float = Field(1, ge=0, le=1)
+    outcome: float = Field(1, ge=0, le=1)
+    model: float = Field(0, ge=0, le=1)
+    synthetic: float = Field(0.1, ge=0, le=1)
 
 
 class Compare(_Section):
@@ -116,6 +148,8 @@ class Settings(_Section):
     seed: int
     data: Data
     reading: Reading = Reading()
+    sources: Sources = Sources()
+    origins: Origins = Origins()
     checks: Checks
     compare: Compare
     gates: dict[Literal["intake", "candidate"], dict[str, dict[str, Any]]]  # judged by parse_limits
@@ -144,6 +178,7 @@ class Settings(_Section):
             source=data.source,
             time=data.time,
             id=data.id,
+            label_origin=data.label_origin,
             sensitive=data.sensitive,
             slices=data.slices,
         )

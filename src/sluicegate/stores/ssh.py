@@ -4,6 +4,7 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from sluicegate.core import CannotDecide, Misused
 
@@ -59,10 +60,37 @@ def verify(text: str, signature: str, signer: str, allowed: str, namespace: str)
     return found.group()
 
 
-def _run(arguments: list[str], given: str = "") -> "subprocess.CompletedProcess[str]":
+def verify_file(path: Path, signature: str, allowed: str, namespace: str) -> tuple[str, str]:
+    """Return who signed the bytes of the file at `path`, and the fingerprint of the key.
+
+    Raises Misused, saying why, for a signature that does not hold or that nobody in `allowed` made.
+    """
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as folder:
+        signers, sig = Path(folder) / "allowed_signers", Path(folder) / "file.sig"
+        signers.write_text(allowed, encoding="utf-8")
+        sig.write_text(signature.strip().replace("\r\n", "\n") + "\n", encoding="utf-8")
+        named = _run(["-Y", "find-principals", "-f", str(signers), "-s", str(sig)])
+        names = sorted({line.strip() for line in named.stdout.splitlines() if line.strip()})
+        if named.returncode or not names:
+            raise Misused("it is no SSH signature by a key that is listed")
+        if len(names) > 1 or not NAME.fullmatch(names[0]):
+            raise Misused(
+                f"its key is listed for {len(names)} names or for a pattern; list it once"
+            )
+        how = ["-f", str(signers), "-I", names[0], "-n", namespace, "-s", str(sig)]
+        with path.open("rb") as file:
+            done = _run(["-Y", "verify", *how], file)
+    found = re.search(r"SHA256:[A-Za-z0-9+/]+", done.stdout)
+    if done.returncode or not found:
+        raise Misused(f"it is not {names[0]}'s signature of these bytes ({_last(done.stderr)})")
+    return names[0], found.group()
+
+
+def _run(arguments: list[str], given: str | BinaryIO = "") -> "subprocess.CompletedProcess[str]":
+    fed: dict[str, Any] = {"input": given} if isinstance(given, str) else {"stdin": given}
     try:
         return subprocess.run(
-            ["ssh-keygen", *arguments], input=given, capture_output=True, text=True, check=False
+            ["ssh-keygen", *arguments], **fed, capture_output=True, text=True, check=False
         )
     except OSError as error:
         raise CannotDecide("ssh-keygen is not installed; install OpenSSH's client.") from error

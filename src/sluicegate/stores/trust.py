@@ -1,4 +1,4 @@
-"""trust/: who may review, as committed to git: keys in allowed_signers, people in people.yaml."""
+"""trust/: who may review and which feeds may sign, as committed to git."""
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -9,6 +9,7 @@ from . import git
 from .layout import Layout
 
 SIGNERS, PEOPLE = "trust/allowed_signers", "trust/people.yaml"
+FEEDS, SPEAKS_FOR = "trust/feeds", "trust/feeds.yaml"
 
 
 class Person(BaseModel):
@@ -19,6 +20,14 @@ class Person(BaseModel):
     signers: tuple[str, ...]
     git: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+
+
+class Speaks(BaseModel):
+    """The source names, with * for any text, that a feed's signature vouches for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sources: tuple[str, ...]
 
 
 def allowed_signers(layout: Layout) -> str:
@@ -55,6 +64,25 @@ def person_of(layout: Layout, signer: str) -> tuple[str, Person] | None:
     """Return the person whose signer name this is."""
     found = (each for each in people(layout).items() if signer in each[1].signers)
     return next(found, None)
+
+
+def feeds(layout: Layout) -> str | None:
+    """Return the committed keys of the feeds, in the form of allowed_signers; None without any."""
+    text = _committed(layout, FEEDS)
+    return f"{text}\n" if text and text.strip() else None
+
+
+def sources_of_feed(layout: Layout, feed: str) -> tuple[str, ...]:
+    """Return the patterns of the source names that `feed` may speak for; none that is not listed."""
+    text = _committed(layout, SPEAKS_FOR)
+    try:
+        read = TypeAdapter(dict[str, Speaks]).validate_python(yaml.safe_load(text or "") or {})
+    except (yaml.YAMLError, ValidationError) as error:
+        raise Misused(
+            f"{SPEAKS_FOR} cannot be read ({str(error).splitlines()[0]}); write the name of each "
+            "feed with its `sources:` list."
+        ) from error
+    return read[feed].sources if feed in read else ()
 
 
 def _committed(layout: Layout, path: str) -> str | None:

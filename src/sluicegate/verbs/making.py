@@ -27,6 +27,7 @@ def _add_init(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--source", metavar="COL", help="who contributed a row of feedback")
     verb.add_argument("--time", metavar="COL", help="when a row was given")
     verb.add_argument("--id", metavar="COL", help="what identifies a row")
+    verb.add_argument("--label-origin", metavar="COL", help="where a label comes from")
     verb.add_argument("--golden", metavar="FILE", help="trusted labelled examples")
     verb.add_argument("--model", metavar="NAME", help="its name in MLflow (default: DIR's)")
     verb.add_argument(
@@ -64,6 +65,7 @@ def init(options: argparse.Namespace) -> Answer:
         "source": source,
         "time": options.time,
         "id": options.id,
+        "label_origin": options.label_origin,
         "golden": options.golden,
         "model": options.model,
         "sensitive": tuple(options.sensitive),
