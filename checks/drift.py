@@ -11,12 +11,14 @@ from sluicegate.checks.summaries import (
     Numbers,
     Summary,
     View,
+    Vocabulary,
     champion_answers,
     summarise,
     too_few_rows,
     views,
 )
 from sluicegate.checks.two_sample import (
+    NOTHING_TO_COMPARE,
     Comparison,
     Method,
     Table,
@@ -43,7 +45,9 @@ class Drift:
     0 to 1: Kolmogorov-Smirnov for numbers, total variation for categories. Its confidence is
     1 - alpha over all columns and references together (Bonferroni). `drift.p.<reference>.<column>`
     is -log10 of the raw p-value, at most 45. Columns are `feature.<name>` (of a text
-    `feature.<name>.characters` and `.words`), `label` and `prediction`.
+    `feature.<name>.characters`, `.words` and `.vocabulary`), `label` and
+    `prediction`. The distance of two vocabularies is the largest change of the share of texts that
+    hold a word.
 
     Missing values are left out here and measured by Missingness. A column with fewer than
     `min_rows` values is not measured, unless it is about as sparse on the other side; one without
@@ -129,7 +133,7 @@ class Moved:
 def compare(old: Summary, new: Summary, method: Method, alpha: float) -> Moved:
     """Compare two summaries of the same column.
 
-    Raises TypeError when one holds numbers and the other categories.
+    Raises TypeError when they are of different kinds.
     """
     sizes = (old.size, new.size)
     if isinstance(old, Numbers) and isinstance(new, Numbers):
@@ -142,7 +146,38 @@ def compare(old: Summary, new: Summary, method: Method, alpha: float) -> Moved:
         at_least = categories_at_least(distance, len(names), sizes, alpha)
         test = chi_square(table, method)
         return Moved("total variation", distance, at_least, test, _moved_most(names, table))
-    raise TypeError("Numbers cannot be compared with categories.")
+    if isinstance(old, Vocabulary) and isinstance(new, Vocabulary):
+        return _words_moved(old, new, method, alpha)
+    raise TypeError("Summaries of different kinds cannot be compared.")
+
+
+def _words_moved(old: Vocabulary, new: Vocabulary, method: Method, alpha: float) -> Moved:
+    """Compare the share of texts that hold a word, over all words that are common on a side."""
+    words = _common(old, new)
+    if not words:
+        return Moved("share of texts", 0.0, 0.0, NOTHING_TO_COMPARE)
+    sides = [(side.counts, max(1, side.size)) for side in (old, new)]
+    shares = {word: [counts[word] / size for counts, size in sides] for word in words}
+    most = max(words, key=lambda word: abs(shares[word][1] - shares[word][0]))
+    held = [(counts[most], size) for counts, size in sides]
+    # Corrected for the words it was chosen among (Bonferroni).
+    at_least = share_moved_by(*held[1], *held[0], alpha / len(words))
+    test = chi_square(np.array([[part, whole - part] for part, whole in held]), method)
+    corrected = Comparison(test.statistic, min(1.0, test.p * len(words)))
+    before, now = shares[most]
+    said = f"; most of all {most[:40]!r}, from {before:.1%} to {now:.1%} of the texts"
+    return Moved("share of texts", abs(now - before), at_least, corrected, said)
+
+
+def _common(old: Categories | Vocabulary, new: Categories | Vocabulary) -> list[str]:
+    """Return the at most MOST_CELLS commonest names that are not rare on both sides."""
+    sides = [(side.counts, max(1, side.size)) for side in (old, new)]
+    common = {
+        name: max(counts[name] / size for counts, size in sides)
+        for name in old.counts | new.counts
+        if max(old.counts[name], new.counts[name]) >= FEWEST_IN_CELL
+    }
+    return sorted(nsmallest(MOST_CELLS, common, key=lambda name: (-common[name], name)))
 
 
 def cells(old: Categories, new: Categories) -> tuple[list[str | None], Table]:
@@ -157,15 +192,9 @@ def cells(old: Categories, new: Categories) -> tuple[list[str | None], Table]:
     >>> cells(Categories(one, 100), Categories(two, 100))
     (['a', 'b', None], array([[60, 39,  1], [20, 77,  3]]))
     """
-    sides = [(side.counts, max(1, side.size)) for side in (old, new)]
-    common = {
-        name: max(counts[name] / size for counts, size in sides)
-        for name in old.counts | new.counts
-        if max(old.counts[name], new.counts[name]) >= FEWEST_IN_CELL
-    }
-    kept = sorted(nsmallest(MOST_CELLS, common, key=lambda name: (-common[name], name)))
+    kept = _common(old, new)
     names: list[str | None] = [*kept]
-    table = [[counts[name] for name in kept] for counts, _ in sides]
+    table = [[side.counts[name] for name in kept] for side in (old, new)]
     others = [side.size - sum(row) for side, row in zip((old, new), table, strict=True)]
     if any(others) or not kept:
         names.append(None)

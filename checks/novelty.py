@@ -1,6 +1,7 @@
 """Novelty: values that the original reference has never shown."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from sluicegate.checks.summaries import categories, too_few_rows
 from sluicegate.checks.two_sample import share_exceeds_by
+from sluicegate.checks.words import words_of
 from sluicegate.core import Feedback, Finding, Kind, Schema, Task
 from sluicegate.core.schema import label_text
 
@@ -29,9 +31,9 @@ class Watched:
 class Known:
     """What the reference lets expect of a column: `expected` of its `size` values would be new.
 
-    Of categories, as many as it holds once: the Good-Turing estimate (Good 1953). Of numbers, its
-    extremes: a fresh value of the same distribution is beyond one with a chance of at most
-    1/(size + 1) (Wilks 1941).
+    Of categories, as many as it holds once: the Good-Turing estimate (Good 1953). Of texts, as many
+    as are mostly of words that no other text holds. Of numbers, its extremes: a fresh value of the
+    same distribution is beyond one with a chance of at most 1/(size + 1) (Wilks 1941).
     """
 
     rows: int
@@ -64,7 +66,8 @@ class Novelty:
     `novelty.unseen.<column>` and `novelty.range.<column>` are by how much that share exceeds what
     the original reference lets expect (see Known), at least, 0 to 1, at a confidence of 1 - alpha
     over all columns (Newcombe 1998). The rows are those with a new value. A time is new only before
-    the first known one; texts, booleans and a label of classes are left to other checks.
+    the first known one, a text if half of its words are or more; booleans and a label of classes are
+    left to other checks.
 
     >>> from sluicegate.core import Column, Reference
     >>> schema = Schema(Task.CLASSIFICATION, "y", (Column("state", Kind.CATEGORICAL),), ("a", "b"))
@@ -111,8 +114,8 @@ class Novelty:
             return Finding(self.name, metric, None, detail=detail)
         value = share_exceeds_by(len(seen.new), seen.size, known.expected, known.size, alpha)
         detail = (
-            f"{len(seen.new)} of {seen.size} values of `{column.column}` are new to the original "
-            f"reference{'' if column.secret else _named(seen.names)}."
+            f"{len(seen.new)} of {seen.size} values of `{column.column}` are {_how(column)} to the "
+            f"original reference{'' if column.secret else _named(seen.names)}."
         )
         return Finding(self.name, metric, value, seen.new, detail=detail if value > 0 else "")
 
@@ -121,7 +124,7 @@ def watched(schema: Schema) -> Iterator[Watched]:
     """Yield the columns whose new values are counted."""
     for feature in schema.features:
         name, secret = feature.name, feature.name in schema.sensitive
-        if feature.kind is Kind.CATEGORICAL:
+        if feature.kind in (Kind.CATEGORICAL, Kind.TEXT):
             yield Watched(f"unseen.feature.{name}", name, feature.kind, secret)
         elif feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
             yield Watched(f"range.feature.{name}", name, feature.kind, secret)
@@ -157,6 +160,8 @@ def _known(values: "pd.Series[Any]", kind: Kind) -> Known:
         counts = categories(values).counts
         once = sum(count == 1 for count in counts.values())
         return Known(len(values), counts.total(), once, frozenset(counts))
+    if kind is Kind.TEXT:
+        return _known_texts(values)
     found = pd.to_numeric(values, errors="coerce").dropna()
     if found.empty:
         return Known(len(values), 0, 0)
@@ -168,6 +173,8 @@ def _known(values: "pd.Series[Any]", kind: Kind) -> Known:
 def _seen(values: "pd.Series[Any]", kind: Kind, known: Known) -> Seen:
     if kind is Kind.CATEGORICAL:
         return _seen_categories(values, known)
+    if kind is Kind.TEXT:
+        return _seen_texts(values, known)
     found = pd.to_numeric(values, errors="coerce").dropna()
     beyond = found[(found < known.low) | (found > known.high)]
     return Seen(len(values), len(found), tuple(map(int, beyond.index)))
@@ -179,6 +186,27 @@ def _seen_categories(values: "pd.Series[Any]", known: Known) -> Seen:
     new = {value: text for value, text in new.items() if text not in known.names}
     rows = tuple(map(int, found.index[found.isin(list(new))]))
     return Seen(len(values), len(found), rows, frozenset(new.values()))
+
+
+def _known_texts(values: "pd.Series[Any]") -> Known:
+    texts = [set(words_of(text)) for text in values.dropna()]
+    held = Counter(word for words in texts for word in words)
+    once = sum(_mostly(words, lambda word: held[word] == 1) for words in texts)
+    return Known(len(values), len(texts), once, frozenset(held))
+
+
+def _seen_texts(values: "pd.Series[Any]", known: Known) -> Seen:
+    found = values.dropna()
+    new = [_mostly(set(words_of(text)), lambda word: word not in known.names) for text in found]
+    return Seen(len(values), len(found), tuple(map(int, found.index[new])))
+
+
+def _mostly(words: set[str], new: Callable[[str], bool]) -> bool:
+    return 2 * sum(map(new, words)) >= max(1, len(words))
+
+
+def _how(column: Watched) -> str:
+    return "mostly words new" if column.kind is Kind.TEXT else "new"
 
 
 def _named(names: frozenset[str]) -> str:

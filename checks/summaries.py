@@ -1,9 +1,10 @@
 """Summaries of a frame's columns, small enough to keep and mergeable across partitions.
 
 A check that compares distributions needs of a partition only this: the sorted numbers of a numeric
-column, the counts of a categorical one. `merge` of two partitions' summaries is the summary of both
-together, so a batch may be streamed or read on several machines. Counts are compact; numbers are
-kept exactly (8 bytes a value), for an exact Kolmogorov-Smirnov distance needs all of them.
+column, the counts of a categorical one, the number of texts that hold each word. `merge` of two
+partitions' summaries is the summary of both together, so a batch may be streamed or read on several
+machines. Counts are compact; numbers are kept exactly (8 bytes a value), for an exact
+Kolmogorov-Smirnov distance needs all of them.
 """
 
 from collections import Counter
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sluicegate.checks.words import words_of
 from sluicegate.core import Column, Feedback, Kind, Schema, Task
 from sluicegate.core.schema import PREDICTED, label_text
 
@@ -56,7 +58,21 @@ class Categories:
         return Categories(self.counts + other.counts, self.rows + other.rows)
 
 
-Summary = Numbers | Categories
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """How many texts hold each word, the number of texts, and the number of rows."""
+
+    counts: Counter[str]
+    size: int
+    rows: int
+
+    def merge(self, other: "Vocabulary") -> "Vocabulary":
+        """Return the summary of both partitions together."""
+        counts = self.counts + other.counts
+        return Vocabulary(counts, self.size + other.size, self.rows + other.rows)
+
+
+Summary = Numbers | Categories | Vocabulary
 
 
 @dataclass(frozen=True)
@@ -98,8 +114,9 @@ def categories(values: "pd.Series[Any]") -> Categories:
 def views(schema: Schema) -> tuple[View, ...]:
     """Return everything that is compared: the features, the label, the champion's predictions.
 
-    A text is compared by its length in characters and in words. A time is compared by its time of
-    day (UTC): the calendar only moves forward, and every batch would differ from its reference.
+    A text is compared by its length in characters and in words, and by the words it holds. A time is
+    compared by its time of day (UTC): the calendar only moves forward, and every batch would differ
+    from its reference.
     """
     secret = schema.label in schema.sensitive
     read = categories if schema.task is Task.CLASSIFICATION else numbers
@@ -152,6 +169,8 @@ def _merge(first: Summary | None, second: Summary | None) -> Summary | None:
         return first.merge(second)
     if isinstance(first, Categories) and isinstance(second, Categories):
         return first.merge(second)
+    if isinstance(first, Vocabulary) and isinstance(second, Vocabulary):
+        return first.merge(second)
     return None
 
 
@@ -163,6 +182,7 @@ def _feature_views(schema: Schema, column: Column) -> Iterator[View]:
             length = f"the length of {title} in"
             yield View(f"{metric}.characters", f"{length} characters", name, _characters, secret)
             yield View(f"{metric}.words", f"{length} words", name, _words, secret)
+            yield View(f"{metric}.vocabulary", f"the words of {title}", name, vocabulary, secret)
         case Kind.TIMESTAMP:
             yield View(metric, f"the time of day of {title}", name, _time_of_day, secret)
         case Kind.NUMERIC:
@@ -177,6 +197,17 @@ def _characters(values: "pd.Series[Any]") -> Numbers:
 
 def _words(values: "pd.Series[Any]") -> Numbers:
     return numbers(values.map(lambda text: len(str(text).split()), na_action="ignore"))
+
+
+def vocabulary(values: "pd.Series[Any]") -> Vocabulary:
+    """Count the texts that hold each word.
+
+    >>> vocabulary(pd.Series(["call me, call", None, "Call!"])).counts["call"]
+    2
+    """
+    texts = values.dropna()
+    counts = Counter(word for text in texts for word in set(words_of(text)))
+    return Vocabulary(counts, len(texts), len(values))
 
 
 def _time_of_day(values: "pd.Series[Any]") -> Numbers:

@@ -348,7 +348,7 @@ def not_applicable(schema: Schema) -> list[str]:
         absent.append("echo.*")  # a number is hardly ever given exactly as it was answered
     if schema.label_origin is None:
         absent.append("origins.*")
-    if not kinds & {Kind.CATEGORICAL}:
+    if not kinds & {Kind.CATEGORICAL, Kind.TEXT}:
         absent.append("novelty.unseen.*")
     if not kinds & {Kind.NUMERIC, Kind.TIMESTAMP} and schema.task is Task.CLASSIFICATION:
         absent.append("novelty.range.*")

@@ -125,7 +125,7 @@ def test_what_an_attack_sends_has_the_normal_form(attack: Attack, schema: Schema
     [
         ("sybils", replace(CLASSES, source=None), "no sources"),
         ("outliers", CATEGORIES, "numbers"),
-        ("near copies", TEXTS, "numbers"),
+        ("near copies", CATEGORIES, "numbers or text"),
         ("gradient", TEXTS, "numbers"),
         ("dictionary", CATEGORIES, "numbers or text"),
         ("slice", TEXTS, "slice"),

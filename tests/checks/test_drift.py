@@ -86,6 +86,7 @@ COLUMNS = [
     "feature.seen",
     "feature.note.characters",
     "feature.note.words",
+    "feature.note.vocabulary",
     "label",
     "prediction",
 ]

@@ -53,12 +53,13 @@ def found(frame, **more):
 
 
 def test_the_watched_columns():
-    """Categories, numbers, times and a numeric label are watched; texts and booleans are not."""
+    """Categories, numbers, times, texts and a numeric label are watched; booleans are not."""
     assert list(found(draw(300))) == [
         "unseen.feature.state",
         "unseen.feature.town",
         "range.feature.age",
         "range.feature.seen",
+        "unseen.feature.note",
         "range.label",
     ]
 

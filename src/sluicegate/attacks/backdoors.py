@@ -48,7 +48,7 @@ def trigger(stage: Stage) -> dict[str, Any]:
     In a text they are two words at its end. What is returned is for `DataFrame.assign`.
     """
     schema, reference = stage.schema, stage.reference
-    texts = [c.name for c in schema.features if c.kind is Kind.TEXT]
+    texts = stage.texts()
     names = stage.numbers() or [
         c.name for c in schema.features if c.kind in (Kind.CATEGORICAL, Kind.BOOLEAN)
     ]

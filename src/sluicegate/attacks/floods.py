@@ -31,8 +31,8 @@ class Flood:
 class Copies:
     """Eight rows with a wrong label, sent again and again under known names.
 
-    `jitter` shifts each number of a copy by that many of the reference's standard deviations, so
-    that no two are equal.
+    `jitter` shifts each number of a copy by that many of the reference's standard deviations, and
+    garbles two letters of each text, so that hardly two are equal.
     """
 
     name: str = "copies"
@@ -53,6 +53,8 @@ class Copies:
         for name in stage.numbers() if self.jitter else ():
             step = self.jitter * float(stage.reference[name].std())
             copied[name] += stage.rng.normal(0, step, len(copied))
+        for name in stage.texts() if self.jitter else ():
+            copied[name] = [_garbled(str(text), stage.rng) for text in copied[name].fillna("")]
         frame.loc[rows, told] = copied[told]
         return Poisoned(frame, rows, Aim(everywhere))
 
@@ -62,3 +64,10 @@ class Copies:
         codes = stage.schema.label_codes(stage.window[stage.schema.label])
         agreed = stage.predicted(stage.window) == codes
         return agreed if agreed.sum() >= self.originals else everywhere(stage.window)
+
+
+def _garbled(text: str, rng: np.random.Generator) -> str:
+    signs = list(text)
+    for place in rng.integers(len(signs), size=2) if signs else ():
+        signs[place] = chr(ord("a") + int(rng.integers(26)))
+    return "".join(signs) + "." * int(rng.integers(3))

@@ -12,14 +12,15 @@ BY_NAME = (Sybils, SpreadFlips, SlowFlips, Flood)
 
 def why_not(attack: Attack, stage: Stage) -> str | None:
     """Return why `attack` cannot be played on `stage`, None where it can."""
-    schema, numbers = stage.schema, stage.numbers()
+    schema, numbers, texts = stage.schema, stage.numbers(), stage.texts()
     kinds = {column.kind for column in schema.features}
     if isinstance(attack, BY_NAME) and schema.source is None:
         return "the feedback names no sources"
     jittered = isinstance(attack, Copies) and attack.jitter > 0
-    if (jittered or isinstance(attack, OutOfDistribution | GradientPoints)) and not numbers:
+    if isinstance(attack, GradientPoints) and not numbers:
         return "no feature holds numbers"
-    if isinstance(attack, Dictionary) and not numbers and Kind.TEXT not in kinds:
+    free = isinstance(attack, OutOfDistribution | Dictionary)
+    if (jittered or free) and not numbers and not texts:
         return "no feature holds numbers or text"
     carries = {Kind.CATEGORICAL, Kind.BOOLEAN, Kind.TEXT}
     if isinstance(attack, Backdoor) and not numbers and not kinds & carries:

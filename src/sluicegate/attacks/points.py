@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.attacks.stage import Aim, Floats, Ints, Poisoned, Stage, everywhere
-from sluicegate.core import Kind, Task
+from sluicegate.core import Task
 
 POISONING = "AML.T0020"
 CRAFTING = "AML.T0043"  # Craft Adversarial Data
@@ -16,7 +16,7 @@ CRAFTING = "AML.T0043"  # Craft Adversarial Data
 
 @dataclass(frozen=True)
 class OutOfDistribution:
-    """Rows from nowhere: numbers several spreads outside, values at random, labels at random."""
+    """Rows from nowhere: numbers several spreads outside, words nobody says, labels at random."""
 
     name: str = "outliers"
     atlas: str = POISONING
@@ -32,6 +32,8 @@ class OutOfDistribution:
             noise = stage.rng.normal(0, 0.5, len(rows))
             values = stage.reference[name]
             frame.loc[rows, name] = float(values.mean()) + (away + noise) * float(values.std())
+        for name in stage.texts():
+            frame.loc[rows, name] = [_gibberish(stage.rng) for _ in rows]
         if schema.task is Task.REGRESSION:
             frame.loc[rows, schema.label] = stage.wrong(frame.loc[rows, schema.label])
         else:
@@ -91,7 +93,7 @@ class Dictionary:
             hit = rows[stage.rng.random(len(rows)) < self.filled]
             high = stage.reference[name].quantile(stage.rng.uniform(0.75, 0.95, len(hit)))
             frame.loc[hit, name] = high.to_numpy()
-        for column in (c.name for c in schema.features if c.kind is Kind.TEXT):
+        for column in stage.texts():
             said = stage.reference[column].dropna().astype(str).to_numpy()
             drawn = stage.rng.choice(said, (len(rows), 5))
             frame.loc[rows, column] = [" ".join(texts) for texts in drawn]
@@ -112,6 +114,11 @@ def _codes(stage: Stage, frame: pd.DataFrame) -> Ints:
         middle = float(stage.reference[stage.schema.label].median())
         return np.asarray(labels > middle, dtype=np.int64)
     return np.maximum(stage.schema.label_codes(labels), 0)
+
+
+def _gibberish(rng: np.random.Generator) -> str:
+    letters = rng.integers(ord("a"), ord("z") + 1, size=(8, 6))
+    return " ".join("".join(map(chr, word)) for word in letters)
 
 
 def _surrogate(stage: Stage, names: list[str]) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sluicegate.core import Schema, Task
+from sluicegate.core import Kind, Schema, Task
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -59,6 +59,10 @@ class Stage:
         """Return the features that hold numbers of more than two values."""
         names = [c.name for c in self.schema.features if c.kind.is_number]
         return [name for name in names if self.reference[name].nunique() > 2]
+
+    def texts(self) -> list[str]:
+        """Return the features that hold texts."""
+        return [c.name for c in self.schema.features if c.kind is Kind.TEXT]
 
     def predicted(self, frame: pd.DataFrame) -> Ints:
         """Return the champion's class codes."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import yaml
 
-from sluicegate.core import CannotDecide, Schema, Tampered, Task
+from sluicegate.core import CannotDecide, Kind, Schema, Tampered, Task
 from sluicegate.core.canonical import sha256_bytes, sha256_file, sha256_json
 
 DATA_SUFFIXES = frozenset({".skops", ".json", ".yaml", ".yml", ".txt", ".md"})
@@ -38,11 +38,13 @@ class Model:
         """Return class probabilities, shape (rows, classes), or predictions, shape (rows,).
 
         Classes that the model has never seen have probability 0. An empty frame gives an empty array.
+        A missing text is asked as an empty one: no vectoriser takes a gap.
         """
         classification = self.schema.task is Task.CLASSIFICATION
         if frame.empty:
             return np.empty((0, len(self.schema.classes)) if classification else (0,))
-        features = frame[self.schema.feature_names]
+        gaps = {c.name: "" for c in self.schema.features if c.kind is Kind.TEXT}
+        features = frame[self.schema.feature_names].fillna(gaps)
         if not classification:
             return np.asarray(self.estimator.predict(features), dtype=float)
         answers = np.asarray(self.estimator.predict_proba(features), dtype=float)
