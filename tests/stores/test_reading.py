@@ -9,7 +9,8 @@ import pytest
 
 from sluicegate.core import Column, Kind, Misused, Schema, Task
 from sluicegate.stores.reading import Unreadable, read_table, require_file, schema_to_dict
-from sluicegate.stores.reading_child import Refused, carry_out, schema_from_dict
+from sluicegate.stores.reading_child import carry_out, schema_from_dict
+from sluicegate.stores.reading_forms import Refused
 from sluicegate.stores.settings import Reading
 
 SCHEMA = Schema(

@@ -55,6 +55,11 @@ def pseudonymise(frame: pd.DataFrame, columns: tuple[str, ...], key: bytes) -> p
     return frame.assign(**replaced)
 
 
+def named_columns(schema: Schema) -> tuple[str, ...]:
+    """Return the columns of a delivery that are kept."""
+    return tuple(_readers(schema))
+
+
 def _pseudonym(value: Any, key: bytes) -> str:
     return hmac.new(key, label_text(value).encode(), hashlib.sha256).hexdigest()[:16]
 
@@ -95,17 +100,26 @@ def booleans(raw: "pd.Series[Any]") -> Cells:
 
 def times(raw: "pd.Series[Any]") -> Cells:
     """Read ISO 8601 text, datetimes, or numbers of seconds since the epoch, as UTC."""
-    if pd.api.types.is_numeric_dtype(raw):
-        known = raw.astype("float64")
-        known = known.where(known.abs() < FARTHEST_SECONDS)
-        values = pd.to_datetime(known, unit="s", utc=True, errors="coerce")
-    elif pd.api.types.is_datetime64_any_dtype(raw):
+    if pd.api.types.is_datetime64_any_dtype(raw):
         values = pd.to_datetime(raw, utc=True)
+    elif pd.api.types.is_numeric_dtype(raw):
+        values = _since_epoch(raw)
     else:
         text = raw if raw.dtype == object else raw.map(str, na_action="ignore").astype(object)
-        values = pd.to_datetime(text, utc=True, errors="coerce", format="ISO8601")
+        counted = text.map(lambda value: isinstance(value, int | float) and value is not True)
+        said = pd.to_datetime(text.mask(counted), utc=True, errors="coerce", format="ISO8601")
+        values = said.astype("datetime64[us, UTC]")
+        if counted.any():
+            values = values.where(~counted, _since_epoch(text.where(counted)))
     values = values.astype("datetime64[us, UTC]")
     return values, raw.notna() & values.isna()
+
+
+def _since_epoch(raw: "pd.Series[Any]") -> "pd.Series[Any]":
+    known = pd.to_numeric(raw, errors="coerce").astype("float64")
+    known = known.where(known.abs() < FARTHEST_SECONDS)
+    values = pd.to_datetime(known, unit="s", utc=True, errors="coerce")
+    return values.astype("datetime64[us, UTC]")
 
 
 def seconds(raw: "pd.Series[Any]") -> Cells:
@@ -118,12 +132,21 @@ def seconds(raw: "pd.Series[Any]") -> Cells:
 def texts(raw: "pd.Series[Any]") -> Cells:
     """Read values as text without surrounding spaces; 3.0 and 3 are the same category.
 
-    Blank text is missing, as it is in a CSV file: a source of spaces is nobody's name.
+    Blank text is missing, as it is in a CSV file: a source of spaces is nobody's name. A text with a
+    NUL is a fault: it looks like another one.
     """
-    values = raw.map(lambda value: label_text(value).strip(), na_action="ignore").astype(object)
-    bad = raw.map(lambda value: isinstance(value, bytes | list | dict), na_action="ignore")
-    bad = (bad == True).astype(bool)  # noqa: E712 - a missing value is no fault
-    return values.where(values.notna() & ~bad & (values != ""), None), bad
+    if pd.api.types.infer_dtype(raw, skipna=True) == "string" and "\0" not in "".join(raw.dropna()):
+        codes, words = pd.factorize(raw)  # takes "c17" and "c17\0" for one
+        text = np.array([*(word.strip() for word in words), None], dtype=object)
+        values, bad = pd.Series(text[codes], raw.index), pd.Series(False, raw.index)
+    else:
+        values = raw.map(lambda value: label_text(value).strip(), na_action="ignore").astype(object)
+        bad = raw.map(_is_no_text, na_action="ignore") == True  # noqa: E712 - a gap is no fault
+    return values.where(values.notna() & ~bad & (values != ""), None), bad.astype(bool)
+
+
+def _is_no_text(value: Any) -> bool:
+    return isinstance(value, bytes | list | dict | np.ndarray) or "\0" in str(value)
 
 
 def _classes(raw: "pd.Series[Any]", schema: Schema) -> Cells:

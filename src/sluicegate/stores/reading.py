@@ -6,6 +6,7 @@ keys: the child has a scrubbed environment, limits on memory and time, and hands
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -28,6 +29,17 @@ SUFFIXES = {
     ".ndjson": "jsonl",
 }
 
+
+_BROKE = "The file breaks the parser that reads it; write it again with another tool."
+# What a file can make its parser die of. SIGKILL is not among them: that is the machine, or a person.
+DIED_OF: dict[int, str] = {
+    signal.SIGXCPU: "The file takes more than reading.max_seconds ({most}) to read; split it.",
+    signal.SIGSEGV: _BROKE,
+    signal.SIGBUS: _BROKE,
+    signal.SIGABRT: _BROKE,
+}
+# A thread of a numerical library reserves memory that the budget would count.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # pathlib leaves one slash of two
 
@@ -110,15 +122,17 @@ def _read_in_child(
         input=json.dumps(order),
         capture_output=True,
         text=True,
-        env=scrubbed(),
+        env=scrubbed() | ONE_THREAD,
         check=False,
     )
+    if -done.returncode in DIED_OF:
+        raise Unreadable(DIED_OF[-done.returncode].format(most=budget.max_seconds))
     try:
         told: dict[str, Any] = json.loads(done.stdout)
     except ValueError as error:
         raise CannotDecide(
-            f"Reading {path.name} ended with code {done.returncode}; "
-            "it may need more memory than reading allows, so split the file."
+            f"Reading {path.name} ended with code {done.returncode}; try again, and split the file "
+            "if the machine ran out of memory."
         ) from error
     if "unreadable" in told:
         raise Unreadable(told["unreadable"])

@@ -1,67 +1,78 @@
 """The child process that parses a delivered file: an order on stdin, an answer on stdout."""
 
-import csv
 import errno
 import json
 import resource
 import sys
-from collections import Counter
+from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from sluicegate.core import Column, Kind, Schema, Task
-from sluicegate.core.normalise import normalise, pseudonymise
+from sluicegate.core.normalise import named_columns, normalise, pseudonymise
 from sluicegate.core.schema import ROW, label_text
-
-MEMORY_BYTES = 8 << 30
-CPU_SECONDS = 600
-MOST_DIGITS = 300  # longer numbers do not fit float64
-MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
-
-
-class Refused(Exception):
-    """The file is not a table that may be read; the message is for the user."""
+from sluicegate.stores.reading_forms import FORMS, Asked, Refused, first_line, too_large
 
 
 def main() -> None:
     """Carry out the order on stdin and answer on stdout."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    order = json.load(sys.stdin)
+    limit(order["budget"])
     try:
-        answer = carry_out(json.load(sys.stdin))
+        answer = carry_out(order)
     except Refused as refused:
         answer = {"unreadable": str(refused)}
     except MemoryError:
-        answer = {"unreadable": "The file needs more memory than reading allows; split it."}
+        answer = {"unreadable": too_large(order["budget"])}
     except OSError as error:  # a full disk says nothing about the file
         answer = {"failed": error.errno or errno.EIO, "said": error.strerror or str(error)}
     json.dump(answer, sys.stdout)
 
 
+def limit(budget: dict[str, int]) -> None:
+    """Hold this process to its budget: memory beyond what the libraries took, and CPU seconds."""
+    pa.set_memory_pool(pa.system_memory_pool())  # the others reserve addresses by the gigabyte
+    pa.set_cpu_count(1)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + budget["max_memory"]
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (budget["max_seconds"], budget["max_seconds"] + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold the delivery
+
+
 def carry_out(order: dict[str, Any]) -> dict[str, Any]:
     """Read, normalise and write the table that `order` names; return its faults."""
     path, budget = Path(order["path"]), order["budget"]
-    if path.stat().st_size > budget["max_bytes"]:
+    size = path.stat().st_size
+    if size > budget["max_bytes"]:
         raise Refused(
             f"The file is larger than reading.max_bytes ({budget['max_bytes']}); split it."
         )
-    if path.stat().st_size == 0:
+    if size == 0:
         raise Refused("The file is empty; send it again.")
-    budget = budget | {"labels": _labels(order)}
-    raw = READERS[order["form"]](path, budget)
-    faults: dict[str, tuple[int, ...]] = {}
-    if "schema" in order:
-        schema = schema_from_dict(order["schema"])
-        raw, faults = normalise(raw, schema)
-        raw = pseudonymise(raw, schema.sensitive, bytes.fromhex(order["key"]))
-        raw.insert(0, ROW, range(len(raw)))
-    try:
-        raw.to_parquet(order["out"], index=False)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise Refused(f"The file has a column of mixed types: {_first_line(error)}") from error
-    return {"faults": faults}
+    schema = schema_from_dict(order["schema"]) if "schema" in order else None
+    asked = _asked(budget, schema)
+    faults = defaultdict[str, list[int]](list)
+    parts: list[pd.DataFrame] = []
+    rows = held = 0
+    with closing(FORMS[order["form"]](path, asked)) as read:
+        for raw in read:
+            part = raw
+            if schema is not None:
+                part, bad = normalise(raw, schema)
+                part = pseudonymise(part, schema.sensitive, bytes.fromhex(order["key"]))
+                for name, where in bad.items():
+                    faults[name] += [rows + row for row in where]
+            rows, held = rows + len(part), held + int(part.memory_usage(deep=True).sum())
+            asked.require_rows(rows)
+            asked.require_memory(held)
+            parts.append(part)
+    _write(parts, order["out"], numbered=schema is not None)
+    return {"faults": {name: tuple(where) for name, where in faults.items()}}
 
 
 def schema_from_dict(data: dict[str, Any]) -> Schema:
@@ -71,109 +82,27 @@ def schema_from_dict(data: dict[str, Any]) -> Schema:
     return Schema(**(data | plural | {"features": features, "task": Task(data["task"])}))
 
 
-def read_parquet(path: Path, budget: dict[str, Any]) -> pd.DataFrame:
-    """Read parquet, its size judged by the footer before any page is unfolded."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _asked(budget: dict[str, int], schema: Schema | None) -> Asked:
+    if schema is None:
+        return Asked(budget, None, {})
+    kept = {schema.label: [label_text(value) for value in schema.classes]}
+    return Asked(budget, named_columns(schema), kept)
 
+
+def _write(parts: list[pd.DataFrame], out: str, numbered: bool) -> None:
+    whole = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    parts.clear()
+    if numbered:
+        whole.insert(0, ROW, range(len(whole)))
+    else:
+        whole = whole.infer_objects()
     try:
-        file = pq.ParquetFile(path)
-        _require_shape(file.metadata.num_rows, file.schema_arrow.names, budget)
-        frame: pd.DataFrame = file.read().to_pandas()
-        return frame
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-        raise Refused(f"The file is not parquet that can be read: {_first_line(error)}") from error
+        whole.to_parquet(out, index=False)
+    except MemoryError:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:
+        raise Refused(f"The file has a column of mixed types: {first_line(error)}") from error
 
-
-def read_csv(path: Path, budget: dict[str, Any]) -> pd.DataFrame:
-    """Read UTF-8 CSV as text; the schema says what is a number."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), [])
-        _require_shape(0, header, budget)
-        frame = pd.read_csv(
-            path,
-            dtype=str,
-            encoding="utf-8-sig",
-            keep_default_na=False,
-            na_values={name: _missing(name, budget["labels"]) for name in header},
-            nrows=budget["max_rows"] + 1,
-        )
-    except UnicodeDecodeError as error:
-        raise Refused(f"The file is not UTF-8 at byte {error.start}; save it as UTF-8.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise Refused(f"The file is not CSV that can be read: {_first_line(error)}") from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise Refused("The file has rows with more values than its header has columns.")
-    _require_shape(len(frame), list(frame.columns), budget)
-    return frame
-
-
-def read_jsonl(path: Path, budget: dict[str, Any]) -> pd.DataFrame:
-    """Read one JSON object a line."""
-    records = []
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    records.append(_object(line, number))
-                _require_shape(len(records), [], budget)
-    except UnicodeDecodeError as error:
-        raise Refused(f"The file is not UTF-8 at byte {error.start}; save it as UTF-8.") from error
-    frame = pd.DataFrame.from_records(records)
-    _require_shape(len(frame), list(frame.columns), budget)
-    return frame
-
-
-def _labels(order: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the label column and its classes' texts: a class called null is not a gap."""
-    if "schema" not in order:
-        return {}
-    schema = schema_from_dict(order["schema"])
-    return {schema.label: [label_text(value) for value in schema.classes]}
-
-
-def _missing(name: str, labels: dict[str, list[str]]) -> list[str]:
-    return [text for text in MISSING if text not in labels.get(name, [])]
-
-
-def _object(line: str, number: int) -> dict[str, Any]:
-    try:
-        record = json.loads(line, object_pairs_hook=_without_duplicates, parse_int=_whole)
-        json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"Line {number} is not a JSON object: {_first_line(error)}") from error
-    if not isinstance(record, dict):
-        raise Refused(f"Line {number} is not a JSON object.")
-    return record
-
-
-def _whole(text: str) -> float:
-    return int(text) if len(text) < MOST_DIGITS else float(text)
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError("it names a column twice")
-    return dict(pairs)
-
-
-def _require_shape(rows: int, names: list[str], budget: dict[str, Any]) -> None:
-    if rows > budget["max_rows"]:
-        raise Refused(f"The file has more rows than reading.max_rows ({budget['max_rows']}).")
-    if len(names) > budget["max_columns"]:
-        raise Refused(f"The file has more columns than reading.max_columns ({len(names)}).")
-    name, count = Counter(names).most_common(1)[0] if names else ("", 0)
-    if count > 1:
-        raise Refused(f"The file names the column {name!r} twice; rename one.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."
-
-
-READERS = {"parquet": read_parquet, "csv": read_csv, "jsonl": read_jsonl}
 
 if __name__ == "__main__":
     main()

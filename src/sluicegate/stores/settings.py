@@ -58,11 +58,17 @@ class Data(_Section):
 
 
 class Reading(_Section):
-    """The most that a delivered file may hold."""
+    """The most that a delivered file may hold, and that reading it may cost.
+
+    `max_memory` is in bytes, of the process that reads: a small file can unfold to a large table.
+    `max_seconds` are of CPU.
+    """
 
     max_bytes: int = Field(2_000_000_000, gt=0)
     max_rows: int = Field(5_000_000, gt=0)
     max_columns: int = Field(5_000, gt=0)
+    max_memory: int = Field(8_000_000_000, ge=50_000_000)
+    max_seconds: int = Field(600, ge=1)
 
 
 class Checks(_Section):
