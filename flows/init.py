@@ -344,6 +344,8 @@ def not_applicable(schema: Schema) -> list[str]:
         absent.append("corrections.foreign")
     if schema.id is None or schema.time is None:
         absent.append("corrections.share")
+    if schema.time is None:
+        absent.append("times.*")
     if schema.task is Task.REGRESSION:
         absent.append("echo.*")  # a number is hardly ever given exactly as it was answered
     if schema.label_origin is None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sluicegate.checks.origins import Origins
 from sluicegate.checks.panel import Panel, panel_of
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
 from sluicegate.checks.tiers import Tiers
+from sluicegate.checks.times import Times
 from sluicegate.checks.triggers import Triggers
 from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
 from sluicegate.core.schema import PREDICTED
@@ -46,12 +48,17 @@ REFERENCE_ROWS = 20_000
 
 
 def intake_checks(
-    settings: Checks, policy: Policy, schema: Schema, earlier: tuple[Heard, ...] = ()
+    settings: Checks,
+    policy: Policy,
+    schema: Schema,
+    earlier: tuple[Heard, ...] = (),
+    now: datetime | None = None,
 ) -> tuple[Check[Feedback], ...]:
     """Return the checks of intake but for contract and drift, which run in children.
 
     Where nobody's name is kept, sources are not asked about: init declared `sources.*` not
-    applicable. Without that declaration their limits go unanswered, and pause.
+    applicable. Without that declaration their limits go unanswered, and pause. `now` is the time of
+    receipt.
     """
     accused = min(
         (x.limit for x in policy.limits if x.covers("sources.disagreement")), default=math.inf
@@ -69,9 +76,15 @@ def intake_checks(
         *((Echo(min_rows=settings.min_rows),) if schema.task is Task.CLASSIFICATION else ()),
         *((Origins(),) if schema.label_origin is not None else ()),
         *((Corrections(),) if schema.id is not None and schema.time is not None else ()),
+        *(_times(settings, now) if schema.time is not None else ()),
         Duplicates(min_rows=settings.min_rows),
         Triggers(min_rows=settings.min_rows),
     )
+
+
+def _times(settings: Checks, now: datetime | None) -> tuple[Times]:
+    ahead, behind = timedelta(hours=settings.ahead_hours), timedelta(days=settings.behind_days)
+    return (Times(now or datetime.now(UTC), ahead, behind),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +120,8 @@ def measured(
         contract = children.ask_contract(context, table, path)
         subject = seen(context, table)
         drift = children.ask_drift(context, subject, path.parent)
-        checks = intake_checks(settings.checks, policy, context.schema, earlier(context.layout))
+        heard, now = earlier(context.layout), context.clock()
+        checks = intake_checks(settings.checks, policy, context.schema, heard, now)
         findings = run_checks(checks, subject)
     except BaseException:
         children.abandon()

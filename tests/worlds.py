@@ -125,6 +125,8 @@ def moved(schema: Schema) -> pd.DataFrame:
     frame.loc[5:9, "member"] = 7.0
     frame.loc[:239, "who"] = "c05"
     frame.loc[390:, "who"] = None
+    frame.loc[3:7, "sent"] = pd.Timestamp("2090-01-01", tz="UTC")
+    frame.loc[8:9, "sent"] = pd.Timestamp("1970-01-01", tz="UTC")
     return frame
 
 

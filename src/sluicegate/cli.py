@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from sluicegate import __version__
-from sluicegate.verbs import line, making, review
+from sluicegate.verbs import line, making, policy, review
 
-VERBS = (making, line, review)
+VERBS = (making, line, review, policy)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

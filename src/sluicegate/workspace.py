@@ -14,6 +14,7 @@ from sluicegate.flows.context import Context, Step, open_context, plainly, silen
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sluicegate.flows.policy_try import Trial
     from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
     from sluicegate.flows.review import Reviewed
     from sluicegate.flows.status import Status
@@ -105,6 +106,16 @@ class Workspace:
 
         with _explained(), _delivered(batch) as path:
             return check(self._fresh(), path)
+
+    def try_policy(self, params: str | Path | None = None, measure: bool = False) -> "Trial":
+        """Say what changed limits would have stopped in the history, and change nothing.
+
+        The changed policy is params.yaml as it lies in the workspace, or the file `params`.
+        """
+        from sluicegate.flows.policy_try import try_policy
+
+        with _explained():
+            return try_policy(self._fresh(), Path(params) if params else None, measure)
 
     def intake(self, batch: Delivery, *, step: Step = plainly) -> "IntakeResult":
         """Judge `batch` and carry it out: admit, quarantine, pause or reject."""

@@ -199,6 +199,8 @@ ALARMS = {
     "sources.cohort",
     "sources.disagreement",
     "sources.share",
+    "times.future",
+    "times.old",
     "triggers.lift",
 }
 

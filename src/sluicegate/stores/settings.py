@@ -77,6 +77,8 @@ class Checks(_Section):
     min_rows: int = Field(30, ge=2)
     max_source_share: float = Field(0.2, gt=0, le=1)
     drift: Literal["auto", "alibi", "scipy"] = "auto"
+    ahead_hours: float = Field(24, ge=0, le=8760)
+    behind_days: float = Field(3650, ge=0, le=36500)
 
 
 class Shares(_Section):
