@@ -16,7 +16,7 @@ from sluicegate.core import Misused, SluicegateError
 from sluicegate.flows.context import POLICY_FILES, Context, open_context
 from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
 from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
-from sluicegate.stores import dvc, git
+from sluicegate.stores import checked, dvc, git, trust
 from sluicegate.stores.layout import Layout
 
 LEAST_FREE = 2 * 1024**3
@@ -150,6 +150,27 @@ def keys(context: Context) -> Iterator[Diagnosis]:
     yield Diagnosis("keys", True, "Only you can read the private keys.")
 
 
+def sources(context: Context) -> Iterator[Diagnosis]:
+    """Look whether names that count are proven."""
+    settings = context.settings.sources
+    if settings.signed and trust.feeds(context.layout) is None:
+        mend = f"List the feeds' keys in {trust.FEEDS} and commit it."
+        yield Diagnosis("sources", False, "sources.signed is on and no feed can sign.", mend)
+    elif settings.trusted and not settings.signed:
+        says = (
+            f"{settings.trusted[0]} is trusted by name, and whoever delivers can write that name."
+        )
+        yield Diagnosis("sources", None, says, "Have deliveries signed: see docs/how-to/feeds.md.")
+
+
+def checks(context: Context) -> Iterator[Diagnosis]:
+    """Look whether somebody tries what passes."""
+    for who, count in checked.insistent(context.layout, context.now()).items():
+        says = f"{who} had nearly the same rows checked in many versions, {count} times of late."
+        mend = "Ask why, and never return verdicts to contributors: they show what passes."
+        yield Diagnosis("checks", None, says, mend)
+
+
 def trainer(context: Context) -> Iterator[Diagnosis]:
     """Say what the keys do not protect against."""
     yield Diagnosis(
@@ -230,6 +251,8 @@ WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
     remote,
     disk,
     champion,
+    sources,
+    checks,
     trainer,
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from sluicegate.core import Conflict, Misused, SluicegateError
 from sluicegate.flows.context import Context, Step, plainly
+from sluicegate.flows.feeds import SUFFIX
 from sluicegate.flows.intake import intake
 from sluicegate.flows.results import IntakeResult
 from sluicegate.stores import files
@@ -26,18 +27,19 @@ MOST_TURNS_LEFT_OUT = 256
 
 @dataclass(frozen=True)
 class Dropped:
-    """A name in inbox/ and what changes when its contents do."""
+    """A name in inbox/ and what changes when its contents, or the signature beside it, do."""
 
     name: str
     link: bool
     size: int
     mtime_ns: int
     inode: int
+    signed_ns: int = 0
 
     @property
     def stamp(self) -> list[int]:
         """Return what the memory knows this very file by."""
-        return [self.size, self.mtime_ns, self.inode]
+        return [self.size, self.mtime_ns, self.inode, self.signed_ns]
 
 
 def inbox(
@@ -60,15 +62,22 @@ def inbox(
 
 
 def dropped(folder: Path) -> list[Dropped]:
-    """Return the files and links in `folder` that have their final names, the oldest first."""
+    """Return the files and links in `folder` that have their final names, the oldest first.
+
+    A file without a signature beside it is unsigned and waits for none.
+    """
     found = []
-    for entry in os.scandir(folder) if folder.is_dir() else ():
+    there = {e.name: e for e in (os.scandir(folder) if folder.is_dir() else ())}
+    for name, entry in there.items():
         told = entry.stat(follow_symlinks=False)
         link = stat.S_ISLNK(told.st_mode)
-        if entry.name.startswith(".") or entry.name.endswith(UNFINISHED):
+        if name.startswith(".") or name.endswith((*UNFINISHED, SUFFIX)):
             continue
         if link or stat.S_ISREG(told.st_mode):
-            found.append(Dropped(entry.name, link, told.st_size, told.st_mtime_ns, told.st_ino))
+            beside = there.get(name + SUFFIX)
+            signed = beside.stat(follow_symlinks=False).st_mtime_ns if beside else 0
+            whole = told.st_size, told.st_mtime_ns, told.st_ino, signed
+            found.append(Dropped(name, link, *whole))
     return sorted(found, key=lambda each: (each.mtime_ns, each.name))
 
 

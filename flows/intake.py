@@ -14,6 +14,7 @@ from sluicegate.core import (
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.judge import Frozen, Judgement, batch_of, freeze, judge
+from sluicegate.flows.oracle import remember
 from sluicegate.flows.results import IntakeResult, judged
 from sluicegate.flows.settle import settle
 from sluicegate.stores import data, files, git, record
@@ -23,15 +24,21 @@ STALE_SECONDS = 86_400
 
 
 def check(context: Context, given: str | Path) -> IntakeResult:
-    """Judge a delivery as intake would, on a private copy, and change nothing."""
+    """Judge a delivery as intake would, on a private copy, and change nothing.
+
+    That somebody asked is remembered outside git: answers help whoever tries what passes.
+    """
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         frozen = freeze(context, require_file(given), Path(scratch))
-        known = _duplicate(context, frozen, started)
-        if known:
-            return known
-        judgement = judge(context, frozen)
-        return _result(judgement, batch_of(context, frozen, None), started)
+        result = _duplicate(context, frozen, started)
+        if result is None:
+            judgement = judge(context, frozen)
+            result = _result(judgement, batch_of(context, frozen, None), started)
+        frame = frozen.table.frame if frozen.table else None
+        found = result.assessment.findings
+        remember(context, frame, frozen.artifact.sha256, result.outcome, found)
+        return result
 
 
 def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeResult:
@@ -62,9 +69,18 @@ def _duplicate(context: Context, frozen: Frozen, started: float) -> IntakeResult
     """Return the recorded result of a delivery with the same bytes, None when it is new."""
     for number in record.received(context.layout):
         manifest = files.read_json(context.layout.intake(number) / data.MANIFEST)
-        if manifest["sha256"] == frozen.artifact.sha256:
+        if manifest["sha256"] == frozen.artifact.sha256 and not _outdone(context, frozen, manifest):
             return _recorded(context, frozen, manifest, started)
     return None
+
+
+def _outdone(context: Context, frozen: Frozen, manifest: dict[str, Any]) -> bool:
+    """Tell whether a feed signs what was received unsigned before, and let in nowhere.
+
+    Else whoever gets hold of a copy could have it stopped as nobody's, before the feed delivers it.
+    """
+    admitted = (context.layout.admitted(manifest["batch"]) / data.MANIFEST).is_file()
+    return frozen.feed is not None and not manifest.get("feed") and not admitted
 
 
 def _recorded(

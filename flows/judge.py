@@ -21,6 +21,7 @@ from sluicegate.flows import children
 from sluicegate.flows.context import Context
 from sluicegate.flows.feeds import Feed, as_proven, feed_of, read_signature
 from sluicegate.flows.measure import Measured, measure
+from sluicegate.flows.oracle import repeats
 from sluicegate.gates import Policy, decide
 from sluicegate.stores import data, record
 from sluicegate.stores.reading import SUFFIXES, Table, Unreadable, read_table
@@ -88,6 +89,8 @@ def judge(context: Context, frozen: Frozen) -> Judgement:
     else:
         normal = frozen.path.with_name("normal.parquet")
         measured = measure(context, frozen.table, normal)
+        asked = repeats(context, frozen.table.frame, frozen.artifact.sha256)
+        measured = replace(measured, findings=[*measured.findings, asked])
         rows_of = rows_by_source(frozen.table.frame, context.schema.source)
     verdict = decide(policy, f"batch:{frozen.artifact.sha256[:12]}", measured.findings, rows_of)
     return Judgement(

@@ -9,7 +9,7 @@ from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.updates import approved, awaiting, read_comparison, read_update, recorded_at
 from sluicegate.flows.votes import batch_decision, expires_of
-from sluicegate.stores import data, files, record
+from sluicegate.stores import checked, data, files, record
 from sluicegate.stores.layout import Layout
 
 STATES = ("admitted", "paused", "quarantined", "rejected")
@@ -26,6 +26,8 @@ class Status:
     """The approved update whose promotion is at work, or broke off."""
     batches: dict[str, int]
     golden_verified: bool
+    insistent: dict[str, int]
+    """Who lately had nearly the same rows checked in many versions, and how often."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `status`."""
@@ -41,6 +43,7 @@ class Status:
             "unfinished": self.unfinished,
             "batches": self.batches,
             "golden_verified": self.golden_verified,
+            "insistent": self.insistent,
         }
 
 
@@ -56,6 +59,7 @@ def status(context: Context) -> Status:
         unfinished=approved(layout),
         batches={state: list(states.values()).count(state) for state in STATES},
         golden_verified=bool(golden["verified"]),
+        insistent=checked.insistent(layout, context.now()),
     )
 
 

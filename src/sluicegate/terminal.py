@@ -138,6 +138,11 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
     for waiting in answer["awaiting"]:
         console.print(f"  awaiting: {waiting['subject']} since {waiting['since']}")
         console.print(f"    {escape(shortened(waiting['why']))}")
+    for who, count in answer["insistent"].items():
+        console.print(
+            f"  checks: {escape(who)} asked {count} times about rows that were checked in many "
+            "versions; see `sluicegate doctor`"
+        )
     if answer["unfinished"]:
         console.print(
             f"  update:{answer['unfinished']} is approved and its promotion has not ended; "
