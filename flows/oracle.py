@@ -32,6 +32,8 @@ def repeats(context: Context, frame: pd.DataFrame, sha256: str) -> Finding:
     sketch = sketch_of(frame, context.schema, _key(context))
     calls = [c for c in checked.newest(context.layout) if c.sha256 != sha256]
     near = [call for call in calls if overlap(call.sketch, sketch) >= NEAR]
+    if not near:
+        return Finding("oracle", "oracle.repeats", 0.0)
     versions = len({call.sha256 for call in near})
     people = sorted({call.who for call in near})
     detail = (
@@ -39,7 +41,7 @@ def repeats(context: Context, frame: pd.DataFrame, sha256: str) -> Finding:
         f"{', '.join(people[:MOST_NAMED])}, the last at {near[-1].time}: "
         "somebody may be trying what passes."
     )
-    return Finding("oracle", "oracle.repeats", float(versions), detail=detail if near else "")
+    return Finding("oracle", "oracle.repeats", float(versions), detail=detail)
 
 
 def remember(
