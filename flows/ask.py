@@ -3,12 +3,11 @@
 from sluicegate.core import CannotDecide, Conflict, Update
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import number
+from sluicegate.flows.subjects import PAGE
 from sluicegate.flows.updates import read_comparison, run_of
 from sluicegate.flows.votes import ask
 from sluicegate.stores import data, files, record
 from sluicegate.stores.mlflow import open_registry
-
-PAGE = "evidence.html"
 
 
 def ask_update(context: Context, update: Update) -> None:
@@ -31,11 +30,12 @@ def ask_update(context: Context, update: Update) -> None:
         ("limits judged by", f"sha256:{update.verdicts[-1].policy}"),
     ]
     question = f"May update:{update.id} become the champion of model {context.settings.model}?"
-    from sluicegate.flows.page import update_page  # imports matplotlib: not for who only reads
+    from sluicegate.flows.pages import update_page  # imports matplotlib: not for who only reads
 
     evidence = folder / PAGE
     files.write_bytes(evidence, update_page(context, update, question, shown).encode())
     bound = [folder / "update.json", folder / "comparison.json", evidence]
+    bound += [table.with_name(data.MANIFEST) for table in (layout.golden, layout.reference)]
     ask(context, folder, f"update:{update.id}", question, bound, shown)
 
 
@@ -54,7 +54,7 @@ def ask_batch(context: Context, batch: str) -> None:
         ("limits judged by", f"sha256:{verdict['policy']}"),
     ]
     question = f"May batch:{batch} be learnt from?"
-    from sluicegate.flows.page import batch_page  # imports matplotlib: not for who only reads
+    from sluicegate.flows.pages import batch_page  # imports matplotlib: not for who only reads
 
     evidence = folder / PAGE
     files.write_bytes(evidence, batch_page(context, batch, question, shown).encode())

@@ -11,6 +11,8 @@ from sluicegate.core import SluicegateError
 from sluicegate.core.schema import PREDICTED, ROW, label_text
 from sluicegate.flows import plots
 from sluicegate.flows.context import Context
+from sluicegate.flows.judge import Judgement
+from sluicegate.flows.results import judged
 from sluicegate.stores import data, files, record
 
 MOST_DRIFTED = 6
@@ -22,31 +24,64 @@ def about_batch(context: Context, batch: str) -> dict[str, Any]:
 
     Rows that are not there to be read are said to be missing rather than left out silently.
     """
-    layout, schema = context.layout, context.schema
+    layout = context.layout
     folder = layout.intake(batch)
     verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
     findings = files.read_json(folder / "findings.json")
     about = {
-        "id": batch,
+        "name": f"batch:{batch}",
         "manifest": files.read_json(folder / data.MANIFEST),
         "verdict": verdict,
-        "reasons": _reasons(findings),
+        "reasons": reasons(findings),
         "sources": None,
         "drift": None,
+        "sample": None,
         "missing": "",
     }
     try:
         frame = _rows(context, batch)
-        doubted = {*verdict["quarantined"]["rows"], *verdict["suspects"]["rows"]}
-        told = _by_source(context, frame, doubted)
-        about["sources"] = plots.svg(plots.by_source(told)) if told else None
-        about["crowd"] = len(told)
-        drifted = _drifted(context, batch, frame, findings)
-        about["drift"] = plots.svg(plots.distributions(drifted)) if drifted else None
-        about["secret"] = [name for name in schema.sensitive if name in schema.feature_names]
+        about |= pictures(context, frame, verdict, findings, _before(context, batch))
     except SluicegateError as error:
         about["missing"] = str(error)
     return about
+
+
+def about_released(
+    context: Context, said: Mapping[str, Any], judgement: Judgement
+) -> dict[str, Any]:
+    """Return the same of rows in quarantine, as intake would judge them now."""
+    frame = judgement.frozen.table.frame if judgement.frozen.table else pd.DataFrame({ROW: []})
+    answered = frame.assign(**{PREDICTED: judgement.predicted.to_numpy()})
+    verdict = judgement.verdict.to_dict()
+    findings = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    manifest = {"rows": len(frame), "sources": data.source_counts(frame, context.schema)}
+    return {
+        "name": f"{len(said['rows'])} rows of batch:{said['batch']}",
+        "manifest": manifest,
+        "verdict": verdict,
+        "reasons": [each for each in findings if each["outcome"] != "pass"][:MOST_REASONS],
+        "missing": "",
+    } | pictures(context, answered, verdict, findings, None)
+
+
+def pictures(
+    context: Context,
+    frame: pd.DataFrame,
+    verdict: Mapping[str, Any],
+    findings: Sequence[Mapping[str, Any]],
+    before: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """Return what a reviewer sees of the rows in `frame`, judged by `verdict`, beside those `before`."""
+    schema = context.schema
+    doubted = {*verdict["quarantined"]["rows"], *verdict["suspects"]["rows"]}
+    told = _by_source(context, frame, doubted)
+    drifted = _drifted(context, before, frame, findings)
+    return {
+        "sources": plots.svg(plots.by_source(told)) if told else None,
+        "crowd": len(told),
+        "drift": plots.svg(plots.distributions(drifted)) if drifted else None,
+        "secret": [name for name in schema.sensitive if name in schema.feature_names],
+    }
 
 
 def _rows(context: Context, batch: str) -> pd.DataFrame:
@@ -92,7 +127,7 @@ def _by_source(
     ]
 
 
-def _reasons(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def reasons(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return why rows or the batch were stopped: per metric the rows named, and what it says."""
     stopped = [
         f for f in findings if f["outcome"] not in ("pass", "warn") and f["limit"] is not None
@@ -106,7 +141,10 @@ def _reasons(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _drifted(
-    context: Context, batch: str, frame: pd.DataFrame, findings: Sequence[Mapping[str, Any]]
+    context: Context,
+    before: pd.DataFrame | None,
+    frame: pd.DataFrame,
+    findings: Sequence[Mapping[str, Any]],
 ) -> list[tuple[str, dict[str, Summary]]]:
     """Return the columns that moved most with their values then and now; no sensitive one."""
     schema = context.schema
@@ -123,8 +161,8 @@ def _drifted(
         return []
     parts = {
         "first base data": data.read_verified(context.layout.reference),
-        "accepted before": _before(context, batch),
-        "this batch": frame,
+        "accepted before": before,
+        "these rows": frame,
     }
     summaries = {
         label: summarise(schema, table, table.get(PREDICTED))

@@ -53,6 +53,7 @@ from sluicegate.flows.runs import (
 from sluicegate.flows.summary import batch_page, findings_rows, inbox_page, said, update_page
 from sluicegate.flows.up import SERVING
 from sluicegate.flows.updates import awaiting, read_update
+from sluicegate.stores import git
 from sluicegate.stores.data import admitted_batches
 from sluicegate.stores.layout import Layout, numbered
 from sluicegate.stores.settings import Settings
@@ -227,7 +228,8 @@ def nothing_to_do(layout: Layout) -> str | None:
     last = numbered(layout.root / "updates")[-1:]
     tried = [set(champion_of(layout).batches)]
     tried += [set(read_update(layout, update)[0].batches) for update in last]
-    if admitted in tried:
+    since = champion_of(layout).data_commit
+    if admitted in tried and not git.changes(layout.root, since, "HEAD", ("reference",)):
         return "Nothing was admitted since the last update, so there is nothing new to learn."
     return None
 

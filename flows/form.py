@@ -19,9 +19,10 @@ from pydantic import Field
 
 from sluicegate.core import SluicegateError
 from sluicegate.flows.context import Context
-from sluicegate.flows.review import MOST_REASON, answer, show
+from sluicegate.flows.review import answer, show
 from sluicegate.flows.runs import AS_FLOW, open_served, settled
 from sluicegate.flows.summary import question_page
+from sluicegate.flows.votes import MOST_REASON
 from sluicegate.gates.approval import Decision
 
 MOST_ANSWERS = 20

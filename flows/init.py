@@ -15,14 +15,14 @@ from sluicegate.checks.profile import profile
 from sluicegate.core import Conflict, Kind, Missing, Misused, Schema, Task, Update
 from sluicegate.core.inference import infer_schema
 from sluicegate.core.measures import MEASURES
-from sluicegate.core.normalise import normalise, pseudonymise
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context, Step, open_context, plainly, silent, utc_now
 from sluicegate.flows.retrain import first_update
+from sluicegate.flows.trusted import in_normal_form, read_given, require_columns
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout
-from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
-from sluicegate.stores.settings import Reading, fill
+from sluicegate.stores.reading import require_file
+from sluicegate.stores.settings import fill
 
 GOLDEN_SHARE, MOST_GOLDEN = 0.2, 2000
 IGNORED = """\
@@ -35,6 +35,8 @@ IGNORED = """\
 /batches/*/*.parquet
 /intake/**/*.parquet
 /quarantine/**/*.parquet
+/releases/**/*.parquet
+/anchors/**/*.parquet
 """
 OURS = (
     ".dvc",
@@ -132,7 +134,7 @@ def plan(root: Path, base: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     layout = Layout(root.resolve())
     _require_free(layout)
     with tempfile.TemporaryDirectory() as scratch:
-        raw = _raw(Path(scratch), require_file(base))
+        raw = read_given(Path(scratch), require_file(base))
     schema = infer_schema(
         raw, given["label"], given["source"], given["time"], given["id"], given["label_origin"]
     )
@@ -167,7 +169,7 @@ def _tables(
     layout: Layout, origin: Origin, base: Path, golden: Path | None
 ) -> tuple[Schema, pd.DataFrame, pd.DataFrame]:
     """Return the schema, the reference and the golden set, all in normal form."""
-    raw = _raw(layout.home, base)
+    raw = read_given(layout.home, base)
     schema = infer_schema(
         raw,
         origin.label,
@@ -179,48 +181,13 @@ def _tables(
         origin.slices,
         origin.task,
     )
-    _require_columns(raw, schema, base)
-    reference = _normal(layout, raw, schema, base)
+    require_columns(raw, schema, base)
+    reference = in_normal_form(layout, raw, schema, base)
     if golden is not None:
-        trusted = _raw(layout.home, golden)
-        _require_columns(trusted, schema, golden)
-        return schema, reference, _normal(layout, trusted, schema, golden)
+        trusted = read_given(layout.home, golden)
+        require_columns(trusted, schema, golden)
+        return schema, reference, in_normal_form(layout, trusted, schema, golden)
     return schema, *_split(reference, schema, record.random_seed(layout, "golden set"))
-
-
-def _raw(scratch_in: Path, path: Path) -> pd.DataFrame:
-    form = SUFFIXES[path.suffix.lower()]
-    with tempfile.TemporaryDirectory(dir=scratch_in) as scratch:
-        try:
-            return read_raw(path, form, Reading(), Path(scratch) / "raw.parquet")
-        except Unreadable as refused:
-            raise Misused(f"{path}: {refused}") from refused
-
-
-def _require_columns(raw: pd.DataFrame, schema: Schema, path: Path) -> None:
-    absent = [n for n in (*schema.feature_names, schema.label) if n not in raw]
-    if absent:
-        raise Misused(f"{path} has no column {absent[0]!r}; it needs those of the base data.")
-    named = (*schema.sensitive, *schema.slices)
-    known = {*schema.feature_names, schema.source, schema.id}
-    unknown = [name for name in named if name not in known]
-    if unknown:
-        raise Misused(
-            f"{unknown[0]!r} is no column of the feedback; check --sensitive and --slice."
-        )
-
-
-def _normal(layout: Layout, raw: pd.DataFrame, schema: Schema, path: Path) -> pd.DataFrame:
-    frame, faults = normalise(raw, schema)
-    faults.pop(schema.source or "", None)
-    if faults:
-        name, rows = next(iter(faults.items()))
-        raise Misused(f"{path}: {name!r} cannot be read in {len(rows)} rows, first row {rows[0]}.")
-    frame = pseudonymise(frame, schema.sensitive, record.derived_key(layout, "pseudonym"))
-    unlabelled = int(frame[schema.label].isna().sum())
-    if unlabelled:
-        raise Misused(f"{path} has {unlabelled} rows without a label; drop them first.")
-    return frame
 
 
 def _split(frame: pd.DataFrame, schema: Schema, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -3,13 +3,12 @@
 import time
 
 from sluicegate.core import CannotDecide
-from sluicegate.flows.ask import PAGE
 from sluicegate.flows.context import Context
 from sluicegate.flows.demo import REVIEWER, REVIEWER_KEY
 from sluicegate.flows.review import sign
 from sluicegate.flows.review_runs import form_of
+from sluicegate.flows.subjects import PAGE, folder_of
 from sluicegate.flows.up import Services, up
-from sluicegate.flows.votes import folder_of
 from sluicegate.gates.approval import Decision
 
 FORM_SECONDS = 180

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,17 @@ def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
 
 def judge(context: Context, frozen: Frozen) -> Judgement:
     """Measure the frozen batch and decide by the policy."""
-    policy = context.settings.policy("intake")
+    return judge_by(context, frozen, context.settings.policy("intake"))
+
+
+def judge_by(
+    context: Context, frozen: Frozen, policy: Policy, known: Sequence[Finding] = ()
+) -> Judgement:
+    """Measure the frozen batch and decide by `policy`; `known` was found of these rows before."""
     context.tell("Measuring contract, drift, sources, duplicates and triggers")
     if frozen.table is None:
-        findings = [Finding("contract", "contract.critical", 1.0, detail=frozen.unreadable)]
-        measured = Measured(findings, pd.Series([], dtype=object), None)
+        unreadable = [Finding("contract", "contract.critical", 1.0, detail=frozen.unreadable)]
+        measured = Measured(unreadable, pd.Series([], dtype=object), None)
         rows_of: dict[str, list[int]] = {}
     else:
         normal = frozen.path.with_name("normal.parquet")
@@ -92,10 +99,11 @@ def judge(context: Context, frozen: Frozen) -> Judgement:
         asked = repeats(context, frozen.table.frame, frozen.artifact.sha256)
         measured = replace(measured, findings=[*measured.findings, asked])
         rows_of = rows_by_source(frozen.table.frame, context.schema.source)
-    verdict = decide(policy, f"batch:{frozen.artifact.sha256[:12]}", measured.findings, rows_of)
+    findings = (*measured.findings, *known)
+    verdict = decide(policy, f"batch:{frozen.artifact.sha256[:12]}", findings, rows_of)
     return Judgement(
         frozen=frozen,
-        findings=tuple(measured.findings),
+        findings=findings,
         verdict=verdict,
         predicted=measured.predicted,
         panel=measured.panel,

@@ -26,8 +26,8 @@ from prefect.states import Completed
 from sluicegate.core import Conflict, SluicegateError
 from sluicegate.flows.context import Context, open_context, utc_now
 from sluicegate.flows.promote import finish_broken_off
-from sluicegate.flows.review import waiting
 from sluicegate.flows.runs import runs_of
+from sluicegate.flows.subjects import waiting
 from sluicegate.flows.votes import read_request, require_alive
 from sluicegate.stores import record
 

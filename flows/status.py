@@ -1,5 +1,6 @@
 """status and show: where the workspace stands, read from its own record."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,12 @@ from typing import Any
 from sluicegate.core import Missing, Misused
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.updates import approved, awaiting, read_comparison, read_update, recorded_at
-from sluicegate.flows.votes import batch_decision, expires_of
+from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
+from sluicegate.flows.subjects.anchor import moved_so_far, read_anchor
+from sluicegate.flows.subjects.release import read_release
+from sluicegate.flows.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
+from sluicegate.flows.updates import approved, read_comparison, read_update
+from sluicegate.flows.votes import expires_of
 from sluicegate.stores import checked, data, files, record
 from sluicegate.stores.layout import Layout
 
@@ -28,6 +33,8 @@ class Status:
     golden_verified: bool
     insistent: dict[str, int]
     """Who lately had nearly the same rows checked in many versions, and how often."""
+    anchored: tuple[dict[str, Any], ...]
+    """The tables that were re-anchored, and how far each lies from the very first."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `status`."""
@@ -44,6 +51,7 @@ class Status:
             "batches": self.batches,
             "golden_verified": self.golden_verified,
             "insistent": self.insistent,
+            "anchored": list(self.anchored),
         }
 
 
@@ -55,11 +63,12 @@ def status(context: Context) -> Status:
     return Status(
         model=context.settings.model,
         champion=champion_of(layout),
-        awaiting=(*_paused_batches(layout, states), *_awaiting_updates(layout)),
+        awaiting=tuple(_awaiting(layout)),
         unfinished=approved(layout),
         batches={state: list(states.values()).count(state) for state in STATES},
         golden_verified=bool(golden["verified"]),
         insistent=checked.insistent(layout, context.now()),
+        anchored=tuple(moved_so_far(layout)),
     )
 
 
@@ -68,8 +77,7 @@ def batch_states(layout: Layout) -> dict[str, str]:
     admitted = set(data.admitted_batches(layout))
     states = {}
     for batch in record.received(layout):
-        settled = files.read_json(layout.intake(batch) / data.MANIFEST)["state"]
-        settled = batch_decision(layout, batch) or settled
+        settled = state_of(layout, f"batch:{batch}")
         held = settled == "admitted" and batch not in admitted
         states[batch] = "quarantined" if held else settled
     return states
@@ -85,7 +93,20 @@ def show(context: Context, subject: str) -> dict[str, Any]:
         return _show_batch(context.layout, number)
     if kind == "update" and number.isdigit():
         return _show_update(context.layout, number)
+    if kind in _STATEMENTS and number.isdigit():
+        return _show_statement(context.layout, subject)
     raise Misused(f"{subject!r} names nothing; write batch:0001 or update:0001.")
+
+
+_STATEMENTS = {"release": read_release, "anchor": read_anchor, "rollback": read_proposal}
+
+
+def _show_statement(layout: Layout, subject: str) -> dict[str, Any]:
+    kind, _, number = subject.partition(":")
+    statement = _STATEMENTS[kind](layout, number)
+    state = state_of(layout, subject)
+    page = folder_of(layout, subject).relative_to(layout.root) / PAGE
+    return {"schema": 1, "subject": subject, "state": state, kind: statement, "page": str(page)}
 
 
 def _show_batch(layout: Layout, number: str) -> dict[str, Any]:
@@ -114,34 +135,21 @@ def _show_update(layout: Layout, number: str) -> dict[str, Any]:
         "metrics": comparison["report"]["metrics"],
         "findings": comparison["findings"],
         "report": str(Path("updates") / number / "report.md"),
+        "rollback": _rollback(layout, number),
     }
 
 
-def _paused_batches(layout: Layout, states: dict[str, str]) -> list[dict[str, Any]]:
-    waiting = []
-    for batch, state in states.items():
-        if state == "paused":
-            folder = layout.intake(batch)
-            since = files.read_json(folder / data.MANIFEST)["received"]
-            payload = record.read_statement(layout, folder / "verdict.json")
-            waiting.append(
-                _waiting(layout, f"batch:{batch}", since, payload["predicate"]["reasons"])
-            )
-    return waiting
+def _rollback(layout: Layout, number: str) -> dict[str, Any] | None:
+    if number not in proposals(layout):
+        return None
+    return {"state": proposal_state(layout, number), **read_proposal(layout, number)}
 
 
-def _awaiting_updates(layout: Layout) -> list[dict[str, Any]]:
-    return [
-        _waiting(
-            layout,
-            f"update:{update}",
-            recorded_at(layout, update),
-            read_update(layout, update)[1].reasons,
-        )
-        for update in awaiting(layout)
-    ]
-
-
-def _waiting(layout: Layout, subject: str, since: str, reasons: Any) -> dict[str, Any]:
-    why = reasons[0] if reasons else ""
-    return {"subject": subject, "since": since, "why": why, "expires": expires_of(layout, subject)}
+def _awaiting(layout: Layout) -> Iterator[dict[str, Any]]:
+    """Yield what waits for a human: open questions, and rollbacks that were agreed on but not made."""
+    agreed = [each for each in proposals(layout) if proposal_state(layout, each) == AGREED]
+    for subject in [*waiting(layout), *(f"rollback:{each}" for each in agreed)]:
+        kind, number = kind_of(subject)
+        since, why = kind.told(layout, number)
+        expires = expires_of(layout, subject)
+        yield {"subject": subject, "since": since, "why": why, "expires": expires}

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from sluicegate.core import Outcome
-from sluicegate.flows.ask import PAGE
 from sluicegate.flows.context import Context
 from sluicegate.flows.inbox import Taken
 from sluicegate.flows.markup import escaped
 from sluicegate.flows.page import key_plots
 from sluicegate.flows.report import findings_table, number, render
 from sluicegate.flows.results import IntakeResult, RetrainResult
+from sluicegate.flows.subjects import PAGE, folder_of
 from sluicegate.flows.updates import read_comparison
-from sluicegate.flows.votes import folder_of
 
 MOST_SOURCES = 20
 MOST_ROWS = 200
@@ -59,7 +58,8 @@ def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
     """Return `asked` (from `review.show`) with the line to run; `refused` is why the last answer failed."""
     subject = asked["subject"]
     names = dict(asked["names"])
-    why = names.pop("why it paused", "")
+    for known in ("why it paused", "why it is asked", "why it is proposed"):
+        names.pop(known, None)
     votes = [
         f"- {escaped(vote['reviewer'])} said {vote['decision']}: {escaped(vote['reason'])}"
         for vote in asked["votes"]
@@ -70,7 +70,7 @@ def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
             *([f"**The last answer does not count.** {escaped(refused)}", ""] if refused else []),
             f"### {escaped(asked['question'])}",
             "",
-            escaped(why),
+            escaped(asked["why"]),
             "",
             f"It needs {asked['required']} to say yes; one no is a no.",
             *(["", "Said so far:", "", *votes] if votes else []),

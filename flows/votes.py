@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Artifact, Conflict, Missing, Misused, SluicegateError
+from sluicegate.core import Artifact, Conflict, Missing, SluicegateError
 from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.statement import DECISION, REQUEST, VERDICT, VOTE, predicate_of
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import POLICY_FILES, Context
-from sluicegate.flows.updates import read_update, started_by
+from sluicegate.evidence.statement import DECISION, REQUEST, VOTE, predicate_of
+from sluicegate.flows.context import Context
+from sluicegate.flows.duties import entangled
+from sluicegate.flows.subjects import folder_of
 from sluicegate.gates.approval import (
     NAMESPACE,
     Decision,
@@ -21,22 +21,10 @@ from sluicegate.gates.approval import (
     Vote,
     standing,
 )
-from sluicegate.stores import data, files, git, record, ssh, trust
+from sluicegate.stores import record, ssh, trust
 from sluicegate.stores.layout import Layout
 
-OWNED = (*POLICY_FILES, "golden", "reference")
-
-
-def folder_of(layout: Layout, subject: str) -> Path:
-    """Return where the record of `update:NNNN` or `batch:NNNN` lies; raises Misused or Missing."""
-    kind, _, number = subject.partition(":")
-    rooms = {"update": layout.update, "batch": layout.intake}
-    if kind not in rooms or not (number.isascii() and number.isdigit()):
-        raise Misused(f"{subject!r} cannot be reviewed; write update:0001 or batch:0001.")
-    folder = rooms[kind](number)
-    if not (folder / "request.json").is_file():
-        raise Missing(f"{subject} asks nobody anything; `sluicegate review list` tells what does.")
-    return folder
+MOST_REASON = 2000
 
 
 def ask(
@@ -52,10 +40,7 @@ def ask(
     `bound` are the files that an answer stands or falls with, `shown` what is told besides.
     """
     layout = context.layout
-    named = [
-        Artifact(path.relative_to(layout.root).as_posix(), sha256_file(path))
-        for path in (layout.params, *bound)
-    ]
+    named = [artifact(layout, path) for path in (layout.params, *bound)]
     names = [*shown, *((each.name, f"sha256:{each.sha256}") for each in named)]
     names.append(("ledger head", f"sha256:{record.head(layout)}"))
     expires = context.clock() + timedelta(days=context.settings.approval.expires_days)
@@ -106,29 +91,35 @@ def require_alive(context: Context, request: Request, bound: Sequence[Artifact])
         )
 
 
-def verified_vote(
+def proven_vote(
     context: Context, request: Request, reviewer: str, decision: Decision, signature: str
-) -> Vote:
-    """Return the vote that `signature` proves; raises Misused or Conflict saying why it is none."""
+) -> tuple[Vote, trust.Person | None]:
+    """Return the vote that `signature` proves and who cast it; raises Misused saying why it is none."""
     layout = context.layout
     text = request.text(decision, reviewer)
     key = ssh.verify(text, signature, reviewer, trust.allowed_signers(layout), NAMESPACE)
+    person, known = trust.person_of(layout, reviewer) or (reviewer, None)
+    return Vote(person, key, decision), known
+
+
+def verified_vote(
+    context: Context, request: Request, reviewer: str, decision: Decision, signature: str
+) -> Vote:
+    """Return the vote that `signature` proves, of somebody who may cast it; else Misused or Conflict."""
+    vote, known = proven_vote(context, request, reviewer, decision, signature)
     if not context.settings.approval.separate_duties:
-        found = trust.person_of(layout, reviewer)
-        return Vote(found[0] if found else reviewer, key, decision)
-    found = trust.person_of(layout, reviewer)
-    if found is None:
+        return vote
+    if known is None:
         raise Conflict(
             f"{trust.PEOPLE} does not say who {reviewer} is, so nobody can tell what they may not "
             f"review; add `{reviewer}: {{signers: [{reviewer}], git: [...], sources: [...]}}`."
         )
-    person, known = found
-    why = _entangled(context, request.subject, known)
+    why = entangled(context, request.subject, known)
     if why:
         raise Conflict(
-            f"{person} may not review {request.subject}: {why} (approval.separate_duties)."
+            f"{vote.person} may not review {request.subject}: {why} (approval.separate_duties)."
         )
-    return Vote(person, key, decision)
+    return vote
 
 
 def current(context: Context, subject: str) -> tuple[Standing, list[str]]:
@@ -158,6 +149,47 @@ def cast(layout: Layout, subject: str) -> list[dict[str, Any]]:
     return told
 
 
+def keep(
+    context: Context, request: Request, reviewer: str, vote: Vote, reason: str, proof: str
+) -> None:
+    """Record a verified vote, unless it is known; call inside a writing block."""
+    layout, folder = context.layout, folder_of(context.layout, request.subject)
+    said = {
+        "subject": request.subject,
+        "nonce": request.nonce,
+        "reviewer": reviewer,
+        "person": vote.person,
+        "key": vote.key,
+        "decision": vote.decision.value,
+        "reason": reason[:MOST_REASON],
+        "signature": proof,
+    }
+    same = ("nonce", "reviewer", "decision")
+    known = cast(layout, request.subject)
+    if any(all(each[name] == said[name] for name in same) for each in known):
+        return
+    path = folder / "reviews" / f"{len(known) + 1:03d}.json"
+    about = artifact(layout, folder / "request.json")
+    made = record.write_statement(layout, path, [about], VOTE, {**said, "time": context.now()})
+    told = {name: said[name] for name in ("subject", "person", "key", "decision")}
+    record.append(layout, "review", [made], told, context.now())
+
+
+def conclude(context: Context, subject: str, state: str, people: Sequence[str] = ()) -> None:
+    """Record what the votes on `subject` came to; call inside a writing block."""
+    layout, folder = context.layout, folder_of(context.layout, subject)
+    paths = [folder / "request.json", *sorted((folder / "reviews").glob("*.json"))]
+    said = {"subject": subject, "state": state, "approved_by": list(people), "time": context.now()}
+    votes = [artifact(layout, path) for path in paths]
+    made = record.write_statement(layout, folder / "decision.json", votes, DECISION, said)
+    record.append(layout, "decide", [made], said, context.now())
+
+
+def artifact(layout: Layout, path: Path) -> Artifact:
+    """Return the file at `path` as it is now."""
+    return Artifact(path.relative_to(layout.root).as_posix(), sha256_file(path))
+
+
 def require_approved(context: Context, subject: str) -> Standing:
     """Return the standing of an approved subject; raises Conflict for any other.
 
@@ -171,49 +203,3 @@ def require_approved(context: Context, subject: str) -> Standing:
             f"approvals hold{why}."
         )
     return found
-
-
-def batch_decision(layout: Layout, number: str) -> str | None:
-    """Return the state that a review gave a paused batch, None before one did."""
-    path = layout.intake(number) / "decision.json"
-    if not path.is_file():
-        return None
-    return str(predicate_of(record.read_statement(layout, path), DECISION, str(path))["state"])
-
-
-def _entangled(context: Context, subject: str, person: trust.Person) -> str | None:
-    """Return what `person` had a hand in, None when nothing is known."""
-    layout = context.layout
-    own = set(person.sources)
-    for batch in _new_batches(layout, subject):
-        theirs = own & set(files.read_json(layout.intake(batch) / data.MANIFEST)["sources"])
-        if theirs:
-            return f"as source {sorted(theirs)[0]} they supplied rows of batch:{batch}"
-    since = champion_of(layout).data_commit
-    changed = git.authors(layout.root, since, OWNED)
-    theirs = {name.lower() for name in person.git} & {name.lower() for name in changed}
-    if theirs:
-        return f"as {sorted(theirs)[0]} they changed policy, golden set or training code"
-    started = _started_by(layout, subject)
-    if started and started.lower() in {name.lower() for name in person.git}:
-        return f"as {started} they started the run by hand"
-    return None
-
-
-def _started_by(layout: Layout, subject: str) -> str | None:
-    kind, _, number = subject.partition(":")
-    if kind == "update":
-        return started_by(layout, number)
-    path = layout.intake(number) / "verdict.json"
-    told: str | None = predicate_of(record.read_statement(layout, path), VERDICT, str(path)).get(
-        "started_by"
-    )
-    return told
-
-
-def _new_batches(layout: Layout, subject: str) -> list[str]:
-    kind, _, number = subject.partition(":")
-    if kind == "batch":
-        return [number]
-    learnt = set(champion_of(layout).batches)
-    return [each for each in read_update(layout, number)[0].batches if each not in learnt]

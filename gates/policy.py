@@ -2,7 +2,8 @@
 
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -85,6 +86,25 @@ class Policy:
         It is excused only when everything it could cover is declared not applicable.
         """
         return not any(matches(pattern, limit.metric) for pattern in self.not_applicable)
+
+    def waiving(self, metrics: Collection[str]) -> "Policy":
+        """Return this policy without the limits that are written for exactly these `metrics`.
+
+        `drift.*` waives the limits written under that very key, not others that it would match.
+        Raises Misused for a key that no limit has: a misspelt waiver must not look like one.
+
+        >>> policy = Policy("intake", (Limit("a.b", 1, Outcome.PAUSE), Limit("a.*", 1, Outcome.PAUSE)))
+        >>> [limit.metric for limit in policy.waiving(["a.*"]).limits]
+        ['a.b']
+        """
+        written = {limit.metric for limit in self.limits}
+        unknown = sorted(set(metrics) - written)
+        if unknown:
+            raise Misused(
+                f"gates.{self.name} has no limit {unknown[0]!r}; write its key as it stands there."
+            )
+        left = tuple(limit for limit in self.limits if limit.metric not in metrics)
+        return replace(self, limits=left)
 
 
 def parse_limits(section: dict[str, dict[str, float]], where: str) -> tuple[Limit, ...]:

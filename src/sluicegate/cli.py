@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from sluicegate import __version__
-from sluicegate.verbs import line, making, policy, review
+from sluicegate.verbs import line, making, policy, quarantine, review
 
-VERBS = (making, line, review, policy)
+VERBS = (making, line, review, quarantine, policy)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -143,6 +143,11 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
             f"  checks: {escape(who)} asked {count} times about rows that were checked in many "
             "versions; see `sluicegate doctor`"
         )
+    for moved in answer["anchored"]:
+        console.print(
+            f"  {moved['table']}: re-anchored by {moved['subject']}; farthest from the very first: "
+            f"{escape(moved['farthest'])}"
+        )
     if answer["unfinished"]:
         console.print(
             f"  update:{answer['unfinished']} is approved and its promotion has not ended; "
@@ -156,6 +161,12 @@ def print_record(options: argparse.Namespace, shown: dict[str, Any]) -> dict[str
     if options.json:
         return shown
     console = plain_console()
+    if "verdict" not in shown:
+        kind = shown["subject"].partition(":")[0]
+        console.print(f"{shown['subject']}: {shown['state']}")
+        console.print(f"  {escape(shortened(shown[kind]['reason']))}")
+        console.print(f"  page: {shown['page']}")
+        return shown
     verdict = shown["verdict"]
     stage = shown.get("state") or shown["update"]["stage"]
     console.print(f"{shown['subject']}: {_coloured(verdict['outcome'])}, {stage}")
@@ -170,6 +181,9 @@ def print_record(options: argparse.Namespace, shown: dict[str, Any]) -> dict[str
     _print_findings(console, [each for each in shown["findings"] if "outcome" in each])
     if "report" in shown:
         console.print(f"  report: {shown['report']}")
+    if shown.get("rollback"):
+        rollback = shown["rollback"]
+        console.print(f"  rollback {rollback['state']}: {escape(shortened(rollback['reason']))}")
     return shown
 
 

@@ -1,6 +1,7 @@
 """What a reviewer reads: questions, votes, and what an answer led to."""
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def print_reviews(options: argparse.Namespace, shown: list[dict[str, Any]]) -> d
             console.print("Nothing waits for a decision.")
         for each in shown:
             console.print(f"{each['subject']}: {escape(each['question'])}")
-            console.print(f"  {escape(shortened(each['names']['why it paused']))}")
+            console.print(f"  {escape(shortened(each['why']))}")
             console.print(f"  {escape(each['dead'] or each['if_nobody_decides'])}", soft_wrap=True)
     return {"schema": 1, "reviews": shown}
 
@@ -50,6 +51,53 @@ def print_reviewed(options: argparse.Namespace, done: dict[str, Any]) -> dict[st
     if not options.json:
         plain_console().print(f"{done['subject']}: {done['state']}, {escape(done['done'])}")
     return done
+
+
+def print_quarantine(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
+    """Print what is set aside, and the exceptions by which rows were let out."""
+    if options.json:
+        return told
+    console = plain_console()
+    if not told["quarantine"]:
+        console.print("Nothing is in quarantine.")
+    for lot in told["quarantine"]:
+        late = "[bold red]overdue[/], " if lot["overdue"] else ""
+        console.print(
+            f"{lot['subject']}: {lot['rows']} rows{' (the whole batch)' if lot['whole'] else ''}, "
+            f"{late}to be looked at by {lot['review_by']}"
+        )
+        console.print(f"  {escape(shortened(lot['reason'] or 'held by no limit of intake'))}")
+        if lot["sources"]:
+            console.print(f"  sources {escape(shortened(', '.join(lot['sources'])))}")
+        for asked in lot["asked"]:
+            console.print(f"  {asked} asks to let rows out")
+    for each in told["exceptions"]:
+        late = ", [bold red]overdue[/]" if each["overdue"] else ""
+        console.print(
+            f"{each['subject']}: {each['rows']} rows of batch:{each['batch']}, {each['state']}, "
+            f"waives {escape(', '.join(each['waives']) or 'nothing')}, "
+            f"to be looked at again by {each['review_by']}{late}"
+        )
+    return told
+
+
+def print_held(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
+    """Print how many rows each source has in quarantine for what; --json lists every row."""
+    if options.json:
+        return told
+    console = plain_console()
+    console.print(f"{told['subject']}: {told['rows']} rows, to be looked at by {told['review_by']}")
+    groups = Counter(
+        (row["source"] or "nobody named", ", ".join(row["held_for"]) or told["reason"])
+        for row in told["held"]
+        if not row["released"]
+    )
+    for (source, why), count in groups.most_common():
+        console.print(f"  {count} rows of {escape(source)}: {escape(shortened(why))}")
+    out = sum(row["released"] for row in told["held"])
+    if out:
+        console.print(f"  {out} more rows were released")
+    return told
 
 
 def read_proof(path: Path) -> str:

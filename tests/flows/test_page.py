@@ -12,9 +12,9 @@ from reviewing import trust_them
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict
-from sluicegate.flows import page
-from sluicegate.flows.ask import PAGE
+from sluicegate.flows import pages
 from sluicegate.flows.batch_evidence import _drifted
+from sluicegate.flows.subjects import PAGE
 from sluicegate.stores import files
 
 UPDATE, BATCH = "update:0001", "batch:0002"
@@ -107,10 +107,10 @@ def test_what_is_sensitive_is_not_on_the_page(paused: Workspace) -> None:
         for name in schema.feature_names
     ]
     frame = pd.read_parquet(paused.root / "intake" / "0002" / "rows" / "feedback.parquet")
-    shown = [title for title, _ in _drifted(context, "0002", frame, findings)]
+    shown = [title for title, _ in _drifted(context, None, frame, findings)]
     assert shown
     assert not [title for title in shown if title.startswith(f"{first}:")]
     rows = [{"row": 0, "truth": "0", "before": "0", "now": "1"}]
-    worst = page._worst_rows(context, rows, {"importances": {first: 1.0}})
+    worst = pages._worst_rows(context, rows, {"importances": {first: 1.0}})
     assert worst is not None
     assert first not in worst["features"]

@@ -20,6 +20,9 @@ PROMOTION = PREDICATES + "promotion/v1"
 REQUEST = PREDICATES + "review-request/v1"
 VOTE = PREDICATES + "review-vote/v1"
 DECISION = PREDICATES + "review-decision/v1"
+RELEASE = PREDICATES + "release/v1"
+ANCHOR = PREDICATES + "anchor/v1"
+ROLLBACK_PROPOSAL = PREDICATES + "rollback-proposal/v1"
 
 
 def statement(

@@ -98,6 +98,18 @@ class Layout:
         """The record of an update."""
         return self.root / "updates" / update
 
+    def rollback(self, update: str) -> Path:
+        """The proposal to roll an update back."""
+        return self.update(update) / "rollback"
+
+    def release(self, release: str) -> Path:
+        """Rows that somebody wants released from quarantine, and what was decided."""
+        return self.root / "releases" / release
+
+    def anchor(self, anchor: str) -> Path:
+        """A proposed reference or golden set, what was decided, and the ones that it replaced."""
+        return self.root / "anchors" / anchor
+
 
 def open_layout(root: Path, reading: bool = False) -> Layout:
     """Return the layout of the workspace at `root`; raises Missing where there is none.

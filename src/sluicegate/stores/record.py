@@ -24,7 +24,7 @@ from . import dvc, files, git
 from .effects import effect
 from .layout import Layout
 
-ROOMS = ("ledger", "intake", "batches", "quarantine", "updates")
+ROOMS = ("ledger", "intake", "batches", "quarantine", "updates", "releases", "anchors")
 """What only sluicegate writes in a workspace."""
 
 
@@ -169,9 +169,13 @@ def recover(layout: Layout) -> None:
     if not _journal(layout).exists():
         return
     paths = files.read_json(_journal(layout))["paths"]
+    touched = [name for name in git.changed_paths(layout.root, paths) if name.endswith(".dvc")]
     git.discard(layout.root, paths)
     committed = {name for path in paths for name in git.tracked(layout.root, path)}
     _set_aside(layout, paths, committed)
+    for name in committed.intersection(touched):
+        # its data may be another's by now; whatever lies there is in the cache
+        (layout.root / name.removesuffix(".dvc")).unlink(missing_ok=True)
     pointed = (layout.root / name.removesuffix(".dvc") for name in committed if name[-4:] == ".dvc")
     lost = [path for path in pointed if not path.exists()]
     if lost:

@@ -136,6 +136,12 @@ class Approval(_Section):
     escalate_to: str | None = Field(None, pattern=BLOCK)
 
 
+class Quarantine(_Section):
+    """How long rows may be set aside before somebody has to look at them."""
+
+    review_days: float = Field(30, gt=0, le=3650)
+
+
 class Schedule(_Section):
     """Cron lines of the runner, in UTC; null switches one off."""
 
@@ -163,6 +169,7 @@ class Settings(_Section):
     gates: dict[Literal["intake", "candidate"], dict[str, dict[str, Any]]]  # judged by parse_limits
     not_applicable: tuple[str, ...] = ()
     approval: Approval
+    quarantine: Quarantine = Quarantine()
     schedule: Schedule
     mlflow: Mlflow = Mlflow()
     train: dict[str, Any] = {}

@@ -1,0 +1,198 @@
+"""reanchor: a new reference or golden set takes the place of the trusted one, once reviewers signed.
+
+Honest drift moves the world for good. The table that is replaced is kept, and how far the new one lies
+from the very first is on the page that the reviewers see, and in `status` from then on.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sluicegate.core import Misused
+from sluicegate.evidence.statement import ANCHOR
+from sluicegate.flows.context import POLICY_FILES, Context
+from sluicegate.flows.distance import (
+    TABLES,
+    also_learnt,
+    distances,
+    earlier,
+    figures_of_champion,
+    table_of,
+)
+from sluicegate.flows.report import number as figure
+from sluicegate.flows.subjects import PAGE
+from sluicegate.flows.subjects.anchor import ANCHORED, farthest, read_anchor
+from sluicegate.flows.trusted import in_normal_form, read_given, require_columns
+from sluicegate.flows.votes import artifact, ask, conclude, require_approved
+from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores.layout import Layout, next_number
+from sluicegate.stores.reading import require_file
+
+ROOMS = (*record.ROOMS, *TABLES)
+LEAST_ROWS = 50
+
+
+def propose(context: Context, given: Mapping[str, Path | str], reason: str) -> str:
+    """Ask the reviewers to trust the files in `given` (`reference`, `golden`); return the subject.
+
+    Raises Misused for a table that cannot be learnt from or compared on.
+    """
+    layout = context.layout
+    if not given:
+        raise Misused(
+            "Nothing was given to anchor to; use --reference FILE, --golden FILE or both."
+        )
+    if not reason.strip():
+        raise Misused("A re-anchoring needs a reason that reviewers can judge: --reason WHY.")
+    git.require_committed(layout.root, (*POLICY_FILES, *TABLES))
+    tables = {name: _read(context, require_file(path)) for name, path in given.items()}
+    with record.writing(layout, "reanchor", record.ROOMS):
+        number = next_number(layout.root / "anchors")
+        _write(context, number, tables, reason)
+        ask_anchor(context, number)
+        git.commit_all(layout.root, record.ROOMS, f"anchor:{number} asked for")
+    return f"anchor:{number}"
+
+
+def ask_anchor(context: Context, number: str) -> None:
+    """Put a re-anchoring to the reviewers; call inside a writing block."""
+    layout, folder = context.layout, context.layout.anchor(number)
+    said = read_anchor(layout, number)
+    shown = [("why it is asked", said["reason"])]
+    for table in _tables(said):
+        told = said["tables"][table]
+        shown += [
+            (f"{table} now", f"{told['before']['rows']} rows, sha256:{told['before']['sha256']}"),
+            (
+                f"{table} proposed",
+                f"{told['after']['rows']} rows, sha256:{told['after']['sha256']}",
+            ),
+            (f"{table} farthest from the very first", farthest(told["distances"])),
+        ]
+    for name, value in said["golden_figures"].items():
+        shown.append((f"champion's {name}", value))
+    shown.append(("asked by", said["asked_by"] or "the runner"))
+    question = f"May a new {_named(said)} be trusted in place of what is in use?"
+    from sluicegate.flows.pages import anchor_page  # imports matplotlib: not for who only reads
+
+    files.write_bytes(folder / PAGE, anchor_page(context, said, question, shown).encode())
+    bound = [folder / "anchor.json", folder / PAGE]
+    bound += [folder / table / data.MANIFEST for table in said["tables"]]
+    bound += [table_of(layout, table).with_name(data.MANIFEST) for table in TABLES]
+    ask(context, folder, f"anchor:{number}", question, bound, shown)
+
+
+def accept(context: Context, number: str, people: Sequence[str]) -> str:
+    """Put the proposed tables in place as a commit, and keep those that they replace."""
+    layout, subject = context.layout, f"anchor:{number}"
+    said = read_anchor(layout, number)
+    git.require_committed(layout.root, TABLES)
+    with record.writing(layout, "reanchor", ROOMS):
+        require_approved(context, subject)
+        for table in said["tables"]:
+            data.read_verified(layout.anchor(number) / table / f"{table}.parquet")
+            _replace(layout, number, table)
+        conclude(context, subject, ANCHORED, people)
+        placed = [artifact(layout, table_of(layout, table)) for table in said["tables"]]
+        record.append(layout, "reanchor", placed, {"anchor": number}, context.now())
+        # whoever runs this carries out what others decided, and is not the author of it
+        git.commit_as_service(layout.root, ROOMS, f"{subject} carried out")
+    return f"the new {_named(said)} is trusted from now on"
+
+
+def refuse(context: Context, number: str, reason: str) -> str:
+    """Go on trusting what is trusted."""
+    root, subject = context.layout.root, f"anchor:{number}"
+    with record.writing(context.layout, "review", record.ROOMS):
+        conclude(context, subject, "refused")
+        git.commit_all(root, record.ROOMS, f"{subject} refused in review")
+    return f"refused ({reason}); what was trusted is trusted on"
+
+
+def _read(context: Context, path: Path) -> pd.DataFrame:
+    layout, schema = context.layout, context.schema
+    raw = read_given(layout.home, path)
+    require_columns(raw, schema, path)
+    frame = in_normal_form(layout, raw, schema, path)
+    if len(frame) < LEAST_ROWS:
+        raise Misused(f"{path} has {len(frame)} rows; at least {LEAST_ROWS} are needed.")
+    if schema.classes and (schema.label_codes(frame[schema.label]) < 0).any():
+        raise Misused(f"{path} has labels that data.classes in params.yaml does not list.")
+    return frame
+
+
+def _write(context: Context, number: str, tables: Mapping[str, pd.DataFrame], reason: str) -> None:
+    layout, folder = context.layout, context.layout.anchor(number)
+    paths, told = [], {}
+    for table, frame in tables.items():
+        path = folder / table / f"{table}.parquet"
+        about = {"kind": table, "anchor": number, "received": context.now(), "verified": True}
+        data.write_with_manifest(path, frame, context.schema, about)
+        paths.append(path)
+        moved = distances(context, frame, earlier(layout, table))
+        told[table] = {
+            "before": _told(table_of(layout, table)),
+            "after": _told(path),
+            "distances": [each.to_dict() for each in moved],
+        }
+    dvc.add(layout.root, paths)
+    dvc.push(layout.root, paths)
+    said = {
+        "anchor": number,
+        "tables": told,
+        "golden_figures": _golden_figures(context, tables),
+        "reason": reason,
+        "asked_by": context.started_by,
+        "time": context.now(),
+    }
+    made = [artifact(layout, path) for path in paths]
+    statement = record.write_statement(layout, folder / "anchor.json", made, ANCHOR, said)
+    record.append(layout, "ask-anchor", [*made, statement], {"anchor": number}, context.now())
+
+
+def _golden_figures(context: Context, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """Return what a new golden set says of the champion, and how much of it a model can learn from."""
+    layout, golden = context.layout, tables.get("golden")
+    if golden is None:
+        return {}
+    primary = context.settings.compare.primary
+    before = figures_of_champion(context, data.read_verified(layout.golden))[primary]
+    after = figures_of_champion(context, golden)[primary]
+    reference = tables.get("reference")
+    learnt = data.read_verified(layout.reference) if reference is None else reference
+    admitted = data.read_admitted(layout, data.admitted_batches(layout))
+    known = also_learnt(context, golden, [learnt, admitted])
+    return {
+        primary: f"{figure(before)} on the golden set now, {figure(after)} on the proposed one",
+        "training data holds": f"{known} of the {len(golden)} proposed golden rows",
+    }
+
+
+def _replace(layout: Layout, number: str, table: str) -> None:
+    """Move the trusted `table` to before/ and put the proposed one in its place, the data last.
+
+    In this order a kill leaves a pointer that differs from the committed one, so that recovery brings
+    the data back too.
+    """
+    place, kept = table_of(layout, table), layout.anchor(number) / "before" / table
+    new = layout.anchor(number) / table / place.name
+    for path in (dvc.pointer(place), place.with_name(data.MANIFEST), place):
+        files.move(path, kept / path.name)
+    for path in (dvc.pointer(new), new.with_name(data.MANIFEST), new):
+        files.copy_in(path, place.with_name(path.name))
+
+
+def _tables(said: Mapping[str, Any]) -> list[str]:
+    return [table for table in TABLES if table in said["tables"]]
+
+
+def _named(said: Mapping[str, Any]) -> str:
+    words = {"reference": "reference", "golden": "golden set"}
+    return " and ".join(words[table] for table in _tables(said))
+
+
+def _told(path: Path) -> dict[str, Any]:
+    manifest = files.read_json(path.with_name(data.MANIFEST))
+    return {name: manifest[name] for name in ("sha256", "rows", "labels")}

@@ -1,0 +1,195 @@
+"""release: rows in quarantine go through intake again, under an exception that reviewers signed.
+
+The exception waives the limits that it names, for a delivery of exactly these rows; every other limit
+judges them as it judges any batch, when the release is asked for and again when it is carried out.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Misused, Outcome
+from sluicegate.core.schema import ROW
+from sluicegate.evidence.statement import RELEASE
+from sluicegate.flows.context import POLICY_FILES, Context
+from sluicegate.flows.exception import (
+    Tried,
+    Wanted,
+    as_delivered,
+    judge_again,
+    select,
+    stopped_by,
+    try_out,
+    unmeasured,
+)
+from sluicegate.flows.judge import Judgement
+from sluicegate.flows.quarantine import held_for, require_date, review_by
+from sluicegate.flows.settle import settle
+from sluicegate.flows.subjects import PAGE
+from sluicegate.flows.subjects.release import RELEASED, read_release
+from sluicegate.flows.votes import artifact, ask, conclude, require_approved
+from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores.layout import next_number
+
+MOST_NAMED = 12
+
+
+def plan(context: Context, wanted: Wanted) -> dict[str, Any]:
+    """Return what intake would make of the rows under the exception, without asking anybody."""
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+        tried = try_out(context, wanted, Path(scratch))
+    verdict = tried.judgement.verdict
+    return {
+        "schema": 1,
+        "batch": wanted.batch,
+        "rows": len(tried.frame),
+        "waives": list(tried.waives),
+        "outcome": verdict.outcome.value,
+        "still_set_aside": len(verdict.quarantined.rows),
+        "stopped_by": stopped_by(tried.judgement),
+        "not_measured": unmeasured(tried.judgement),
+    }
+
+
+def propose(context: Context, wanted: Wanted) -> str:
+    """Ask the reviewers to release rows from quarantine; return the subject, like `release:0001`.
+
+    Raises Misused, naming them, where limits that are not waived would stop the rows again.
+    """
+    layout = context.layout
+    if not wanted.reason.strip():
+        raise Misused("A release needs a reason that reviewers can judge: --reason WHY.")
+    until = (
+        require_date(wanted.review_by) if wanted.review_by else review_by(context, context.now())
+    )
+    git.require_committed(layout.root, POLICY_FILES)
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+        tried = try_out(context, wanted, Path(scratch))
+        _require_use(tried)
+        with record.writing(layout, "release", record.ROOMS):
+            select(context, wanted)  # somebody may have asked for the same rows meanwhile
+            number = next_number(layout.root / "releases")
+            _write(context, replace(wanted, review_by=until), number, tried)
+            _put(context, number, tried.judgement)
+            git.commit_all(layout.root, record.ROOMS, f"release:{number} asked for")
+    return f"release:{number}"
+
+
+def ask_release(context: Context, number: str) -> None:
+    """Put a release to the reviewers anew; call inside a writing block."""
+    said = read_release(context.layout, number)
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+        _put(context, number, judge_again(context, _kept(context, number), said, Path(scratch)))
+
+
+def accept(context: Context, number: str, people: Sequence[str]) -> str:
+    """Send the rows through intake as a delivery of their own; whatever it says is carried out."""
+    layout, subject = context.layout, f"release:{number}"
+    said = read_release(layout, number)
+    with tempfile.TemporaryDirectory(prefix="release-", dir=layout.home) as scratch:
+        judgement = judge_again(context, _kept(context, number), said, Path(scratch))
+        with record.writing(layout, "release", record.ROOMS):
+            require_approved(context, subject)
+            conclude(context, subject, RELEASED, people)
+            told = {"release": number, "batch": said["batch"], "rows": said["rows"]}
+            told["as"] = next_number(layout.root / "intake")
+            rows = artifact(layout, _kept(context, number))
+            record.append(layout, "release", [rows], told, context.now())
+            batch = settle(context, judgement)  # commits all of it at once
+    verdict = judgement.verdict
+    aside = len(verdict.quarantined.rows)
+    return (
+        f"went through intake as batch:{batch.id}: {verdict.outcome.value}, {aside} rows set aside"
+    )
+
+
+def refuse(context: Context, number: str, reason: str) -> str:
+    """Leave the rows where they are."""
+    root, subject = context.layout.root, f"release:{number}"
+    with record.writing(context.layout, "review", record.ROOMS):
+        conclude(context, subject, "refused")
+        git.commit_all(root, record.ROOMS, f"{subject} refused: {reason[:60]}")
+    return "refused; the rows stay in quarantine"
+
+
+def _kept(context: Context, number: str) -> Path:
+    return context.layout.release(number) / "rows" / data.FEEDBACK
+
+
+def _put(context: Context, number: str, judgement: Judgement) -> None:
+    layout, folder = context.layout, context.layout.release(number)
+    said, manifest = read_release(layout, number), files.read_json(folder / "rows" / data.MANIFEST)
+    received = files.read_json(layout.intake(said["batch"]) / data.MANIFEST)["sha256"]
+    expected = judgement.verdict
+    aside = len(expected.quarantined.rows)
+    shown = [
+        ("why it is asked", said["reason"]),
+        ("rows", f"{manifest['rows']} of batch:{said['batch']} ({_positions(said['rows'])})"),
+        ("received file", f"sha256:{received}"),
+        ("sources", _some(sorted(manifest["sources"])) or "not named"),
+        ("held for", _some(said["held_for"]) or "the batch was held as a whole"),
+        ("limits waived for these rows", "; ".join(said["waives"]) or "none"),
+        ("intake would now say", f"{expected.outcome.value}, {aside} rows set aside again"),
+        ("exception to be reviewed by", said["review_by"]),
+        ("asked by", said["asked_by"] or "the runner"),
+    ]
+    question = f"May {manifest['rows']} rows of batch:{said['batch']} leave quarantine?"
+    from sluicegate.flows.pages import release_page  # imports matplotlib: not for who only reads
+
+    page = release_page(context, said, question, shown, judgement)
+    files.write_bytes(folder / PAGE, page.encode())
+    bound = [folder / "release.json", folder / "rows" / data.MANIFEST, folder / PAGE]
+    bound += [layout.intake(said["batch"]) / name for name in ("verdict.json", "findings.json")]
+    ask(context, folder, f"release:{number}", question, bound, shown)
+
+
+def _require_use(tried: Tried) -> None:
+    """Raise Misused where the exception would let nothing through, naming what stops it."""
+    verdict = tried.judgement.verdict
+    through = len(tried.frame) - len(verdict.quarantined.rows)
+    if verdict.outcome in (Outcome.PASS, Outcome.QUARANTINE) and through:
+        return
+    stops, blind = stopped_by(tried.judgement), unmeasured(tried.judgement)
+    said = [f"by {_some(stops)}"] if stops else []
+    said += (
+        [f"because {_some(blind)} cannot be measured on {len(tried.frame)} rows"] if blind else []
+    )
+    raise Misused(
+        f"Intake would stop these rows again, {' and '.join(said)}; waive by name what you mean to "
+        "waive (--waive LIMIT, --waive-unmeasured), or release more rows together."
+    )
+
+
+def _write(context: Context, wanted: Wanted, number: str, tried: Tried) -> None:
+    layout, folder = context.layout, context.layout.release(number)
+    table = _kept(context, number)
+    about = {"release": number, "batch": wanted.batch, "received": context.now()}
+    data.write_with_manifest(table, as_delivered(tried.frame), context.schema, about)
+    dvc.add(layout.root, [table])
+    dvc.push(layout.root, [table])
+    why = held_for(context, wanted.batch, tried.frame)
+    said = {
+        "release": number,
+        "batch": wanted.batch,
+        "rows": [int(row) for row in tried.frame[ROW]],
+        "held_for": list(dict.fromkeys(metric for each in why for metric in each)),
+        "waives": list(tried.waives),
+        "reason": wanted.reason,
+        "review_by": wanted.review_by,
+        "asked_by": context.started_by,
+        "time": context.now(),
+    }
+    rows = artifact(layout, table)
+    made = record.write_statement(layout, folder / "release.json", [rows], RELEASE, said)
+    record.append(layout, "ask-release", [rows, made], {"release": number}, context.now())
+
+
+def _positions(rows: Sequence[int]) -> str:
+    return _some([str(row) for row in rows])
+
+
+def _some(names: Sequence[str]) -> str:
+    left = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {left} more" if left > 0 else "")

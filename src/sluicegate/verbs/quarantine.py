@@ -1,0 +1,109 @@
+"""Out of quarantine, and on to a new reference: quarantine and reanchor. Both ask the reviewers."""
+
+import argparse
+from typing import Any
+
+from sluicegate.verbs.options import Answer, Verbs, add_verb, in_workspace, may_run_dry, opened
+
+PAUSED = 3
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the parser."""
+    words = "what is set aside, and how it gets out"
+    deeds = verbs.add_parser("quarantine", help=words).add_subparsers(metavar="DEED", required=True)
+    in_workspace(add_verb(deeds, "list", quarantine_list, "what is set aside, why and until when"))
+    shown = in_workspace(
+        add_verb(deeds, "show", quarantine_show, "every row and what it is held for")
+    )
+    shown.add_argument("batch", metavar="BATCH", help="batch:0001")
+    _add_release(add_verb(deeds, "release", release, "ask to send rows through intake again"))
+    again = add_verb(verbs, "reanchor", reanchor, "ask to trust a new reference or golden set")
+    in_workspace(again)
+    again.add_argument(
+        "--reference", metavar="FILE", help="labelled data that models learn from first"
+    )
+    again.add_argument("--golden", metavar="FILE", help="trusted labelled examples")
+    again.add_argument("--reason", metavar="WHY", required=True, help="for the reviewers")
+
+
+def _add_release(verb: argparse.ArgumentParser) -> None:
+    may_run_dry(in_workspace(verb))
+    verb.add_argument("batch", metavar="BATCH", help="batch:0001")
+    verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
+    verb.add_argument(
+        "--waive", metavar="LIMIT", action="append", default=[],
+        help="do not hold these rows to this limit, by its key in params.yaml",
+    )  # fmt: skip
+    verb.add_argument(
+        "--waive-unmeasured", action="store_true",
+        help="also waive, by name, the limits that so few rows cannot be measured for",
+    )  # fmt: skip
+    verb.add_argument(
+        "--row", metavar="N", type=int, action="append", help="only this row of the file"
+    )
+    verb.add_argument(
+        "--source", metavar="NAME", action="append", default=[], help="only rows of this source"
+    )
+    verb.add_argument("--review-by", metavar="DATE", help="look at the exception again by then")
+
+
+def quarantine_list(options: argparse.Namespace) -> Answer:
+    """List what is set aside."""
+    from sluicegate import terminal, terminal_review
+
+    place = opened(options, terminal.mute, reading=True)
+    return terminal_review.print_quarantine(options, place.quarantine()), 0
+
+
+def quarantine_show(options: argparse.Namespace) -> Answer:
+    """Show the rows of one batch that are set aside."""
+    from sluicegate import terminal, terminal_review
+
+    place = opened(options, terminal.mute, reading=True)
+    return terminal_review.print_held(options, place.show_quarantine(_number(options.batch))), 0
+
+
+def release(options: argparse.Namespace) -> Answer:
+    """Ask to release rows, or say what intake would make of them."""
+    from sluicegate import terminal, terminal_review
+
+    wanted: dict[str, Any] = {
+        "reason": options.reason,
+        "waives": tuple(options.waive),
+        "rows": tuple(options.row) if options.row else None,
+        "sources": tuple(options.source),
+        "review_by": options.review_by,
+        "waive_unmeasured": options.waive_unmeasured,
+    }
+    batch = _number(options.batch)
+    with terminal.progress(options) as tell:
+        place = opened(options, tell)
+        if options.dry_run:
+            plan = place.plan_release(batch, **wanted)
+        else:
+            asked = place.release(batch, **wanted)
+    if options.dry_run:
+        return terminal.print_plan(options, plan), 0
+    return terminal_review.print_review(options, asked), PAUSED
+
+
+def reanchor(options: argparse.Namespace) -> Answer:
+    """Ask to trust new tables."""
+    from sluicegate import terminal, terminal_review
+
+    with terminal.progress(options) as tell:
+        place = opened(options, tell)
+        asked = place.reanchor(
+            reason=options.reason, reference=options.reference, golden=options.golden
+        )
+    return terminal_review.print_review(options, asked), PAUSED
+
+
+def _number(subject: str) -> str:
+    from sluicegate.core.errors import Misused
+
+    kind, _, number = subject.partition(":")
+    if kind != "batch" or not (number.isascii() and number.isdigit()):
+        raise Misused(f"{subject!r} names no batch; write batch:0001.")
+    return number
