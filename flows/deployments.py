@@ -10,13 +10,18 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import httpx
 from prefect import flow, get_client
 from prefect import settings as known
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.client.schemas.objects import (
     ConcurrencyLimitConfig,
     ConcurrencyLimitStrategy,
@@ -30,12 +35,17 @@ from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
 
 from sluicegate.core import Misused, Outcome, SluicegateError
+from sluicegate.flows import drill as drilling
 from sluicegate.flows import form
 from sluicegate.flows import intake as taking
 from sluicegate.flows import retrain as retraining
 from sluicegate.flows import update as updating
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import SERVED, Context, Step, open_context
+from sluicegate.flows.drill import Order
+from sluicegate.flows.drill_page import page as drill_page
+from sluicegate.flows.drill_page import read_pictures, verdict_line
+from sluicegate.flows.drill_record import DRILLS, Drilled
 from sluicegate.flows.inbox import Taken
 from sluicegate.flows.inbox import inbox as take_inbox
 from sluicegate.flows.notices import keep_notices
@@ -94,7 +104,13 @@ def update(workspace: str, path: str) -> State[UpdateResult]:
     return _asking(workspace, lambda context: _update(context, path))
 
 
-RUNBOOKS = (inbox, retrain, intake, update, form.review)
+@flow(**AS_FLOW)
+def drill(workspace: str, full: bool = True, seed: int | None = None) -> State[Drilled]:
+    """Attack the gates with the workspace's own data, in a scratch copy; nothing is learnt."""
+    return settled(lambda: _drill(open_served(workspace), Order(full, (), seed)))
+
+
+RUNBOOKS = (inbox, retrain, intake, update, drill, form.review)
 
 
 def observed_update(
@@ -137,7 +153,11 @@ async def _serve(root: str, settings: Settings) -> None:
     """Serve flows that are in memory: what the server says a deployment loads is never loaded."""
     schedule = settings.schedule
     runner = Runner(pause_on_shutdown=False)
-    cron = {inbox.name: schedule.intake, retrain.name: schedule.retrain}
+    cron = {
+        inbox.name: schedule.intake,
+        retrain.name: schedule.retrain,
+        drill.name: schedule.drill,
+    }
     made = {}
     for runbook in RUNBOOKS:
         when = cron.get(runbook.name)
@@ -217,6 +237,27 @@ def _update(context: Context, path: str) -> State[UpdateResult]:
         _show_update(context, result.retrain)
         message = f"{message}; {_told(result.retrain)}"
     return _completed([result.outcome], _because(message, result.outcome, result.intake), result)
+
+
+def _drill(context: Context, order: Order) -> State[Drilled]:
+    shown = create_progress_artifact(0.0, key="drill-progress", description="How far the drill is")
+    told = 0
+
+    def bar(done: int, total: int, what: str) -> None:
+        nonlocal told
+        if (percent := 100 * done // max(total, 1)) >= told + 2:  # each call is one to the server
+            told = percent
+            update_progress_artifact(cast(UUID, shown), float(percent))
+            context.tell(f"Drill: {percent} %, {what}")
+
+    result = drilling.drill(context, order, bar, _step)
+    create_markdown_artifact(
+        markdown=drill_page(result, read_pictures(context.layout.root / DRILLS / str(result.id))),
+        key=f"drill-{result.id}",
+        description="What was caught of our own attacks, and how that went over time",
+    )
+    name = {0: "Completed", 4: "BelowFloor"}.get(result.exit_code, "NotMeasured")
+    return Completed(name=name, message=verdict_line(result), data=result)
 
 
 def nothing_to_do(layout: Layout) -> str | None:

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from sluicegate.core import Misused, SluicegateError
 from sluicegate.flows.context import POLICY_FILES, Context, open_context
 from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
+from sluicegate.flows.threats import THREATS, open_threats
 from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
 from sluicegate.stores import checked, dvc, git, trust
 from sluicegate.stores.layout import Layout
@@ -243,6 +244,18 @@ def champion(context: Context) -> Iterator[Diagnosis]:
     )
 
 
+def drills(context: Context) -> Iterator[Diagnosis]:
+    """Look which attacks got past the gates in the latest drills."""
+    if not (context.layout.root / THREATS).is_file():
+        mend = "Run `sluicegate drill`; it takes two minutes and changes no data."
+        yield Diagnosis("drill", None, "The gates have not been attacked yet.", mend)
+        return
+    found = open_threats(context.layout.root)
+    says = f"{len(found)} threats are open after drills{': ' if found else ''}{', '.join(found)}."
+    mend = "Read threats.yaml and the report in drills/." if found else ""
+    yield Diagnosis("drill", None if found else True, says, mend)
+
+
 MACHINE: tuple[Callable[[], Iterator[Diagnosis]], ...] = (python, pins, git_, prefect_server)
 WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
     identity,
@@ -253,6 +266,7 @@ WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
     champion,
     sources,
     checks,
+    drills,
     trainer,
 )
 

@@ -44,6 +44,22 @@ def keep(layout: Layout, number: str, panel: Panel, noticed: Collection[str]) ->
     return sha256_file(path)
 
 
+def heard_in(panel: Panel, noticed: Collection[str]) -> Heard:
+    """Return what later batches would hear of a batch that is not kept; see `keep`."""
+
+    def told(tally: Tally) -> Tally:
+        at = [i for i, name in enumerate(tally.sources) if name not in noticed]
+        return Tally(
+            sources=tuple(tally.sources[i] for i in at),
+            rows=tally.rows[at],
+            against=tally.against[at],
+            expected=tally.expected[at],
+            likelihood=tally.likelihood[at],
+        )
+
+    return Heard("", told(panel.champion), told(panel.pooled))
+
+
 def earlier(layout: Layout) -> tuple[Heard, ...]:
     """Return what the newest batches said of their sources, the oldest first.
 

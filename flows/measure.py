@@ -98,9 +98,10 @@ class Measured:
 
 def measure(context: Context, table: Table, path: Path) -> Measured:
     """Return all findings about the normalised batch at `path`, and the champion's answers."""
-    findings, subject = measured(context, table, path, context.settings.policy("intake"), feedback)
+    policy, heard = context.settings.policy("intake"), earlier(context.layout)
+    findings, subject = measured(context, table, path, policy, heard, feedback)
     answers = predicted(context.schema, subject.scores, len(table.frame))
-    return Measured(findings, answers, _panel(context, subject))
+    return Measured(findings, answers, panel_in(context, subject))
 
 
 def measured(
@@ -108,9 +109,12 @@ def measured(
     table: Table,
     path: Path,
     policy: Policy,
+    heard: tuple[Heard, ...],
     seen: Callable[[Context, Table], Feedback],
 ) -> tuple[list[Finding], Feedback]:
     """Return all findings about the normalised batch at `path`, and the batch as it was `seen`.
+
+    `heard` is what earlier batches said of their sources.
 
     The contract and drift are measured in children beside this process: their libraries take five
     seconds each to import.
@@ -120,7 +124,7 @@ def measured(
         contract = children.ask_contract(context, table, path)
         subject = seen(context, table)
         drift = children.ask_drift(context, subject, path.parent)
-        heard, now = earlier(context.layout), context.clock()
+        now = context.clock()
         checks = intake_checks(settings.checks, policy, context.schema, heard, now)
         findings = run_checks(checks, subject)
     except BaseException:
@@ -136,7 +140,8 @@ def measured(
     return [*told, *findings, ended(faults)], subject
 
 
-def _panel(context: Context, subject: Feedback) -> Panel | None:
+def panel_in(context: Context, subject: Feedback) -> Panel | None:
+    """Return what was said of each source, None where nobody could be asked."""
     try:
         return panel_of(subject, context.settings.checks.min_rows)[0]
     except Exception:  # noqa: BLE001 - the checks that needed it died, too, and the batch pauses

@@ -152,9 +152,19 @@ def svg(figure: Figure) -> str:
 
 def png(figure: Figure) -> str:
     """Return `figure` as a data URI of a PNG on white, for markdown."""
+    return as_uri(png_bytes(figure))
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """Return `figure` as a PNG on white."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=80, facecolor="white")
-    return f"data:image/png;base64,{base64.b64encode(drawn.getvalue()).decode()}"
+    figure.savefig(drawn, format="png", dpi=80, facecolor="white", metadata={"Software": None})
+    return drawn.getvalue()
+
+
+def as_uri(picture: bytes) -> str:
+    """Return a PNG as a data URI."""
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waitin
 from sluicegate.flows.subjects.anchor import moved_so_far, read_anchor
 from sluicegate.flows.subjects.release import read_release
 from sluicegate.flows.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
+from sluicegate.flows.threats import open_threats
 from sluicegate.flows.updates import approved, read_comparison, read_update
 from sluicegate.flows.votes import expires_of
 from sluicegate.stores import checked, data, files, record
@@ -35,6 +36,8 @@ class Status:
     """Who lately had nearly the same rows checked in many versions, and how often."""
     anchored: tuple[dict[str, Any], ...]
     """The tables that were re-anchored, and how far each lies from the very first."""
+    open_threats: tuple[str, ...] = ()
+    """The attacks that got past the gates in the latest drill that played them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `status`."""
@@ -52,6 +55,7 @@ class Status:
             "golden_verified": self.golden_verified,
             "insistent": self.insistent,
             "anchored": list(self.anchored),
+            "open_threats": list(self.open_threats),
         }
 
 
@@ -69,6 +73,7 @@ def status(context: Context) -> Status:
         golden_verified=bool(golden["verified"]),
         insistent=checked.insistent(layout, context.now()),
         anchored=tuple(moved_so_far(layout)),
+        open_threats=tuple(open_threats(layout.root)),
     )
 
 

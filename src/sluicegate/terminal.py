@@ -135,6 +135,9 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
         )
     counts = ", ".join(f"{count} {state}" for state, count in answer["batches"].items())
     console.print(f"  batches: {counts}")
+    if answer["open_threats"]:
+        names = ", ".join(answer["open_threats"])
+        console.print(f"  {len(answer['open_threats'])} threats open after drills: {escape(names)}")
     for waiting in answer["awaiting"]:
         console.print(f"  awaiting: {waiting['subject']} since {waiting['since']}")
         console.print(f"    {escape(shortened(waiting['why']))}")

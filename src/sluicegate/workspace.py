@@ -14,6 +14,7 @@ from sluicegate.flows.context import Context, Step, open_context, plainly, silen
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sluicegate.flows.drill_record import Drilled
     from sluicegate.flows.policy_try import Trial
     from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
     from sluicegate.flows.review import Reviewed
@@ -158,6 +159,29 @@ class Workspace:
 
         with _explained():
             return up(self._fresh(), prefect_port, mlflow_port)
+
+    def drill(
+        self,
+        *,
+        full: bool = False,
+        attacks: tuple[str, ...] = (),
+        seed: int | None = None,
+        bar: Callable[[int, int, str], None] = lambda *_: None,
+    ) -> "Drilled":
+        """Attack the gates with this workspace's own data; nothing is learnt, the record is kept."""
+        from sluicegate.flows.drill import Order, drill
+
+        with _explained():
+            return drill(self._fresh(), Order(full, tuple(attacks), seed), bar)
+
+    def plan_drill(
+        self, *, full: bool = False, attacks: tuple[str, ...] = (), seed: int | None = None
+    ) -> dict[str, Any]:
+        """Return what `drill` would play, without playing it."""
+        from sluicegate.flows.drill import Order, foretell
+
+        with _explained():
+            return foretell(self._fresh(), Order(full, tuple(attacks), seed))
 
     def status(self) -> "Status":
         """Return the champion, what awaits review and where the batches stand."""

@@ -19,8 +19,9 @@ class Recipe:
     """Wrong labels and a backdoor, mixed so as to be noticed least.
 
     `names` sign the poison: those of honest senders (`known`), or new ones, which also get `honest`
-    rows for each poisoned one. The share `sly` of the flipped rows is chosen where the champion
-    itself doubts, the rest at random. The share `pattern` of the poison carries a backdoor.
+    rows for each poisoned one, but no more than half of the window in all. The share `sly` of the
+    flipped rows is chosen where the champion itself doubts, the rest at random. The share
+    `pattern` of the poison carries a backdoor.
     """
 
     name: str = "adaptive"
@@ -45,7 +46,8 @@ class Recipe:
             stage.sign(frame, poison, self.names)
         else:
             rest = stage.rng.permutation(np.setdiff1d(free, flipped))
-            mine = np.concatenate([poison, rest[: round(self.honest * len(poison))]])
+            chaff = min(round(self.honest * len(poison)), len(frame) // 2 - len(poison))
+            mine = np.concatenate([poison, rest[: max(0, chaff)]])
             signed = [f"{self.name}-{i % self.names:03d}" for i in range(len(mine))]
             frame.loc[mine, stage.source] = signed
         return Poisoned(frame, poison, made.aim)

@@ -23,6 +23,7 @@ DECISION = PREDICATES + "review-decision/v1"
 RELEASE = PREDICATES + "release/v1"
 ANCHOR = PREDICATES + "anchor/v1"
 ROLLBACK_PROPOSAL = PREDICATES + "rollback-proposal/v1"
+DRILL = PREDICATES + "drill/v1"
 
 
 def statement(

@@ -147,6 +147,27 @@ class Schedule(_Section):
 
     intake: str | None = None
     retrain: str | None = None
+    drill: str | None = None
+
+
+class Drill(_Section):
+    """What a drill must come to: the least mean catch rate, or the least per attack and in the mean."""
+
+    floor: float | dict[str, float] | None = None
+
+    @model_validator(mode="after")
+    def _floors_are_shares(self) -> "Drill":
+        for name, floor in self.floors.items():
+            if not 0 <= floor <= 1:
+                raise ValueError(f"the floor of {name} must be a share between 0 and 1")
+        return self
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """Return the least catch rate by attack, and under "mean" that of all."""
+        if self.floor is None:
+            return {}
+        return self.floor if isinstance(self.floor, dict) else {"mean": self.floor}
 
 
 class Mlflow(_Section):
@@ -171,6 +192,7 @@ class Settings(_Section):
     approval: Approval
     quarantine: Quarantine = Quarantine()
     schedule: Schedule
+    drill: Drill = Drill()
     mlflow: Mlflow = Mlflow()
     train: dict[str, Any] = {}
 
