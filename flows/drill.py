@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -121,7 +121,8 @@ def play(
         played, adaptive = _played(Player(game), plan, able, started, bar)
     told = [attacked(attack, played) for attack in able]
     mean = mean_rate(told)
-    verdict = judged(context, told, mean, {name for name, reason in why.items() if reason})
+    floors = context.settings.drill.floors
+    verdict = judged(floors, told, mean, {name for name, reason in why.items() if reason})
     budget = float(getattr(context.settings.checks, "false_stops", BUDGET))
     return Drilled(
         kind=plan.name,
@@ -137,7 +138,7 @@ def play(
         honest=honest([each for each in played if each.attack == HONEST], budget),
         adaptive=adaptive,
         mean=mean,
-        floors=context.settings.drill.floors,
+        floors=floors,
         verdict=verdict,
         played=tuple(played),
         seconds=time.monotonic() - started,
@@ -145,14 +146,16 @@ def play(
 
 
 def judged(
-    context: Context, told: Sequence[dict[str, Any]], mean: float | None, excused: set[str]
+    floors: Mapping[str, float],
+    told: Sequence[dict[str, Any]],
+    mean: float | None,
+    excused: set[str],
 ) -> Verdict | None:
     """Return what the gate says of the catch rates; None where params.yaml sets no floor.
 
     An attack with a floor that was not played was not measured, which never passes; one that cannot
     be played on these data is excused.
     """
-    floors = context.settings.drill.floors
     if not floors:
         return None
     rates = {each["attack"]: each["caught"]["rate"] for each in told} | {MEAN: mean}
