@@ -27,8 +27,8 @@ from sluicegate.stores import git
 
 BUDGET = 1 / 60
 MEAN = "mean"
-SEARCHED = 0.7
-"""The part of a quick drill after which the adaptive attacker stops searching."""
+SEARCHED, LEAST_CALLS = 0.7, 5
+"""The part of a quick drill after which the adaptive attacker stops searching, and its least calls."""
 IN_CHILDREN = ("contract", "drift")
 
 Bar = Callable[[int, int, str], None]
@@ -221,8 +221,9 @@ def _adaptive(
     calls = count()
 
     def goes_on() -> bool:
-        shown(next(calls))
-        return time_left()
+        asked = next(calls)
+        shown(asked)
+        return asked < LEAST_CALLS or time_left()
 
     best = player.adaptive(plan.calls, 0, goes_on)
     if not best.calls:

@@ -75,9 +75,11 @@ def honest(played: Sequence[Played], budget: float) -> dict[str, Any]:
     stopped = Rate(sum(each.outcome != Outcome.PASS.value for each in played), len(played))
     low, high = stopped.interval
     said = "within" if high <= budget else "beyond" if low > budget else "open"
+    waited = sum(each.outcome in (Outcome.PAUSE.value, Outcome.REJECT.value) for each in played)
     rows = sum(each.rows for each in played)
     return {
         "windows": len(played),
+        "paused_or_rejected": Rate(waited, len(played)).to_dict(),
         "outcomes": _outcomes(played),
         "false_stops": stopped.to_dict(),
         "budget": budget,

@@ -16,6 +16,7 @@ import pandas as pd
 from sluicegate.core import Finding, Outcome
 from sluicegate.core.schema import ROW
 from sluicegate.flows.context import Context
+from sluicegate.flows.history import earlier
 from sluicegate.flows.measure import feedback, measured
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.decide import outcome_of
@@ -212,7 +213,7 @@ def _measured_again(
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         path = Path(scratch) / "normal.parquet"
         table.frame.to_parquet(path, index=False)
-        found, _ = measured(context, table, path, policy, feedback)
+        found, _ = measured(context, table, path, policy, earlier(context.layout), feedback)
 
     def kept(finding: Finding) -> bool:
         return any(matches(pattern, finding.metric) for pattern in HISTORY)
