@@ -98,9 +98,11 @@ def summarise(sources: "pd.Series[str]", given: Floats, top: Floats, classes: in
     rates = np.array([*TOLERATED, *HOSTILE])
     wrong = (1 - given) / (classes - 1)
     logs = np.log((1 - rates) * given[..., None] + rates * wrong[..., None])
-    total = np.zeros((len(names), *logs.shape[1:]))
-    np.add.at(total, groups, logs)
     size = len(names)
+    # Column by column: np.add.at takes ten times as long for the same sums.
+    each = logs.reshape(len(logs), logs[0].size if len(logs) else 0).T
+    total = np.array([np.bincount(groups, weights=one, minlength=size) for one in each])
+    total = total.T.reshape(size, *logs.shape[1:])
     return Tally(
         sources=tuple(names),
         rows=np.bincount(groups, minlength=size),

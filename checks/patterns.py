@@ -4,6 +4,7 @@ The values of a text are its words and its pairs of neighbouring words.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,16 +104,23 @@ def _masks(
         return [f for f in [*said, missing] if support <= len(f[1]) <= most]
     counts = mine.value_counts()
     shared = sorted(counts.index[(counts >= support) & (counts <= most)])
-    groups = {k: np.asarray(v) for k, v in mine.groupby(mine).indices.items()}
-    base = {k: np.asarray(v) for k, v in theirs.groupby(theirs).indices.items()}
-    none = np.empty(0, dtype=np.int64)
-    found = [(f"= {_text(v)}", groups[v], base.get(v, none)) for v in shared]
+    places = zip(shared, _places(mine, shared), _places(theirs, shared), strict=True)
+    found = [(f"= {_text(value)}", here, there) for value, here, there in places]
     found.append(missing)
     if column.kind.is_number and theirs.notna().any():
         low, high = theirs.quantile(TAIL), theirs.quantile(1 - TAIL)
         found.append((f"< {low:.6g}", np.flatnonzero(mine < low), np.flatnonzero(theirs < low)))
         found.append((f"> {high:.6g}", np.flatnonzero(mine > high), np.flatnonzero(theirs > high)))
     return [f for f in found if support <= len(f[1]) <= most]
+
+
+def _places(column: "pd.Series[Any]", values: list[Any]) -> list[Ints]:
+    """Return the rows of each of `values`; the many that are not asked for cost nothing."""
+    codes = pd.Index(values, dtype=column.dtype).get_indexer(pd.Index(column))
+    rows = np.flatnonzero(codes >= 0)
+    order = rows[np.argsort(codes[rows], kind="stable")]
+    ends = np.cumsum(np.bincount(codes[rows], minlength=len(values)))
+    return np.split(order, ends[:-1]) if values else []
 
 
 def _text(value: object) -> str:
