@@ -135,7 +135,8 @@ def _put(context: Context, number: str, judgement: Judgement) -> None:
         ("exception to be reviewed by", said["review_by"]),
         ("asked by", said["asked_by"] or "the runner"),
     ]
-    question = f"May {manifest['rows']} rows of batch:{said['batch']} leave quarantine?"
+    rows = "1 row" if manifest["rows"] == 1 else f"{manifest['rows']} rows"
+    question = f"May {rows} of batch:{said['batch']} leave quarantine?"
     from sluicegate.flows.pages import release_page  # imports matplotlib: not for who only reads
 
     page = release_page(context, said, question, shown, judgement)

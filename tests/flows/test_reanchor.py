@@ -101,7 +101,7 @@ def test_what_cannot_be_trusted(place: Workspace, honest: Rows) -> None:
     good = moved(honest, 100, 5, 0.0)
     for given, why in (
         ({"golden": good.head(20)}, "20 rows"),
-        ({"golden": good.assign(**{LABEL: "perhaps"})}, "data.classes"),
+        ({"golden": good.assign(**{LABEL: "perhaps"})}, "'accepted' cannot be read"),
         ({"reference": good.drop(columns="debt")}, "'debt'"),
         ({"reference": good.assign(**{LABEL: None})}, "without a label"),
         ({}, "Nothing was given"),
