@@ -12,7 +12,9 @@ Its rules, and each is a named row of tests/gates/test_decide.py:
 6. A quarantine that names neither rows nor sources, or a source without rows in the subject, cannot
    be carried out, and pauses.
 7. A finding that no limit covers is a note and changes nothing.
-8. The worst outcome wins. Quarantined are the rows and sources of quarantine findings, suspects
+8. What a limit would quarantine pauses while the limit is calibrating: nobody is accused by a
+   measure whose usual values are not known yet.
+9. The worst outcome wins. Quarantined are the rows and sources of quarantine findings, suspects
    those of pause and reject findings; a listed source means all its rows.
 
 It does not look at data, know the time, read files or know who asks.
@@ -61,19 +63,28 @@ def decide(
 def outcome_of(
     policy: Policy, finding: Finding, rows_of: RowsOf | None = None
 ) -> tuple[float | None, Outcome]:
-    """Return the limit that `finding` is held to and what it comes to, for display.
+    """Return the limit that `finding` is held to and what it comes to, for display."""
+    limit, outcome = held_to(policy, finding, rows_of)
+    return (limit.limit if limit else None), outcome
 
-    The limit shown is the one it broke, else the lowest that covers it, else None. Without
-    `rows_of`, each source that the finding names is taken to have rows.
+
+def held_to(
+    policy: Policy, finding: Finding, rows_of: RowsOf | None = None
+) -> tuple[Limit | None, Outcome]:
+    """Return the whole limit that `finding` is held to and what it comes to.
+
+    The limit is the one it broke, else the lowest that covers it, else None. Without `rows_of`,
+    each source that the finding names is taken to have rows.
     """
     known = dict.fromkeys(finding.sources, (0,)) if rows_of is None else rows_of
     judged = list(_judge(policy, finding, known))
     covering = [limit for limit in policy.limits if limit.covers(finding.metric)]
+    lowest = min(covering, key=lambda limit: limit.limit, default=None)
     if not judged:
-        return (min(x.limit for x in covering) if covering else None), Outcome.PASS
+        return lowest, Outcome.PASS
     outcome = worst(outcome for outcome, _, _ in judged)
-    broken = [x.limit for x in covering if x.outcome is outcome and _beyond(finding, x)]
-    return (max(broken) if broken else min(x.limit for x in covering)), outcome
+    broken = [x for x in covering if x.outcome is outcome and _beyond(finding, x)]
+    return max(broken, key=lambda limit: limit.limit, default=lowest), outcome
 
 
 def _absences(policy: Policy, findings: Sequence[Finding]) -> Iterable[Judgement]:
@@ -108,12 +119,15 @@ def _carried_out(limit: Limit, finding: Finding, rows_of: RowsOf) -> Outcome:
     nothing_named = not finding.rows and not finding.sources
     # a source misread (17 for "17") would be listed as held back while all its rows are admitted
     rowless = any(len(rows_of.get(source, ())) == 0 for source in finding.sources)
-    return Outcome.PAUSE if nothing_named or rowless else Outcome.QUARANTINE
+    withheld = limit.calibrating or nothing_named or rowless
+    return Outcome.PAUSE if withheld else Outcome.QUARANTINE
 
 
 def _reason(limit: Limit, finding: Finding) -> str:
     value = float("nan") if finding.value is None else float(finding.value)
-    number = f"{finding.metric} is {value:.4g}, limit {limit.limit:.4g}."
+    raised = "" if limit.written is None else f", raised from {limit.written:.4g}"
+    young = ", calibrating: what is usual here is not known yet" if limit.calibrating else ""
+    number = f"{finding.metric} is {value:.4g}, limit {limit.limit:.4g}{raised}{young}."
     return f"{finding.detail} ({number})" if finding.detail else number
 
 

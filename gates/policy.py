@@ -32,11 +32,17 @@ def matches(pattern: str, metric: str) -> bool:
 
 @dataclass(frozen=True)
 class Limit:
-    """The most that is allowed of a metric, or of every metric that a `drift.*` pattern names."""
+    """The most that is allowed of a metric, or of every metric that a `drift.*` pattern names.
+
+    `written` is what the owner wrote where a calibration raised it. `calibrating` says that this
+    workspace does not know yet what is usual: then a value beyond it pauses rather than accuses.
+    """
 
     metric: str
     limit: float
     outcome: Outcome
+    written: float | None = None
+    calibrating: bool = False
 
     def __post_init__(self) -> None:
         if not isfinite(self.limit):
@@ -70,7 +76,10 @@ class Policy:
     def digest(self) -> str:
         """Return the SHA-256 of the canonical form; the order of limits does not matter."""
         # adding zero makes -0.0 and 0.0, which are one limit, one text
-        limits = sorted([x.metric, float(x.limit) + 0.0, x.outcome.value] for x in self.limits)
+        limits = sorted(
+            [x.metric, float(x.limit) + 0.0, x.outcome.value, *(["calibrating"] * x.calibrating)]
+            for x in self.limits
+        )
         return sha256_json(
             {
                 "name": self.name,

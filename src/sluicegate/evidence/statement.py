@@ -24,6 +24,7 @@ RELEASE = PREDICATES + "release/v1"
 ANCHOR = PREDICATES + "anchor/v1"
 ROLLBACK_PROPOSAL = PREDICATES + "rollback-proposal/v1"
 DRILL = PREDICATES + "drill/v1"
+CALIBRATION = PREDICATES + "calibration/v1"
 
 
 def statement(

@@ -38,6 +38,11 @@ class Layout:
         return self.root / "candidate.json"
 
     @property
+    def calibration(self) -> Path:
+        """What the limits were calibrated on, and to what; its signed statement is beside it."""
+        return self.root / "calibration" / "calibration.json"
+
+    @property
     def ledger(self) -> Path:
         """One signed file per entry."""
         return self.root / "ledger"

@@ -79,6 +79,9 @@ class Checks(_Section):
     drift: Literal["auto", "alibi", "scipy"] = "auto"
     ahead_hours: float = Field(24, ge=0, le=8760)
     behind_days: float = Field(3650, ge=0, le=36500)
+    false_stops: float = Field(0.0167, gt=0, le=0.5)
+    aged_days: float = Field(14, ge=0, le=3650)
+    calibration_windows: int = Field(60, ge=0, le=1000)
 
 
 class Shares(_Section):

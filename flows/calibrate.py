@@ -1,0 +1,136 @@
+"""calibrate: measure honest windows of this workspace and raise the limits that would stop them.
+
+`init` calls it, `retrain` where something changed (`is_stale`), whatever takes batches out of the
+accepted data afterwards, and the ML engineer by `sluicegate calibrate`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sluicegate.core import Artifact
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.statement import CALIBRATION
+from sluicegate.flows.calibration import VERB, read_calibration
+from sluicegate.flows.champion import champion_of
+from sluicegate.flows.context import Context
+from sluicegate.flows.eligible import eligible, history
+from sluicegate.gates.calibration import Calibrated, Calibration, calibrated, stops
+from sluicegate.stores import data, files, git, record
+
+ROOMS = ("calibration", "ledger")
+FRESH_BATCHES = 5
+MOST_BATCHES = 60
+
+
+@dataclass(frozen=True)
+class CalibrateResult:
+    """What calibrate answers: the calibration, and the limits before it."""
+
+    calibration: Calibration
+    before: Calibration | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `calibrate`; `before` is what each limit was held to until now."""
+        known = {_key(x): x.limit for x in self.before.limits} if self.before else {}
+        told = self.calibration.to_dict()
+        for each, limit in zip(told["limits"], self.calibration.limits, strict=True):
+            each["before"] = known.get(_key(limit), limit.written)
+            each["loosened"] = limit.limit > each["before"]
+        return told | {"told": self.calibration.told}
+
+
+def calibrate(context: Context) -> CalibrateResult:
+    """Calibrate the limits of intake and record it: file, signed statement, ledger entry, commit."""
+    before = read_calibration(context.layout)
+    made = measure_null(context, before)
+    _record(context, made)
+    return CalibrateResult(made, before)
+
+
+def try_calibration(context: Context) -> CalibrateResult:
+    """Return what `calibrate` would record, and record nothing."""
+    before = read_calibration(context.layout)
+    return CalibrateResult(measure_null(context, before), before)
+
+
+def measure_null(context: Context, before: Calibration | None) -> Calibration:
+    """Return the calibration that the golden set and the accepted history come to now."""
+    from sluicegate.flows.null_windows import block_of, measured_windows, pool_of
+
+    layout, settings = context.layout, context.settings
+    policy = settings.policy("intake")
+    batches = eligible(context)[-MOST_BATCHES:]
+    pool = pool_of(context, batches)
+    context.tell(f"Calibrating the limits on {settings.checks.calibration_windows} honest windows")
+    drawn = list(measured_windows(context, pool, policy))
+    past = history(layout, batches)
+    budget = settings.checks.false_stops
+    limits = calibrated(policy.limits, drawn, past, budget, before.limits if before else ())
+    both = (*drawn, *past)
+    return Calibration(
+        time=context.now(),
+        budget=budget,
+        rows=pool.rows,
+        block=block_of(pool),
+        drawn=len(drawn),
+        history=len(past),
+        batches=tuple(each.batch for each in batches),
+        sources=pool.sources,
+        materials=_materials(context, [each.batch for each in batches]),
+        limits=limits,
+        stopped=stops(limits, both, written=True),
+        stops=stops(limits, both, written=False),
+    )
+
+
+def recalibrate_if_stale(context: Context) -> Calibration | None:
+    """Calibrate anew where the last calibration no longer holds; return the new one, if any."""
+    return calibrate(context).calibration if is_stale(context) else None
+
+
+def is_stale(context: Context) -> bool:
+    """Tell whether the calibration is missing or out of date.
+
+    A batch that it was made from may no longer calibrate (a hold, a rollback, an accusation), or the
+    golden set or the reference is another, or a limit or the budget was changed; or there are five
+    more batches that may. A new champion alone is no reason: it had to hold its own on the same rows.
+    """
+    found = read_calibration(context.layout)
+    if found is None:
+        return context.settings.checks.calibration_windows > 0
+    now = [each.batch for each in eligible(context)][-MOST_BATCHES:]
+    fresh = set(now) - set(found.batches)
+    gone = [b for b in found.batches if b not in now and (not now or int(b) >= int(now[0]))]
+    written = calibrated(context.settings.policy("intake").limits, (), (), 1.0)
+    moved = {_key(x) for x in found.limits} != {_key(x) for x in written}
+    trusted = _materials(context, [])
+    changed = not set(trusted[:2]) <= set(found.materials)
+    budget = found.budget != context.settings.checks.false_stops
+    return bool(gone or moved or changed or budget or len(fresh) >= FRESH_BATCHES)
+
+
+def _record(context: Context, made: Calibration) -> None:
+    layout = context.layout
+    with record.writing(layout, VERB, ROOMS):
+        files.write_json(layout.calibration, made.to_dict())
+        about = Artifact("calibration/calibration.json", sha256_file(layout.calibration))
+        said: Mapping[str, Any] = {"told": made.told, "time": context.now()}
+        path = layout.calibration.with_name("statement.json")
+        subjects = [about, *made.materials]
+        statement = record.write_statement(layout, path, subjects, CALIBRATION, dict(said))
+        record.append(layout, VERB, [about, statement], said, context.now())
+        git.commit(layout.root, ROOMS, "The limits are calibrated")
+
+
+def _materials(context: Context, batches: list[str]) -> tuple[Artifact, ...]:
+    """Return what a calibration is made of: golden set, reference, batches and the champion."""
+    layout = context.layout
+    champion = champion_of(layout)
+    reference, *rest = data.materials(layout, batches)
+    serving = Artifact(f"model:{context.settings.model}", champion.sha256)
+    return (data.golden_artifact(layout), reference, *rest, serving)
+
+
+def _key(limit: Calibrated) -> tuple[str, str, float]:
+    return limit.metric, limit.outcome.value, limit.written

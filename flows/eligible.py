@@ -1,0 +1,97 @@
+"""eligible: which accepted batches may calibrate the limits, and what of them.
+
+Feedback is the attacker's to send: whoever could widen the limits with odd rows would be let in
+next. So only batches calibrate that people approved or that have grown old without a complaint.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import isfinite
+from typing import Any
+
+from sluicegate.core import Tampered
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.statement import VERDICT, predicate_of
+from sluicegate.flows.context import Context
+from sluicegate.flows.votes import batch_decision
+from sluicegate.gates.calibration import Window
+from sluicegate.stores import data, files, record
+from sluicegate.stores.layout import Layout
+
+
+@dataclass(frozen=True)
+class Eligible:
+    """A batch that may calibrate: whether people approved it, and the sources that it may not use."""
+
+    batch: str
+    reviewed: bool
+    tainted: frozenset[str]
+
+
+def eligible(context: Context) -> tuple[Eligible, ...]:
+    """Return the batches that may calibrate, the oldest first.
+
+    Those that are still admitted (no hold, no rejection since) and that a decision of reviewers
+    approved or that were received `checks.aged_days` ago. A source is tainted by any receipt, its
+    own or a later one, that accuses it; what paused and was approved is no accusation.
+    """
+    layout = context.layout
+    receipts = {b: files.read_json(layout.intake(b) / data.MANIFEST) for b in record.received(layout)}
+    inside = set(data.admitted_batches(layout))
+    reviewed = {b for b in receipts if batch_decision(layout, b) == "admitted"}
+    eldest = context.clock() - timedelta(days=context.settings.checks.aged_days)
+    found: list[Eligible] = []
+    tainted: set[str] = set()
+    for batch in reversed(receipts):
+        tainted |= _accused(receipts[batch], batch in reviewed)
+        aged = _received(receipts[batch]) <= eldest
+        if batch in inside and (batch in reviewed or aged):
+            mine = tainted & receipts[batch]["sources"].keys()
+            found.append(Eligible(batch, batch in reviewed, frozenset(mine)))
+    return tuple(reversed(found))
+
+
+def history(layout: Layout, batches: tuple[Eligible, ...]) -> list[Window]:
+    """Return what was measured of `batches` when they were received, before anything learnt them.
+
+    Batches with a tainted source tell nothing about honest ones, nor do those that the gate set
+    rows aside of, unless people approved them; then what it accused is left out.
+    """
+    windows = []
+    for each in batches:
+        findings = _findings(layout, each.batch)
+        accused = any(told["outcome"] == "quarantine" for told in findings)
+        if each.tainted or (accused and not each.reviewed):
+            continue
+        windows.append(window_of(t for t in findings if t["outcome"] != "quarantine"))
+    return windows
+
+
+def window_of(findings: Any) -> Window:
+    """Return each metric's largest finite value."""
+    window: dict[str, float] = {}
+    for told in findings:
+        metric, value = told["metric"], told["value"]
+        if value is not None and isfinite(value) and abs(value) < 1e300:
+            window[metric] = max(window.get(metric, value), float(value))
+    return window
+
+
+def _findings(layout: Layout, batch: str) -> list[dict[str, Any]]:
+    where = f"intake/{batch}/verdict.json"
+    said = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
+    path = layout.intake(batch) / "findings.json"
+    if not path.is_file() or sha256_file(path) != said["findings"]:
+        raise Tampered(f"intake/{batch}/findings.json is not what {where} names; restore it.")
+    findings: list[dict[str, Any]] = files.read_json(path)
+    return findings
+
+
+def _accused(receipt: Mapping[str, Any], reviewed: bool) -> set[str]:
+    accused: Mapping[str, str] = receipt.get("accused", {})
+    return {source for source, outcome in accused.items() if not (reviewed and outcome == "pause")}
+
+
+def _received(receipt: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(receipt["received"])

@@ -1,0 +1,190 @@
+"""null_windows: honest windows as batches would look, from rows that no model has learnt from.
+
+They are measured by intake's own checks, each window beside what was not drawn into it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sluicegate.checks.blocks import block_length, draw
+from sluicegate.checks.calibration import Ints
+from sluicegate.checks.drift import Drift
+from sluicegate.checks.summaries import champion_answers, summarise
+from sluicegate.checks.two_sample import Method
+from sluicegate.core import Check, Feedback, Finding, Schema
+from sluicegate.flows.context import Context
+from sluicegate.flows.eligible import Eligible, window_of
+from sluicegate.flows.measure import feedback, intake_checks, run_checks
+from sluicegate.gates import Policy
+from sluicegate.gates.calibration import Window
+from sluicegate.gates.nulls import NULLS, Null
+from sluicegate.stores import data, files, record
+from sluicegate.stores.reading import Table
+
+# One batch fills at most this share of the rows, and all of them as many as the golden set has.
+MOST_OF_A_BATCH = 0.1
+# Drift against what came before is nothing that the golden set could tell.
+PREVIOUS = ".previous."
+GOLDEN_ONLY = "none: the golden set has no sources, so what is asked of them is not calibrated"
+OWN = "those of the rows, else drawn by the shares of the accepted batches"
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Honest rows in time order beside what they are compared with; the first are the golden set."""
+
+    subject: Feedback
+    golden: int
+    rows: int
+    sources: str
+
+    @property
+    def has_history(self) -> bool:
+        """Tell whether there are accepted batches to compare with."""
+        return any(r.name == "previous" for r in self.subject.references)
+
+
+def pool_of(context: Context, batches: tuple[Eligible, ...]) -> Pool:
+    """Return the rows of the golden set, and the held-out ones of `batches`, as one pool."""
+    layout, schema = context.layout, context.schema
+    golden = data.read_verified(layout.golden)
+    golden = golden.sort_values(schema.time, kind="stable") if schema.time in golden else golden
+    later = _held_out(context, batches, len(golden))
+    frame = pd.concat([golden, later] if len(later) else [golden], ignore_index=True)
+    frame = _with_sources(context, frame, batches)
+    known = schema.source is not None and schema.source in frame
+    named = schema if known else replace(schema, source=None)
+    subject = feedback(context, Table(frame, {}))
+    references = subject.references if batches else subject.references[:1]
+    subject = replace(subject, schema=named, references=references, earlier=None)
+    usual = _usual_rows(context, batches, len(golden))
+    return Pool(subject, len(golden), min(usual, len(frame) // 2), OWN if known else GOLDEN_ONLY)
+
+
+def measured_windows(context: Context, pool: Pool, policy: Policy) -> Iterator[Window]:
+    """Yield what the checks measure of `checks.calibration_windows` windows; none of a tiny pool."""
+    settings = context.settings.checks
+    if pool.rows < settings.min_rows:
+        return
+    checks = _checks(context, pool, policy)
+    drift = _DriftOf(pool.subject, Drift(min_rows=settings.min_rows, method=Method.SCIPY))
+    for number in range(settings.calibration_windows):
+        seed = [record.random_seed(context.layout, "calibration"), number]
+        drawn = draw(len(pool.subject.frame), pool.rows, np.random.default_rng(seed))
+        window = _window(pool, drawn)
+        findings = [*run_checks(checks, window), *drift.findings(window)]
+        told = [f.to_dict() for f in findings if pool.has_history or PREVIOUS not in f.metric]
+        yield window_of(told)
+
+
+def block_of(pool: Pool) -> int:
+    """Return the length of the blocks that windows of `pool` are made of."""
+    return block_length(pool.rows)
+
+
+def _checks(context: Context, pool: Pool, policy: Policy) -> tuple[Check[Feedback], ...]:
+    """Return intake's checks, without sources those whose null is this workspace's own data.
+
+    The others need sources to be told anything, and are what takes time.
+    """
+    every = intake_checks(context.settings.checks, policy, pool.subject.schema)
+    if pool.subject.schema.source is not None:
+        return every
+    own = {pattern.split(".")[0] for pattern, null in NULLS if null is Null.WORKSPACE}
+    return tuple(check for check in every if check.name in own)
+
+
+def _window(pool: Pool, drawn: Ints) -> Feedback:
+    """Return the rows `drawn` as a batch, beside the golden rows that were not drawn."""
+    whole = pool.subject
+    rest = np.setdiff1d(np.arange(pool.golden), drawn)
+    original, *others = whole.references
+    return replace(
+        whole,
+        frame=whole.frame.iloc[drawn].reset_index(drop=True),
+        scores=None if whole.scores is None else whole.scores[drawn],
+        golden=whole.golden.iloc[rest].reset_index(drop=True),
+        golden_scores=None if whole.golden_scores is None else whole.golden_scores[rest],
+        references=(
+            replace(original, predicted=original.predicted.iloc[rest].reset_index(drop=True)),
+            *others,
+        ),
+    )
+
+
+class _DriftOf:
+    """Drift of many windows against the same references, which are summarised once."""
+
+    def __init__(self, whole: Feedback, check: Drift) -> None:
+        self._check = check
+        self._schema: Schema = whole.schema
+        self._known = {
+            reference.name: summarise(whole.schema, reference.frame, reference.predicted)
+            for reference in whole.references
+        }
+
+    def findings(self, window: Feedback) -> tuple[Finding, ...]:
+        """Return the drift of one window; the golden answers are those of the rows not drawn."""
+        batch = summarise(self._schema, window.frame, champion_answers(window))
+        answers = window.references[0].predicted
+        first = summarise(self._schema, pd.DataFrame(index=answers.index), answers)
+        known = self._known | {
+            "original": self._known["original"] | {"prediction": first["prediction"]}
+        }
+        return self._check.findings(self._schema, batch, known)
+
+
+def _held_out(context: Context, batches: tuple[Eligible, ...], golden: int) -> pd.DataFrame:
+    """Return held-out rows of `batches` in time order, the newest first to be taken, each capped."""
+    schema = context.schema
+    parts: list[pd.DataFrame] = []
+    for each in reversed(batches):
+        rows = data.read_admitted(context.layout, [each.batch], held_out=True)
+        if schema.source is not None and schema.source in rows:
+            rows = rows[~rows[schema.source].fillna("").astype(str).isin(each.tainted)]
+        in_time = rows.sort_values(schema.time, kind="stable") if schema.time in rows else rows
+        left = golden - sum(map(len, parts))
+        parts.append(in_time.head(min(left, max(1, int(MOST_OF_A_BATCH * golden)))))
+    return pd.concat(parts[::-1], ignore_index=True) if parts else pd.DataFrame()
+
+
+def _with_sources(
+    context: Context, frame: pd.DataFrame, batches: tuple[Eligible, ...]
+) -> pd.DataFrame:
+    """Return `frame` with a source for each row where any is known, drawn where it has none."""
+    source = context.schema.source
+    counts = _shares(context, batches)
+    if source is None or (not counts and source not in frame):
+        return frame
+    own = frame[source] if source in frame else pd.Series([None] * len(frame), dtype=object)
+    if not counts:
+        return frame
+    names = np.array(sorted(counts), dtype=object)
+    shares = np.array([counts[name] for name in names], dtype=float)
+    seed = record.random_seed(context.layout, "calibration's sources")
+    drawn = np.random.default_rng(seed).choice(names, len(frame), p=shares / shares.sum())
+    return frame.assign(**{source: own.where(own.notna(), pd.Series(drawn))})
+
+
+def _shares(context: Context, batches: tuple[Eligible, ...]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for each in batches:
+        manifest: dict[str, Any] = _manifest(context, each.batch)
+        for name, rows in manifest["sources"].items():
+            if name and name not in each.tainted:
+                counts[name] = counts.get(name, 0) + int(rows)
+    return counts
+
+
+def _usual_rows(context: Context, batches: tuple[Eligible, ...], golden: int) -> int:
+    sizes = [int(_manifest(context, each.batch)["rows"]) for each in batches]
+    return int(np.median(sizes)) if sizes else golden // 2
+
+
+def _manifest(context: Context, batch: str) -> dict[str, Any]:
+    told: dict[str, Any] = files.read_json(context.layout.admitted(batch) / data.MANIFEST)
+    return told

@@ -1,0 +1,239 @@
+"""calibration: the written limits, raised to what honest windows of this workspace need. Pure.
+
+Its rules, and each is a named row of tests/gates/test_calibration.py:
+
+1. A limit is never below the written one, and one that stopped no honest window stays as written.
+2. All limits that did are raised to one tail level, the lowest at which the chance that anything
+   stops an honest window is within the budget, among drawn windows and among the accepted history.
+3. A reject limit, an owner's rule (`nulls.py`) and a limit of nothing at all are never raised.
+4. No calibration raises a limit by more than half, and none beyond twice what is written: feedback
+   is the attacker's to send, so beyond that a person has to write a higher limit.
+5. A limit with fewer than `FEWEST_WINDOWS` measurements is not calibrated.
+6. What the owner has changed since the calibration is as written, until the next one.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sluicegate.core import Artifact, Outcome
+from sluicegate.gates.nulls import Null, null_of
+from sluicegate.gates.policy import Limit, Policy
+from sluicegate.gates.tails import Tail, level_within, tail_of
+
+FEWEST_WINDOWS = 20
+STEP, CEILING = 1.5, 2.0
+QUANTILES = (0.5, 0.9, 1.0)
+
+Window = Mapping[str, float]
+"""What was measured of one honest window: each metric's largest finite value."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """One limit: as written and as it is held to, and what honest windows measured.
+
+    `quantiles` are the median, the nine-tenths quantile and the largest. `bounded` says that the
+    null asked for more than rule 4 allows.
+    """
+
+    metric: str
+    outcome: Outcome
+    written: float
+    limit: float
+    windows: int
+    quantiles: tuple[float, ...]
+    bounded: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Tell whether there were enough windows to calibrate it."""
+        return self.windows >= FEWEST_WINDOWS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return {
+            "metric": self.metric,
+            "outcome": self.outcome.value,
+            "written": self.written,
+            "limit": self.limit,
+            "windows": self.windows,
+            "quantiles": list(self.quantiles),
+            "bounded": self.bounded,
+            "calibrated": self.known,
+        }
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a workspace's limits were calibrated on, and to what.
+
+    `stopped` and `stops` count the honest windows beyond a written and beyond a calibrated limit,
+    among `drawn` windows of `rows` rows in blocks of `block` and the `history` of accepted batches.
+    """
+
+    time: str
+    budget: float
+    rows: int
+    block: int
+    drawn: int
+    history: int
+    batches: tuple[str, ...]
+    sources: str
+    materials: tuple[Artifact, ...]
+    limits: tuple[Calibrated, ...]
+    stopped: int = 0
+    stops: int = 0
+
+    @property
+    def told(self) -> str:
+        """Return one line for people."""
+        raised = sum(each.limit > each.written for each in self.limits)
+        young = sum(not each.known for each in self.limits)
+        of = f" and {len(self.batches)} batches" if self.batches else ""
+        past = f", {self.history} accepted batches as they were received" if self.history else ""
+        return (
+            f"{self.drawn} windows of {self.rows} rows from the golden set{of}{past}; "
+            f"budget 1 in {1 / self.budget:.0f} batches; {raised} limits raised, {young} calibrating"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of calibration.json."""
+        return {
+            "schema": 1,
+            "time": self.time,
+            "budget": self.budget,
+            "rows": self.rows,
+            "block": self.block,
+            "drawn": self.drawn,
+            "history": self.history,
+            "batches": list(self.batches),
+            "sources": self.sources,
+            "materials": [each.to_dict() for each in self.materials],
+            "stopped": self.stopped,
+            "stops": self.stops,
+            "limits": [each.to_dict() for each in self.limits],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Calibration":
+        """Return the calibration that `to_dict` wrote."""
+        limits = tuple(
+            Calibrated(
+                each["metric"],
+                Outcome(each["outcome"]),
+                each["written"],
+                each["limit"],
+                each["windows"],
+                tuple(each["quantiles"]),
+                each["bounded"],
+            )
+            for each in data["limits"]
+        )
+        plain = ("time", "budget", "rows", "block", "drawn", "history", "sources")
+        return cls(
+            **{name: data[name] for name in plain},
+            batches=tuple(data["batches"]),
+            materials=tuple(Artifact(each["name"], each["digest"]["sha256"]) for each in data["materials"]),
+            limits=limits,
+            stopped=data["stopped"],
+            stops=data["stops"],
+        )
+
+
+def raises(limit: Limit) -> bool:
+    """Tell whether a calibration may raise `limit` (rule 3)."""
+    owners = null_of(limit.metric) is Null.OWNER
+    return not owners and limit.outcome is not Outcome.REJECT and limit.limit > 0
+
+
+def calibrated(
+    limits: Iterable[Limit],
+    drawn: Sequence[Window],
+    history: Sequence[Window],
+    budget: float,
+    before: Sequence[Calibrated] = (),
+) -> tuple[Calibrated, ...]:
+    """Return those of the written `limits` that may be raised, as two groups of honest windows ask.
+
+    `before` are the limits of the calibration before this one.
+    """
+    asked = [limit for limit in limits if raises(limit)]
+    tails = {limit: _tail(limit, (*drawn, *history)) for limit in asked}
+    level = max(
+        level_within([_rarest(tails, window) for window in group], budget)
+        for group in (drawn, history)
+    )
+    return tuple(_held_to(limit, tails[limit], (*drawn, *history), level, before) for limit in asked)
+
+
+def stops(limits: Iterable[Calibrated], windows: Sequence[Window], written: bool) -> int:
+    """Return how many of `windows` are beyond some limit, as written or as calibrated."""
+    held = [Limit(x.metric, x.written if written else x.limit, x.outcome) for x in limits]
+    return sum(any(worst(x, window) > x.limit for x in held) for window in windows)
+
+
+def worst(limit: Limit, window: Window) -> float:
+    """Return the largest value that `limit` covers, minus infinity where nothing was measured."""
+    return max((v for m, v in window.items() if limit.covers(m)), default=-math.inf)
+
+
+def effective(policy: Policy, calibration: Calibration | None, digest: str | None) -> Policy:
+    """Return `policy` with the limits that subjects are held to; `digest` pins the calibration."""
+    found = {(x.metric, x.outcome, x.written): x for x in calibration.limits} if calibration else {}
+    limits = (_effective(x, found.get((x.metric, x.outcome, x.limit))) for x in policy.limits)
+    return replace(policy, limits=tuple(limits), calibration=digest)
+
+
+def _effective(limit: Limit, found: Calibrated | None) -> Limit:
+    if not raises(limit):
+        return limit
+    if found is None or not found.known:
+        return replace(limit, calibrating=null_of(limit.metric) is Null.WORKSPACE)
+    held = min(max(limit.limit, found.limit), CEILING * limit.limit)
+    return replace(limit, limit=held, written=limit.limit) if held > limit.limit else limit
+
+
+def _values(limit: Limit, windows: Sequence[Window]) -> list[float]:
+    return [v for v in (worst(limit, window) for window in windows) if math.isfinite(v)]
+
+
+def _tail(limit: Limit, windows: Sequence[Window]) -> Tail | None:
+    values = _values(limit, windows)
+    return tail_of(values) if len(values) >= FEWEST_WINDOWS else None
+
+
+def _rarest(tails: Mapping[Limit, Tail | None], window: Window) -> float:
+    """Return the level of the rarest value that is beyond its written limit, 0 without any."""
+    beyond = [
+        tail.level(value)
+        for limit, tail in tails.items()
+        for value in [worst(limit, window)]
+        if tail is not None and value > limit.limit
+    ]
+    return max(beyond, default=0.0)
+
+
+def _held_to(
+    limit: Limit,
+    tail: Tail | None,
+    windows: Sequence[Window],
+    level: float,
+    before: Sequence[Calibrated],
+) -> Calibrated:
+    values = sorted(_values(limit, windows))
+    quantiles = tuple(values[math.ceil(q * len(values)) - 1] for q in QUANTILES) if values else ()
+    told = Calibrated(
+        limit.metric, limit.outcome, limit.limit, limit.limit, len(values), quantiles
+    )
+    if tail is None or values[-1] <= limit.limit:
+        return told
+    same = (limit.metric, limit.outcome, limit.limit)
+    last = max(
+        (x.limit for x in before if (x.metric, x.outcome, x.written) == same), default=limit.limit
+    )
+    most = min(CEILING * limit.limit, STEP * max(last, limit.limit))
+    wanted = tail.value(level)
+    return replace(told, limit=max(limit.limit, min(wanted, most)), bounded=wanted > most)
+
