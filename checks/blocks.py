@@ -1,5 +1,7 @@
 """blocks: windows drawn from rows in time order, so that what neighbours share stays together."""
 
+import math
+
 import numpy as np
 
 from sluicegate.checks.calibration import Ints
@@ -16,7 +18,7 @@ def block_length(rows: int) -> int:
     >>> block_length(1000), block_length(10)
     (10, 3)
     """
-    return max(FEWEST_IN_BLOCK, round(rows ** (1 / 3)))
+    return max(FEWEST_IN_BLOCK, round(math.cbrt(rows)))
 
 
 def draw(pool: int, rows: int, rng: np.random.Generator) -> Ints:

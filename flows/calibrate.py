@@ -66,7 +66,8 @@ def measure_null(context: Context, before: Calibration | None) -> Calibration:
     drawn = list(measured_windows(context, pool, policy))
     past = history(layout, batches)
     budget = settings.checks.false_stops
-    limits = calibrated(policy.limits, drawn, past, budget, before.limits if before else ())
+    asked = filter(policy.applies, policy.limits)
+    limits = calibrated(asked, drawn, past, budget, before.limits if before else ())
     both = (*drawn, *past)
     return Calibration(
         time=context.now(),
@@ -102,7 +103,8 @@ def is_stale(context: Context) -> bool:
     now = [each.batch for each in eligible(context)][-MOST_BATCHES:]
     fresh = set(now) - set(found.batches)
     gone = [b for b in found.batches if b not in now and (not now or int(b) >= int(now[0]))]
-    written = calibrated(context.settings.policy("intake").limits, (), (), 1.0)
+    policy = context.settings.policy("intake")
+    written = calibrated(filter(policy.applies, policy.limits), (), (), 1.0)
     moved = {_key(x) for x in found.limits} != {_key(x) for x in written}
     trusted = _materials(context, [])
     changed = not set(trusted[:2]) <= set(found.materials)

@@ -42,4 +42,3 @@ def intake_policy(context: Context) -> Policy:
     found = read_calibration(context.layout)
     digest = sha256_file(context.layout.calibration) if found else None
     return effective(written, found, digest)
-

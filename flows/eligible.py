@@ -37,7 +37,9 @@ def eligible(context: Context) -> tuple[Eligible, ...]:
     own or a later one, that accuses it; what paused and was approved is no accusation.
     """
     layout = context.layout
-    receipts = {b: files.read_json(layout.intake(b) / data.MANIFEST) for b in record.received(layout)}
+    receipts = {
+        b: files.read_json(layout.intake(b) / data.MANIFEST) for b in record.received(layout)
+    }
     inside = set(data.admitted_batches(layout))
     reviewed = {b for b in receipts if batch_decision(layout, b) == "admitted"}
     eldest = context.clock() - timedelta(days=context.settings.checks.aged_days)

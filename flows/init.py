@@ -15,6 +15,7 @@ from sluicegate.checks.profile import profile
 from sluicegate.core import Conflict, Kind, Missing, Misused, Schema, Task, Update
 from sluicegate.core.inference import infer_schema
 from sluicegate.core.measures import MEASURES
+from sluicegate.flows.calibrate import recalibrate_if_stale
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context, Step, open_context, plainly, silent, utc_now
 from sluicegate.flows.retrain import first_update
@@ -125,7 +126,9 @@ def init(
     rows = {"reference": len(reference), "golden": len(trusted)}
     context = _write(layout, origin, schema, reference, trusted)
     tell("Training the first champion")
-    update = step("train the first champion", first_update, replace(context, tell=tell))
+    context = replace(context, tell=tell)
+    update = step("train the first champion", first_update, context)
+    step("calibrate the limits", recalibrate_if_stale, context)
     return InitResult(layout.root, schema, update, golden is not None, rows)
 
 

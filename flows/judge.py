@@ -19,6 +19,7 @@ from sluicegate.core import (
 )
 from sluicegate.core.canonical import sha256_file
 from sluicegate.flows import children
+from sluicegate.flows.calibration import intake_policy
 from sluicegate.flows.context import Context
 from sluicegate.flows.feeds import Feed, as_proven, feed_of, read_signature
 from sluicegate.flows.measure import Measured, measure
@@ -81,7 +82,7 @@ def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
 
 def judge(context: Context, frozen: Frozen) -> Judgement:
     """Measure the frozen batch and decide by the policy."""
-    return judge_by(context, frozen, context.settings.policy("intake"))
+    return judge_by(context, frozen, intake_policy(context))
 
 
 def judge_by(
@@ -95,7 +96,7 @@ def judge_by(
         rows_of: dict[str, list[int]] = {}
     else:
         normal = frozen.path.with_name("normal.parquet")
-        measured = measure(context, frozen.table, normal)
+        measured = measure(context, frozen.table, normal, policy)
         asked = repeats(context, frozen.table.frame, frozen.artifact.sha256)
         measured = replace(measured, findings=[*measured.findings, asked])
         rows_of = rows_by_source(frozen.table.frame, context.schema.source)

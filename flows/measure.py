@@ -96,9 +96,9 @@ class Measured:
     panel: Panel | None
 
 
-def measure(context: Context, table: Table, path: Path) -> Measured:
+def measure(context: Context, table: Table, path: Path, policy: Policy) -> Measured:
     """Return all findings about the normalised batch at `path`, and the champion's answers."""
-    policy, heard = context.settings.policy("intake"), earlier(context.layout)
+    heard = earlier(context.layout)
     findings, subject = measured(context, table, path, policy, heard, feedback)
     answers = predicted(context.schema, subject.scores, len(table.frame))
     return Measured(findings, answers, panel_in(context, subject))

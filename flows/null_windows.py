@@ -51,8 +51,7 @@ class Pool:
 def pool_of(context: Context, batches: tuple[Eligible, ...]) -> Pool:
     """Return the rows of the golden set, and the held-out ones of `batches`, as one pool."""
     layout, schema = context.layout, context.schema
-    golden = data.read_verified(layout.golden)
-    golden = golden.sort_values(schema.time, kind="stable") if schema.time in golden else golden
+    golden = _in_time_order(schema, data.read_verified(layout.golden))
     later = _held_out(context, batches, len(golden))
     frame = pd.concat([golden, later] if len(later) else [golden], ignore_index=True)
     frame = _with_sources(context, frame, batches)
@@ -146,10 +145,18 @@ def _held_out(context: Context, batches: tuple[Eligible, ...], golden: int) -> p
         rows = data.read_admitted(context.layout, [each.batch], held_out=True)
         if schema.source is not None and schema.source in rows:
             rows = rows[~rows[schema.source].fillna("").astype(str).isin(each.tainted)]
-        in_time = rows.sort_values(schema.time, kind="stable") if schema.time in rows else rows
         left = golden - sum(map(len, parts))
-        parts.append(in_time.head(min(left, max(1, int(MOST_OF_A_BATCH * golden)))))
+        parts.append(
+            _in_time_order(schema, rows).head(min(left, max(1, int(MOST_OF_A_BATCH * golden))))
+        )
     return pd.concat(parts[::-1], ignore_index=True) if parts else pd.DataFrame()
+
+
+def _in_time_order(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return `rows` by their time, or as they were kept where there is none."""
+    if schema.time is None or schema.time not in rows:
+        return rows
+    return rows.sort_values(schema.time, kind="stable")
 
 
 def _with_sources(

@@ -13,7 +13,7 @@ from sluicegate.core import Finding, Schema
 from sluicegate.flows import plots
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import Context
-from sluicegate.flows.report import number
+from sluicegate.flows.report import limit_of, number
 from sluicegate.flows.updates import read_comparison
 from sluicegate.gates import Policy
 from sluicegate.stores.layout import Layout
@@ -79,6 +79,7 @@ def render(context: Context, **told: Any) -> str:
         lstrip_blocks=True,
     )
     pages.filters["number"] = number
+    pages.filters["limit_of"] = limit_of
     return pages.get_template("page.html").render(
         lead=LEADS.get(told["subject"].partition(":")[0], "Why it paused"),
         model=context.settings.model,

@@ -56,7 +56,7 @@ def findings_table(told: list[dict[str, Any]]) -> list[str]:
     order = [outcome.value for outcome in Outcome][::-1]
     limited.sort(key=lambda each: (order.index(each["outcome"]), each["metric"]))
     rows = [
-        f"| {escaped(each['metric'])} | {number(each['value'])} | {number(each['limit'])} "
+        f"| {escaped(each['metric'])} | {number(each['value'])} | {limit_of(each)} "
         f"| {each['outcome']} | {escaped(each['detail'])} |"
         for each in limited[:MOST_ROWS]
     ]
@@ -64,6 +64,12 @@ def findings_table(told: list[dict[str, Any]]) -> list[str]:
     more = [f"| … {left} more within their limits or alike | | | | |"] if left > 0 else []
     head = ["| metric | value | limit | outcome | what it says |", "|---|---|---|---|---|"]
     return [*head, *rows, *more]
+
+
+def limit_of(told: Mapping[str, Any]) -> str:
+    """Return the limit of a judged finding for people, beside the written one where it was raised."""
+    written = f" (written {number(told['written'])})" if told.get("written") is not None else ""
+    return number(told["limit"]) + written
 
 
 def number(value: float | None) -> str:

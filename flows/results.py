@@ -6,18 +6,26 @@ from typing import Any
 
 from sluicegate.core import Assessment, Finding, Outcome, Update
 from sluicegate.gates import Policy
-from sluicegate.gates.decide import outcome_of
+from sluicegate.gates.decide import held_to
 
 
 def judged(
     findings: Iterable[Finding], policy: Policy, rows_of: Mapping[str, Sequence[int]] | None = None
 ) -> list[dict[str, Any]]:
-    """Return each finding with its limit and outcome; rows are counted, not listed."""
+    """Return each finding with its limit and outcome; rows are counted, not listed.
+
+    Where a calibration raised the limit, `written` is the limit that params.yaml has.
+    """
     told = []
     for finding in findings:
-        limit, outcome = outcome_of(policy, finding, rows_of)
-        rows = {"rows": len(finding.rows), "limit": limit, "outcome": outcome.value}
-        told.append(finding.to_dict() | rows)
+        limit, outcome = held_to(policy, finding, rows_of)
+        each = finding.to_dict() | {"rows": len(finding.rows), "limit": None}
+        if limit is not None:
+            each["limit"] = limit.limit
+            each |= {} if limit.written is None else {"written": limit.written}
+            if limit.calibrating and outcome is not Outcome.PASS:
+                each["detail"] = f"{finding.detail} (calibrating)".strip()
+        told.append(each | {"outcome": outcome.value})
     return told
 
 

@@ -20,6 +20,7 @@ from sluicegate.core import (
 )
 from sluicegate.core.update import stage_after
 from sluicegate.flows.ask import ask_update, keep_page
+from sluicegate.flows.calibrate import recalibrate_if_stale
 from sluicegate.flows.champion import Champion, champion_of, first_champion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
@@ -71,6 +72,7 @@ def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> 
         waiting = awaiting(context.layout)
         if waiting and not supersede:
             return _still_waiting(context, waiting[0], started)
+        step("calibrate the limits", recalibrate_if_stale, context)
         built = step("build and compare", build, context, pin(context))
         update, verdict = step("decide", settle, context, built)
         if update.stage is Stage.APPROVED:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Missing, Misused
+from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
@@ -34,6 +35,8 @@ class Status:
     golden_verified: bool
     insistent: dict[str, int]
     """Who lately had nearly the same rows checked in many versions, and how often."""
+    calibration: str
+    """What the limits were calibrated on, in one line."""
     anchored: tuple[dict[str, Any], ...]
     """The tables that were re-anchored, and how far each lies from the very first."""
     open_threats: tuple[str, ...] = ()
@@ -54,6 +57,7 @@ class Status:
             "batches": self.batches,
             "golden_verified": self.golden_verified,
             "insistent": self.insistent,
+            "calibration": self.calibration,
             "anchored": list(self.anchored),
             "open_threats": list(self.open_threats),
         }
@@ -64,6 +68,7 @@ def status(context: Context) -> Status:
     layout = context.layout
     states = batch_states(layout)
     golden = files.read_json(layout.golden.with_name(data.MANIFEST))
+    found = read_calibration(layout)
     return Status(
         model=context.settings.model,
         champion=champion_of(layout),
@@ -72,6 +77,7 @@ def status(context: Context) -> Status:
         batches={state: list(states.values()).count(state) for state in STATES},
         golden_verified=bool(golden["verified"]),
         insistent=checked.insistent(layout, context.now()),
+        calibration=found.told if found else "calibrating: run `sluicegate calibrate`",
         anchored=tuple(moved_so_far(layout)),
         open_threats=tuple(open_threats(layout.root)),
     )

@@ -2,9 +2,10 @@
 
 Its rules, and each is a named row of tests/gates/test_calibration.py:
 
-1. A limit is never below the written one, and one that stopped no honest window stays as written.
-2. All limits that did are raised to one tail level, the lowest at which the chance that anything
-   stops an honest window is within the budget, among drawn windows and among the accepted history.
+1. A limit is never below the written one, and where no honest window was stopped none is raised.
+2. Else all limits below it are raised to one tail level, the lowest at which the chance that
+   anything stops an honest window is within the budget, among drawn windows and among the accepted
+   history; and each to its own values where its tail is heavier than it seemed.
 3. A reject limit, an owner's rule (`nulls.py`) and a limit of nothing at all are never raised.
 4. No calibration raises a limit by more than half, and none beyond twice what is written: feedback
    is the attacker's to send, so beyond that a person has to write a higher limit.
@@ -20,10 +21,11 @@ from typing import Any
 from sluicegate.core import Artifact, Outcome
 from sluicegate.gates.nulls import Null, null_of
 from sluicegate.gates.policy import Limit, Policy
-from sluicegate.gates.tails import Tail, level_within, tail_of
+from sluicegate.gates.tails import level_within, tail_of
 
 FEWEST_WINDOWS = 20
 STEP, CEILING = 1.5, 2.0
+CALIBRATED, CALIBRATING, BY_THEORY = "calibrated", "calibrating", "by theory"
 QUANTILES = (0.5, 0.9, 1.0)
 
 Window = Mapping[str, float]
@@ -51,6 +53,13 @@ class Calibrated:
         """Tell whether there were enough windows to calibrate it."""
         return self.windows >= FEWEST_WINDOWS
 
+    @property
+    def state(self) -> str:
+        """Return how the limit is known."""
+        if self.known:
+            return CALIBRATED
+        return BY_THEORY if null_of(self.metric) is Null.WINDOW else CALIBRATING
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
         return {
@@ -61,7 +70,7 @@ class Calibrated:
             "windows": self.windows,
             "quantiles": list(self.quantiles),
             "bounded": self.bounded,
-            "calibrated": self.known,
+            "state": self.state,
         }
 
 
@@ -90,7 +99,7 @@ class Calibration:
     def told(self) -> str:
         """Return one line for people."""
         raised = sum(each.limit > each.written for each in self.limits)
-        young = sum(not each.known for each in self.limits)
+        young = sum(each.state == CALIBRATING for each in self.limits)
         of = f" and {len(self.batches)} batches" if self.batches else ""
         past = f", {self.history} accepted batches as they were received" if self.history else ""
         return (
@@ -135,7 +144,9 @@ class Calibration:
         return cls(
             **{name: data[name] for name in plain},
             batches=tuple(data["batches"]),
-            materials=tuple(Artifact(each["name"], each["digest"]["sha256"]) for each in data["materials"]),
+            materials=tuple(
+                Artifact(each["name"], each["digest"]["sha256"]) for each in data["materials"]
+            ),
             limits=limits,
             stopped=data["stopped"],
             stops=data["stops"],
@@ -160,12 +171,20 @@ def calibrated(
     `before` are the limits of the calibration before this one.
     """
     asked = [limit for limit in limits if raises(limit)]
-    tails = {limit: _tail(limit, (*drawn, *history)) for limit in asked}
-    level = max(
-        level_within([_rarest(tails, window) for window in group], budget)
-        for group in (drawn, history)
-    )
-    return tuple(_held_to(limit, tails[limit], (*drawn, *history), level, before) for limit in asked)
+    levels = _rarest(asked, (*drawn, *history))
+    groups = levels[: len(drawn)], levels[len(drawn) :]
+    # At this level the tails alone keep the budget; what is rarer speaks of one metric's tail.
+    enough = math.log(max(1, len(asked)) / budget)
+    level = min(enough, max(level_within(group, budget) for group in groups))
+
+    def wanted(limit: Limit) -> float:
+        values = _values(limit, (*drawn, *history))
+        if len(values) < FEWEST_WINDOWS or level <= 0:
+            return limit.limit
+        seen = (_within(_values(limit, group), budget) for group in (drawn, history))
+        return max(tail_of(values).value(level), *seen)
+
+    return tuple(_held_to(x, (*drawn, *history), wanted(x), before) for x in asked)
 
 
 def stops(limits: Iterable[Calibrated], windows: Sequence[Window], written: bool) -> int:
@@ -199,41 +218,41 @@ def _values(limit: Limit, windows: Sequence[Window]) -> list[float]:
     return [v for v in (worst(limit, window) for window in windows) if math.isfinite(v)]
 
 
-def _tail(limit: Limit, windows: Sequence[Window]) -> Tail | None:
-    values = _values(limit, windows)
-    return tail_of(values) if len(values) >= FEWEST_WINDOWS else None
+def _rarest(limits: Sequence[Limit], windows: Sequence[Window]) -> list[float]:
+    """Return per window the level of the rarest value beyond its written limit, 0 without any.
+
+    Each window is judged by the tails of the others, as a further one will be by those of all
+    (Barber, Candes, Ramdas & Tibshirani 2021, "Predictive inference with the jackknife+").
+    """
+    rarest = [0.0] * len(windows)
+    for limit in limits:
+        values = [worst(limit, window) for window in windows]
+        known = [value for value in values if math.isfinite(value)]
+        if len(known) < FEWEST_WINDOWS:
+            continue
+        for i, value in enumerate(values):
+            if value > limit.limit:
+                others = known.copy()
+                others.remove(value)
+                rarest[i] = max(rarest[i], tail_of(others).level(value))
+    return rarest
 
 
-def _rarest(tails: Mapping[Limit, Tail | None], window: Window) -> float:
-    """Return the level of the rarest value that is beyond its written limit, 0 without any."""
-    beyond = [
-        tail.level(value)
-        for limit, tail in tails.items()
-        for value in [worst(limit, window)]
-        if tail is not None and value > limit.limit
-    ]
-    return max(beyond, default=0.0)
+def _within(values: Sequence[float], budget: float) -> float:
+    """Return the value that a further one goes beyond with a chance of at most `budget`, if seen."""
+    allowed = max(1, math.floor(budget * (len(values) + 1) + 1e-9))
+    return sorted(values, reverse=True)[allowed - 1] if len(values) >= allowed else -math.inf
 
 
 def _held_to(
-    limit: Limit,
-    tail: Tail | None,
-    windows: Sequence[Window],
-    level: float,
-    before: Sequence[Calibrated],
+    limit: Limit, windows: Sequence[Window], wanted: float, before: Sequence[Calibrated]
 ) -> Calibrated:
     values = sorted(_values(limit, windows))
     quantiles = tuple(values[math.ceil(q * len(values)) - 1] for q in QUANTILES) if values else ()
-    told = Calibrated(
-        limit.metric, limit.outcome, limit.limit, limit.limit, len(values), quantiles
-    )
-    if tail is None or values[-1] <= limit.limit:
-        return told
+    told = Calibrated(limit.metric, limit.outcome, limit.limit, limit.limit, len(values), quantiles)
     same = (limit.metric, limit.outcome, limit.limit)
     last = max(
         (x.limit for x in before if (x.metric, x.outcome, x.written) == same), default=limit.limit
     )
     most = min(CEILING * limit.limit, STEP * max(last, limit.limit))
-    wanted = tail.value(level)
     return replace(told, limit=max(limit.limit, min(wanted, most)), bounded=wanted > most)
-

@@ -1,7 +1,8 @@
 """tails: how rare a value is among honest windows, also beyond the largest that was seen.
 
-The upper part of a sample is described by an exponential: the generalised Pareto of Pickands (1975)
-with shape 0. A shape fitted to a dozen values says more about chance than about the tail.
+The upper part of a sample is described by an exponential whose scale is known from a dozen values
+only. What a further value does then is a generalised Pareto (Pickands 1975) of shape 1 / values, the
+predictive distribution; a shape fitted to so few would say more about chance than about the tail.
 """
 
 import math
@@ -14,7 +15,7 @@ FEWEST_UPPER = 5
 
 @dataclass(frozen=True)
 class Tail:
-    """P(V > v) = `share` exp(-(v - `start`) / `scale`) from `start` on.
+    """P(V > v) = `share` (1 + (v - `start`) / (`upper` `scale`)) ** -`upper` from `start` on.
 
     Levels are -log of such a probability, so that those of different metrics can be compared.
     """
@@ -22,17 +23,22 @@ class Tail:
     start: float
     share: float
     scale: float
+    upper: int
 
     def level(self, value: float) -> float:
         """Return how rare it is to be beyond `value`; below `start` nothing is told apart."""
         least = -math.log(self.share)
         if value <= self.start:
             return least
-        return least + (value - self.start) / self.scale if self.scale > 0 else math.inf
+        if self.scale <= 0:
+            return math.inf
+        beyond = (value - self.start) / (self.upper * self.scale)
+        return least + self.upper * math.log1p(beyond)
 
     def value(self, level: float) -> float:
         """Return the value of that level; law: value(level(v)) == v beyond `start`."""
-        return self.start + self.scale * max(0.0, level + math.log(self.share))
+        beyond = max(0.0, level + math.log(self.share)) / self.upper
+        return self.start + self.upper * self.scale * math.expm1(min(beyond, 500.0))
 
 
 def tail_of(values: Sequence[float]) -> Tail:
@@ -46,7 +52,7 @@ def tail_of(values: Sequence[float]) -> Tail:
     upper = max(FEWEST_UPPER, math.ceil(UPPER * len(ranked)))
     start = ranked[-upper - 1]
     scale = sum(value - start for value in ranked[-upper:]) / upper
-    return Tail(start, (upper + 1) / (len(ranked) + 1), scale)
+    return Tail(start, (upper + 1) / (len(ranked) + 1), scale, upper)
 
 
 def level_within(levels: Sequence[float], budget: float) -> float:

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from sluicegate import __version__
-from sluicegate.verbs import drilling, line, making, policy, quarantine, review
+from sluicegate.verbs import calibrating, drilling, line, making, policy, quarantine, review
 
-VERBS = (making, line, review, quarantine, policy, drilling)
+VERBS = (making, line, review, quarantine, calibrating, policy, drilling)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

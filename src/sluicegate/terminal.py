@@ -138,6 +138,7 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
     if answer["open_threats"]:
         names = ", ".join(answer["open_threats"])
         console.print(f"  {len(answer['open_threats'])} threats open after drills: {escape(names)}")
+    console.print(f"  limits: {escape(answer['calibration'])}", soft_wrap=True)
     for waiting in answer["awaiting"]:
         console.print(f"  awaiting: {waiting['subject']} since {waiting['since']}")
         console.print(f"    {escape(shortened(waiting['why']))}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sluicegate.flows.drill_record import Drilled
     from sluicegate.flows.policy_try import Trial
+    from sluicegate.flows.calibrate import CalibrateResult
     from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
     from sluicegate.flows.review import Reviewed
     from sluicegate.flows.status import Status
@@ -152,6 +153,20 @@ class Workspace:
 
         with _explained():
             return plan(self._fresh())
+
+    def calibrate(self) -> "CalibrateResult":
+        """Raise the limits to what honest windows of this workspace need, and record it."""
+        from sluicegate.flows.calibrate import calibrate
+
+        with _explained():
+            return calibrate(self._fresh())
+
+    def try_calibration(self) -> "CalibrateResult":
+        """Return what `calibrate` would record, and record nothing."""
+        from sluicegate.flows.calibrate import try_calibration
+
+        with _explained():
+            return try_calibration(self._fresh())
 
     def up(self, prefect_port: int | None = None, mlflow_port: int | None = None) -> int:
         """Serve the schedules and both UIs until interrupted; return the exit code."""
