@@ -13,6 +13,8 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from sluicegate.core import Misused, SluicegateError
+from sluicegate.flows.calibrate import is_stale
+from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import POLICY_FILES, Context, open_context
 from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
 from sluicegate.flows.threats import THREATS, open_threats
@@ -140,6 +142,18 @@ def policy(context: Context) -> Iterator[Diagnosis]:
     yield Diagnosis("policy", True, "The policy is committed.")
 
 
+def calibration(context: Context) -> Iterator[Diagnosis]:
+    """Look what the limits were calibrated on, and whether that still holds."""
+    found = read_calibration(context.layout)
+    if found is None or is_stale(context):
+        says = f"The limits are calibrated on {found.told}, which is out of date." if found else ""
+        says = says or "The limits are not calibrated; they are as written."
+        mend = "The next retrain calibrates, or run `sluicegate calibrate`."
+        yield Diagnosis("calibration", None, says, mend)
+        return
+    yield Diagnosis("calibration", True, f"The limits are calibrated on {found.told}.")
+
+
 def keys(context: Context) -> Iterator[Diagnosis]:
     """Look whether others may read the private keys."""
     layout = context.layout
@@ -260,6 +274,7 @@ MACHINE: tuple[Callable[[], Iterator[Diagnosis]], ...] = (python, pins, git_, pr
 WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
     identity,
     policy,
+    calibration,
     keys,
     remote,
     disk,

@@ -14,6 +14,7 @@ from sluicegate.attacks import Attack
 from sluicegate.attacks.adaptive import SEARCHING
 from sluicegate.core import Finding, Outcome, Verdict
 from sluicegate.flows import children
+from sluicegate.flows.calibration import intake_policy
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.drill_plan import FULL, QUICK, Plan, Turn, chosen, turns
@@ -61,7 +62,7 @@ def drill(context: Context, order: Order, bar: Bar = no_bar, step: Step = plainl
     attacks = chosen(order.attacks)
     git.require_branch(context.layout.root)
     git.require_committed(context.layout.root, POLICY_FILES)
-    policy = context.settings.policy("intake")
+    policy = intake_policy(context)
     seed = context.settings.seed if order.seed is None else order.seed
     drilled = step("attack", play, context, policy, order.plan, attacks, seed, bar)
     return step("keep the record", keep, context, drilled)
@@ -85,7 +86,7 @@ def foretell(context: Context, order: Order) -> dict[str, Any]:
     drawn_from = material(context)
     seed = context.settings.seed if order.seed is None else order.seed
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as folder:
-        game = Game(context, context.settings.policy("intake"), drawn_from, Path(folder), seed)
+        game = Game(context, intake_policy(context), drawn_from, Path(folder), seed)
         why = {attack.name: game.why_not(attack) for attack in attacks}
     return {
         "schema": 1,
@@ -93,7 +94,7 @@ def foretell(context: Context, order: Order) -> dict[str, Any]:
         "seed": seed,
         "window_rows": drawn_from.rows,
         "windows_from": drawn_from.told,
-        "gates": list(_gates(context, context.settings.policy("intake"))),
+        "gates": list(_gates(context, intake_policy(context))),
         "attacks": [name for name, reason in why.items() if reason is None],
         "not_applicable": {name: reason for name, reason in why.items() if reason},
         "rounds": plan.rounds,

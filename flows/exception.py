@@ -11,6 +11,7 @@ from sluicegate.core import Artifact, Conflict, Finding, Misused, Outcome
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import RESERVED, ROW
 from sluicegate.flows import children
+from sluicegate.flows.calibration import intake_policy
 from sluicegate.flows.context import Context
 from sluicegate.flows.judge import Frozen, Judgement, judge_by
 from sluicegate.flows.quarantine import rows_of, stopping, taken
@@ -44,7 +45,7 @@ class Tried:
 
 def try_out(context: Context, wanted: Wanted, scratch: Path) -> Tried:
     """Judge the rows that are asked for without the limits that are to be waived."""
-    policy = context.settings.policy("intake")
+    policy = intake_policy(context)
     waives = wanted.waives
     policy.waiving(waives)
     frame = select(context, wanted)
@@ -64,7 +65,7 @@ def judge_again(context: Context, kept: Path, said: dict[str, Any], scratch: Pat
     data.read_verified(kept)
     path = scratch / "normal.parquet"
     files.copy_in(kept, path)
-    policy = context.settings.policy("intake").waiving(said["waives"])
+    policy = intake_policy(context).waiving(said["waives"])
     found = _judged(context, path, said["batch"], said["rows"], policy)
     where = kept.relative_to(context.layout.root).as_posix()
     artifact = replace(found.frozen.artifact, name=where)

@@ -41,11 +41,7 @@ class Pool:
     golden: int
     rows: int
     sources: str
-
-    @property
-    def has_history(self) -> bool:
-        """Tell whether there are accepted batches to compare with."""
-        return any(r.name == "previous" for r in self.subject.references)
+    has_history: bool
 
 
 def pool_of(context: Context, batches: tuple[Eligible, ...]) -> Pool:
@@ -61,7 +57,8 @@ def pool_of(context: Context, batches: tuple[Eligible, ...]) -> Pool:
     references = subject.references if batches else subject.references[:1]
     subject = replace(subject, schema=named, references=references, earlier=None)
     usual = _usual_rows(context, batches, len(golden))
-    return Pool(subject, len(golden), min(usual, len(frame) // 2), OWN if known else GOLDEN_ONLY)
+    rows, whose = min(usual, len(frame) // 2), OWN if known else GOLDEN_ONLY
+    return Pool(subject, len(golden), rows, whose, has_history=bool(batches))
 
 
 def measured_windows(context: Context, pool: Pool, policy: Policy) -> Iterator[Window]:
@@ -76,6 +73,7 @@ def measured_windows(context: Context, pool: Pool, policy: Policy) -> Iterator[W
         drawn = draw(len(pool.subject.frame), pool.rows, np.random.default_rng(seed))
         window = _window(pool, drawn)
         findings = [*run_checks(checks, window), *drift.findings(window)]
+        context.tell(f"Calibrating: honest window {number + 1} of {settings.calibration_windows}")
         told = [f.to_dict() for f in findings if pool.has_history or PREVIOUS not in f.metric]
         yield window_of(told)
 
@@ -86,12 +84,12 @@ def block_of(pool: Pool) -> int:
 
 
 def _checks(context: Context, pool: Pool, policy: Policy) -> tuple[Check[Feedback], ...]:
-    """Return intake's checks, without sources those whose null is this workspace's own data.
+    """Return intake's checks; before there is history those whose null is this workspace's data.
 
-    The others need sources to be told anything, and are what takes time.
+    The others are right by theory until then, and are what takes time: `init` should be quick.
     """
     every = intake_checks(context.settings.checks, policy, pool.subject.schema)
-    if pool.subject.schema.source is not None:
+    if pool.has_history:
         return every
     own = {pattern.split(".")[0] for pattern, null in NULLS if null is Null.WORKSPACE}
     return tuple(check for check in every if check.name in own)

@@ -15,10 +15,12 @@ import pandas as pd
 
 from sluicegate.core import Finding, Outcome
 from sluicegate.core.schema import ROW
+from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import Context
 from sluicegate.flows.history import earlier
 from sluicegate.flows.measure import feedback, measured
 from sluicegate.gates import Policy, decide
+from sluicegate.gates.calibration import effective
 from sluicegate.gates.decide import outcome_of
 from sluicegate.gates.policy import matches
 from sluicegate.stores import data, files, git, record
@@ -30,7 +32,7 @@ FALSE_STOPS = 1 / WINDOW
 # Cells that could not be read are not stored, and earlier batches were fewer then.
 HISTORY = ("contract.*", "sources.memory", "sources.tier.*", "corrections.*", "times.*")
 # Settings that say what is done with rows, not how they are measured.
-UNMEASURED = ("max_source_share", "false_stops")
+UNMEASURED = ("max_source_share", "false_stops", "aged_days", "calibration_windows")
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,17 @@ def try_policy(context: Context, params: Path | None = None, measure: bool = Fal
     changed = read_settings(params) if params else context.settings
     again = measure or _measures(committed) != _measures(changed)
     old, new = committed.policy("intake"), changed.policy("intake")
+    differing = changes(old, new)
+    # Both are held to what they are calibrated to; a limit that was changed is as written.
+    found = read_calibration(context.layout)
+    old, new = (effective(policy, found, None) for policy in (old, new))
     numbers = record.received(context.layout)
     tried = []
     for place, number in enumerate(numbers, 1):
         context.tell(f"Trying batch {number} ({place} of {len(numbers)})")
         tried.append(_tried(context, number, old, new, changed if again else None))
     budget = float(getattr(changed.checks, "false_stops", FALSE_STOPS))
-    return Trial(changes(old, new), tuple(tried), budget)
+    return Trial(differing, tuple(tried), budget)
 
 
 def changes(old: Policy, new: Policy) -> tuple[Change, ...]:

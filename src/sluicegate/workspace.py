@@ -14,9 +14,9 @@ from sluicegate.flows.context import Context, Step, open_context, plainly, silen
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sluicegate.flows.calibrate import CalibrateResult
     from sluicegate.flows.drill_record import Drilled
     from sluicegate.flows.policy_try import Trial
-    from sluicegate.flows.calibrate import CalibrateResult
     from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
     from sluicegate.flows.review import Reviewed
     from sluicegate.flows.status import Status
