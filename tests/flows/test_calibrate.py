@@ -95,6 +95,7 @@ def test_a_batch_on_hold_does_not_calibrate(root: Path) -> None:
     assert [each.batch for each in eligible(context)] == ["0002"]
 
 
+@pytest.mark.slow
 def test_accepted_history_calibrates_with_sources(root: Path, git: Any) -> None:
     """The windows have sources then, what came before is compared, and one commit holds it all."""
     context = later(root, 15)
