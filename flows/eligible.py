@@ -14,7 +14,7 @@ from sluicegate.core import Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.votes import batch_decision
+from sluicegate.flows.subjects.kind import decision_in
 from sluicegate.gates.calibration import Window
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout
@@ -41,7 +41,7 @@ def eligible(context: Context) -> tuple[Eligible, ...]:
         b: files.read_json(layout.intake(b) / data.MANIFEST) for b in record.received(layout)
     }
     inside = set(data.admitted_batches(layout))
-    reviewed = {b for b in receipts if batch_decision(layout, b) == "admitted"}
+    reviewed = {b for b in receipts if _decided(layout, b) == "admitted"}
     eldest = context.clock() - timedelta(days=context.settings.checks.aged_days)
     found: list[Eligible] = []
     tainted: set[str] = set()
@@ -88,6 +88,10 @@ def _findings(layout: Layout, batch: str) -> list[dict[str, Any]]:
         raise Tampered(f"intake/{batch}/findings.json is not what {where} names; restore it.")
     findings: list[dict[str, Any]] = files.read_json(path)
     return findings
+
+
+def _decided(layout: Layout, batch: str) -> str | None:
+    return decision_in(layout, layout.intake(batch), f"batch:{batch}")
 
 
 def _accused(receipt: Mapping[str, Any], reviewed: bool) -> set[str]:
