@@ -16,6 +16,7 @@ from sluicegate.attacks.battery import BATTERY
 from sluicegate.core import CannotDecide, Misused
 from sluicegate.evidence.ledger import verify_chain
 from sluicegate.flows import drill as drilling
+from sluicegate.flows.calibration import intake_policy
 from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.drill import Order, judged, no_bar, quick
 from sluicegate.flows.drill_plan import QUICK, Plan, turns
@@ -83,7 +84,7 @@ def test_a_drill_signs_what_it_says(drilled: Any) -> None:
     assert said | {"drill": None, "time": None, "started_by": None} == told.said() | {
         "drill": None, "time": None, "started_by": None,
     }  # fmt: skip
-    assert said["policy"] == open_context(workspace.root).settings.policy("intake").digest
+    assert said["policy"] == intake_policy(open_context(workspace.root)).digest
     assert {"contract", "drift", "sources", "triggers", "duplicates"} <= set(said["gates"])
     by_name = {each["attack"]: each for each in said["attacks"]}
     assert by_name["flood"]["caught"]["rate"] == 1.0

@@ -95,9 +95,10 @@ def test_the_ledger_verifies_and_ends_with_the_batch(taken: Any) -> None:
     layout = Layout(taken[0].root)
     told = [(path.name, files.read_json(path)) for path in sorted(layout.ledger.glob("*.json"))]
     entries = verify_chain(told, record.public_of(layout))
-    assert [entry.verb for entry in entries[:4]] == ["init", "update", "intend", "promote"]
-    assert entries[4].verb == "intake"
-    assert entries[4].details["batch"] == "0001"
+    made = ["init", "update", "intend", "promote", "calibrate"]
+    assert [entry.verb for entry in entries[:5]] == made
+    assert entries[5].verb == "intake"
+    assert entries[5].details["batch"] == "0001"
 
 
 def test_check_changes_nothing(
