@@ -188,7 +188,8 @@ def test_a_policy_that_stops_everything_catches_nothing(workspace: Workspace) ->
     policy = context.settings.policy("intake")
     limits = tuple(replace(x, limit=-1.0) for x in policy.limits if x.metric == "sources.share")
     paranoid = replace(policy, limits=limits)
-    told = quick(context, paranoid, ("flips",), 0, no_bar, replace(TINY, calls=0))
+    plan = replace(TINY, strengths=(), honest=1, calls=0)
+    told = quick(context, paranoid, ("flips",), 0, no_bar, plan)
     assert told.mean == 0.0
     assert told.honest["false_stops"]["rate"] == 1.0
 
