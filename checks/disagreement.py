@@ -210,14 +210,19 @@ def _tally_classes(sources: "pd.Series[str]", codes: Ints, fitted: Floats) -> Ta
 
 
 def _tally_numbers(sources: "pd.Series[str]", residual: Floats, weights: Floats) -> Tally:
+    given = np.where(outer_of(residual, weights), OUTER, 1 - OUTER)
+    return summarise(sources, given, np.full(len(residual), 1 - OUTER), 2)
+
+
+def outer_of(residual: Floats, weights: Floats) -> npt.NDArray[np.bool_]:
+    """Return which residuals are in the bulk's highest, lowest and farthest fifth; shape (n, 3)."""
     far = np.abs(residual - _quantile(residual, weights, 0.5))
     outer = [
         residual > _quantile(residual, weights, 1 - OUTER),
         residual < _quantile(residual, weights, OUTER),
         far > _quantile(far, weights, 1 - OUTER),
     ]
-    given = np.where(np.stack(outer, axis=1), OUTER, 1 - OUTER)
-    return summarise(sources, given, np.full(len(residual), 1 - OUTER), 2)
+    return np.stack(outer, axis=1)
 
 
 def holm(evidence: Floats) -> Floats:

@@ -4,20 +4,25 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sluicegate.checks.calibration import Floats, Ints
 from sluicegate.checks.disagreement import (
+    OUTER,
     Opinion,
     Tally,
     bulk,
     judge_classes,
     judge_numbers,
+    outer_of,
     pool_classes,
     pool_numbers,
 )
 from sluicegate.checks.peers import Heard, peer_scores
 from sluicegate.core import Feedback, Task
+
+SOURCE = "_source"
 
 
 def judged_rows(subject: Feedback, min_rows: int) -> tuple[Ints, Floats | Ints, str]:
@@ -59,6 +64,36 @@ def without_sources(subject: Feedback) -> str:
     return "" if len(subject.frame) else "The batch is empty; send rows."
 
 
+def said_once(subject: Feedback) -> npt.NDArray[np.bool_]:
+    """Tell which rows are not a source's own repetition: a retry is no second opinion."""
+    if subject.schema.source is None:
+        return np.ones(len(subject.frame), dtype=bool)
+    said = subject.frame[[*subject.schema.feature_names, subject.schema.label]]
+    return ~said.assign(**{SOURCE: subject.sources}).duplicated().to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Rowwise:
+    """What the pool says of each judged row.
+
+    `rows` are positions in the batch, `given` the probability of the label that the row has,
+    `predicted` the code of the likeliest one (0 for regression), each of shape (n,).
+    """
+
+    rows: Ints
+    sources: "pd.Series[str]"
+    given: Floats
+    predicted: Ints
+    classes: int
+
+    def take(self, places: Ints) -> "Rowwise":
+        """Return the rows at `places`, in that order."""
+        sources = self.sources.iloc[places].reset_index(drop=True)
+        return Rowwise(
+            self.rows[places], sources, self.given[places], self.predicted[places], self.classes
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Panel:
     """What the champion, the peers and the pool of both say of each source of a batch."""
@@ -66,6 +101,7 @@ class Panel:
     champion: Tally
     peers: Tally
     pooled: Tally
+    by_row: Rowwise
 
 
 _panels: "WeakKeyDictionary[Feedback, Panel]" = WeakKeyDictionary()
@@ -106,7 +142,20 @@ def _ask(subject: Feedback, rows: Ints, labels: Floats | Ints, scores: Floats) -
     heard = bulk(everybody.astype(float), groups, pooled.tally) > 0
     if not heard.all():
         peers, pooled = asked(heard)
-    return Panel(champion.tally, peers.tally, pooled.tally)
+    by_row = _by_row(rows, sources, labels, pooled)
+    return Panel(champion.tally, peers.tally, pooled.tally, by_row)
+
+
+def _by_row(
+    rows: Ints, sources: "pd.Series[str]", labels: Floats | Ints, pooled: Opinion
+) -> Rowwise:
+    if pooled.fitted.ndim == 1:
+        far = outer_of(np.asarray(labels, dtype=float) - pooled.fitted, pooled.weights)[:, -1]
+        given = np.where(far, OUTER, 1 - OUTER)
+        return Rowwise(rows, sources, given, np.zeros(len(rows), dtype=np.int64), 2)
+    given = pooled.fitted[np.arange(len(rows)), np.asarray(labels, dtype=np.int64)]
+    predicted = np.asarray(pooled.fitted.argmax(axis=1), dtype=np.int64)
+    return Rowwise(rows, sources, given, predicted, pooled.fitted.shape[1])
 
 
 def _judge(

@@ -5,6 +5,8 @@ pattern is then no trigger for being off as well. The spread is taken from the t
 number and the values of every other column, of which a trigger can move few.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import betaln, gammaln, logsumexp
@@ -15,24 +17,32 @@ from sluicegate.core import Feedback, Kind
 # Nine in ten parts are trusted to be honest: what they show has to be allowed for.
 TRUSTED, CHI_SQUARE = 0.9, 2.7055
 PART_ROWS = 10
+TENTHS = 10
 NONE, MOST = 1e-6, 0.5
 
 
-def parts_of(subject: Feedback) -> csr_array:
-    """Return which rows are in which part, 0/1 of shape (parts, rows).
+def regions_of(subject: Feedback, slices: int) -> Iterator[tuple[str, Ints]]:
+    """Yield the name and rows of each region: equal slices of every number, values of the others.
 
-    Parts are the tenths of every number, and the values of every other column.
+    Texts have none. A column with missing values has no region for them.
     """
-    parts: list[Ints] = [np.empty(0, dtype=np.int64)]
     for column in sorted(subject.schema.features, key=lambda c: c.name):
         values = subject.frame[column.name]
         if column.kind is Kind.TEXT:
             continue
         if column.kind.is_number:
             # Equal values share a rank, so a repeated value is one part, whatever the row order.
-            values = (values.rank(pct=True, method="average") * 9.999) // 1
-        grouped = values.groupby(values, sort=True).indices.values()
-        parts += [np.asarray(rows) for rows in grouped if len(rows) >= PART_ROWS]
+            values = (values.rank(pct=True, method="average") * (slices - 0.001)) // 1 + 1
+        secret = column.name in subject.schema.sensitive
+        for value, rows in values.groupby(values, sort=True).indices.items():
+            told = f"part {value:.0f} of {slices}" if column.kind.is_number else f"= {value}"
+            yield f"`{column.name}` {'(hidden)' if secret else told}", np.asarray(rows)
+
+
+def parts_of(subject: Feedback) -> csr_array:
+    """Return which rows are in which tenth or value of a column, 0/1 of shape (parts, rows)."""
+    parts: list[Ints] = [np.empty(0, dtype=np.int64)]
+    parts += [rows for _, rows in regions_of(subject, TENTHS) if len(rows) >= PART_ROWS]
     starts = np.cumsum([0, *(len(rows) for rows in parts)])
     return csr_array(
         (np.ones(starts[-1]), np.concatenate(parts), starts),

@@ -10,7 +10,7 @@ from scipy.special import betainc
 
 from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
 from sluicegate.checks.disagreement import judge_classes, pool_classes
-from sluicegate.checks.panel import known_labels
+from sluicegate.checks.panel import known_labels, said_once
 from sluicegate.checks.patterns import Values, matches_of, pairs_of, values_of
 from sluicegate.checks.peers import peer_scores
 from sluicegate.checks.spread import correlation, log_tail, parts_of
@@ -29,7 +29,6 @@ MOST_MATCHES = 500
 MOST_WEIGHED = 50
 # The share of the error budget for the second of the two tests that every pattern is put to.
 STRICT = 0.1
-SOURCE = "_source"
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +103,7 @@ class Triggers:
         self, subject: Feedback, search: _Search, expected: Floats, codes: Ints
     ) -> tuple[Finding, ...]:
         open_rows = codes >= 0
-        once, regions = _said_once(subject), _Regions(parts_of(subject))
+        once, regions = said_once(subject), _Regions(parts_of(subject))
         heard, doubted = open_rows.copy(), set[int]()
         found: list[Finding] = []
         highest, foretold, predicted = 0.0, expected, expected.argmax(axis=1)
@@ -215,14 +214,6 @@ def _normal(weights: Floats) -> Floats:
 
 def _pair(values: Values, i: int, j: int) -> str:
     return f"{values.names[i]} with {values.names[j]}"
-
-
-def _said_once(subject: Feedback) -> npt.NDArray[np.bool_]:
-    """Tell which rows are not a source's own repetition: a retry is no second opinion."""
-    if subject.schema.source is None:
-        return np.ones(len(subject.frame), dtype=bool)
-    said = subject.frame[[*subject.schema.feature_names, subject.schema.label]]
-    return ~said.assign(**{SOURCE: subject.sources}).duplicated().to_numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,12 @@ import pandas as pd
 from sluicegate.checks.corrections import Corrections
 from sluicegate.checks.duplicates import Duplicates
 from sluicegate.checks.echo import Echo
+from sluicegate.checks.heterogeneity import Heterogeneity
 from sluicegate.checks.memory import Heard, SourceMemory
 from sluicegate.checks.missingness import Missingness
 from sluicegate.checks.novelty import Novelty
 from sluicegate.checks.origins import Origins
+from sluicegate.checks.outliers import Outliers
 from sluicegate.checks.panel import Panel, panel_of
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
 from sluicegate.checks.tiers import Tiers
@@ -68,10 +70,12 @@ def intake_checks(
         Tiers(),
         SourceDisagreement(min_rows=settings.min_rows, accused=accused),
         SourceMemory(min_rows=settings.min_rows, earlier=earlier),
+        Heterogeneity(min_rows=settings.min_rows),
     )
     return (
         Missingness(min_rows=settings.min_rows),
         Novelty(min_rows=settings.min_rows),
+        Outliers(min_rows=settings.min_rows),
         *(by_source if schema.source is not None else ()),
         *((Echo(min_rows=settings.min_rows),) if schema.task is Task.CLASSIFICATION else ()),
         *((Origins(),) if schema.label_origin is not None else ()),

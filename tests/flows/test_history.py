@@ -10,7 +10,7 @@ import pytest
 
 from sluicegate import Workspace
 from sluicegate.checks.disagreement import Tally
-from sluicegate.checks.panel import Panel
+from sluicegate.checks.panel import Panel, Rowwise
 from sluicegate.core import SluicegateError
 from sluicegate.flows import history
 from sluicegate.flows.context import open_context
@@ -23,7 +23,9 @@ def test_the_accused_are_left_out_and_the_rest_is_kept(tmp_path: Path) -> None:
         np.full((2, 1, 7), -1.23456789),
     )  # fmt: skip
     layout = Layout(tmp_path)
-    history.keep(layout, "0001", Panel(tally, tally, tally), {"bob"})
+    nothing = np.empty(0, dtype=np.int64)
+    said = Rowwise(nothing, pd.Series([], dtype=object), np.empty(0), nothing, 2)
+    history.keep(layout, "0001", Panel(tally, tally, tally, said), {"bob"})
     (kept,) = json.loads((layout.intake("0001") / history.SOURCES).read_text())
     assert (kept["source"], kept["rows"], np.shape(kept["pooled"])) == ("ann", 3, (1, 7))
 
