@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Update
+import pandas as pd
+
+from sluicegate.core import Kind, Schema, Update
 from sluicegate.core.schema import label_text
 from sluicegate.flows import plots
 from sluicegate.flows.batch_evidence import (
@@ -27,6 +29,7 @@ from sluicegate.stores import data, files, git
 from sluicegate.stores.layout import Layout
 
 CHANGEABLE = ("params.yaml", "dvc.yaml", "train.py", "expectations", "golden", "reference")
+LEARNT = "The batches that it learnt from, new since the champion before"
 MOST_FEATURES = 5
 MOST_DIFF_LINES = 200
 MOST_BATCHES = 5
@@ -44,7 +47,9 @@ def rollback_page(context: Context, update: Update, question: str, shown: Asked,
     """Return the evidence about rolling back an update: what it changed when it was promoted."""
     known = set(before(context.layout, update.id).batches)
     fresh = [batch for batch in update.batches if batch not in known]
-    return _of_update(context, update, fresh, f"rollback:{update.id}", question, [why], shown)
+    return _of_update(
+        context, update, fresh, f"rollback:{update.id}", question, [why], shown, LEARNT
+    )
 
 
 def batch_page(context: Context, batch: str, question: str, shown: Asked) -> str:
@@ -134,6 +139,7 @@ def _of_update(
     question: str,
     why: Sequence[str],
     shown: Asked,
+    heading: str = "The batches it would learn from, new since the champion",
 ) -> str:
     comparison = read_comparison(context.layout, update.id)
     policy = context.settings.policy("candidate")
@@ -152,7 +158,7 @@ def _of_update(
             worst=_worst_rows(context, rows, comparison["makeup"]),
             metrics=drawn(losses(comparison, policy)),
             slices=drawn(slices(comparison)),
-            heading="The batches it would learn from, new since the champion",
+            heading=heading,
             batches=[about_batch(context, each) for each in fresh[-MOST_BATCHES:]],
             unshown=len(fresh[:-MOST_BATCHES]),
             changed=_changed(context.layout, update.data_commit),
@@ -198,7 +204,7 @@ def _sample(context: Context, said: Mapping[str, Any], judgement: Judgement) -> 
                     "label": given[at],
                     "answer": answers[at],
                     "differs": bool(differs[at]) and bool(schema.classes),
-                    "values": [_cell(table.frame[name][at]) for name in shown],
+                    "values": [_cell(schema, name, table.frame[name][at]) for name in shown],
                 }
                 for at in order
             ],
@@ -228,13 +234,20 @@ def _worst_rows(
     return {
         "features": shown,
         "rows": [
-            {**each, "values": [_cell(golden[name].iloc[each["row"]]) for name in shown]}
+            {
+                **each,
+                "values": [_cell(schema, name, golden[name].iloc[each["row"]]) for name in shown],
+            }
             for each in rows
         ],
     }
 
 
-def _cell(value: Any) -> str:
+def _cell(schema: Schema, name: str, value: Any) -> str:
+    kind = next(column.kind for column in schema.features if column.name == name)
+    # pandas knows the years 1678 to 2261
+    if kind is Kind.TIMESTAMP and pd.notna(value) and abs(value) < 9e9:
+        return f"{pd.Timestamp(value, unit='s'):%Y-%m-%d %H:%M}"
     if isinstance(value, float):
         return f"{value:.6g}"
     text = str(value)

@@ -74,7 +74,7 @@ class Asked:
         """Answer, and see the form come back with the reason."""
         reply = self.answer(run, **said)
         assert reply["status"] == "ACCEPT", reply
-        again = self.suspended(but=run)
+        again = self.suspended(run["parameters"]["subject"], but=run)
         assert why in self.form(again)
 
     def proof(self, who: str = "ann", decision: str = "approve", subject: str = UPDATE) -> str:

@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,23 @@ def test_every_question_has_a_suspended_run(asked: Asked) -> None:
         assert subject in made[0]["data"]
 
 
+def test_every_kind_of_question_is_asked(asked: Asked, honest: Callable[..., Any]) -> None:
+    """A new golden set is put to people in the same form, and refused there by a signed no."""
+    golden = honest(100, seed=5).drop(columns="contributor")
+    subject = asked.place.reanchor(reason="the world moved", golden=golden)["subject"]
+    run = asked.suspended(subject)
+    asked.refused(run, "does not", proof=asked.proof(subject=BATCH))
+    run = asked.suspended(subject)
+    proof = asked.proof(decision="reject", subject=subject)
+    assert asked.answer(run, decision="reject", proof=proof)["status"] == "ACCEPT"
+    eventually(lambda: asked.place.show_review(subject)["state"] == "refused")
+
+
 def test_answers_that_prove_nothing(asked: Asked) -> None:
     """Each is refused with its reason in the form that comes back, and the champion stays."""
     run = asked.suspended()
+    empty = ask(asked.served, f"/flow_runs/{run['id']}/resume", {"run_input": {}})
+    assert empty["status"] == "REJECT"
     reply = asked.answer(run)  # no proof at all: Prefect's own validation holds
     assert reply["status"] == "REJECT"
     reply = asked.answer(run, proof={"__prefect_kind": "json", "value": "not json"})
