@@ -147,11 +147,11 @@ def tabular_drift(as_numbers: bool) -> Callable[[Context], Stage]:
 
 
 PEERS: dict[str, Callable[[Context], Stage]] = {
-    "Great Expectations, row ids": great_expectations,
-    "Evidently, drift": evidently,
-    "cleanlab, 3-fold boosting": cleanlab,
-    "TabularDrift, objects": tabular_drift(as_numbers=False),
-    "TabularDrift, numbers": tabular_drift(as_numbers=True),
+    "Great Expectations (row ids)": great_expectations,
+    "Evidently (drift)": evidently,
+    "cleanlab (3-fold boosting)": cleanlab,
+    "TabularDrift (objects)": tabular_drift(as_numbers=False),
+    "TabularDrift (numbers)": tabular_drift(as_numbers=True),
 }
 
 

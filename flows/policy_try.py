@@ -17,6 +17,7 @@ from sluicegate.core import Finding, Outcome
 from sluicegate.core.schema import ROW
 from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import Context
+from sluicegate.flows.drill import quick
 from sluicegate.flows.history import earlier
 from sluicegate.flows.measure import feedback, measured
 from sluicegate.gates import Policy, decide
@@ -70,6 +71,7 @@ class Trial:
     changes: tuple[Change, ...]
     batches: tuple[Tried, ...]
     budget: float
+    drill: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `policy try`."""
@@ -78,7 +80,7 @@ class Trial:
             "changes": [asdict(each) | {"loosened": each.loosened} for each in self.changes],
             "batches": [asdict(each) for each in self.batches],
             "stops": {"before": self._stops("before"), "after": self._stops("after")},
-            "drill": None,
+            "drill": self.drill,
         }
 
     def _stops(self, side: str) -> dict[str, Any]:
@@ -94,8 +96,12 @@ class Trial:
         }
 
 
-def try_policy(context: Context, params: Path | None = None, measure: bool = False) -> Trial:
+def try_policy(
+    context: Context, params: Path | None = None, measure: bool = False, drilled: bool = False
+) -> Trial:
     """Judge the history by params.yaml as it lies here, or by `params`, beside the committed one.
+
+    With `drilled` a quick drill attacks the changed policy, too, and is kept nowhere.
 
     Changes nothing. Raises Misused for a file that is no policy.
     """
@@ -114,7 +120,11 @@ def try_policy(context: Context, params: Path | None = None, measure: bool = Fal
         context.tell(f"Trying batch {number} ({place} of {len(numbers)})")
         tried.append(_tried(context, number, old, new, changed if again else None))
     budget = float(getattr(changed.checks, "false_stops", FALSE_STOPS))
-    return Trial(differing, tuple(tried), budget)
+    drill = None
+    if drilled:
+        context.tell("Attacking the changed policy")
+        drill = quick(replace(context, settings=changed), new, seed=changed.seed).to_dict()
+    return Trial(differing, tuple(tried), budget, drill)
 
 
 def changes(old: Policy, new: Policy) -> tuple[Change, ...]:

@@ -28,6 +28,11 @@ def print_trial(options: argparse.Namespace, trial: dict[str, Any]) -> dict[str,
     console.print(f"{len(trial['batches']) - len(shown)} further batches pass under both policies.")
     for side, words in (("before", "committed limits"), ("after", "changed limits")):
         console.print(f"{words}: {_rate(trial['stops'][side])}", soft_wrap=True)
+    drill = trial["drill"]
+    if drill:
+        mean = "not measured" if drill["mean"] is None else f"{drill['mean']:.0%}"
+        attacks = len(drill["attacks"])
+        console.print(f"quick drill: {mean} of {attacks} kinds of attack caught by changed limits")
     return trial
 
 

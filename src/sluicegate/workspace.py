@@ -109,7 +109,9 @@ class Workspace:
         with _explained(), _delivered(batch) as path:
             return check(self._fresh(), path)
 
-    def try_policy(self, params: str | Path | None = None, measure: bool = False) -> "Trial":
+    def try_policy(
+        self, params: str | Path | None = None, measure: bool = False, drill: bool = False
+    ) -> "Trial":
         """Say what changed limits would have stopped in the history, and change nothing.
 
         The changed policy is params.yaml as it lies in the workspace, or the file `params`.
@@ -117,7 +119,7 @@ class Workspace:
         from sluicegate.flows.policy_try import try_policy
 
         with _explained():
-            return try_policy(self._fresh(), Path(params) if params else None, measure)
+            return try_policy(self._fresh(), Path(params) if params else None, measure, drill)
 
     def intake(self, batch: Delivery, *, step: Step = plainly) -> "IntakeResult":
         """Judge `batch` and carry it out: admit, quarantine, pause or reject."""

@@ -18,6 +18,9 @@ def add(verbs: Verbs) -> None:
     tried.add_argument(
         "--measure", action="store_true", help="measure stored batches again, whatever changed"
     )
+    tried.add_argument(
+        "--drill", action="store_true", help="attack the changed policy, too: a quick drill"
+    )
 
 
 def try_policy(options: argparse.Namespace) -> Answer:
@@ -25,5 +28,6 @@ def try_policy(options: argparse.Namespace) -> Answer:
     from sluicegate import terminal, terminal_policy
 
     with terminal.progress(options) as tell:
-        trial = opened(options, tell).try_policy(options.params, measure=options.measure)
+        place = opened(options, tell)
+        trial = place.try_policy(options.params, measure=options.measure, drill=options.drill)
     return terminal_policy.print_trial(options, trial.to_dict()), 0
