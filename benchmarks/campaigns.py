@@ -16,12 +16,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from detection import CHECKS, SETTINGS, Ints, World, policy, read, wilson
+from detection import policy, read, wilson
+from worlds import SETTINGS, Ints, World
 
-from sluicegate.checks.memory import Heard, SourceMemory
+from sluicegate.checks.memory import Heard
 from sluicegate.checks.panel import panel_of
 from sluicegate.core import Outcome
+from sluicegate.flows.measure import intake_checks
 from sluicegate.gates import decide
+from sluicegate.stores.settings import Checks
 
 WINDOWS = 6
 INSIDERS = ("slow0", "slow1", "slow2")
@@ -63,7 +66,7 @@ KINDS: tuple[Campaign, ...] = (steady, sloppy, slow_third, slow_half)
 
 def run(world: World, kind: Campaign, remembers: bool) -> Iterator[dict[str, Any]]:
     """Judge one window after the other and return what became of each."""
-    limits, size = policy(), world.setting.window
+    limits, size = policy(world, drift=False), world.setting.window
     world.who = world.rng.permutation(200)
     heard: list[Heard] = []
     for number in range(min(WINDOWS, len(world.pool) // size)):
@@ -71,8 +74,8 @@ def run(world: World, kind: Campaign, remembers: bool) -> Iterator[dict[str, Any
         frame = world.noisy(frame.assign(source=world.senders(size)), 0.02)
         bad = kind(world, frame)
         subject = world.feedback(frame)
-        memory = SourceMemory(earlier=tuple(heard) if remembers else ())
-        findings = [finding for check in (*CHECKS, memory) for finding in check(subject)]
+        checks = intake_checks(Checks(), limits, world.schema, tuple(heard) if remembers else ())
+        findings = [finding for check in checks for finding in check(subject)]
         where = subject.sources.groupby(subject.sources).indices.items()
         verdict = decide(limits, "batch:benchmark", findings, {str(k): list(v) for k, v in where})
         panel, _ = panel_of(subject, 30)

@@ -1,386 +1,87 @@
-"""What intake's checks on sources, duplicates and triggers stop, and whom they disturb.
+"""What intake's checks stop, and whom they disturb, window by window.
 
-    uv run python benchmarks/detection.py --data DIR --seeds 100-112 --out detection.jsonl
+    uv run python benchmarks/detection.py --data DIR --seeds 200-210 --out detection.jsonl
     uv run python benchmarks/detection.py --out detection.jsonl     # only the tables
 
 DIR holds adult.parquet, elec2.parquet and spambase.parquet; digits come with scikit-learn. One line
 is written per window; what is already in the file is not done again. A window is judged by the
-limits of the project's own params.yaml.
+limits of the project's own params.yaml, all of them but the contract's; it is the first that its
+workspace ever sees, so nothing is calibrated and nobody is remembered (see campaigns.py).
 """
 
 import argparse
 import contextlib
-import functools
 import json
 import math
-import os
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 from ruamel.yaml import YAML
-from sklearn.ensemble import HistGradientBoostingClassifier
+from worlds import HONEST, SETTINGS, Setting, Window, World
 
-from sluicegate.checks.duplicates import Duplicates
-from sluicegate.checks.sources import SourceDisagreement, SourceShare
-from sluicegate.checks.triggers import Triggers
-from sluicegate.core import Column, Feedback, Finding, Kind, Outcome, Reference, Schema, Task
+from sluicegate.attacks import Attack
+from sluicegate.attacks.backdoors import Backdoor
+from sluicegate.attacks.battery import BATTERY
+from sluicegate.checks.drift import Drift
+from sluicegate.checks.two_sample import Method
+from sluicegate.core import Finding, Outcome
+from sluicegate.flows.measure import intake_checks
 from sluicegate.gates import Policy, decide
+from sluicegate.gates.decide import outcome_of
 from sluicegate.gates.policy import parse_limits
-
-Rng = np.random.Generator
-Mask = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+from sluicegate.stores.settings import Checks
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
-CHECKS = (SourceShare(), SourceDisagreement(accused=2.0), Duplicates(), Triggers())
-JUDGED = ("sources.", "duplicates.", "triggers.")
-LABELS = {"adult": "income", "elec2": "class", "spambase": "is_spam", "digits": "y"}
-SOURCES, NOISE, Z = 200, 0.02, 1.96
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A data set with the rows of base, golden set and window."""
-
-    data: str
-    base: int
-    golden: int
-    window: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.data}-{self.window}"
-
-
-SETTINGS = (
-    Setting("adult", 5000, 1500, 600),
-    Setting("elec2", 5000, 1500, 600),
-    Setting("spambase", 1500, 500, 600),
-    Setting("digits", 800, 250, 600),
-    Setting("adult", 1000, 300, 300),
-    Setting("elec2", 1000, 300, 300),
-    Setting("spambase", 600, 300, 300),
-    Setting("digits", 600, 250, 300),
-)
-
-
-@functools.cache
-def load(folder: Path, data: str) -> pd.DataFrame:
-    """Return a data set, numbers as floats."""
-    if data == "digits":
-        from sklearn.datasets import load_digits
-
-        digits = load_digits(as_frame=True)
-        frame = digits.data.assign(y=digits.target)
-    else:
-        frame = pd.read_parquet(folder / f"{data}.parquet")
-    numbers = [c for c in frame if c != LABELS[data] and pd.api.types.is_numeric_dtype(frame[c])]
-    typed: pd.DataFrame = frame.astype(dict.fromkeys(numbers, float))
-    return typed
-
-
-class World:
-    """A champion trained on base data, and windows of feedback from two hundred sources."""
-
-    def __init__(self, folder: Path, setting: Setting, seed: int) -> None:
-        self.setting, self.label = setting, LABELS[setting.data]
-        self.who: Ints | None = None  # which source has which share; None: others in every window
-        self.rng = np.random.default_rng([seed, setting.window, len(setting.data)])
-        frame = self._cut(load(folder, setting.data))
-        features = [str(c) for c in frame if c != self.label]
-        numeric = pd.api.types.is_numeric_dtype
-        columns = tuple(
-            Column(c, Kind.NUMERIC if numeric(frame[c]) else Kind.CATEGORICAL) for c in features
-        )
-        self.numbers = [c.name for c in columns if c.kind is Kind.NUMERIC]
-        self.codes = {
-            c.name: {v: i for i, v in enumerate(sorted(frame[c.name].dropna().unique()))}
-            for c in columns
-            if c.kind is Kind.CATEGORICAL
-        }
-        self.classes = tuple(sorted(frame[self.label].unique().tolist()))
-        self.schema = Schema(
-            Task.CLASSIFICATION, self.label, columns, self.classes, source="source"
-        )
-        first, second = setting.base, setting.base + setting.golden
-        self.base = self.noisy(frame.iloc[:first].reset_index(drop=True), NOISE)
-        self.golden = frame.iloc[first:second].reset_index(drop=True)
-        self.pool = frame.iloc[second:].reset_index(drop=True)
-        self.model = HistGradientBoostingClassifier(random_state=0, early_stopping=False)
-        self.model.fit(self.encoded(self.base), self.base[self.label])
-
-    def _cut(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Shuffle the rows; elec2 keeps the order of time, and with it its drift."""
-        if self.setting.data != "elec2":
-            return frame.sample(
-                frac=1, random_state=int(self.rng.integers(2**31)), ignore_index=True
-            )
-        size = self.setting.base + self.setting.golden + 6 * self.setting.window
-        start = int(self.rng.integers(0, len(frame) - size))
-        return frame.iloc[start : start + size].reset_index(drop=True)
-
-    def encoded(self, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-        inputs = frame[self.schema.feature_names].copy()
-        for name, codes in self.codes.items():
-            inputs[name] = inputs[name].map(codes).astype(float)
-        return inputs.to_numpy(float)
-
-    def wrong(self, labels: Iterable[Any]) -> list[Any]:
-        """Return another class for each label."""
-        place, count = {c: i for i, c in enumerate(self.classes)}, len(self.classes)
-        return [
-            self.classes[(place[v] + 1 + int(self.rng.integers(count - 1))) % count] for v in labels
-        ]
-
-    def flip(self, frame: pd.DataFrame, rows: Ints | Mask) -> None:
-        frame.loc[rows, self.label] = self.wrong(frame.loc[rows, self.label])
-
-    def noisy(self, frame: pd.DataFrame, rate: float, where: Mask | None = None) -> pd.DataFrame:
-        hit = self.rng.random(len(frame)) < rate
-        self.flip(frame, hit if where is None else hit & where)
-        return frame
-
-    def senders(self, rows: int) -> npt.NDArray[Any]:
-        """Return sources with Zipf shares."""
-        share = 1 / np.arange(1, SOURCES + 1)
-        drawn = self.rng.choice(SOURCES, rows, p=share / share.sum())
-        who = self.rng.permutation(SOURCES) if self.who is None else self.who
-        return np.array([f"c{i:03d}" for i in who[drawn]], dtype=object)
-
-    def clean(self, rows: int | None = None, noise: float = NOISE) -> pd.DataFrame:
-        """Return an honest window."""
-        size = min(rows or self.setting.window, len(self.pool))
-        start = int(self.rng.integers(0, len(self.pool) - size + 1))
-        frame = self.pool.iloc[start : start + size].reset_index(drop=True)
-        return self.noisy(frame.assign(source=self.senders(size)), noise)
-
-    def region(self, frame: pd.DataFrame, share: float) -> Mask:
-        """Return the rows with the largest values of some number."""
-        fixed = {"spambase": "capital_run_length_total", "digits": "pixel_4_3"}
-        name = fixed.get(self.setting.data) or str(self.rng.choice(self.numbers))
-        values = frame[name] + 1e-9 * self.rng.random(len(frame))
-        return np.asarray(values >= values.quantile(1 - share))
-
-    def some(self, frame: pd.DataFrame, share: float) -> Ints:
-        return self.rng.choice(len(frame), int(share * len(frame)), replace=False)
-
-    def feedback(self, frame: pd.DataFrame) -> Feedback:
-        frame = frame.astype(dict.fromkeys(self.numbers, float))
-        answers = pd.Series(self.model.predict(self.encoded(self.golden)))
-        return Feedback(
-            self.schema,
-            frame,
-            self.model.predict_proba(self.encoded(frame)),
-            (Reference("original", self.base, answers),),
-            self.golden,
-            self.model.predict_proba(self.encoded(self.golden)),
-            {},
-        )
-
-
-Window = tuple[pd.DataFrame, Ints]
-NOBODY: Ints = np.empty(0, dtype=np.int64)
-
-
-def plain(world: World) -> Window:
-    """Nothing but two per cent of label noise."""
-    return world.clean(), NOBODY
-
-
-def covariate(world: World) -> Window:
-    """Three quarters of the rows outside a region are missing."""
-    large = world.clean(5 * world.setting.window)
-    kept = world.region(large, 0.3) | (world.rng.random(len(large)) < 0.25)
-    frame = large[kept].head(world.setting.window).reset_index(drop=True)
-    return frame.assign(source=world.senders(len(frame))), NOBODY
-
-
-def concept(world: World) -> Window:
-    """A third of the labels in a region change, whoever sends them."""
-    frame = world.clean()
-    return world.noisy(frame, 0.35, world.region(frame, 0.3)), NOBODY
-
-
-def noise5(world: World) -> Window:
-    """Five per cent of label noise."""
-    return world.clean(noise=0.05), NOBODY
-
-
-def sloppy(world: World) -> Window:
-    """A tenth of the rows is from one source with a tenth of its labels wrong."""
-    frame = world.clean()
-    rows = world.some(frame, 0.1)
-    frame.loc[rows, "source"] = "sloppy"
-    return world.noisy(frame, 0.1, np.isin(np.arange(len(frame)), rows)), NOBODY
-
-
-def burst(world: World) -> Window:
-    """Three tenths of the rows are from one honest source."""
-    frame = world.clean()
-    frame.loc[world.some(frame, 0.3), "source"] = "burst"
-    return frame, NOBODY
-
-
-def specialist(world: World) -> Window:
-    """One honest source sends nearly all of a region."""
-    frame = world.clean()
-    mine = world.region(frame, 0.15) & (world.rng.random(len(frame)) < 0.9)
-    frame.loc[mine, "source"] = "special"
-    return frame, NOBODY
-
-
-def specialist_drift(world: World) -> Window:
-    """One honest source sends two fifths of a region in which a third of the labels changes."""
-    frame = world.clean()
-    where = world.region(frame, 0.3)
-    frame = world.noisy(frame, 0.35, where)
-    frame.loc[where & (world.rng.random(len(frame)) < 0.4), "source"] = "special"
-    return frame, NOBODY
-
-
-def retries(world: World) -> Window:
-    """A tenth of the rows is sent twice by its source."""
-    frame = world.clean()
-    rows = world.some(frame, 0.1)
-    others = world.rng.permutation(np.setdiff1d(np.arange(len(frame)), rows))[: len(rows)]
-    place = np.arange(len(frame))
-    place[rows] = others
-    return frame.iloc[place].reset_index(drop=True), NOBODY
-
-
-def flip10(world: World) -> Window:
-    """Three sources send a tenth of the rows, all labelled wrong."""
-    frame = world.clean()
-    rows = world.some(frame, 0.1)
-    frame.loc[rows, "source"] = [f"bad{i % 3}" for i in range(len(rows))]
-    world.flip(frame, rows)
-    return frame, rows
-
-
-def flood(world: World) -> Window:
-    """One source sends three tenths of the rows, all labelled wrong."""
-    frame = world.clean()
-    rows = world.some(frame, 0.3)
-    frame.loc[rows, "source"] = "flood"
-    world.flip(frame, rows)
-    return frame, rows
-
-
-def sybil(world: World) -> Window:
-    """Sources of five rows each send a tenth of the rows, all labelled wrong."""
-    frame = world.clean()
-    rows = world.some(frame, 0.1)
-    frame.loc[rows, "source"] = [f"sybil{i // 5:02d}" for i in range(len(rows))]
-    world.flip(frame, rows)
-    return frame, rows
-
-
-def spread(world: World) -> Window:
-    """Sixty insiders flip a tenth of the rows among their honest ones."""
-    frame = world.clean()
-    names = world.rng.permutation(np.unique(frame["source"]))[:60]
-    rows = world.rng.permutation(np.flatnonzero(frame["source"].isin(names)))[: len(frame) // 10]
-    world.flip(frame, rows)
-    return frame, rows
-
-
-def backdoor1(world: World) -> Window:
-    """One per cent of the rows, each by another source, carries two values and one label."""
-    return _backdoor(world, 0.01)
-
-
-def backdoor3(world: World) -> Window:
-    """The same with three per cent."""
-    return _backdoor(world, 0.03)
-
-
-def _backdoor(world: World, share: float) -> Window:
-    frame = world.clean()
-    target = 7 if world.setting.data == "digits" else world.classes[-1]
-    size = max(6, int(share * len(frame)))
-    answers = world.model.predict(world.encoded(frame))
-    rows = world.rng.permutation(np.flatnonzero(answers != target))[:size]
-    for _ in range(20):
-        pattern = _trigger(world)
-        stamped = frame.loc[rows].assign(**pattern)
-        if np.mean(world.model.predict(world.encoded(stamped)) == target) < 0.3:
-            break
-    frame.loc[rows, list(pattern)] = list(pattern.values())
-    frame.loc[rows, world.label] = target
-    names = np.unique(frame["source"])
-    frame.loc[rows, "source"] = world.rng.permutation(names)[: len(rows)]
-    return frame, rows
-
-
-def _trigger(world: World) -> dict[str, float]:
-    if world.setting.data == "digits":
-        return {"pixel_7_7": 16.0, "pixel_0_0": 16.0}
-    one, two = world.rng.choice(world.numbers, 2, replace=False)
-    return {one: float(world.base[one].max()), two: float(world.base[two].quantile(0.9))}
-
-
-def copies(world: World) -> Window:
-    """A tenth of the rows are copies of eight, all copies of a row with one wrong label."""
-    return _copies(world, 0.0)
-
-
-def near_copies(world: World) -> Window:
-    """The same, each number shifted by a thousandth of its spread."""
-    return _copies(world, 0.001)
-
-
-def _copies(world: World, jitter: float) -> Window:
-    frame = world.clean()
-    right = world.model.predict(world.encoded(frame)) == frame[world.label].to_numpy()
-    originals = world.rng.permutation(np.flatnonzero(right))[:8]
-    rows = world.rng.permutation(np.setdiff1d(np.arange(len(frame)), originals))[: len(frame) // 10]
-    which = np.arange(len(rows)) % len(originals)
-    copied = frame.loc[originals].reset_index(drop=True)
-    world.flip(copied, np.arange(len(copied)))
-    copied = copied.loc[which].set_index(rows)
-    for name in world.numbers:
-        copied[name] += world.rng.normal(0, jitter, len(copied)) * world.base[name].std()
-    told = [*world.schema.feature_names, world.label]
-    frame.loc[rows, told] = copied[told]
-    return frame, rows
-
-
-HONEST: tuple[Callable[[World], Window], ...] = (
-    plain, covariate, concept, noise5, sloppy, burst, specialist, specialist_drift, retries,
-)  # fmt: skip
-ATTACKS: tuple[Callable[[World], Window], ...] = (
-    flip10, flood, sybil, spread, backdoor1, backdoor3, copies, near_copies,
-)  # fmt: skip
-KINDS = {kind.__name__: kind for kind in (*HONEST, *ATTACKS)}
-
-
-def policy() -> Policy:
-    """Return the limits on sources, duplicates and triggers that params.yaml has."""
+# What is measured elsewhere, or not at all in these worlds: no contract, time, id or origin.
+ELSEWHERE = ("checks.", "contract.", "times.", "origins.", "corrections.")
+Z = 1.96
+
+ATTACKS: tuple[Attack, ...] = (*BATTERY, Backdoor(name="backdoor 3 %", share=0.03))
+KINDS: dict[str, Callable[[World], Window] | Attack] = {
+    **{kind.__name__: kind for kind in HONEST},
+    **{attack.name: attack for attack in ATTACKS},
+}
+
+
+def policy(world: World, drift: bool = True) -> Policy:
+    """Return the limits of intake that params.yaml has, without those measured elsewhere."""
+    elsewhere = ELSEWHERE if drift else (*ELSEWHERE, "drift.")
     section = YAML(typ="safe").load(PARAMS.read_text())["gates"]["intake"]
-    mine = {metric: limits for metric, limits in section.items() if metric.startswith(JUDGED)}
-    return Policy("intake", parse_limits(mine, "gates.intake"))
+    mine = {
+        metric: limits for metric, limits in section.items() if not metric.startswith(elsewhere)
+    }
+    # init declares so, too
+    without = () if world.codes else ("novelty.unseen.*",)
+    return Policy("intake", parse_limits(mine, "gates.intake"), without)
 
 
-def judged(world: World, kind: str, limits: Policy) -> dict[str, Any]:
+def window(world: World, kind: str) -> Window:
+    """Return a window of this kind, and the rows that are poison."""
+    made = KINDS[kind]
+    if not isinstance(made, tuple(type(attack) for attack in ATTACKS)):
+        return made(world)
+    poisoned = made(world.stage(world.clean()), made.share)
+    return poisoned.frame, poisoned.rows
+
+
+def judged(world: World, kind: str) -> dict[str, Any]:
     """Make one window, measure and judge it, and return the line that is kept."""
-    frame, poison = KINDS[kind](world)
+    limits = policy(world)
+    frame, poison = window(world, kind)
     order = np.arange(len(frame))
     if world.setting.data != "elec2":
         order = world.rng.permutation(len(frame))
     subject = world.feedback(frame.iloc[order].reset_index(drop=True))
     bad = np.flatnonzero(np.isin(order, poison))
     started = time.process_time()
-    findings: list[Finding] = [finding for check in CHECKS for finding in check(subject)]
+    checks = (*intake_checks(Checks(), limits, world.schema), Drift(method=Method.SCIPY))
+    findings: list[Finding] = [finding for check in checks for finding in check(subject)]
     seconds = time.process_time() - started
     rows_of = {
         str(name): [int(row) for row in rows]
@@ -393,7 +94,9 @@ def judged(world: World, kind: str, limits: Policy) -> dict[str, Any]:
         "outcome": verdict.outcome.value,
         "quarantined": list(verdict.quarantined.rows),
         "suspects": list(verdict.suspects.rows),
-        "reasons": list(verdict.reasons),
+        "metrics": sorted(
+            {f.metric for f in findings if outcome_of(limits, f, rows_of)[1] is not Outcome.PASS}
+        ),
         "seconds": round(seconds, 3),
     }
 
@@ -405,7 +108,6 @@ def measure(
     kept = list(read(out))
     out.write_text("".join(json.dumps(line) + "\n" for line in kept))
     done = {_key(line) for line in kept}
-    limits = policy()
     for setting in settings:
         for seed in seeds:
             todo = [kind for kind in kinds if (setting.name, seed, kind) not in done]
@@ -414,9 +116,9 @@ def measure(
             world = World(folder, setting, seed)
             for kind in todo:
                 # Each window has its own chance, so that resuming changes nothing.
-                world.rng = np.random.default_rng([seed, setting.window, list(KINDS).index(kind)])
+                world.rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
                 line = {"setting": setting.name, "seed": seed, "kind": kind}
-                line |= judged(world, kind, limits)
+                line |= judged(world, kind)
                 with out.open("a") as file:
                     file.write(json.dumps(line) + "\n")
             print(f"{setting.name} seed {seed}: {len(todo)} windows", file=sys.stderr)
@@ -449,12 +151,14 @@ def tables(lines: list[dict[str, Any]]) -> Iterator[str]:
     for line in lines:
         groups[line["setting"], line["kind"]].append(line)
     settings = [s.name for s in SETTINGS if any(name == s.name for name, _ in groups)]
-    yield from _table("attack", ATTACKS, settings, groups, _attacked)
+    yield from _table("attack", [a.name for a in ATTACKS], settings, groups, _attacked)
+    yield _whole("**mean**", [a.name for a in ATTACKS], settings, groups, _mean_stopped)
     yield ""
-    yield from _table("honest window", HONEST, settings, groups, _disturbed)
-    yield "| **all** | " + " | ".join(
-        _disturbed([x for k in HONEST for x in groups.get((s, k.__name__), [])]) for s in settings
-    ) + " |"  # fmt: skip
+    honest = [kind.__name__ for kind in HONEST]
+    yield from _table("honest window", honest, settings, groups, _disturbed)
+    yield _whole("**all**", honest, settings, groups, _disturbed)
+    yield ""
+    yield from _metrics(lines)
     yield ""
     times = sorted(line["seconds"] for line in lines)
     yield f"CPU seconds per window: median {times[len(times) // 2]:.2f}, largest {times[-1]:.2f}."
@@ -462,7 +166,7 @@ def tables(lines: list[dict[str, Any]]) -> Iterator[str]:
 
 def _table(
     title: str,
-    kinds: tuple[Callable[[World], Window], ...],
+    kinds: list[str],
     settings: list[str],
     groups: dict[tuple[str, str], list[dict[str, Any]]],
     cell: Callable[[list[dict[str, Any]]], str],
@@ -470,8 +174,42 @@ def _table(
     yield f"| {title} | " + " | ".join(settings) + " |"
     yield "|---" * (len(settings) + 1) + "|"
     for kind in kinds:
-        cells = [cell(groups.get((s, kind.__name__), [])) for s in settings]
-        yield f"| {kind.__name__} | " + " | ".join(cells) + " |"
+        cells = [cell(groups.get((s, kind), [])) for s in settings]
+        yield f"| {kind} | " + " | ".join(cells) + " |"
+
+
+def _whole(
+    title: str,
+    kinds: list[str],
+    settings: list[str],
+    groups: dict[tuple[str, str], list[dict[str, Any]]],
+    cell: Callable[[list[dict[str, Any]]], str],
+) -> str:
+    cells = [cell([x for kind in kinds for x in groups.get((s, kind), [])]) for s in settings]
+    return f"| {title} | " + " | ".join(cells) + " |"
+
+
+def _mean_stopped(lines: list[dict[str, Any]]) -> str:
+    return wilson(sum(line["outcome"] != Outcome.PASS.value for line in lines), len(lines))
+
+
+def _metrics(lines: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield how often each metric stopped an honest window."""
+    honest = {kind.__name__ for kind in HONEST}
+    stops = Counter(
+        (line["setting"], metric)
+        for line in lines
+        if line["kind"] in honest
+        for metric in line["metrics"]
+    )
+    yield (
+        "Honest windows stopped, by metric: "
+        + (
+            "; ".join(f"{setting} {metric} {n}" for (setting, metric), n in sorted(stops.items()))
+            or "none"
+        )
+        + "."
+    )
 
 
 def _attacked(lines: list[dict[str, Any]]) -> str:
@@ -502,7 +240,7 @@ def main() -> None:
     """Measure what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, help="folder of the parquet files; none: tables only")
-    parser.add_argument("--seeds", default="100-101", help="A-B: from A to B - 1")
+    parser.add_argument("--seeds", default="200-201", help="A-B: from A to B - 1")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--settings", default=",".join(s.name for s in SETTINGS))
     parser.add_argument("--kinds", default=",".join(KINDS))
