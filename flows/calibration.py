@@ -39,6 +39,7 @@ def read_calibration(layout: Layout) -> Calibration | None:
 def intake_policy(context: Context) -> Policy:
     """Return the policy that batches are held to: the written limits, raised where calibrated."""
     written = context.settings.policy("intake")
-    found = read_calibration(context.layout)
+    wanted = context.settings.checks.calibration_windows > 0
+    found = read_calibration(context.layout) if wanted else None
     digest = sha256_file(context.layout.calibration) if found else None
     return effective(written, found, digest)

@@ -11,7 +11,7 @@ from sluicegate.gates.calibration import CALIBRATED
 
 
 def print_calibration(options: argparse.Namespace, answer: dict[str, Any]) -> dict[str, Any]:
-    """Print every limit that calibrates: as written, before, now, and what honest windows measure."""
+    """Print every limit that calibrates: the largest honest value, as written and as it is held to."""
     if options.json:
         return answer
     console = terminal.plain_console()
@@ -23,7 +23,7 @@ def print_calibration(options: argparse.Namespace, answer: dict[str, Any]) -> di
     )
     console.print(f"  sources: {escape(answer['sources'])}", soft_wrap=True)
     table = Table(box=None)
-    for name in ("limit", "beyond it", "windows", "largest", "written", "now", ""):
+    for name in ("limit", "beyond it", "largest", "written", "now", ""):
         words = name in ("limit", "beyond it", "")
         table.add_column(name, justify="left" if words else "right", no_wrap=name != "")
     for each in answer["limits"]:
@@ -32,7 +32,6 @@ def print_calibration(options: argparse.Namespace, answer: dict[str, Any]) -> di
         table.add_row(
             escape(each["metric"]),
             each["outcome"],
-            str(each["windows"]),
             *("-" if x is None else f"{x:.3g}" for x in figures),
             _remark(each),
         )

@@ -12,6 +12,7 @@ from reviewing import policy, trust_them
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.evidence.statement import VERDICT, predicate_of
+from sluicegate.flows.calibration import intake_policy
 from sluicegate.flows.subjects.release import read_release
 from sluicegate.gates.approval import State
 from sluicegate.stores import data, git, record
@@ -116,7 +117,7 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
     assert set(admitted["contributor"]) == {"c99"}
     path = place.root / "intake" / "0002" / "verdict.json"
     verdict = predicate_of(record.read_statement(place._context.layout, path), VERDICT, "")
-    assert verdict["policy"] != place._fresh().settings.policy("intake").digest
+    assert verdict["policy"] != intake_policy(place._fresh()).digest
     told = place.quarantine()
     assert told["quarantine"][0]["rows"] == before - len(said["rows"])
     assert told["exceptions"][0]["overdue"]
