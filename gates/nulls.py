@@ -32,6 +32,8 @@ NULLS = (
     ("sources.disagreement_champion", Null.WINDOW),
     ("sources.memory", Null.WINDOW),
     ("sources.cohort", Null.WINDOW),
+    ("sources.heterogeneity", Null.WINDOW),
+    ("outliers.*", Null.WINDOW),
     ("echo.*", Null.WINDOW),
     ("triggers.*", Null.WINDOW),
 )
