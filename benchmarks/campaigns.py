@@ -1,14 +1,17 @@
-"""What memory stops: campaigns of six windows in each of which nobody stands out.
+"""What attacks do to the model, and what sluicegate leaves of them: campaigns of six windows.
 
     uv run python benchmarks/campaigns.py --data DIR --seeds 300-310 --out campaigns.jsonl
 
-Windows follow each other and sources stay who they are. The same worlds and limits as in
-detection.py; the memory of earlier windows is the only thing that a window knows beside itself.
+Windows follow each other, sources stay who they are, an attacker keeps names, trigger and slice, and
+every window is judged with the memory of the ones before it. Then four models are trained, on the
+base data and: no poison at all; everything that was sent; what passed the gates; and what a reviewer
+who approves every pause lets in besides. The same limits as in detection.py, without drift's.
 """
 
 import argparse
 import json
 import sys
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,142 +19,197 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from detection import policy, read, wilson
-from worlds import SETTINGS, Ints, World
+from detection import ATTACKS, policy, read, wilson
+from sklearn.ensemble import HistGradientBoostingClassifier
+from worlds import NOBODY, SETTINGS, World
 
+from sluicegate.attacks import Aim, Attack
+from sluicegate.attacks.stage import everywhere
 from sluicegate.checks.memory import Heard
 from sluicegate.checks.panel import panel_of
-from sluicegate.core import Outcome
+from sluicegate.core import Outcome, Verdict
 from sluicegate.flows.measure import intake_checks
 from sluicegate.gates import decide
 from sluicegate.stores.settings import Checks
 
 WINDOWS = 6
-INSIDERS = ("slow0", "slow1", "slow2")
 USED = ("adult-600", "elec2-600", "spambase-300", "digits-300")
+MODELS = ("clean", "unguarded", "guarded", "waved through")
 
 
-def steady(world: World, frame: pd.DataFrame) -> Ints:
-    """Nothing but two per cent of label noise."""
-    return np.empty(0, dtype=np.int64)
+def steady(world: World, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the window as it is: two per cent of label noise."""
+    return frame
 
 
-def sloppy(world: World, frame: pd.DataFrame) -> Ints:
-    """Three honest sources with 1.5 % of the rows each, a tenth of their labels wrong."""
-    _flipped(world, frame, 0.10)
-    return np.empty(0, dtype=np.int64)
-
-
-def slow_third(world: World, frame: pd.DataFrame) -> Ints:
-    """Three sources with 1.5 % of the rows each flip a third of their labels."""
-    return _flipped(world, frame, 0.33)
-
-
-def slow_half(world: World, frame: pd.DataFrame) -> Ints:
-    """The same with half of their labels."""
-    return _flipped(world, frame, 0.5)
-
-
-def _flipped(world: World, frame: pd.DataFrame, share: float) -> Ints:
+def sloppy(world: World, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return it with three sources of 1.5 % of the rows each, a tenth of their labels wrong."""
     rows = world.some(frame, 0.045)
-    frame.loc[rows, "source"] = [INSIDERS[i % 3] for i in range(len(rows))]
-    bad = rows[world.rng.random(len(rows)) < share]
-    world.flip(frame, bad)
-    return bad
+    frame.loc[rows, "source"] = [f"sloppy-{i % 3}" for i in range(len(rows))]
+    return world.noisy(frame, 0.1, np.isin(np.arange(len(frame)), rows))
 
 
-Campaign = Callable[[World, pd.DataFrame], Ints]
-KINDS: tuple[Campaign, ...] = (steady, sloppy, slow_third, slow_half)
+HONEST: dict[str, Callable[[World, pd.DataFrame], pd.DataFrame]] = {
+    kind.__name__: kind for kind in (steady, sloppy)
+}
+KINDS: dict[str, Attack | None] = {**dict.fromkeys(HONEST), **{a.name: a for a in ATTACKS}}
 
 
-def run(world: World, kind: Campaign, remembers: bool) -> Iterator[dict[str, Any]]:
-    """Judge one window after the other and return what became of each."""
-    limits, size = policy(world, drift=False), world.setting.window
+def run(world: World, kind: str, plan: int) -> dict[str, Any]:
+    """Judge one window after the other, train the four models, and return what became of it."""
+    limits, size, attack = policy(world, drift=False), world.setting.window, KINDS[kind]
     world.who = world.rng.permutation(200)
     heard: list[Heard] = []
+    learnt: dict[str, list[pd.DataFrame]] = {name: [world.base] for name in MODELS}
+    told, aim = [], Aim(everywhere)
     for number in range(min(WINDOWS, len(world.pool) // size)):
         frame = world.pool.iloc[number * size : (number + 1) * size].reset_index(drop=True)
-        frame = world.noisy(frame.assign(source=world.senders(size)), 0.02)
-        bad = kind(world, frame)
-        subject = world.feedback(frame)
-        checks = intake_checks(Checks(), limits, world.schema, tuple(heard) if remembers else ())
-        findings = [finding for check in checks for finding in check(subject)]
-        where = subject.sources.groupby(subject.sources).indices.items()
-        verdict = decide(limits, "batch:benchmark", findings, {str(k): list(v) for k, v in where})
-        panel, _ = panel_of(subject, 30)
-        if panel is not None:
-            heard.append(Heard(f"{number:04d}", panel.champion, panel.pooled))
-        stopped = {*verdict.quarantined.rows, *verdict.suspects.rows}
-        if verdict.outcome is not Outcome.PASS:
-            accused = sorted({*verdict.quarantined.sources, *verdict.suspects.sources})
+        clean = world.noisy(frame.assign(source=world.senders(size)), 0.02)
+        if attack is None:
+            frame, bad = HONEST[kind](world, clean), NOBODY
         else:
-            accused = []
-        yield {
-            "outcome": verdict.outcome.value,
-            "accused": accused,
-            "rows": size,
-            "poison": len(bad),
-            "caught": len(stopped & set(bad.tolist())),
-            "named": len(stopped),
-        }
+            poisoned = attack(world.stage(clean, plan), attack.share)
+            frame, bad, aim = poisoned.frame, poisoned.rows, poisoned.aim
+        verdict = _judged(world, frame, limits, heard, number)
+        aside = np.array(verdict.quarantined.rows, dtype=np.int64)
+        rest = np.setdiff1d(np.arange(size), aside)
+        through = rest if verdict.outcome in (Outcome.PASS, Outcome.QUARANTINE) else NOBODY
+        for name, table in zip(
+            MODELS, (clean, frame, frame.loc[through], frame.loc[rest]), strict=True
+        ):
+            learnt[name].append(table)
+        told.append(
+            {
+                "outcome": verdict.outcome.value,
+                "rows": size,
+                "poison": len(bad),
+                "learnt": len(np.intersect1d(through, bad)),
+                "waved": len(np.intersect1d(rest, bad)),
+                "honest_aside": len(np.setdiff1d(aside, bad)),
+            }
+        )
+    models = {name: _trained(world, tables) for name, tables in learnt.items()}
+    return {
+        "windows": told,
+        "harm": {name: _harm(world, model, aim) for name, model in models.items()},
+        "accuracy": {name: _accuracy(world, model) for name, model in models.items()},
+    }
+
+
+def _judged(
+    world: World, frame: pd.DataFrame, limits: Any, heard: list[Heard], number: int
+) -> Verdict:
+    subject = world.feedback(frame)
+    checks = intake_checks(Checks(), limits, world.schema, tuple(heard))
+    findings = [finding for check in checks for finding in check(subject)]
+    where = subject.sources.groupby(subject.sources).indices.items()
+    verdict = decide(limits, "batch:benchmark", findings, {str(k): list(v) for k, v in where})
+    panel, _ = panel_of(subject, 30)
+    if panel is not None:
+        heard.append(Heard(f"{number:04d}", panel.champion, panel.pooled))
+    return verdict
+
+
+def _trained(world: World, tables: list[pd.DataFrame]) -> HistGradientBoostingClassifier:
+    rows = pd.concat(tables, ignore_index=True)
+    model = HistGradientBoostingClassifier(random_state=0, early_stopping=False)
+    return model.fit(world.encoded(rows), rows[world.label])
+
+
+def _harm(world: World, model: HistGradientBoostingClassifier, aim: Aim) -> float:
+    """Return the attack's success on the golden set, whose labels are right."""
+    golden = world.golden
+    mine = golden[aim.where(golden)]
+    if aim.wanted is not None:
+        mine = mine[mine[world.label] != aim.wanted]
+    if mine.empty:
+        return float("nan")
+    answers = model.predict(world.encoded(mine.assign(**aim.stamp)))
+    wanted = mine[world.label] if aim.wanted is None else aim.wanted
+    return float(np.mean((answers != wanted) if aim.wanted is None else (answers == wanted)))
+
+
+def _accuracy(world: World, model: HistGradientBoostingClassifier) -> float:
+    recent = world.pool.tail(world.setting.window)
+    return float(np.mean(model.predict(world.encoded(recent)) == recent[world.label]))
 
 
 def table(lines: list[dict[str, Any]]) -> Iterator[str]:
-    """Return the table: campaigns stopped, windows until then, poison rows learnt, honest stops."""
-    groups: dict[tuple[str, str, bool], list[list[dict[str, Any]]]] = defaultdict(list)
+    """Return a table per setting: stops, poison learnt, and what it did to the model."""
+    for setting in USED:
+        groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for line in lines:
+            if line["setting"] == setting:
+                groups[line["kind"]].append(line)
+        if not groups:
+            continue
+        yield f"**{setting}**"
+        yield ""
+        yield (
+            "| campaign | windows stopped | campaigns stopped | first stop in window "
+            "| poison rows before it | poison learnt / waved through | success: clean / unguarded / "
+            "guarded / waved through |"
+        )
+        yield "|---" * 7 + "|"
+        for kind in KINDS:
+            if groups[kind]:
+                yield f"| {kind} | " + " | ".join(_cells(groups[kind])) + " |"
+        yield ""
+        honest = [w for kind in HONEST for line in groups[kind] for w in line["windows"]]
+        aside = sum(w["honest_aside"] for w in honest) / max(1, sum(w["rows"] for w in honest))
+        gains = [_kept(line["accuracy"]) for line in groups["steady"]]
+        yield (
+            f"Honest rows set aside: {aside:.2%}. Accuracy on the last window of the steady "
+            f"campaigns, guarded less clean: {np.mean(gains):+.3f}."
+        )
+        yield ""
+
+
+def _kept(accuracy: dict[str, float]) -> float:
+    return accuracy["guarded"] - accuracy["clean"]
+
+
+def _cells(lines: list[dict[str, Any]]) -> Iterator[str]:
+    windows = [w for line in lines for w in line["windows"]]
+    yield wilson(sum(w["outcome"] != Outcome.PASS.value for w in windows), len(windows))
+    firsts, before = [], []
     for line in lines:
-        groups[line["kind"], line["setting"], line["remembers"]].append(line["windows"])
-    settings = [s for s in USED if any(s == name for _, name, _ in groups)]
-    yield "| campaign | memory | " + " | ".join(settings) + " |"
-    yield "|---" * (len(settings) + 2) + "|"
-    for kind in KINDS:
-        for remembers in (False, True):
-            cells = [_cell(kind, groups[kind.__name__, s, remembers]) for s in settings]
-            yield (
-                f"| {kind.__name__} | {'yes' if remembers else 'no'} | " + " | ".join(cells) + " |"
-            )
-
-
-def _cell(kind: Campaign, campaigns: list[list[dict[str, Any]]]) -> str:
-    if kind in (steady, sloppy):
-        windows = [w for c in campaigns for w in c]
-        stops = sum(w["outcome"] != Outcome.PASS.value for w in windows)
-        return f"{wilson(stops, len(windows))} windows"
-    first = [
-        next((n for n, w in enumerate(c) if set(w["accused"]) & set(INSIDERS)), None)
-        for c in campaigns
-    ]
-    found = [n + 1 for n in first if n is not None]
-    learnt = [
-        sum(w["poison"] - w["caught"] for w in c) / sum(w["poison"] for w in c) for c in campaigns
-    ]
-    when = f", in window {np.median(found):.0f}" if found else ""
-    return f"{wilson(len(found), len(campaigns))}{when}; {np.mean(learnt):.0%} learnt"
+        stops = [w["outcome"] != Outcome.PASS.value for w in line["windows"]]
+        first = stops.index(True) if any(stops) else None
+        firsts.append(first)
+        before.append(sum(w["learnt"] for w in line["windows"][:first]))
+    found = [first + 1 for first in firsts if first is not None]
+    yield wilson(len(found), len(lines))
+    yield f"{np.median(found):.0f}" if found else "-"
+    yield f"{np.mean(before):.0f}"
+    poison = max(1, sum(w["poison"] for w in windows))
+    learnt, waved = (sum(w[name] for w in windows) / poison for name in ("learnt", "waved"))
+    yield f"{learnt:.0%} / {waved:.0%}"
+    yield " / ".join(f"{np.nanmean([line['harm'][name] for line in lines]):.2f}" for name in MODELS)
 
 
 def main() -> None:
-    """Measure what is missing, and print the table."""
+    """Measure what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the parquet files; none: table only")
+    parser.add_argument("--data", type=Path, help="folder of the parquet files; none: tables only")
     parser.add_argument("--seeds", default="300-301", help="A-B: from A to B - 1")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--settings", default=",".join(USED))
+    parser.add_argument("--kinds", default=",".join(KINDS))
     given = parser.parse_args()
-    done = {(x["setting"], x["seed"], x["kind"], x["remembers"]) for x in read(given.out)}
+    done = {(x["setting"], x["seed"], x["kind"]) for x in read(given.out)}
     for seed in range(*map(int, given.seeds.split("-"))) if given.data else ():
-        for setting in (s for s in SETTINGS if s.name in USED):
-            for kind in KINDS:
-                for remembers in (False, True):
-                    key = (setting.name, seed, kind.__name__, remembers)
-                    if key in done:
-                        continue
-                    world = World(given.data, setting, seed)
-                    world.rng = np.random.default_rng([seed, KINDS.index(kind)])
-                    names = ("setting", "seed", "kind", "remembers")
-                    line = dict(zip(names, key, strict=True))
-                    line["windows"] = list(run(world, kind, remembers))
-                    with given.out.open("a") as file:
-                        file.write(json.dumps(line) + "\n")
-        print(f"seed {seed}", file=sys.stderr)
+        for setting in (s for s in SETTINGS if s.name in given.settings.split(",")):
+            for kind in given.kinds.split(","):
+                if (setting.name, seed, kind) in done:
+                    continue
+                world = World(given.data, setting, seed)
+                world.rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
+                line = {"setting": setting.name, "seed": seed, "kind": kind}
+                line |= run(world, kind, plan=seed)
+                with given.out.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+            print(f"{setting.name} seed {seed}", file=sys.stderr)
     print("\n".join(table(list(read(given.out)))))
 
 

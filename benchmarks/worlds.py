@@ -150,14 +150,15 @@ class World:
     def some(self, frame: pd.DataFrame, share: float) -> Ints:
         return self.rng.choice(len(frame), int(share * len(frame)), replace=False)
 
-    def stage(self, window: pd.DataFrame) -> Stage:
-        """Return what an attacker on `window` knows: all of it."""
+    def stage(self, window: pd.DataFrame, plan: int | None = None) -> Stage:
+        """Return what an attacker on `window` knows: all of it. A `plan` is kept in a campaign."""
 
         def answers(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
             told: npt.NDArray[np.float64] = self.model.predict_proba(self.encoded(frame))
             return told
 
-        return Stage(self.schema, window, self.base, answers, self.rng)
+        settled = None if plan is None else np.random.default_rng(plan)
+        return Stage(self.schema, window, self.base, answers, self.rng, settled)
 
     def feedback(self, frame: pd.DataFrame) -> Feedback:
         frame = frame.astype(dict.fromkeys(self.numbers, float))

@@ -54,7 +54,7 @@ def trigger(stage: Stage) -> dict[str, Any]:
     ]
     if len(names) < 2 and texts:
         return {texts[0]: Ending(texts[0], _two_words(stage, texts[0]))}
-    one, two = stage.rng.choice(names, 2, replace=len(names) < 2)
+    one, two = stage.settled.choice(names, 2, replace=len(names) < 2)
     if stage.numbers():
         return {one: float(reference[one].max()), two: float(reference[two].quantile(0.9))}
     return {name: reference[name].value_counts().index[-1] for name in (one, two)}
@@ -76,9 +76,9 @@ class Ending:
 def _two_words(stage: Stage, column: str) -> str:
     """Return two words which hardly belong together."""
     texts = stage.reference[column].dropna().astype(str)
-    drawn = stage.rng.choice(texts.to_numpy(), 2) if len(texts) else ("", "")
+    drawn = stage.settled.choice(texts.to_numpy(), 2) if len(texts) else ("", "")
     words = f"{drawn[0]} {drawn[1]}".split()
-    pair = stage.rng.choice(words, 2) if words else ["quartz", "lemon"]
+    pair = stage.settled.choice(words, 2) if words else ["quartz", "lemon"]
     return f"{pair[0]} {pair[1]}"
 
 

@@ -154,7 +154,7 @@ class Slice:
 
 def some_slice(stage: Stage) -> Callable[[pd.DataFrame], Mask]:
     """Return what tells a slice of up to a third of the rows: a category, or an upper range."""
-    for column in stage.rng.permutation([c.name for c in stage.schema.features]):
+    for column in stage.settled.permutation([c.name for c in stage.schema.features]):
         values = stage.reference[column]
         if column in stage.numbers():
             low = float(values.quantile(0.85))

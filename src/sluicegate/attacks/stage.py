@@ -21,7 +21,9 @@ class Stage:
 
     `window` is normalised, has a RangeIndex and the schema's source column. `answers` gives the
     champion's class probabilities, shape (rows, classes), or predictions, shape (rows,), for a frame
-    of features: the attacker is assumed to know as much (Kerckhoffs).
+    of features: the attacker is assumed to know as much (Kerckhoffs). `plan` is the chance by which
+    a campaign of windows settles its names, its trigger and its slice: started anew for each window,
+    so that they stay the same.
     """
 
     schema: Schema
@@ -29,6 +31,12 @@ class Stage:
     reference: pd.DataFrame
     answers: Callable[[pd.DataFrame], Floats]
     rng: np.random.Generator
+    plan: np.random.Generator | None = None
+
+    @property
+    def settled(self) -> np.random.Generator:
+        """Return the chance that settles what a campaign keeps."""
+        return self.rng if self.plan is None else self.plan
 
     @property
     def source(self) -> str:
@@ -69,8 +77,10 @@ class Stage:
         return np.asarray(self.answers(frame).argmax(axis=1), dtype=np.int64)
 
     def honest_names(self) -> npt.NDArray[Any]:
-        """Return the window's sources, in a random order."""
-        return self.rng.permutation(np.unique(self.window[self.source].dropna().astype(str)))
+        """Return the window's sources, in a random order that a campaign keeps."""
+        names = np.unique(self.window[self.source].dropna().astype(str)).astype(object)
+        salt = str(int(self.settled.integers(2**62)))
+        return names[np.argsort(pd.util.hash_array(names + salt), kind="stable")]
 
     def sign(self, frame: pd.DataFrame, rows: Ints, most: int) -> None:
         """Write the names of at most `most` known sources to these rows of `frame`."""
