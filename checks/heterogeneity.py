@@ -5,8 +5,9 @@ over or in one slice, are seen by nobody's own rows, but their wrong labels keep
 one source are wrong together more often than two rows of different sources.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from scipy.sparse import csr_array
 from scipy.stats import pearson3, skew
 
 from sluicegate.checks.calibration import Floats, Ints
-from sluicegate.checks.panel import Panel, Rowwise, panel_of, said_once
+from sluicegate.checks.disagreement import holm
+from sluicegate.checks.panel import Panel, Rowwise, by_both, panel_of, said_once
 from sluicegate.checks.spread import regions_of
 from sluicegate.core import Feedback, Finding
 
@@ -54,6 +56,7 @@ class Heterogeneity:
     p-value, from the moments of permutations within predicted classes (Winkler et al. 2016), half
     of the error budget for the whole and half for the parts (fifths of numbers, values of others).
     It pauses and names rows that stand out, for which of them are hostile is a human's to say.
+    Sources that champion and peers accuse beyond `accused` are dealt with and left out.
 
     >>> from sluicegate.core import Column, Kind, Schema, Task
     >>> schema = Schema(Task.CLASSIFICATION, "y", (Column("x", Kind.NUMERIC),), (0, 1), source="who")
@@ -71,6 +74,7 @@ class Heterogeneity:
     name: str = "sources"
     min_rows: int = 30
     reported: float = 1.0
+    accused: float = inf
 
     def __call__(self, subject: Feedback, /) -> tuple[Finding, ...]:
         """Measure `sources.heterogeneity`; None where nobody can be asked."""
@@ -80,7 +84,13 @@ class Heterogeneity:
         return (self._finding(subject, panel),)
 
     def _finding(self, subject: Feedback, panel: Panel) -> Finding:
-        metric, said = "sources.heterogeneity", _sampled(subject, panel.by_row)
+        evidence = holm(by_both(panel.champion.evidence, panel.pooled.evidence))
+        guilty = {
+            name
+            for name, value in zip(panel.champion.sources, evidence, strict=True)
+            if value > self.accused
+        }
+        metric, said = "sources.heterogeneity", _sampled(subject, panel.by_row, guilty)
         everything, *parts = _parts(subject, said)
         rng = np.random.default_rng(0)
         cells = len(said.rows) * max(1, len(subject.schema.features))
@@ -100,13 +110,13 @@ class Heterogeneity:
         return Finding(self.name, metric, value, tuple(sorted(rows)), detail=detail)
 
 
-def _sampled(subject: Feedback, said: Rowwise) -> Rowwise:
+def _sampled(subject: Feedback, said: Rowwise, guilty: Collection[str]) -> Rowwise:
     """Return what was said of each row once, in an order of its own, of a bounded number of rows.
 
     Sources are taken whole, for only rows of the same source make a pair. Rows without a source are
     nobody's pairs.
     """
-    use = said_once(subject)[said.rows] & (said.sources != "").to_numpy()
+    use = said_once(subject)[said.rows] & ~said.sources.isin(["", *guilty]).to_numpy()
     names, given = said.sources.to_numpy(dtype=object), said.given
     if use.sum() > SAMPLED_ROWS:
         # Salted with the batch itself, which none of its sources knows in advance.

@@ -70,7 +70,7 @@ def intake_checks(
         Tiers(),
         SourceDisagreement(min_rows=settings.min_rows, accused=accused),
         SourceMemory(min_rows=settings.min_rows, earlier=earlier),
-        Heterogeneity(min_rows=settings.min_rows),
+        Heterogeneity(min_rows=settings.min_rows, accused=accused),
     )
     return (
         Missingness(min_rows=settings.min_rows),

@@ -96,3 +96,20 @@ def test_rows_without_a_source_are_no_pair() -> None:
     found = value(flipped(frame, nobody & (rng.random(600) < 0.5)))
     assert found is not None
     assert found <= LIMIT
+
+
+def test_who_is_accused_already_is_left_out() -> None:
+    frame, rng = batch(8)
+    loud = rng.random(600) < 0.15
+    frame.loc[loud, "who"] = [f"bad{i % 3}" for i in range(loud.sum())]
+    frame = flipped(frame, loud)
+    likely = np.clip(0.5 + 2 * frame["a"].to_numpy(), 0.03, 0.97)
+    subject = Feedback(
+        SCHEMA, frame, np.column_stack([1 - likely, likely]), (), frame, None, {}
+    )  # fmt: skip
+    with_them, without_them = (
+        Heterogeneity(accused=limit)(subject)[0].value for limit in (np.inf, 2.0)
+    )
+    assert with_them is not None
+    assert without_them is not None
+    assert with_them > LIMIT >= without_them
