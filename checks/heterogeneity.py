@@ -34,6 +34,7 @@ FIFTHS = 5
 PART_ROWS = 20
 PART_SHARE = 0.5
 STANDS_OUT = 2.0
+DIGITS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,14 +118,15 @@ def _sampled(subject: Feedback, said: Rowwise, guilty: Collection[str]) -> Rowwi
     nobody's pairs.
     """
     use = said_once(subject)[said.rows] & ~said.sources.isin(["", *guilty]).to_numpy()
-    names, given = said.sources.to_numpy(dtype=object), said.given
+    names, given = said.sources.to_numpy(dtype=object), said.given.round(DIGITS)
     if use.sum() > SAMPLED_ROWS:
         # Salted with the batch itself, which none of its sources knows in advance.
         salt = str(float(np.sort(given[use]).sum()))
         drawn = pd.util.hash_array(names + salt)
         use &= drawn <= np.partition(drawn[use], SAMPLED_ROWS)[SAMPLED_ROWS]
     kept = np.flatnonzero(use)
-    order = np.lexsort((said.rows[kept], given[kept], said.predicted[kept]))
+    who = np.asarray(pd.factorize(names[kept], sort=True)[0])
+    order = np.lexsort((who, given[kept], said.predicted[kept]))
     return said.take(kept[order])
 
 
