@@ -165,7 +165,9 @@ def test_the_ledger_that_intake_writes_verifies_as_a_chain(
     paths = sorted(context.layout.ledger.glob("*.json"))
     told = [(path.name, files.read_json(path)) for path in paths]
     entries = verify_chain(told, record.public_of(context.layout))
-    assert [entry.verb for entry in entries] == ["init", "update", "intend", "promote", "intake"]
+    assert [entry.verb for entry in entries] == [
+        "init", "update", "intend", "promote", "calibrate", "intake",
+    ]  # fmt: skip
     paths[2].unlink()
     with pytest.raises(Tampered, match="not the entry that the next one follows"):
         list(record.backwards(context.layout))
