@@ -10,7 +10,7 @@ from sluicegate.core import Column, Feedback, Kind, Schema, Task
 
 COLUMNS = (Column("a", Kind.NUMERIC), Column("b", Kind.CATEGORICAL))
 SCHEMA = Schema(Task.CLASSIFICATION, "y", COLUMNS, (0, 1), source="who")
-LIMIT = 2.5
+LIMIT = 3.0
 Mask = npt.NDArray[np.bool_]
 
 

@@ -33,7 +33,7 @@ def fewer(context: Context) -> Context:
 def fed(line: Workspace, honest: Any, poisoned: Any) -> Path:
     """A workspace with an honest batch, one with an accused source, and one that paused."""
     line.intake(honest(300, 21))
-    told = line.intake(poisoned(honest(300, 22), "c07", 40)).to_dict()
+    told = line.intake(poisoned(honest(300, 24), "c07", 40)).to_dict()
     assert told["quarantined"]["sources"] == ["c07"]
     assert line.intake(honest(20, 23)).outcome.value == "pause"
     return line.root
