@@ -31,7 +31,8 @@ LEAST_SURPRISE = 1e-3
 # Pairs grow with the square of a source's rows: the largest would speak for all.
 DAMPING = 0.1
 FIFTHS = 5
-PART_ROWS = 20
+# With fewer a few pairs decide, and the moments of permutations say little of the tail.
+PART_ROWS, PAIRED_SOURCES, SURPRISES = 40, 5, 10
 PART_SHARE = 0.5
 STANDS_OUT = 2.0
 DIGITS = 9
@@ -148,10 +149,11 @@ def _evidence(said: Rowwise, rows: Ints, count: int, rng: np.random.Generator) -
     """Return -log10 of the chance that wrong labels keep company with their sources as they do."""
     groups = np.asarray(pd.factorize(said.sources.iloc[rows])[0])
     sizes = np.bincount(groups) if len(groups) else np.empty(0, dtype=np.int64)
-    # Without three sources that have pairs, one source is left out and the other has nobody beside it.
-    if np.count_nonzero(sizes > 1) < 3:
+    if np.count_nonzero(sizes > 1) < PAIRED_SOURCES:
         return 0.0
     surprise = _surprise(said, rows)
+    if np.count_nonzero(surprise > 0) < SURPRISES:
+        return 0.0
     strata = [np.flatnonzero(said.predicted[rows] == c) for c in np.unique(said.predicted[rows])]
     drawn = np.repeat(surprise[:, None], count + 1, axis=1)
     for stratum in strata:

@@ -118,7 +118,7 @@ def retries(schema: Schema) -> pd.DataFrame:
 def moved(schema: Schema) -> pd.DataFrame:
     """Everything else at once: drift, gaps, new values, broken ranges, a flood, rows of nobody."""
     frame = honest(schema)
-    frame["amount"] += 1.5
+    frame["amount"] += 2.5
     frame.loc[:250, "debt"] = np.nan
     frame.loc[200:320, "region"] = "nowhere"
     frame.loc[5:90, "opened"] = 1.0
