@@ -1,9 +1,10 @@
 """Normal form: one meaning per cell, whatever the file said."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from sluicegate.core.normalise import texts
+from sluicegate.core.normalise import seconds, texts
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,14 @@ def test_texts(value: object, read: str | None) -> None:
     values, bad = texts(pd.Series([value, "x"], dtype=object))
     assert values.tolist()[0] == read
     assert not bad.any()
+
+
+def test_a_missing_number_of_seconds_is_missing_whatever_memory_holds() -> None:
+    """pandas 2.3 rounds uninitialised memory where seconds are missing, and at times overflows."""
+    raw = pd.Series([np.nan] * 299 + [1e300])
+    for _ in range(50):
+        junk = np.full(300, 1e300)
+        del junk
+        values, bad = seconds(raw)
+        assert values.isna().all()
+        assert bad.tolist() == [False] * 299 + [True]

@@ -118,8 +118,9 @@ def times(raw: "pd.Series[Any]") -> Cells:
 def _since_epoch(raw: "pd.Series[Any]") -> "pd.Series[Any]":
     known = pd.to_numeric(raw, errors="coerce").astype("float64")
     known = known.where(known.abs() < FARTHEST_SECONDS)
-    values = pd.to_datetime(known, unit="s", utc=True, errors="coerce")
-    return values.astype("datetime64[us, UTC]")
+    # Where a value is missing pandas 2.3 rounds whatever its memory holds, and overflows by chance.
+    values = pd.to_datetime(known.fillna(0.0), unit="s", utc=True)
+    return values.where(known.notna()).astype("datetime64[us, UTC]")
 
 
 def seconds(raw: "pd.Series[Any]") -> Cells:
