@@ -1,0 +1,115 @@
+"""Model signatures in the format of OpenSSF model-signing 1.x, whose own command verifies ours.
+
+A Sigstore bundle v0.3 around a DSSE envelope of an in-toto statement that lists every file with its
+SHA-256, signed with ECDSA over P-256: the format has no Ed25519. Nothing is on its list of ignored
+paths. https://github.com/sigstore/model-transparency, predicate `signature/v1.0`.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sluicegate.core import Tampered
+from sluicegate.core.canonical import canonical_json
+
+from .statement import PAYLOAD_TYPE, STATEMENT
+
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+SIGNATURE = "https://model_signing/signature/v1.0"
+
+
+def model_statement(name: str, files: Mapping[str, str]) -> dict[str, Any]:
+    """Return the in-toto statement over `files`, the SHA-256 of each by its relative path.
+
+    Its subject is the SHA-256 over all digests in the order of the paths.
+    """
+    ordered = sorted(files, key=PurePosixPath)
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": name, "digest": {"sha256": _root_of(files[n] for n in ordered)}}],
+        "predicateType": SIGNATURE,
+        "predicate": {
+            "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": False},
+            "resources": [
+                {"name": each, "algorithm": "sha256", "digest": files[each]} for each in ordered
+            ],
+        },
+    }
+
+
+def sign_model(
+    name: str, files: Mapping[str, str], sign: Callable[[bytes], bytes], public_pem: str
+) -> dict[str, Any]:
+    """Return the signed bundle; `sign` gives the DER signature of bytes by the key of `public_pem`."""
+    payload = canonical_json(model_statement(name, files))
+    return {
+        "mediaType": BUNDLE,
+        "verificationMaterial": {"publicKey": {"hint": _hint(public_pem)}, "tlogEntries": []},
+        "dsseEnvelope": {
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"sig": base64.b64encode(sign(_pae(payload))).decode(), "keyid": ""}],
+        },
+    }
+
+
+def signed_files(bundle: Any, public_pem: str, where: str) -> dict[str, str]:
+    """Return the SHA-256 of every signed file by its path, once the signature holds.
+
+    Raises Tampered, naming `where`, for a signature by another key, for anything that is not such a
+    bundle, and for a list that leaves files out or names any outside the model.
+    """
+    try:
+        envelope = bundle["dsseEnvelope"]
+        payload = base64.b64decode(envelope["payload"], validate=True)
+        (said,) = envelope["signatures"]
+        _verify(base64.b64decode(said["sig"], validate=True), payload, public_pem)
+        statement = json.loads(payload)
+        files = {each["name"]: each["digest"] for each in statement["predicate"]["resources"]}
+        name = statement["subject"][0]["name"]
+    except InvalidSignature as error:
+        raise Tampered(f"{where} is not signed by this model's key.") from error
+    except (KeyError, TypeError, ValueError, IndexError, binascii.Error) as error:
+        raise Tampered(f"{where} is not a model signature.") from error
+    if bundle.get("mediaType") != BUNDLE or envelope.get("payloadType") != PAYLOAD_TYPE:
+        raise Tampered(f"{where} is a bundle of another type.")
+    if statement != model_statement(name, files) or not all(map(_is_inside, files)):
+        raise Tampered(f"{where} does not cover every file of a model in the form that we sign.")
+    return files
+
+
+def _verify(signature: bytes, payload: bytes, public_pem: str) -> None:
+    key = serialization.load_pem_public_key(public_pem.encode())
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("not a P-256 key")
+    key.verify(signature, _pae(payload), ec.ECDSA(hashes.SHA256()))
+
+
+def _pae(payload: bytes) -> bytes:
+    """Return what DSSE signs."""
+    return b"DSSEv1 %d %s %d %s" % (
+        len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload,
+    )  # fmt: skip
+
+
+def _hint(public_pem: str) -> str:
+    key = serialization.load_pem_public_key(public_pem.encode())
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(serialization.Encoding.PEM, form)).hexdigest()
+
+
+def _root_of(digests: Any) -> str:
+    return hashlib.sha256(b"".join(map(bytes.fromhex, digests))).hexdigest()
+
+
+def _is_inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and parts[0] != "/" and not any(part.startswith(".") for part in parts)
