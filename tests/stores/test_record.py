@@ -171,3 +171,14 @@ def test_the_ledger_that_intake_writes_verifies_as_a_chain(
     paths[2].unlink()
     with pytest.raises(Tampered, match="not the entry that the next one follows"):
         list(record.backwards(context.layout))
+
+
+def test_what_is_drawn_at_random_is_foretold_by_nobody(tmp_path: Path) -> None:
+    """The same in one workspace always, another in every other one, whatever the code says."""
+    here, there = Layout(tmp_path / "here"), Layout(tmp_path / "there")
+    for layout in (here, there):
+        record.make_keys(layout)
+    assert record.derived_key(here, "held out") == record.derived_key(here, "held out")
+    drawn = {record.derived_key(place, why) for place in (here, there) for why in ("a", "b")}
+    assert len(drawn) == 4
+    assert record.random_seed(here, "a") != record.random_seed(there, "a")

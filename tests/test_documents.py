@@ -1,0 +1,61 @@
+"""What docs/ promises is proved: every attack has a control with a test that exists."""
+
+import re
+
+import pytest
+from named import ATLAS, ROOT, TEST, missing, tables
+
+THREATS = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+NOT_STOPPED, IDS = "Not stopped", "ATLAS ids"
+STOPPED = [
+    pytest.param(row, id=row["attack"])
+    for section, rows in tables(THREATS).items()
+    if section not in (NOT_STOPPED, IDS)
+    for row in rows
+]
+
+
+@pytest.mark.parametrize("row", STOPPED)
+def test_an_attack_that_is_stopped_names_tests_that_exist(row: dict[str, str]) -> None:
+    """A row without a test belongs under what is not stopped; nothing is being built in between."""
+    assert TEST.search(row["proved by"]), "name a test, or move the row to `Not stopped`"
+    assert missing(row["proved by"]) == []
+    assert TEST.sub("", row["proved by"]).strip(", ") == ""
+    assert all(row[column] for column in ("attack", "who", "stopped at", "control", "ATLAS"))
+
+
+def test_what_is_not_stopped_says_why() -> None:
+    """Each names who, why and what an organisation can do; at least the five that nobody can hide."""
+    rows = tables(THREATS)[NOT_STOPPED]
+    assert all(row["attack"] and row["who"] and row["why not"] for row in rows)
+    told = " ".join(row["attack"] for row in rows)
+    for known in ("collude", "stolen service key", "load_model", "selective labels", "denial"):
+        assert known in told
+
+
+def test_what_is_not_stopped_is_not_hidden() -> None:
+    """The README leads to it."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "docs/threat-model.md#not-stopped" in readme
+
+
+def test_every_atlas_id_is_listed_once_and_used() -> None:
+    """No id without its technique, no technique that no attack uses."""
+    listed = [row["id"] for row in tables(THREATS)[IDS]]
+    used = {
+        each
+        for section, rows in tables(THREATS).items()
+        if section != IDS
+        for row in rows
+        for each in ATLAS.findall(row["ATLAS"])
+    }
+    assert sorted(listed) == sorted(used)
+    assert all(re.search(r"AML", row.values[0]["ATLAS"]) for row in STOPPED)
+
+
+def test_a_name_that_is_no_test_is_found() -> None:
+    """The walk sees a file that is not there, and a function that is none of its tests."""
+    here = "`tests/test_documents.py::{}`"
+    assert missing(here.format("test_a_name_that_is_no_test_is_found")) == []
+    assert missing(here.format("tables") + here.format("test_none")) != []
+    assert missing("`tests/nowhere.py::test_x`") == ["tests/nowhere.py::test_x"]
