@@ -157,8 +157,8 @@ def calibration(context: Context) -> Iterator[Diagnosis]:
 def keys(context: Context) -> Iterator[Diagnosis]:
     """Look whether others may read the private keys."""
     layout = context.layout
-    for path in (layout.service_key, layout.secret):
-        if path.stat().st_mode & 0o077:
+    for path in (layout.service_key, layout.model_key, layout.secret):
+        if path.is_file() and path.stat().st_mode & 0o077:
             says = f"{path} can be read by others."
             yield Diagnosis("keys", False, says, f"Run `chmod 600 {path}`.")
             return

@@ -20,7 +20,7 @@ from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context, Step, open_context, plainly, silent, utc_now
 from sluicegate.flows.retrain import first_update
 from sluicegate.flows.trusted import in_normal_form, read_given, require_columns
-from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores import data, dvc, files, git, keys, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import require_file
 from sluicegate.stores.settings import fill
@@ -119,7 +119,7 @@ def init(
     if not git.is_repository(layout.root):
         git.init(layout.root)
     layout.home.mkdir(exist_ok=True)
-    record.make_keys(layout)
+    keys.make_keys(layout)
     dvc.init(layout.root, origin.remote or str(layout.home / "remote"))
     tell("Profiling the base data")
     schema, reference, trusted = _tables(layout, origin, base, golden)
@@ -190,7 +190,7 @@ def _tables(
         trusted = read_given(layout.home, golden)
         require_columns(trusted, schema, golden)
         return schema, reference, in_normal_form(layout, trusted, schema, golden)
-    return schema, *_split(reference, schema, record.random_seed(layout, "golden set"))
+    return schema, *_split(reference, schema, keys.random_seed(layout, "golden set"))
 
 
 def _split(frame: pd.DataFrame, schema: Schema, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -25,7 +25,7 @@ from sluicegate.flows.feeds import Feed, as_proven, feed_of, read_signature
 from sluicegate.flows.measure import Measured, measure
 from sluicegate.flows.oracle import repeats
 from sluicegate.gates import Policy, decide
-from sluicegate.stores import data, record
+from sluicegate.stores import data, keys
 from sluicegate.stores.reading import SUFFIXES, Table, Unreadable, read_table
 
 
@@ -62,7 +62,7 @@ def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
     shutil.copyfile(path, copy)
     feed = feed_of(context, path, read_signature(path), copy)
     normal = scratch / "normal.parquet"
-    key = record.derived_key(context.layout, "pseudonym")
+    key = keys.derived_key(context.layout, "pseudonym")
     form = SUFFIXES[copy.suffix]
     origin = str(path)
     try:

@@ -34,7 +34,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.history import earlier
 from sluicegate.flows.standing import standing
 from sluicegate.gates import Policy
-from sluicegate.stores import files, models, record
+from sluicegate.stores import files, keys, models
 from sluicegate.stores.data import (
     FEEDBACK,
     MANIFEST,
@@ -159,7 +159,7 @@ def feedback(context: Context, table: Table) -> Feedback:
     golden = _verified(layout.golden, _stamp(layout.golden))
     golden_scores = scores_of(layout, schema, champion, golden)
     original = _verified(layout.reference, _stamp(layout.reference))
-    seed = record.random_seed(layout, "sample of the reference")
+    seed = keys.random_seed(layout, "sample of the reference")
     anchor = Reference(
         "original",
         original.sample(min(len(original), REFERENCE_ROWS), random_state=seed),
@@ -178,7 +178,7 @@ def feedback(context: Context, table: Table) -> Feedback:
         faults=table.faults,
         standing=standing(layout, context.settings.sources, context.now()),
         earlier=_earlier(layout, schema, table.frame),
-        key=record.derived_key(layout, "random choices of the checks"),
+        key=keys.derived_key(layout, "random choices of the checks"),
     )
 
 

@@ -22,7 +22,7 @@ from sluicegate.flows.measure import feedback, intake_checks, run_checks
 from sluicegate.gates import Policy
 from sluicegate.gates.calibration import Window
 from sluicegate.gates.nulls import NULLS, Null
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, files, keys
 from sluicegate.stores.reading import Table
 
 # One batch fills at most this share of the rows, and all of them as many as the golden set has.
@@ -69,7 +69,7 @@ def measured_windows(context: Context, pool: Pool, policy: Policy) -> Iterator[W
     checks = _checks(context, pool, policy)
     drift = _DriftOf(pool.subject, Drift(min_rows=settings.min_rows, method=Method.SCIPY))
     for number in range(settings.calibration_windows):
-        seed = [record.random_seed(context.layout, "calibration"), number]
+        seed = [keys.random_seed(context.layout, "calibration"), number]
         drawn = draw(len(pool.subject.frame), pool.rows, np.random.default_rng(seed))
         window = _window(pool, drawn)
         findings = [*run_checks(checks, window), *drift.findings(window)]
@@ -170,7 +170,7 @@ def _with_sources(
         return frame
     names = np.array(sorted(counts), dtype=object)
     shares = np.array([counts[name] for name in names], dtype=float)
-    seed = record.random_seed(context.layout, "calibration's sources")
+    seed = keys.random_seed(context.layout, "calibration's sources")
     drawn = np.random.default_rng(seed).choice(names, len(frame), p=shares / shares.sum())
     return frame.assign(**{source: own.where(own.notna(), pd.Series(drawn))})
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from sluicegate.core import Finding, Outcome, Schema
 from sluicegate.flows.context import Context
-from sluicegate.stores import checked, git, record
+from sluicegate.stores import checked, git, keys
 from sluicegate.stores.checked import Checked
 
 SIZE = 64
@@ -112,4 +112,4 @@ def _coarse(values: "pd.Series[Any]", number: bool) -> "pd.Series[Any]":
 
 
 def _key(context: Context) -> bytes:
-    return record.derived_key(context.layout, "sketches of checks")
+    return keys.derived_key(context.layout, "sketches of checks")

@@ -25,7 +25,7 @@ from sluicegate.flows.judge import Frozen, Judgement, batch_of
 from sluicegate.flows.results import judged
 from sluicegate.flows.standing import accused_in, standing
 from sluicegate.gates.decide import outcome_of
-from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores import data, dvc, files, git, keys, record
 from sluicegate.stores.layout import next_number
 
 
@@ -104,7 +104,7 @@ def _admit(context: Context, admitted: pd.DataFrame, number: str) -> Path:
 
 def held_out_rows(context: Context, number: str, rows: "pd.Series[int]") -> "pd.Series[bool]":
     """Return which rows are never trained on: a keyed hash of (batch, row) below the share."""
-    key = record.derived_key(context.layout, "held out")
+    key = keys.derived_key(context.layout, "held out")
     most = context.settings.compare.held_out * 2**32
 
     def drawn(row: int) -> bool:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sluicegate.core import Misused, Schema
 from sluicegate.core.normalise import normalise, pseudonymise
-from sluicegate.stores import record
+from sluicegate.stores import keys
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw
 from sluicegate.stores.settings import Reading
@@ -44,7 +44,7 @@ def in_normal_form(layout: Layout, raw: pd.DataFrame, schema: Schema, path: Path
     if faults:
         name, rows = next(iter(faults.items()))
         raise Misused(f"{path}: {name!r} cannot be read in {len(rows)} rows, first row {rows[0]}.")
-    frame = pseudonymise(frame, schema.sensitive, record.derived_key(layout, "pseudonym"))
+    frame = pseudonymise(frame, schema.sensitive, keys.derived_key(layout, "pseudonym"))
     unlabelled = int(frame[schema.label].isna().sum())
     if unlabelled:
         raise Misused(f"{path} has {unlabelled} rows without a label; drop them first.")

@@ -329,7 +329,7 @@ class Workspace:
 
     def _fresh(self) -> Context:
         # params.yaml may have been committed anew since this process opened the workspace.
-        reading = not self._context.layout.service_key.is_file()
+        reading = not self._context.layout.may_sign
         return open_context(self.root, self._context.clock, self._context.tell, reading)
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from sluicegate.core import Artifact, Tampered
 from sluicegate.evidence.ledger import Entry, envelope_digest, sign_entry, verify_chain
-from sluicegate.evidence.signing import new_key, public_key
+from sluicegate.evidence.signing import new_key, public_key, signer_of
 
-KEY = new_key()
+KEY = signer_of(new_key(), "a test")
 Chain = list[tuple[str, dict[str, Any]]]
 
 
@@ -55,7 +55,7 @@ BROKEN = [
         id="a payload exchanged",
     ),
     pytest.param(
-        lambda t: [(t[0][0], sign_entry(entry(1, None), new_key())), *t[1:]],
+        lambda t: [(t[0][0], sign_entry(entry(1, None), signer_of(new_key(), "a test"))), *t[1:]],
         "000001.json is not signed",
         id="a foreign key",
     ),

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from sluicegate.core import Artifact, Tampered
-from sluicegate.evidence.signing import new_key, public_key, sign, verify
+from sluicegate.evidence.signing import new_key, public_key, sign, signer_of, verify
 from sluicegate.evidence.statement import PROMOTION, VERDICT, predicate_of, statement
 
 SUBJECT = Artifact("batch.parquet", "a" * 64, "dvc://batches/0001")
-KEY = new_key()
+KEY = signer_of(new_key(), "a test")
 PUBLIC = public_key(KEY)
 
 
@@ -50,7 +50,7 @@ def test_what_was_signed_is_what_is_read() -> None:
 
 
 def other_key(_: dict[str, Any]) -> dict[str, Any]:
-    return sign(statement([SUBJECT], VERDICT, {"outcome": "pass"}), new_key())
+    return sign(statement([SUBJECT], VERDICT, {"outcome": "pass"}), signer_of(new_key(), "a test"))
 
 
 def changed_payload(envelope: dict[str, Any]) -> dict[str, Any]:
@@ -94,10 +94,8 @@ def test_a_signature_over_a_foreign_type_is_refused_though_it_holds() -> None:
     """The payload type is signed too: an envelope made for something else is not ours."""
     from securesystemslib.dsse import Envelope
 
-    from sluicegate.evidence.signing import _signer
-
     envelope = Envelope(b"{}", "application/vnd.else+json", {})
-    envelope.sign(_signer(KEY))
+    envelope.sign(KEY)
     with pytest.raises(Tampered, match="payload type"):
         verify(envelope.to_dict(), PUBLIC, "here")
 

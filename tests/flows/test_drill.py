@@ -25,7 +25,7 @@ from sluicegate.flows.drill_record import Drilled
 from sluicegate.flows.drill_tally import Rate, attacked, honest, smallest
 from sluicegate.flows.drill_windows import BATCH, GOLDEN, material, seen, window
 from sluicegate.flows.threats import open_threats, threats
-from sluicegate.stores import files, record
+from sluicegate.stores import files, keys, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import Table
 from sluicegate.stores.settings import fill
@@ -70,7 +70,7 @@ def test_a_drill_leaves_its_record_and_nothing_else(drilled: Any, git: Any) -> N
     assert changed == made | {"threats.yaml", f"ledger/{entries[-1]}"}
     assert git(workspace.root, "status", "--porcelain") == ""
     read = [(name, files.read_json(layout.ledger / name)) for name in entries]
-    assert verify_chain(read, record.public_of(layout))[-1].verb == "drill"
+    assert verify_chain(read, keys.public_of(layout))[-1].verb == "drill"
     assert workspace.status().to_dict()["batches"]["admitted"] == 0
     assert told.id == "0001"
 

@@ -15,7 +15,7 @@ import pytest
 
 from sluicegate import Workspace
 from sluicegate.evidence.ledger import verify_chain
-from sluicegate.stores import files, record
+from sluicegate.stores import files, keys, record
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
 
@@ -94,7 +94,7 @@ def test_the_ledger_verifies_and_ends_with_the_batch(taken: Any) -> None:
     """One signed entry for each thing done, chained from init on."""
     layout = Layout(taken[0].root)
     told = [(path.name, files.read_json(path)) for path in sorted(layout.ledger.glob("*.json"))]
-    entries = verify_chain(told, record.public_of(layout))
+    entries = verify_chain(told, keys.public_of(layout))
     made = ["init", "update", "intend", "promote", "calibrate"]
     assert [entry.verb for entry in entries[:5]] == made
     assert entries[5].verb == "intake"

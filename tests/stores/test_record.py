@@ -17,7 +17,7 @@ from sluicegate.evidence.ledger import verify_chain
 from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.intake import Judgement, freeze, judge, settle
 from sluicegate.flows.status import status
-from sluicegate.stores import effects, files, git, record
+from sluicegate.stores import effects, files, git, keys, record
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
 
@@ -164,7 +164,7 @@ def test_the_ledger_that_intake_writes_verifies_as_a_chain(
     carry_out(context, judged)
     paths = sorted(context.layout.ledger.glob("*.json"))
     told = [(path.name, files.read_json(path)) for path in paths]
-    entries = verify_chain(told, record.public_of(context.layout))
+    entries = verify_chain(told, keys.public_of(context.layout))
     assert [entry.verb for entry in entries] == [
         "init", "update", "intend", "promote", "calibrate", "intake",
     ]  # fmt: skip
@@ -177,8 +177,8 @@ def test_what_is_drawn_at_random_is_foretold_by_nobody(tmp_path: Path) -> None:
     """The same in one workspace always, another in every other one, whatever the code says."""
     here, there = Layout(tmp_path / "here"), Layout(tmp_path / "there")
     for layout in (here, there):
-        record.make_keys(layout)
-    assert record.derived_key(here, "held out") == record.derived_key(here, "held out")
-    drawn = {record.derived_key(place, why) for place in (here, there) for why in ("a", "b")}
+        keys.make_keys(layout)
+    assert keys.derived_key(here, "held out") == keys.derived_key(here, "held out")
+    drawn = {keys.derived_key(place, why) for place in (here, there) for why in ("a", "b")}
     assert len(drawn) == 4
-    assert record.random_seed(here, "a") != record.random_seed(there, "a")
+    assert keys.random_seed(here, "a") != keys.random_seed(there, "a")

@@ -12,7 +12,7 @@ from typing import Any
 from sluicegate.core import Artifact, Tampered
 from sluicegate.core.canonical import sha256_json
 
-from .signing import sign, verify
+from .signing import Signer, sign, verify
 from .statement import ENTRY, predicate_of, statement
 
 
@@ -49,9 +49,9 @@ def envelope_digest(envelope: dict[str, Any]) -> str:
     return sha256_json(envelope)
 
 
-def sign_entry(entry: Entry, private_pem: bytes) -> dict[str, Any]:
+def sign_entry(entry: Entry, signer: Signer) -> dict[str, Any]:
     """Return the signed envelope of `entry`."""
-    return sign(entry.to_statement(), private_pem)
+    return sign(entry.to_statement(), signer)
 
 
 def read_entry(envelope: dict[str, Any], public: dict[str, Any], where: str) -> Entry:

@@ -1,20 +1,35 @@
 """Signatures: DSSE envelopes over statements, by an Ed25519 service key.
 
-https://github.com/secure-systems-lab/dsse/blob/master/envelope.md, by securesystemslib.
+https://github.com/secure-systems-lab/dsse/blob/master/envelope.md, by securesystemslib. Whoever can
+sign is a `Signer`: a key in a file here, and any signer of securesystemslib (PKCS#11, the KMS of the
+clouds, Sigstore) has the same two members. See docs/adr/0009-keys.md.
 """
 
 import json
 from copy import deepcopy
-from typing import Any
+from typing import Any, Protocol
 
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey
 
-from sluicegate.core import Tampered
+from sluicegate.core import Misused, Tampered
 from sluicegate.core.canonical import canonical_json
 
 from .statement import PAYLOAD_TYPE
+
+
+class Signer(Protocol):
+    """Whoever holds a private key and signs bytes with it; the key itself is never asked for."""
+
+    @property
+    def public_key(self) -> Key:
+        """Return the public half."""
+        ...
+
+    def sign(self, payload: bytes) -> Signature:
+        """Return the signature of `payload`."""
+        ...
 
 
 def new_key() -> bytes:
@@ -23,16 +38,44 @@ def new_key() -> bytes:
     return private
 
 
-def public_key(private_pem: bytes) -> dict[str, Any]:
+def new_model_key() -> bytes:
+    """Return a new P-256 private key as PKCS#8 PEM: OpenSSF model signing has no Ed25519."""
+    private: bytes = CryptoSigner.generate_ecdsa().private_bytes
+    return private
+
+
+def signer_of(private_pem: bytes, where: str) -> Signer:
+    """Return the signer with the key in `private_pem`, which came from `where`; else Misused."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        made: Signer = CryptoSigner(load_pem_private_key(private_pem, password=None))
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise Misused(f"{where} is no unencrypted private key in PEM form; restore it.") from error
+    return made
+
+
+def public_key(signer: Signer) -> dict[str, Any]:
     """Return the public half as a TUF key dictionary with its `keyid`."""
-    key = _signer(private_pem).public_key
+    key = signer.public_key
     return {"keyid": key.keyid, **key.to_dict()}
 
 
-def sign(payload: dict[str, Any], private_pem: bytes) -> dict[str, Any]:
+def public_pem(signer: Signer) -> str:
+    """Return the public half as PEM."""
+    return str(signer.public_key.keyval["public"])
+
+
+def raw_signature(signer: Signer, payload: bytes) -> bytes:
+    """Return the bytes of a signature of `payload`: DER for P-256."""
+    return bytes.fromhex(signer.sign(payload).signature)
+
+
+def sign(payload: dict[str, Any], signer: Signer) -> dict[str, Any]:
     """Return the DSSE envelope of `payload`'s canonical JSON."""
     envelope = Envelope(canonical_json(payload), PAYLOAD_TYPE, {})
-    envelope.sign(_signer(private_pem))
+    envelope.sign(signer)
     signed: dict[str, Any] = envelope.to_dict()
     return signed
 
@@ -53,9 +96,3 @@ def verify(envelope: dict[str, Any], public: dict[str, Any], where: str) -> dict
         raise Tampered(f"{where} has the payload type {parsed.payload_type!r}.")
     payload: dict[str, Any] = json.loads(parsed.payload)
     return payload
-
-
-def _signer(private_pem: bytes) -> CryptoSigner:
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    return CryptoSigner(load_pem_private_key(private_pem, password=None))

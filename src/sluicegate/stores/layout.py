@@ -1,9 +1,13 @@
 """Where everything lies in a workspace."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from sluicegate.core import Missing
+
+SERVICE_KEY, MODEL_KEY = "SLUICEGATE_SERVICE_KEY", "SLUICEGATE_MODEL_KEY"
+"""The environment variables that may hold the private keys, as PEM."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,21 @@ class Layout:
     def service_key(self) -> Path:
         """The service's private key."""
         return self.home / "keys" / "service.pem"
+
+    @property
+    def may_sign(self) -> bool:
+        """Tell whether the service's private key is at hand; a clone has none."""
+        return SERVICE_KEY in os.environ or self.service_key.is_file()
+
+    @property
+    def model_key(self) -> Path:
+        """The private key that signs models."""
+        return self.home / "keys" / "model.pem"
+
+    @property
+    def public_model_key(self) -> Path:
+        """The public half of the key that signs models."""
+        return self.root / "trust" / "model.pem"
 
     @property
     def secret(self) -> Path:
@@ -126,7 +145,7 @@ def open_layout(root: Path, reading: bool = False) -> Layout:
         raise Missing(
             f"{root} is not a sluicegate workspace; make one with `sluicegate init {root}`."
         )
-    if not reading and not layout.service_key.is_file():
+    if not reading and not layout.may_sign:
         raise Missing(
             f"{root} has no service key in .sluicegate/keys; a clone is for reading, "
             "so run this in the workspace itself."

@@ -1,4 +1,4 @@
-"""The record: keys, signed statements, ledger files, and the journal of what is being written.
+"""The record: signed statements, ledger files, and the journal of what is being written.
 
 Everything that one deed changes is committed to git at once, its ledger entry included, so that git
 is the transaction. The journal names the paths of the deed under way; after a kill, whatever of them
@@ -6,67 +6,25 @@ is not committed is moved aside, and the same command starts afresh.
 """
 
 import contextlib
-import hashlib
-import hmac
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from sluicegate.core import Artifact, Conflict, Missing, Tampered
+from sluicegate.core import Artifact, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry, sign_entry
-from sluicegate.evidence.signing import new_key, public_key, sign, verify
+from sluicegate.evidence.signing import sign, verify
 from sluicegate.evidence.statement import statement
 
 from . import dvc, files, git
 from .effects import effect
+from .keys import public_of, service_signer
 from .layout import Layout
 
 ROOMS = ("ledger", "intake", "batches", "quarantine", "updates", "releases", "anchors")
 """What only sluicegate writes in a workspace."""
-
-
-def make_keys(layout: Layout) -> None:
-    """Make the service key and the workspace's secret, mode 0600, where there are none."""
-    if not layout.service_key.exists():
-        files.write_bytes(layout.service_key, new_key(), 0o600)
-    if not layout.secret.exists():
-        files.write_bytes(layout.secret, secrets.token_bytes(32), 0o600)
-    layout.service_key.parent.chmod(0o700)
-    files.write_json(layout.public_key, public_of(layout))
-
-
-def private_of(layout: Layout) -> bytes:
-    """Return the service's private key; raises Conflict when others may read it."""
-    for path in (layout.service_key, layout.secret):
-        if path.stat().st_mode & 0o077:
-            raise Conflict(f"{path} can be read by others; run `chmod 600 {path}`.")
-    return layout.service_key.read_bytes()
-
-
-def public_of(layout: Layout) -> dict[str, Any]:
-    """Return the service's public key: in a clone that of trust/service.json.
-
-    In the workspace it comes from the private key, for trust/ is anybody's who can commit.
-    """
-    if not layout.service_key.is_file():
-        if not layout.public_key.is_file():
-            raise Missing(f"There is no service key in {layout.service_key.parent} or trust/.")
-        told: dict[str, Any] = files.read_json(layout.public_key)
-        return told
-    return public_key(private_of(layout))
-
-
-def derived_key(layout: Layout, purpose: str) -> bytes:
-    """Return the key for one `purpose`, derived from the workspace's secret."""
-    return hmac.new(layout.secret.read_bytes(), purpose.encode(), hashlib.sha256).digest()
-
-
-def random_seed(layout: Layout, purpose: str) -> int:
-    """Return the seed for one `purpose`: the same in this workspace always, foretold by nobody."""
-    return int.from_bytes(derived_key(layout, purpose)[:4], "big")
 
 
 def write_statement(
@@ -77,7 +35,7 @@ def write_statement(
     predicate: dict[str, Any],
 ) -> Artifact:
     """Sign what is said of `subjects`, write it to `path` and return the file as an artifact."""
-    signed = sign(statement(subjects, predicate_type, predicate), private_of(layout))
+    signed = sign(statement(subjects, predicate_type, predicate), service_signer(layout))
     files.write_json(path, signed)
     return Artifact(str(path.relative_to(layout.root)), sha256_file(path))
 
@@ -110,7 +68,7 @@ def append(
         details=dict(details),
     )
     path = layout.ledger / f"{sequence:06d}.json"
-    files.write_json(path, sign_entry(entry, private_of(layout)))
+    files.write_json(path, sign_entry(entry, service_signer(layout)))
     return path
 
 
