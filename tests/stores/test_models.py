@@ -56,12 +56,22 @@ REFUSED = [
     pytest.param(flavour("sklearn", pickled_model="m.json"), "names m.json", id="another format"),
     pytest.param(flavour("sklearn", pickled_model="m.skops"), "not there", id="a file not there"),
     pytest.param(
-        lambda d: described(d, lambda told: told.pop("flavors")), "no scikit-learn", id="no flavour"
+        lambda d: described(d, lambda told: told.pop("flavors")),
+        "names no scikit-learn",
+        id="no flavour",
     ),
-    pytest.param(lambda d: (d / "MLmodel").write_text("["), "no scikit-learn", id="no YAML"),
+    pytest.param(lambda d: (d / "MLmodel").write_text("["), "names no scikit-learn", id="no YAML"),
     pytest.param(lambda d: (d / "MLmodel").unlink(), "MLmodel is missing", id="no MLmodel"),
     pytest.param(
         lambda d: (d / "l.txt").symlink_to("/etc/passwd"), "not a plain file", id="a link"
+    ),
+    pytest.param(lambda d: (d / ".env.txt").write_text(""), "hidden", id="a hidden file"),
+    pytest.param(lambda d: (d / ".gitignore").write_text("*"), "hidden", id="what signatures skip"),
+    pytest.param(lambda d: (d / "data").mkdir(), "empty", id="an empty folder"),
+    pytest.param(
+        lambda d: described(d, lambda told: told["flavors"].update(xgboost={"data": "m.json"})),
+        "names no scikit-learn",
+        id="two models in one",
     ),
     pytest.param(foreign_type, "does not trust", id="a type on the artifact's own list"),
 ]

@@ -11,19 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import yaml
 
 from sluicegate.core import CannotDecide, Kind, Schema, Tampered, Task
 from sluicegate.core.canonical import sha256_bytes, sha256_file, sha256_json
 
-DATA_SUFFIXES = frozenset({".skops", ".json", ".yaml", ".yml", ".txt", ".md"})
-TRUSTED_TYPES = frozenset(
-    {
-        "numpy.dtype",
-        "sklearn.tree._tree.Tree",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    }
-)
+from .model_formats import described
+
+DATA_SUFFIXES = frozenset({".skops", ".json", ".lgb", ".onnx", ".yaml", ".yml", ".txt", ".md"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +55,19 @@ def manifest(directory: Path) -> dict[str, str]:
 
     Raises Tampered for a link or anything else that is no plain file.
     """
-    digests = {}
+    return {name: sha256_file(directory / name) for name in names(directory)}
+
+
+def names(directory: Path) -> list[str]:
+    """Return the relative paths of all files below `directory`; raises Tampered for a link."""
+    found = []
     for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise Tampered(f"{path.relative_to(directory)} in the model is not a plain file.")
+            raise Tampered(f"{name} in the model is not a plain file.")
         if path.is_file():
-            digests[path.relative_to(directory).as_posix()] = sha256_file(path)
-    return digests
+            found.append(name)
+    return found
 
 
 def digest(directory: Path) -> str:
@@ -76,19 +76,29 @@ def digest(directory: Path) -> str:
 
 
 def require_data_only(directory: Path) -> None:
-    """Raise CannotDecide unless `directory` is an MLflow model whose files all are data."""
+    """Raise CannotDecide unless `directory` is an MLflow model whose files all are data.
+
+    Hidden files and empty folders are refused: verifiers of signatures skip some of them.
+    """
     if not (directory / "MLmodel").is_file():
         raise CannotDecide(
             f"The trainer wrote no MLflow model to {directory.name}/ (MLmodel is missing); "
             "end train.py with mlflow.sklearn.save_model(..., serialization_format='skops')."
         )
-    for name in manifest(directory):
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.name.startswith(".") or (path.is_dir() and not any(path.iterdir())):
+            raise CannotDecide(
+                f"The model holds {name}, which is hidden or empty, so that no signature covers it; "
+                "leave it out."
+            )
+    for name in names(directory):
         if name != "MLmodel" and Path(name).suffix not in DATA_SUFFIXES:
             raise CannotDecide(
                 f"The model holds {name}, which is not a data-only format; save it as skops "
                 "(mlflow.sklearn.save_model(..., serialization_format='skops')), never as a pickle."
             )
-    _skops_file(directory)
+    described(directory)
 
 
 def load(directory: Path, expected: str, schema: Schema) -> Model:
@@ -99,43 +109,20 @@ def load(directory: Path, expected: str, schema: Schema) -> Model:
     if not directory.is_dir():
         raise Tampered(f"The model {expected[:12]} is not in {directory.parent}; restore it.")
     require_data_only(directory)
-    name = _skops_file(directory)
+    form, name = described(directory)
     data = (directory / name).read_bytes()
     # The bytes that are loaded are the bytes that were hashed: the file may change in between.
     if sha256_json(manifest(directory) | {name: sha256_bytes(data)}) != expected:
         raise Tampered(f"The model in {directory} is not the one recorded ({expected[:12]}).")
-    return Model(_load_skops(data), schema, len(data))
+    return Model(form.load(data, schema), schema, len(data))
 
 
-def _skops_file(directory: Path) -> str:
-    try:
-        described = yaml.safe_load((directory / "MLmodel").read_text())
-        flavors = described["flavors"]
-        name = str(flavors["sklearn"]["pickled_model"])
-        plain = flavors["python_function"].get("loader_module") == "mlflow.sklearn"
-        code = any("code" in flavor and flavor["code"] for flavor in flavors.values())
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise CannotDecide(
-            "The model's MLmodel file has no scikit-learn flavour; save it with mlflow.sklearn."
-        ) from error
-    if not plain or code:
-        raise CannotDecide("The model's MLmodel file names code to run; save a model without code.")
-    if Path(name).name != name or Path(name).suffix != ".skops":
-        raise CannotDecide(
-            f"The model's MLmodel file names {name}; save it with serialization_format='skops'."
-        )
-    if not (directory / name).is_file():
-        raise CannotDecide(f"The model's MLmodel file names {name}, which is not there.")
-    return name
+def load_private(directory: Path, schema: Schema) -> Model:
+    """Return the model in `directory`, a private copy of which every byte was verified before.
 
-
-def _load_skops(data: bytes) -> Any:
-    import skops.io
-
-    foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - TRUSTED_TYPES)
-    if foreign:
-        raise CannotDecide(
-            f"The model holds the type {foreign[0]}, which sluicegate does not trust; "
-            "build it from scikit-learn's own estimators."
-        )
-    return skops.io.loads(data, trusted=sorted(TRUSTED_TYPES))
+    Raises CannotDecide when it is not data-only or names other types.
+    """
+    require_data_only(directory)
+    form, name = described(directory)
+    data = (directory / name).read_bytes()
+    return Model(form.load(data, schema), schema, len(data))
