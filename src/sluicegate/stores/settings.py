@@ -209,19 +209,7 @@ class Settings(_Section):
     @property
     def schema_(self) -> Schema:
         """Return the schema of the feedback."""
-        data = self.data
-        return Schema(
-            task=data.task,
-            label=data.label,
-            features=tuple(Column(name, kind) for name, kind in data.columns.items()),
-            classes=data.classes,
-            source=data.source,
-            time=data.time,
-            id=data.id,
-            label_origin=data.label_origin,
-            sensitive=data.sensitive,
-            slices=data.slices,
-        )
+        return schema_of(self.data)
 
     def policy(self, gate: Literal["intake", "candidate"]) -> Policy:
         """Return the policy of one gate; raises Misused naming the key that is wrong."""
@@ -229,6 +217,22 @@ class Settings(_Section):
             raise Misused(f"params.yaml has no gates.{gate}; nothing would be judged.")
         limits = parse_limits(self.gates[gate], f"params.yaml: gates.{gate}")
         return Policy(gate, limits, self.not_applicable)
+
+
+def schema_of(data: Data) -> Schema:
+    """Return the schema that the section `data` of params.yaml describes."""
+    return Schema(
+        task=data.task,
+        label=data.label,
+        features=tuple(Column(name, kind) for name, kind in data.columns.items()),
+        classes=data.classes,
+        source=data.source,
+        time=data.time,
+        id=data.id,
+        label_origin=data.label_origin,
+        sensitive=data.sensitive,
+        slices=data.slices,
+    )
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,0 +1,116 @@
+"""What a serving host remembers: the highest promotion it has seen, and the last good champion whole.
+
+The memory is a private folder of the host's own. An old promotion is validly signed for ever, so only
+memory tells it from the newest; the trust root carries the least for a host that remembers nothing.
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Schema, Tampered
+from sluicegate.stores import files
+from sluicegate.stores.models import Model, load_private
+
+from .copying import copy_verified, require_verified
+from .promoted import Promoted
+from .shelf import Shelf
+
+RECORD = ("promotion", "update", "request", "decision")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The private folder at `path`."""
+
+    path: Path
+
+    @property
+    def good(self) -> Path:
+        """The last champion that was verified and loaded, in the form of an export."""
+        return self.path / "good"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder against other loaders of this host."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path.chmod(0o700)
+        with files.locked(self.path / "lock", f"{self.path} is in use; try again."):
+            yield
+
+    def require_newest(self, promoted: Promoted, floor: int) -> None:
+        """Raise Tampered when a higher promotion was seen before, or another one of the same number."""
+        seen = self._seen()
+        highest = max(seen["sequence"], floor)
+        if promoted.sequence < highest:
+            raise Tampered(
+                f"The ledger's entry {promoted.sequence} (version {promoted.version}) is the latest "
+                f"promotion shown, and entry {highest} was promoted before: an old one is played again."
+            )
+        same = (seen["update"], seen["sha256"]) == (promoted.update, promoted.sha256)
+        if promoted.sequence == seen["sequence"] and not same:
+            raise Tampered(f"The ledger's entry {promoted.sequence} was another promotion before.")
+
+    def remember(self, promoted: Promoted, verified: str | None = None) -> None:
+        """Remember that `promoted` was shown, and, with a time, that all of it was verified then."""
+        last = verified or self._seen()["verified"]
+        files.write_json(self.path / "seen.json", {**promoted.to_dict(), "verified": last})
+
+    def verified(self) -> datetime | None:
+        """Return when a champion was last verified whole."""
+        last = self._seen()["verified"]
+        return datetime.fromisoformat(last) if last else None
+
+    def keep(self, shelf: Shelf, promoted: Promoted, schema: Schema) -> Model:
+        """Return the model of `promoted`, loaded from a private copy that takes the last good's place.
+
+        A copy that is here already is hashed again instead. Raises Tampered for bytes that are not
+        those signed, CannotDecide for a model that is not data only.
+        """
+        kept = self.good / "models" / promoted.sha256
+        if kept.is_dir():
+            require_verified(kept, promoted.files)
+            model = load_private(kept, schema)
+            _copy_record(shelf, promoted, self.good)
+            return model
+        fresh = Path(tempfile.mkdtemp(prefix="new-", dir=self.path))
+        try:
+            place = fresh / "models" / promoted.sha256
+            copy_verified(shelf.model(promoted.sha256), place, promoted.files)
+            model = load_private(place, schema)
+            _copy_record(shelf, promoted, fresh)
+            shutil.rmtree(self.good, ignore_errors=True)
+            fresh.replace(self.good)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return model
+
+    def _seen(self) -> dict[str, Any]:
+        if not (self.path / "seen.json").is_file():
+            return {"sequence": 0, "update": None, "sha256": None, "verified": None}
+        seen: dict[str, Any] = files.read_json(self.path / "seen.json")
+        return seen
+
+
+def _copy_record(shelf: Shelf, promoted: Promoted, target: Path) -> None:
+    """Copy what proves `promoted`, as it was read and verified, and no other entry of the ledger."""
+    for name in record_of(shelf.path, promoted.sequence, promoted.update):
+        files.write_bytes(target / name, shelf.read(name))
+    for entry in (target / "ledger").iterdir():
+        if entry.name != f"{promoted.sequence:06d}.json":
+            entry.unlink()
+
+
+def record_of(root: Path, sequence: int, update: str) -> list[str]:
+    """Return the files in `root` that prove one promotion, those that are there."""
+    folder = f"updates/{update}"
+    reviews = sorted((root / folder / "reviews").glob("[0-9]*.json"))
+    names = [f"ledger/{sequence:06d}.json", f"{folder}/model.sig"]
+    names += [f"{folder}/{each}.json" for each in RECORD]
+    names += [f"{folder}/reviews/{each.name}" for each in reviews]
+    return [name for name in names if (root / name).is_file()]

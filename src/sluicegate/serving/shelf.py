@@ -1,0 +1,135 @@
+"""Where promoted models and their statements are to be had: a workspace, a clone of one, an export.
+
+Nothing in it is trusted: a file is opened once, is no link, and is read whole before anything is made
+of it.
+"""
+
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from sluicegate.core import Missing, Tampered
+from sluicegate.core.canonical import sha256_bytes
+from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry
+from sluicegate.evidence.signing import verify
+from sluicegate.evidence.statement import predicate_of
+from sluicegate.flows.champion import PROMOTE
+from sluicegate.stores.trust_root import TrustRoot
+
+MOST_BYTES = 50_000_000
+ENTRY = re.compile(r"[0-9]{6,}\.json")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A verified statement, and the SHA-256 of the file that it was read from."""
+
+    payload: dict[str, Any]
+    sha256: str
+
+    def predicate(self, kind: str, where: str) -> dict[str, Any]:
+        """Return its predicate; raises Tampered when it is of another type."""
+        return predicate_of(self.payload, kind, where)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The folder at `path`, read by the keys of `root`."""
+
+    path: Path
+    root: TrustRoot
+
+    def statement(self, name: str) -> Statement:
+        """Return the statement in the file `name` once a pinned service key signed it."""
+        data = self.read(name)
+        return Statement(_by_any(_json(data, name), self.root, name), sha256_bytes(data))
+
+    def json(self, name: str) -> Any:
+        """Return the JSON in the file `name`, which proves nothing yet."""
+        return _json(self.read(name), name)
+
+    def last_promotion(self) -> Entry:
+        """Return the ledger's latest promotion; each entry after it is verified, and its link.
+
+        Raises Missing where there is none, Tampered for an entry that does not hold.
+        """
+        expected: str | None = None
+        for name in self._entries():
+            envelope = self.json(name)
+            if expected is not None and envelope_digest(envelope) != expected:
+                raise Tampered(f"{name} is not the entry that the next one follows.")
+            entry = _entry_by_any(envelope, self.root, name)
+            if entry.sequence != int(Path(name).stem):
+                raise Tampered(f"{name} says it is entry {entry.sequence}.")
+            if entry.verb == PROMOTE:
+                return entry
+            expected = entry.previous
+        raise Missing(f"{self.path} holds no promotion; name a workspace, its clone or an export.")
+
+    def model(self, sha256: str) -> Path:
+        """Return the folder or archive of the model with this digest; raises Missing."""
+        places = (f"models/{sha256}", f".sluicegate/models/{sha256}", f"models/{sha256}.tar")
+        found = [self.path / place for place in places if os.path.lexists(self.path / place)]
+        if not found:
+            raise Missing(
+                f"The model {sha256[:12]} is not in {self.path}; in a clone bring it with "
+                f"`dvc pull models/{sha256}.tar.dvc`."
+            )
+        return found[0]
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of the file `name`; raises Missing, or Tampered for what is no plain file."""
+        with opened(self.path / name, name) as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise Tampered(f"{name} is larger than any statement.")
+        return data
+
+    def _entries(self) -> list[str]:
+        folder = self.path / "ledger"
+        names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+        sound = sorted((n for n in names if ENTRY.fullmatch(n)), key=lambda n: int(n[:-5]))
+        return [f"ledger/{name}" for name in reversed(sound)]
+
+
+def opened(path: Path, name: str) -> BinaryIO:
+    """Open a plain file to read it; raises Missing, or Tampered for a link, pipe or device."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Missing(f"{name} is not there.") from error
+    except OSError as error:
+        raise Tampered(f"{name} is not a plain file.") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Tampered(f"{name} is not a plain file.")
+    return os.fdopen(handle, "rb")
+
+
+def _json(data: bytes, name: str) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Tampered(f"{name} is not JSON.") from error
+
+
+def _by_any(envelope: Any, root: TrustRoot, name: str) -> dict[str, Any]:
+    for public in root.service:
+        try:
+            return verify(envelope, public, name)
+        except Tampered:
+            continue
+    raise Tampered(f"{name} is not signed by a service key of the trust root.")
+
+
+def _entry_by_any(envelope: Any, root: TrustRoot, name: str) -> Entry:
+    for public in root.service:
+        try:
+            return read_entry(envelope, public, name)
+        except (Tampered, KeyError, TypeError):
+            continue
+    raise Tampered(f"{name} is not signed by a service key of the trust root.")
