@@ -5,6 +5,7 @@ from typing import Any
 
 from sluicegate.core import Artifact, Missing, ModelRef, Tampered
 from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.ledger import Entry
 from sluicegate.evidence.statement import PROMOTION, predicate_of
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
@@ -34,9 +35,14 @@ def champion_of(layout: Layout) -> Champion:
 
     Raises Missing before the first promotion, Tampered when the entry or its statement do not hold.
     """
+    return _read_promotion(layout, last_promotion(layout).subjects[-1])
+
+
+def last_promotion(layout: Layout) -> Entry:
+    """Return the ledger's latest promotion; raises Missing before the first."""
     for entry in record.backwards(layout):
         if entry.verb == PROMOTE:
-            return _read_promotion(layout, entry.subjects[-1])
+            return entry
     raise Missing(f"{layout.root} has no champion yet; run `sluicegate init` again.")
 
 

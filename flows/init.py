@@ -38,6 +38,8 @@ IGNORED = """\
 /quarantine/**/*.parquet
 /releases/**/*.parquet
 /anchors/**/*.parquet
+/models/*.tar
+/serving/
 """
 OURS = (
     ".dvc",

@@ -11,6 +11,7 @@ from sluicegate.core.update import stage_after
 from sluicegate.evidence.statement import PROMOTION
 from sluicegate.flows.champion import PROMOTE, champion_of
 from sluicegate.flows.context import Context
+from sluicegate.flows.keep import keep
 from sluicegate.flows.updates import PRODUCTS, approved, read_update, refuse, verified_products
 from sluicegate.flows.votes import require_approved
 from sluicegate.stores import files, git, record
@@ -35,7 +36,8 @@ def promote(context: Context, update_id: str) -> Update:
         require_approved(context, f"update:{update_id}")
     _require_same_champion(context, update)
     subject = Artifact(f"model:{context.settings.model}", update.challenger.sha256)
-    with record.writing(layout, "promote", ("updates", "ledger")):
+    with record.writing(layout, "promote", ("updates", "ledger", "models")):
+        keep(context, update_id, update.challenger.sha256)
         names = verified_products(layout, update_id)
         for name in names:
             files.copy_in(layout.update(update_id) / "products" / name, layout.root / name)
@@ -44,7 +46,9 @@ def promote(context: Context, update_id: str) -> Update:
             record.append(layout, INTEND, [subject], said, context.now())
         kept = [name for name in PRODUCTS if (layout.root / name).exists()]
         made = git.commit(
-            layout.root, [*kept, "updates", "ledger"], f"update:{update_id} to be promoted"
+            layout.root,
+            [*kept, "updates", "ledger", "models"],
+            f"update:{update_id} to be promoted",
         )
         git.tag(layout.root, f"update/{update_id}", made, f"update:{update_id}")
     return _move(context, update)

@@ -1,7 +1,7 @@
 """status and show: where the workspace stands, read from its own record."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sluicegate.flows.updates import approved, read_comparison, read_update
 from sluicegate.flows.votes import expires_of
 from sluicegate.stores import checked, data, files, record
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.reports import read_reports
 
 STATES = ("admitted", "paused", "quarantined", "rejected")
 
@@ -41,6 +42,8 @@ class Status:
     """The tables that were re-anchored, and how far each lies from the very first."""
     open_threats: tuple[str, ...] = ()
     """The attacks that got past the gates in the latest drill that played them."""
+    serving: tuple[dict[str, Any], ...] = ()
+    """What each loader last said that it serves, and whether that is another than the champion."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `status`."""
@@ -60,6 +63,7 @@ class Status:
             "calibration": self.calibration,
             "anchored": list(self.anchored),
             "open_threats": list(self.open_threats),
+            "serving": list(self.serving),
         }
 
 
@@ -68,10 +72,10 @@ def status(context: Context) -> Status:
     layout = context.layout
     states = batch_states(layout)
     golden = files.read_json(layout.golden.with_name(data.MANIFEST))
-    found = read_calibration(layout)
+    found, champion = read_calibration(layout), champion_of(layout)
     return Status(
         model=context.settings.model,
-        champion=champion_of(layout),
+        champion=champion,
         awaiting=tuple(_awaiting(layout)),
         unfinished=approved(layout),
         batches={state: list(states.values()).count(state) for state in STATES},
@@ -80,6 +84,10 @@ def status(context: Context) -> Status:
         calibration=found.told if found else "calibrating: run `sluicegate calibrate`",
         anchored=tuple(moved_so_far(layout)),
         open_threats=tuple(open_threats(layout.root)),
+        serving=tuple(
+            {**asdict(report), "behind": report.sha256 != champion.sha256}
+            for report in read_reports(layout.serving)
+        ),
     )
 
 

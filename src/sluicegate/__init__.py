@@ -1,14 +1,22 @@
 """sluicegate: continual learning from feedback, without being taken over by it.
 
->>> from sluicegate import Workspace
+>>> from sluicegate import Workspace, load_champion
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .serving import ServedChampion, ServingEvent, ServingWarning, load_champion
     from .workspace import Workspace
 
-__all__ = ["Workspace", "__version__"]
+__all__ = [
+    "ServedChampion",
+    "ServingEvent",
+    "ServingWarning",
+    "Workspace",
+    "__version__",
+    "load_champion",
+]
 __version__ = "0.1.0"
 
 
@@ -18,4 +26,8 @@ def __getattr__(name: str) -> Any:
         from .workspace import Workspace
 
         return Workspace
+    if name in __all__:
+        from . import serving
+
+        return getattr(serving, name)
     raise AttributeError(f"module 'sluicegate' has no attribute {name!r}")

@@ -9,9 +9,18 @@ import sys
 from collections.abc import Sequence
 
 from sluicegate import __version__
-from sluicegate.verbs import calibrating, drilling, line, making, policy, quarantine, review
+from sluicegate.verbs import (
+    calibrating,
+    drilling,
+    line,
+    making,
+    policy,
+    quarantine,
+    review,
+    serving,
+)
 
-VERBS = (making, line, review, quarantine, calibrating, policy, drilling)
+VERBS = (making, line, review, quarantine, calibrating, policy, drilling, serving)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -152,6 +152,14 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
             f"  {moved['table']}: re-anchored by {moved['subject']}; farthest from the very first: "
             f"{escape(moved['farthest'])}"
         )
+    for loader in answer["serving"]:
+        what = f"version {loader['version']}" if loader["version"] else "nothing"
+        state = "[red]behind[/]" if loader["behind"] else loader["state"]
+        said = f"; {shortened(loader['said'])}" if loader["said"] else ""
+        console.print(
+            f"  serving: {escape(loader['loader'])}: {escape(str(what))}, {state}, "
+            f"looked {escape(str(loader['checked']))}{escape(said)}"
+        )
     if answer["unfinished"]:
         console.print(
             f"  update:{answer['unfinished']} is approved and its promotion has not ended; "
@@ -198,6 +206,13 @@ def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, A
             if name != "schema":
                 plain_console().print(f"  {name}: {escape(str(value))}")
     return plan
+
+
+def print_line(options: argparse.Namespace, answer: dict[str, Any], said: str) -> dict[str, Any]:
+    """Print what was done in one line."""
+    if not options.json:
+        plain_console().print(escape(said), soft_wrap=True)
+    return answer
 
 
 def print_diagnosis(

@@ -149,6 +149,20 @@ class Workspace:
         with _explained(), _delivered(batch) as path:
             return self._observed(path) if self._observed else run_update(self._fresh(), path)
 
+    def export_trust(self, path: str | Path, **wanted: Any) -> dict[str, Any]:
+        """Write what a serving host trusts to the file `path`; keywords as of `hand_over.export_trust`."""
+        from sluicegate.flows.hand_over import export_trust
+
+        with _explained():
+            return export_trust(self._fresh(), Path(path), **wanted)
+
+    def export_champion(self, folder: str | Path) -> dict[str, Any]:
+        """Copy the champion and what proves it to `folder`, for hosts that do not see the workspace."""
+        from sluicegate.flows.hand_over import export_champion
+
+        with _explained():
+            return export_champion(self._fresh(), Path(folder))
+
     def plan_retrain(self) -> dict[str, Any]:
         """Return what `retrain` would learn from, without training."""
         from sluicegate.flows.retrain import plan

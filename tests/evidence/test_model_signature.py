@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sluicegate.core import Tampered
 from sluicegate.core.canonical import canonical_json
 from sluicegate.evidence.model_signature import model_statement, sign_model, signed_files
+from sluicegate.evidence.signing import new_model_key, public_pem, raw_signature, signer_of
 from sluicegate.stores.models import manifest
 
-PRIVATE = ec.generate_private_key(ec.SECP256R1())
+SIGNER = signer_of(new_model_key(), "here")
+PUBLIC = public_pem(SIGNER)
 FILES = {"MLmodel": "a" * 64, "data/more.json": "b" * 64, "data.json": "c" * 64}
 
 
@@ -28,15 +30,8 @@ def pem(key: Any) -> str:
     return str(key.public_key().public_bytes(serialization.Encoding.PEM, form).decode())
 
 
-PUBLIC = pem(PRIVATE)
-
-
-def sign(data: bytes) -> bytes:
-    return PRIVATE.sign(data, ec.ECDSA(hashes.SHA256()))
-
-
 def signed(files: dict[str, str] = FILES) -> dict[str, Any]:
-    return sign_model("loans", files, sign, PUBLIC)
+    return sign_model("loans", files, SIGNER)
 
 
 def test_what_was_signed_is_what_is_read() -> None:
@@ -53,7 +48,7 @@ def resigned(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     payload = canonical_json(statement)
     pae = f"DSSEv1 28 application/vnd.in-toto+json {len(payload)} ".encode() + payload
     envelope["payload"] = base64.b64encode(payload).decode()
-    envelope["signatures"][0]["sig"] = base64.b64encode(sign(pae)).decode()
+    envelope["signatures"][0]["sig"] = base64.b64encode(raw_signature(SIGNER, pae)).decode()
     return bundle
 
 
@@ -113,7 +108,7 @@ def folder(tmp_path: Path) -> Path:
     (model / "data").mkdir(parents=True)
     for name in FILES:
         (model / name).write_text(name)
-    bundle = sign_model("loans", manifest(model), sign, PUBLIC)
+    bundle = sign_model("loans", manifest(model), SIGNER)
     (tmp_path / "model.sig").write_text(json.dumps(bundle))
     (tmp_path / "key.pem").write_text(PUBLIC)
     return tmp_path

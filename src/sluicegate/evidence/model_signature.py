@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sluicegate.core import Tampered
 from sluicegate.core.canonical import canonical_json
 
+from .signing import Signer, public_pem, raw_signature
 from .statement import PAYLOAD_TYPE, STATEMENT
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -45,24 +46,26 @@ def model_statement(name: str, files: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def sign_model(
-    name: str, files: Mapping[str, str], sign: Callable[[bytes], bytes], public_pem: str
-) -> dict[str, Any]:
-    """Return the signed bundle; `sign` gives the DER signature of bytes by the key of `public_pem`."""
+def sign_model(name: str, files: Mapping[str, str], signer: Signer) -> dict[str, Any]:
+    """Return the bundle signed by `signer`, whose key must be on the curve P-256."""
     payload = canonical_json(model_statement(name, files))
+    signature = raw_signature(signer, _pae(payload))
     return {
         "mediaType": BUNDLE,
-        "verificationMaterial": {"publicKey": {"hint": _hint(public_pem)}, "tlogEntries": []},
+        "verificationMaterial": {
+            "publicKey": {"hint": _hint(public_pem(signer))},
+            "tlogEntries": [],
+        },
         "dsseEnvelope": {
             "payload": base64.b64encode(payload).decode(),
             "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"sig": base64.b64encode(sign(_pae(payload))).decode(), "keyid": ""}],
+            "signatures": [{"sig": base64.b64encode(signature).decode(), "keyid": ""}],
         },
     }
 
 
-def signed_files(bundle: Any, public_pem: str, where: str) -> dict[str, str]:
-    """Return the SHA-256 of every signed file by its path, once the signature holds.
+def signed_files(bundle: Any, key: str, where: str) -> dict[str, str]:
+    """Return the SHA-256 of every signed file by its path, once a signature by `key` (PEM) holds.
 
     Raises Tampered, naming `where`, for a signature by another key, for anything that is not such a
     bundle, and for a list that leaves files out or names any outside the model.
@@ -71,7 +74,7 @@ def signed_files(bundle: Any, public_pem: str, where: str) -> dict[str, str]:
         envelope = bundle["dsseEnvelope"]
         payload = base64.b64decode(envelope["payload"], validate=True)
         (said,) = envelope["signatures"]
-        _verify(base64.b64decode(said["sig"], validate=True), payload, public_pem)
+        _verify(base64.b64decode(said["sig"], validate=True), payload, key)
         statement = json.loads(payload)
         files = {each["name"]: each["digest"] for each in statement["predicate"]["resources"]}
         name = statement["subject"][0]["name"]
@@ -86,8 +89,8 @@ def signed_files(bundle: Any, public_pem: str, where: str) -> dict[str, str]:
     return files
 
 
-def _verify(signature: bytes, payload: bytes, public_pem: str) -> None:
-    key = serialization.load_pem_public_key(public_pem.encode())
+def _verify(signature: bytes, payload: bytes, pem: str) -> None:
+    key = serialization.load_pem_public_key(pem.encode())
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("not a P-256 key")
     key.verify(signature, _pae(payload), ec.ECDSA(hashes.SHA256()))
@@ -100,8 +103,8 @@ def _pae(payload: bytes) -> bytes:
     )  # fmt: skip
 
 
-def _hint(public_pem: str) -> str:
-    key = serialization.load_pem_public_key(public_pem.encode())
+def _hint(pem: str) -> str:
+    key = serialization.load_pem_public_key(pem.encode())
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return hashlib.sha256(key.public_bytes(serialization.Encoding.PEM, form)).hexdigest()
 

@@ -94,9 +94,17 @@ class Place:
         """Say what is served; that it cannot be said is an event and stops nothing."""
         if self.reports is None:
             return
-        named = (held.version, held.sha256, held.update) if held else (None, None, None)
+        told = Report(
+            self.name,
+            state,
+            held.version if held else None,
+            held.sha256 if held else None,
+            held.update if held else None,
+            self.now(),
+            said,
+        )
         try:
-            write_report(self.reports, Report(self.name, state, *named, self.now(), said))
+            write_report(self.reports, told)
         except OSError as error:
             self.tell(UNREPORTED, f"{self.reports} cannot be written to ({error.strerror})")
 

@@ -13,11 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Schema, Tampered
+from sluicegate.core import Missing, Schema, Tampered
 from sluicegate.stores import files
+from sluicegate.stores.model_copies import copy_verified, require_verified
 from sluicegate.stores.models import Model, load_private
 
-from .copying import copy_verified, require_verified
 from .promoted import Promoted
 from .shelf import Shelf
 
@@ -69,12 +69,11 @@ class Memory:
     def keep(self, shelf: Shelf, promoted: Promoted, schema: Schema) -> Model:
         """Return the model of `promoted`, loaded from a private copy that takes the last good's place.
 
-        A copy that is here already is hashed again instead. Raises Tampered for bytes that are not
-        those signed, CannotDecide for a model that is not data only.
+        A sound copy that is here already is hashed again instead. Raises Tampered for bytes that are
+        not those signed, CannotDecide for a model that is not data only.
         """
         kept = self.good / "models" / promoted.sha256
-        if kept.is_dir():
-            require_verified(kept, promoted.files)
+        if _is_sound(kept, promoted):
             model = load_private(kept, schema)
             _copy_record(shelf, promoted, self.good)
             return model
@@ -95,6 +94,14 @@ class Memory:
             return {"sequence": 0, "update": None, "sha256": None, "verified": None}
         seen: dict[str, Any] = files.read_json(self.path / "seen.json")
         return seen
+
+
+def _is_sound(kept: Path, promoted: Promoted) -> bool:
+    try:
+        require_verified(kept, promoted.files)
+    except (Tampered, Missing):
+        return False
+    return True
 
 
 def _copy_record(shelf: Shelf, promoted: Promoted, target: Path) -> None:

@@ -7,10 +7,9 @@ of it.
 import json
 import os
 import re
-import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from sluicegate.core import Missing, Tampered
 from sluicegate.core.canonical import sha256_bytes
@@ -18,6 +17,7 @@ from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry
 from sluicegate.evidence.signing import verify
 from sluicegate.evidence.statement import predicate_of
 from sluicegate.flows.champion import PROMOTE
+from sluicegate.stores.model_copies import opened
 from sluicegate.stores.trust_root import TrustRoot
 
 MOST_BYTES = 50_000_000
@@ -94,20 +94,6 @@ class Shelf:
         names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
         sound = sorted((n for n in names if ENTRY.fullmatch(n)), key=lambda n: int(n[:-5]))
         return [f"ledger/{name}" for name in reversed(sound)]
-
-
-def opened(path: Path, name: str) -> BinaryIO:
-    """Open a plain file to read it; raises Missing, or Tampered for a link, pipe or device."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Missing(f"{name} is not there.") from error
-    except OSError as error:
-        raise Tampered(f"{name} is not a plain file.") from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise Tampered(f"{name} is not a plain file.")
-    return os.fdopen(handle, "rb")
 
 
 def _json(data: bytes, name: str) -> Any:

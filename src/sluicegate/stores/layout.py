@@ -102,6 +102,15 @@ class Layout:
         return self.home / "models"
 
     @property
+    def serving(self) -> Path:
+        """What each loader says that it serves."""
+        return self.root / "serving"
+
+    def archive(self, sha256: str) -> Path:
+        """A promoted model as DVC keeps it, by its digest; only the pointer stays in the tree."""
+        return self.root / "models" / f"{sha256}.tar"
+
+    @property
     def work(self) -> Path:
         """Linked worktrees in which updates are built."""
         return self.home / "work"

@@ -23,7 +23,7 @@ from .effects import effect
 from .keys import public_of, service_signer
 from .layout import Layout
 
-ROOMS = ("ledger", "intake", "batches", "quarantine", "updates", "releases", "anchors")
+ROOMS = ("ledger", "intake", "batches", "quarantine", "updates", "releases", "anchors", "models")
 """What only sluicegate writes in a workspace."""
 
 
@@ -134,7 +134,9 @@ def recover(layout: Layout) -> None:
     for name in committed.intersection(touched):
         # its data may be another's by now; whatever lies there is in the cache
         (layout.root / name.removesuffix(".dvc")).unlink(missing_ok=True)
-    pointed = (layout.root / name.removesuffix(".dvc") for name in committed if name[-4:] == ".dvc")
+    # of a kept model only the pointer stays in the tree
+    held = (name for name in committed if name[-4:] == ".dvc" and not name.startswith("models/"))
+    pointed = (layout.root / name.removesuffix(".dvc") for name in held)
     lost = [path for path in pointed if not path.exists()]
     if lost:
         dvc.checkout(layout.root, lost)

@@ -41,6 +41,11 @@ def allowed_signers(layout: Layout) -> str:
     return text + "\n"
 
 
+def has_reviewers(layout: Layout) -> bool:
+    """Tell whether anybody may review."""
+    return bool((_committed(layout, SIGNERS) or "").strip())
+
+
 def people(layout: Layout) -> dict[str, Person]:
     """Return the committed people by name; raises Misused for a file that does not say who is who."""
     text = _committed(layout, PEOPLE)

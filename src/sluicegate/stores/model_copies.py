@@ -1,17 +1,52 @@
-"""A private copy of a model: copied and hashed in one pass, so that what was hashed is what is loaded."""
+"""Copies of models: hashed while they are copied, so that what was hashed is what is loaded.
+
+A promoted model is one archive to DVC, the same bytes for the same files wherever it is made.
+"""
 
 import hashlib
 import os
+import stat
 import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
-from sluicegate.core import Tampered
+from sluicegate.core import Missing, Tampered
 
-from .shelf import opened
+from .effects import effect
 
 CHUNK = 1 << 20
+
+
+def opened(path: Path, name: str) -> BinaryIO:
+    """Open a plain file to read it; raises Missing, or Tampered for a link, pipe or device."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Missing(f"{name} is not there.") from error
+    except OSError as error:
+        raise Tampered(f"{name} is not a plain file.") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Tampered(f"{name} is not a plain file.")
+    return os.fdopen(handle, "rb")
+
+
+@effect
+def pack(folder: Path, target: Path, names: Iterable[str]) -> None:
+    """Write the files `names` of `folder` as an archive without times, owners or modes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as archive:
+            for name in sorted(names):
+                member = tarfile.TarInfo(name)
+                member.size = (folder / name).stat().st_size
+                with opened(folder / name, name) as file:
+                    archive.addfile(member, file)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def copy_verified(source: Path, target: Path, files: Mapping[str, str]) -> None:

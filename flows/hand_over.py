@@ -1,0 +1,73 @@
+"""hand over: what a serving host needs, which trusts nothing that lies in the workspace.
+
+The trust root is carried to the host once, by a way that whoever writes to the workspace does not
+control. The champion's record and model go there as often as they like: the host verifies them.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from sluicegate.core import Conflict
+from sluicegate.flows.champion import champion_of, first_champion, last_promotion
+from sluicegate.flows.context import Context
+from sluicegate.flows.keep import SIGNATURE, bring_back
+from sluicegate.stores import files, keys, trust
+from sluicegate.stores.trust_root import Rules, TrustRoot, write_trust_root
+
+PROVING = (SIGNATURE, "promotion.json", "update.json", "request.json", "decision.json")
+
+
+def export_trust(
+    context: Context,
+    path: Path,
+    on_failure: Literal["refuse", "last_good"] = "refuse",
+    max_age_hours: float | None = None,
+    pseudonym_key: Path | None = None,
+) -> dict[str, Any]:
+    """Write the trust root of this workspace to `path` and return it.
+
+    `pseudonym_key` is a file to write, mode 0600, what makes pseudonyms of sensitive columns.
+    """
+    layout, settings = context.layout, context.settings
+    signers = trust.allowed_signers(layout) if trust.has_reviewers(layout) else ""
+    root = TrustRoot(
+        schema=1,
+        model=settings.model,
+        service=(keys.public_of(layout),),
+        model_keys=(keys.public_model_key(layout),),
+        allowed_signers=signers,
+        people={name: person.signers for name, person in trust.people(layout).items()},
+        approval=Rules(when=settings.approval.when, required=settings.approval.required),
+        first=first_champion(layout).sha256,
+        floor=last_promotion(layout).sequence,
+        data=settings.data,
+        on_failure=on_failure,
+        max_age_hours=max_age_hours,
+    )
+    write_trust_root(path, root)
+    if pseudonym_key is not None:
+        files.write_bytes(pseudonym_key, keys.derived_key(layout, "pseudonym"), 0o600)
+    return {
+        "schema": 1,
+        "path": str(path),
+        "trust_root": root.model_dump(mode="json", by_alias=True),
+    }
+
+
+def export_champion(context: Context, folder: Path) -> dict[str, Any]:
+    """Copy the champion's model and what proves it to the new folder `folder`.
+
+    Raises Conflict where something is there already.
+    """
+    layout, champion = context.layout, champion_of(context.layout)
+    if folder.exists() and any(folder.iterdir()):
+        raise Conflict(f"{folder} is not empty; name a new folder.")
+    bring_back(layout, champion.update, champion.sha256)
+    record, entry = layout.update(champion.update), last_promotion(layout).sequence
+    proofs = [record / name for name in PROVING]
+    proofs += [layout.ledger / f"{entry:06d}.json", *(record / "reviews").glob("[0-9]*.json")]
+    for path in proofs:
+        if path.is_file():
+            files.copy_in(path, folder / path.relative_to(layout.root))
+    files.copy_tree(layout.models / champion.sha256, folder / "models" / champion.sha256)
+    return {"schema": 1, "folder": str(folder), "champion": champion.ref.to_dict()}

@@ -1,0 +1,53 @@
+"""For who serves the model: trust export, and export of the champion."""
+
+import argparse
+from pathlib import Path
+
+from .options import Answer, Verbs, add_verb, in_workspace, opened
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the parser."""
+    trust = verbs.add_parser("trust", help="what others are to trust this workspace by")
+    parts = trust.add_subparsers(metavar="DEED", required=True)
+    words = "write what a serving host trusts: keys, reviewers, rules"
+    root = in_workspace(add_verb(parts, "export", export_trust, words))
+    root.add_argument("path", metavar="FILE", help="to carry to the serving host, and pin there")
+    root.add_argument(
+        "--on-failure", choices=("refuse", "last_good"), default="refuse",
+        help="what the host does when the champion does not verify (default: %(default)s)",
+    )  # fmt: skip
+    root.add_argument(
+        "--max-age", metavar="HOURS", type=float,
+        help="the longest that a model may answer since it was last verified",
+    )  # fmt: skip
+    root.add_argument(
+        "--pseudonym-key", metavar="FILE", help="write the key for sensitive columns here, too"
+    )
+    words = "copy the champion and its proofs, for hosts that do not see the workspace"
+    copied = in_workspace(add_verb(verbs, "export", export_champion, words))
+    copied.add_argument("folder", metavar="FOLDER", help="a new folder")
+
+
+def export_trust(options: argparse.Namespace) -> Answer:
+    """Write the trust root."""
+    from sluicegate import terminal
+
+    key = Path(options.pseudonym_key) if options.pseudonym_key else None
+    made = opened(options, terminal.mute).export_trust(
+        options.path,
+        on_failure=options.on_failure,
+        max_age_hours=options.max_age,
+        pseudonym_key=key,
+    )
+    said = f"{made['path']} holds what a serving host is to trust; carry it there by a safe way."
+    return terminal.print_line(options, made, said), 0
+
+
+def export_champion(options: argparse.Namespace) -> Answer:
+    """Copy the champion."""
+    from sluicegate import terminal
+
+    made = opened(options, terminal.mute).export_champion(options.folder)
+    said = f"{made['folder']} holds version {made['champion']['version']} and what proves it."
+    return terminal.print_line(options, made, said), 0
