@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         trainer={"trees": 30},
     )
     return root
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """SSH keys of three people."""
+    folder = tmp_path_factory.mktemp("keys")
+    made = {}
+    for name in ("ann", "bob", "eve"):
+        made[name] = folder / name
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made[name])]
+        subprocess.run(command, check=True)
+    return made
 
 
 @pytest.fixture

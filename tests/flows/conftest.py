@@ -72,18 +72,6 @@ def digest_of() -> Callable[[Path], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """SSH keys of three people."""
-    folder = tmp_path_factory.mktemp("keys")
-    made = {}
-    for name in ("ann", "bob", "eve"):
-        made[name] = folder / name
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made[name])]
-        subprocess.run(command, check=True)
-    return made
-
-
-@pytest.fixture(scope="session")
 def paused_template(
     template: Path, honest: Rows, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
