@@ -1,17 +1,20 @@
 """One real workspace per session, copied for each test: real DVC, git, MLflow and Great Expectations."""
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sluicegate import Workspace
+from sluicegate import Workspace, cli
 
+Cli = Callable[..., tuple[int, dict[str, Any], str]]
 LABEL, SOURCE = "accepted", "contributor"
 
 # The user's own git settings must not decide what a test sees.
@@ -93,6 +96,32 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made[name])]
         subprocess.run(command, check=True)
     return made
+
+
+@pytest.fixture
+def run_cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run `sluicegate ... --json`; its exit code, the one JSON document it printed, and its stderr."""
+
+    def call(*arguments: object) -> tuple[int, dict[str, Any], str]:
+        capsys.readouterr()
+        code = cli.main([*map(str, arguments), "--json"])
+        out, said = capsys.readouterr()
+        return code, json.loads(out), said
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def git() -> Callable[..., str]:
+    """Run git in a folder as a user would."""
+
+    def run(root: Path, *arguments: str) -> str:
+        named = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+        return subprocess.run(
+            ["git", "-C", str(root), *named, *arguments], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    return run
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """What the tests of the runbooks share: copies of the workspace, the command line, digests of trees."""
 
 import hashlib
-import json
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import pytest
 from asked import Asked
 from reviewing import policy, trust_them
 
-from sluicegate import Workspace, cli
+from sluicegate import Workspace
 from sluicegate.flows.context import open_context
 from sluicegate.flows.embedded import free_port
 from sluicegate.flows.up import services
@@ -29,32 +27,6 @@ def line(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     root = tmp_path_factory.mktemp("line") / "loans"
     shutil.copytree(template, root, symlinks=True)
     return Workspace.open(root)
-
-
-@pytest.fixture
-def run_cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run `sluicegate ... --json`; its exit code, the one JSON document it printed, and its stderr."""
-
-    def call(*arguments: object) -> tuple[int, dict[str, Any], str]:
-        capsys.readouterr()
-        code = cli.main([*map(str, arguments), "--json"])
-        out, said = capsys.readouterr()
-        return code, json.loads(out), said
-
-    return call
-
-
-@pytest.fixture(scope="session")
-def git() -> Callable[..., str]:
-    """Run git in a folder as a user would."""
-
-    def run(root: Path, *arguments: str) -> str:
-        named = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
-        return subprocess.run(
-            ["git", "-C", str(root), *named, *arguments], check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    return run
 
 
 @pytest.fixture(scope="session")
