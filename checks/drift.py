@@ -1,11 +1,13 @@
 """Drift: how far a batch's features, label and predictions moved from what was accepted before."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nsmallest
+from types import MappingProxyType
 
 import numpy as np
 
+from sluicegate.checks.stretches import wander
 from sluicegate.checks.summaries import (
     Categories,
     Numbers,
@@ -33,6 +35,7 @@ from sluicegate.core import Feedback, Finding, Schema
 
 Summaries = Mapping[str, Summary | None]
 
+NOTHING: Mapping[str, float] = MappingProxyType({})
 MOST_CELLS = 100
 FEWEST_IN_CELL = 5
 
@@ -43,7 +46,9 @@ class Drift:
 
     `drift.effect.<reference>.<column>` is what the distance of the two distributions is at least,
     0 to 1: Kolmogorov-Smirnov for numbers, total variation for categories. Its confidence is
-    1 - alpha over all columns and references together (Bonferroni). `drift.p.<reference>.<column>`
+    1 - alpha over all columns and references together (Bonferroni), and it is less by no less than
+    what stretches of the original reference, as long as the batch, are from the rest of it
+    (`stretches.py`): rows that follow each other are alike. `drift.p.<reference>.<column>`
     is -log10 of the raw p-value, at most 45. Columns are `feature.<name>` (of a text
     `feature.<name>.characters`, `.words` and `.vocabulary`), `label` and
     `prediction`. The distance of two vocabularies is the largest change of the share of texts that
@@ -79,24 +84,44 @@ class Drift:
             reference.name: summarise(schema, reference.frame, reference.predicted)
             for reference in subject.references
         }
-        return self.findings(schema, batch, references)
+        original = [each for each in subject.references if each.name == "original"]
+        wanders = wander(schema, original[0], len(subject.frame)) if original else {}
+        return self.findings(schema, batch, references, wanders)
 
     def findings(
-        self, schema: Schema, batch: Summaries, references: Mapping[str, Summaries]
+        self,
+        schema: Schema,
+        batch: Summaries,
+        references: Mapping[str, Summaries],
+        wanders: Mapping[str, float] = NOTHING,
     ) -> tuple[Finding, ...]:
-        """Compare summaries, of a whole batch or of its merged partitions."""
+        """Compare summaries, of a whole batch or of its merged partitions.
+
+        `wanders` is how far stretches of the original reference are from the rest, by view.
+        """
         alpha = self.alpha / max(1, len(views(schema)) * len(references))
         return tuple(
             finding
             for name, reference in references.items()
             for view in views(schema)
             for finding in self._compare(
-                view, batch.get(view.name), reference.get(view.name), name, alpha
+                view,
+                batch.get(view.name),
+                reference.get(view.name),
+                name,
+                alpha,
+                wanders.get(view.name, 0.0),
             )
         )
 
     def _compare(
-        self, view: View, new: Summary | None, old: Summary | None, reference: str, alpha: float
+        self,
+        view: View,
+        new: Summary | None,
+        old: Summary | None,
+        reference: str,
+        alpha: float,
+        wanders: float,
     ) -> Iterator[Finding]:
         effect, p = (f"drift.{kind}.{reference}.{view.name}" for kind in ("effect", "p"))
         why_not = _why_not(new, old, reference, self.min_rows, alpha)
@@ -105,7 +130,7 @@ class Drift:
             yield Finding(self.name, effect, None, detail=detail)
             yield Finding(self.name, p, None, detail=detail)
             return
-        moved = compare(old, new, self.method, alpha)
+        moved = compare(old, new, self.method, alpha).beyond(wanders)
         most = "" if view.secret else moved.most
         detail = f"Against the {reference} reference {view.title} moved: {moved.words}{most}."
         shown = detail if moved.at_least > 0 else ""
@@ -122,12 +147,20 @@ class Moved:
     at_least: float
     test: Comparison
     most: str = ""
+    wanders: float = 0.0
 
     @property
     def words(self) -> str:
         """Return the numbers as a reviewer reads them."""
         p = f"p {self.test.p:.0e}" if self.test.p > 0 else "p below 1e-45"
-        return f"{self.measure} distance {self.distance:.2f} (at least {self.at_least:.2f}), {p}"
+        own = f", stretches of the original up to {self.wanders:.2f}" if self.wanders >= 0.1 else ""
+        least = f"at least {self.at_least:.2f}{own}"
+        return f"{self.measure} distance {self.distance:.2f} ({least}), {p}"
+
+    def beyond(self, wanders: float) -> "Moved":
+        """Return the same where stretches of the original wander so far without anything wrong."""
+        least = max(0.0, min(self.at_least, self.distance - wanders))
+        return replace(self, at_least=least, wanders=wanders)
 
 
 def compare(old: Summary, new: Summary, method: Method, alpha: float) -> Moved:

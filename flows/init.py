@@ -203,7 +203,9 @@ def _split(frame: pd.DataFrame, schema: Schema, seed: int) -> tuple[pd.DataFrame
     counts = frame[schema.label].value_counts()
     stratify = frame[schema.label] if schema.classes and counts.min() > 1 else None
     train, golden = train_test_split(frame, test_size=size, random_state=seed, stratify=stratify)
-    return train.reset_index(drop=True), golden.reset_index(drop=True)
+    # in the order they were given in, which may be that of time
+    train, golden = (part.sort_index().reset_index(drop=True) for part in (train, golden))
+    return train, golden
 
 
 def _write(

@@ -162,7 +162,8 @@ def feedback(context: Context, table: Table) -> Feedback:
     seed = keys.random_seed(layout, "sample of the reference")
     anchor = Reference(
         "original",
-        original.sample(min(len(original), REFERENCE_ROWS), random_state=seed),
+        # in the order they were kept in, for its stretches tell what is usual
+        original.sample(min(len(original), REFERENCE_ROWS), random_state=seed).sort_index(),
         predicted(schema, golden_scores, len(golden)),
     )
     return Feedback(

@@ -13,6 +13,7 @@ import pandas as pd
 from sluicegate.checks.blocks import block_length, draw
 from sluicegate.checks.calibration import Ints
 from sluicegate.checks.drift import Drift
+from sluicegate.checks.stretches import wander
 from sluicegate.checks.summaries import champion_answers, summarise
 from sluicegate.checks.two_sample import Method
 from sluicegate.core import Check, Feedback, Finding, Schema
@@ -67,7 +68,7 @@ def measured_windows(context: Context, pool: Pool, policy: Policy) -> Iterator[W
     if pool.rows < settings.min_rows:
         return
     checks = _checks(context, pool, policy)
-    drift = _DriftOf(pool.subject, Drift(min_rows=settings.min_rows, method=Method.SCIPY))
+    drift = _DriftOf(pool, Drift(min_rows=settings.min_rows, method=Method.SCIPY))
     for number in range(settings.calibration_windows):
         seed = [keys.random_seed(context.layout, "calibration"), number]
         drawn = draw(len(pool.subject.frame), pool.rows, np.random.default_rng(seed))
@@ -116,13 +117,15 @@ def _window(pool: Pool, drawn: Ints) -> Feedback:
 class _DriftOf:
     """Drift of many windows against the same references, which are summarised once."""
 
-    def __init__(self, whole: Feedback, check: Drift) -> None:
+    def __init__(self, pool: Pool, check: Drift) -> None:
+        whole = pool.subject
         self._check = check
         self._schema: Schema = whole.schema
         self._known = {
             reference.name: summarise(whole.schema, reference.frame, reference.predicted)
             for reference in whole.references
         }
+        self._wanders = wander(whole.schema, whole.references[0], pool.rows)
 
     def findings(self, window: Feedback) -> tuple[Finding, ...]:
         """Return the drift of one window; the golden answers are those of the rows not drawn."""
@@ -132,7 +135,7 @@ class _DriftOf:
         known = self._known | {
             "original": self._known["original"] | {"prediction": first["prediction"]}
         }
-        return self._check.findings(self._schema, batch, known)
+        return self._check.findings(self._schema, batch, known, self._wanders)
 
 
 def _held_out(context: Context, batches: tuple[Eligible, ...], golden: int) -> pd.DataFrame:
