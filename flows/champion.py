@@ -1,16 +1,17 @@
-"""The champion: what the latest signed promotion says it is, not what an alias says."""
+"""The champion: what the latest signed promotion or reinstatement says it is, not what an alias says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Artifact, Missing, ModelRef, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.ledger import Entry
-from sluicegate.evidence.statement import PROMOTION, predicate_of
+from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT, predicate_of
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 
-PROMOTE = "promote"
+PROMOTE, REINSTATE = "promote", "reinstate"
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,19 @@ class Champion:
 
 
 def champion_of(layout: Layout) -> Champion:
-    """Return the champion that the ledger's latest promotion names.
+    """Return the champion that the ledger's latest promotion or reinstatement names.
 
     Raises Missing before the first promotion, Tampered when the entry or its statement do not hold.
     """
-    return _read_promotion(layout, last_promotion(layout).subjects[-1])
+    move = last_move(layout)
+    path = _named(layout, move.subjects[-1])
+    return _reinstated(layout, path) if move.verb == REINSTATE else read_promotion(layout, path.parent.name)
 
 
-def last_promotion(layout: Layout) -> Entry:
-    """Return the ledger's latest promotion; raises Missing before the first."""
+def last_move(layout: Layout) -> Entry:
+    """Return the ledger's latest promotion or reinstatement; raises Missing before the first."""
     for entry in record.backwards(layout):
-        if entry.verb == PROMOTE:
+        if entry.verb in (PROMOTE, REINSTATE):
             return entry
     raise Missing(f"{layout.root} has no champion yet; run `sluicegate init` again.")
 
@@ -66,8 +69,18 @@ def read_promotion(layout: Layout, update: str) -> Champion:
     )
 
 
-def _read_promotion(layout: Layout, statement: Artifact) -> Champion:
+def _reinstated(layout: Layout, path: Path) -> Champion:
+    """Return the former champion that serves again, from the statement and its own promotion."""
+    payload = record.read_statement(layout, path)
+    said = predicate_of(payload, REINSTATEMENT, str(path))
+    former = read_promotion(layout, said["update"])
+    if payload["subject"][0]["digest"]["sha256"] != former.sha256:
+        raise Tampered(f"{path} reinstates another model than update:{former.update} made.")
+    return replace(former, since=said["time"])
+
+
+def _named(layout: Layout, statement: Artifact) -> Path:
     path = layout.root / statement.name
     if not path.is_file() or sha256_file(path) != statement.sha256:
-        raise Tampered(f"{statement.name} is not the promotion that the ledger names; restore it.")
-    return read_promotion(layout, path.parent.name)
+        raise Tampered(f"{statement.name} is not the statement that the ledger names; restore it.")
+    return path

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sluicegate.core import Conflict
-from sluicegate.flows import proposal, reanchor, release
+from sluicegate.flows import incident, proposal, reanchor, release
 from sluicegate.flows.ask import ask_batch, ask_update, keep_page
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
@@ -121,4 +121,5 @@ _OF = {
     "release": Consequences(release.ask_release, release.accept, release.refuse),
     "anchor": Consequences(reanchor.ask_anchor, reanchor.accept, reanchor.refuse),
     "rollback": Consequences(proposal.ask_rollback, proposal.accept, proposal.refuse, lapses=False),
+    "incident": Consequences(incident.ask_incident, incident.accept, incident.refuse, lapses=False),
 }

@@ -14,6 +14,7 @@ from sluicegate.core import Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.flows.context import Context
+from sluicegate.flows.subjects.incident import barred
 from sluicegate.flows.subjects.kind import decision_in
 from sluicegate.gates.calibration import Window
 from sluicegate.stores import data, files, record
@@ -44,7 +45,7 @@ def eligible(context: Context) -> tuple[Eligible, ...]:
     reviewed = {b for b in receipts if _decided(layout, b) == "admitted"}
     eldest = context.clock() - timedelta(days=context.settings.checks.aged_days)
     found: list[Eligible] = []
-    tainted: set[str] = set()
+    tainted: set[str] = set().union(*barred(layout))
     for batch in reversed(receipts):
         tainted |= _accused(receipts[batch], batch in reviewed)
         aged = _received(receipts[batch]) <= eldest

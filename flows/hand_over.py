@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sluicegate.core import Conflict
-from sluicegate.flows.champion import champion_of, first_champion, last_promotion
+from sluicegate.flows.champion import champion_of, first_champion, last_move
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import SIGNATURE, bring_back
 from sluicegate.stores import files, keys, trust
@@ -39,7 +39,7 @@ def export_trust(
         people={name: person.signers for name, person in trust.people(layout).items()},
         approval=Rules(when=settings.approval.when, required=settings.approval.required),
         first=first_champion(layout).sha256,
-        floor=last_promotion(layout).sequence,
+        floor=last_move(layout).sequence,
         data=settings.data,
         on_failure=on_failure,
         max_age_hours=max_age_hours,
@@ -63,7 +63,7 @@ def export_champion(context: Context, folder: Path) -> dict[str, Any]:
     if folder.exists() and any(folder.iterdir()):
         raise Conflict(f"{folder} is not empty; name a new folder.")
     bring_back(layout, champion.update, champion.sha256)
-    record, entry = layout.update(champion.update), last_promotion(layout).sequence
+    record, entry = layout.update(champion.update), last_move(layout).sequence
     proofs = [record / name for name in PROVING]
     proofs += [layout.ledger / f"{entry:06d}.json", *(record / "reviews").glob("[0-9]*.json")]
     for path in proofs:

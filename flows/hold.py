@@ -15,6 +15,8 @@ def hold(context: Context, batches: list[str], reason: str) -> None:
     for batch in batches:
         source = layout.admitted(batch)
         target = layout.quarantine(batch) / "held"
+        if not (source / data.MANIFEST).is_file():
+            continue  # a rollback took it out while its update was being built
         manifest = files.read_json(source / data.MANIFEST)
         pointer = dvc.pointer(source / data.FEEDBACK)
         for path in (source / data.MANIFEST, pointer, source / data.FEEDBACK):

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sluicegate.checks.barred import Barred
 from sluicegate.checks.corrections import Corrections
 from sluicegate.checks.duplicates import Duplicates
 from sluicegate.checks.echo import Echo
@@ -28,11 +29,13 @@ from sluicegate.checks.times import Times
 from sluicegate.checks.triggers import Triggers
 from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
 from sluicegate.core.schema import PREDICTED
+from sluicegate.core.standing import Standing
 from sluicegate.flows import children
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.history import earlier
 from sluicegate.flows.standing import standing
+from sluicegate.flows.subjects.incident import barred
 from sluicegate.gates import Policy
 from sluicegate.stores import files, keys, models
 from sluicegate.stores.data import (
@@ -68,6 +71,7 @@ def intake_checks(
     by_source: tuple[Check[Feedback], ...] = (
         SourceShare(),
         Tiers(),
+        Barred(),
         SourceDisagreement(min_rows=settings.min_rows, accused=accused),
         SourceMemory(min_rows=settings.min_rows, earlier=earlier),
         Heterogeneity(min_rows=settings.min_rows, accused=accused),
@@ -177,10 +181,16 @@ def feedback(context: Context, table: Table) -> Feedback:
         golden=golden,
         golden_scores=golden_scores,
         faults=table.faults,
-        standing=standing(layout, context.settings.sources, context.now()),
+        standing=_standing(context),
         earlier=_earlier(layout, schema, table.frame),
         key=keys.derived_key(layout, "random choices of the checks"),
     )
+
+
+def _standing(context: Context) -> Standing:
+    shut, doubted = barred(context.layout)
+    known = standing(context.layout, context.settings.sources, context.now())
+    return replace(known, barred=shut, in_question=doubted)
 
 
 def _earlier(layout: Layout, schema: Schema, frame: pd.DataFrame) -> pd.DataFrame | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.core import Missing, Misused
@@ -51,6 +52,13 @@ def batches(layout: Layout) -> list[str]:
     return [each for each in numbered(layout.root / "quarantine") if _manifests(layout, each)]
 
 
+def lots(layout: Layout, batch: str) -> list[Path]:
+    """Return the folders that hold rows of `batch`: set aside at intake, held whole, rolled back."""
+    folder = layout.quarantine(batch)
+    places = [folder, folder / HELD, *sorted(folder.glob("incident-*"))]
+    return [place for place in places if (place / data.MANIFEST).is_file()]
+
+
 def rows_of(context: Context, batch: str) -> "pd.DataFrame":
     """Return the verified rows of `batch` that are in quarantine, in the order of the delivery.
 
@@ -58,13 +66,7 @@ def rows_of(context: Context, batch: str) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    layout = context.layout
-    places = [layout.quarantine(batch), layout.quarantine(batch) / HELD]
-    tables = [
-        data.read_verified(place / data.FEEDBACK)
-        for place in places
-        if (place / data.MANIFEST).is_file()
-    ]
+    tables = [data.read_verified(lot / data.FEEDBACK) for lot in lots(context.layout, batch)]
     if not tables:
         raise Missing(f"batch:{batch} has no rows in quarantine; see `sluicegate quarantine list`.")
     return pd.concat(tables, ignore_index=True).sort_values(ROW).reset_index(drop=True)
@@ -173,6 +175,4 @@ def taken(layout: Layout, batch: str) -> set[int]:
 
 
 def _manifests(layout: Layout, batch: str) -> list[dict[str, Any]]:
-    folder = layout.quarantine(batch)
-    paths = [folder / data.MANIFEST, folder / HELD / data.MANIFEST]
-    return [files.read_json(path) for path in paths if path.is_file()]
+    return [files.read_json(lot / data.MANIFEST) for lot in lots(layout, batch)]

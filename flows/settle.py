@@ -24,6 +24,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.judge import Frozen, Judgement, batch_of
 from sluicegate.flows.results import judged
 from sluicegate.flows.standing import accused_in, standing
+from sluicegate.flows.subjects.incident import barred
 from sluicegate.gates.decide import outcome_of
 from sluicegate.stores import data, dvc, files, git, keys, record
 from sluicegate.stores.layout import next_number
@@ -85,7 +86,7 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
     folder = layout.intake(number)
     verdict = Verdict.from_dict(record.read_statement(layout, folder / "verdict.json")["predicate"])
     frame = data.read_verified(folder / "rows" / data.FEEDBACK)
-    held = frame[ROW].isin(verdict.quarantined.rows)
+    held = frame[ROW].isin(verdict.quarantined.rows) | _of_barred(context, frame)
     tables = []
     if held.any():
         why = f"set aside by the gate; see intake/{number}/findings.json"
@@ -94,6 +95,14 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
     if not held.all():
         tables.append(_admit(context, frame[~held], number))
     return tables
+
+
+def _of_barred(context: Context, frame: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows are from sources that were barred, perhaps while the batch waited."""
+    source = context.schema.source
+    if source is None or source not in frame:
+        return pd.Series(False, index=frame.index)
+    return frame[source].fillna("").astype(str).isin(barred(context.layout)[0])
 
 
 def _admit(context: Context, admitted: pd.DataFrame, number: str) -> Path:

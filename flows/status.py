@@ -11,6 +11,7 @@ from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
 from sluicegate.flows.subjects.anchor import moved_so_far, read_anchor
+from sluicegate.flows.subjects.incident import read_incident
 from sluicegate.flows.subjects.release import read_release
 from sluicegate.flows.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
 from sluicegate.flows.threats import open_threats
@@ -117,7 +118,7 @@ def show(context: Context, subject: str) -> dict[str, Any]:
     raise Misused(f"{subject!r} names nothing; write batch:0001 or update:0001.")
 
 
-_STATEMENTS = {"release": read_release, "anchor": read_anchor, "rollback": read_proposal}
+_STATEMENTS = {"release": read_release, "anchor": read_anchor, "rollback": read_proposal, "incident": read_incident}
 
 
 def _show_statement(layout: Layout, subject: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sluicegate.core import Artifact, Missing, ModelRef, Stage, Tampered, Update, Verdict
 from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.statement import DECISION, PROMOTION, REFUSAL, UPDATE, predicate_of
+from sluicegate.evidence.statement import DECISION, PROMOTION, REFUSAL, UPDATE, WITHDRAWAL, predicate_of
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import render
@@ -166,6 +166,7 @@ def _statement(layout: Layout, update: str) -> dict[str, Any]:
 def _stage(layout: Layout, update: str, compared: Stage) -> Stage:
     folder = layout.update(update)
     for name, stage, kind in (
+        ("withdrawal.json", Stage.ROLLED_BACK, WITHDRAWAL),
         ("promotion.json", Stage.PROMOTED, PROMOTION),
         ("refusal.json", Stage.REFUSED, REFUSAL),
         ("decision.json", Stage.APPROVED, DECISION),

@@ -9,6 +9,7 @@ from pathlib import Path
 from sluicegate.core import Missing, Misused
 from sluicegate.flows.subjects.anchor import ANCHOR_KIND
 from sluicegate.flows.subjects.batch import BATCH
+from sluicegate.flows.subjects.incident import INCIDENT_KIND
 from sluicegate.flows.subjects.kind import Kind
 from sluicegate.flows.subjects.release import RELEASE_KIND
 from sluicegate.flows.subjects.rollback import ROLLBACK
@@ -18,7 +19,7 @@ from sluicegate.stores.layout import Layout
 PAGE = "evidence.html"
 """The evidence lies beside each request under this name."""
 
-KINDS = (BATCH, UPDATE, RELEASE_KIND, ANCHOR_KIND, ROLLBACK)
+KINDS = (BATCH, UPDATE, RELEASE_KIND, ANCHOR_KIND, ROLLBACK, INCIDENT_KIND)
 
 
 def kind_of(subject: str) -> tuple[Kind, str]:

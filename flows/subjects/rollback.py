@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sluicegate.core import Missing
+from sluicegate.core import Missing, Stage
 from sluicegate.evidence.statement import ROLLBACK_PROPOSAL
 from sluicegate.flows.champion import Champion, read_promotion
 from sluicegate.flows.subjects.batch import supplied_by
@@ -25,7 +25,9 @@ def proposals(layout: Layout) -> list[str]:
 
 
 def proposal_state(layout: Layout, update: str) -> str:
-    """Return whether rolling `update` back is proposed, agreed on, or was turned down."""
+    """Return whether rolling `update` back is proposed, agreed on, was turned down, or was done."""
+    if read_update(layout, update)[0].stage is Stage.ROLLED_BACK:
+        return Stage.ROLLED_BACK.value
     return decision_in(layout, layout.rollback(update), f"rollback:{update}") or PROPOSED
 
 

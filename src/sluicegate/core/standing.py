@@ -21,6 +21,9 @@ class Tier(Enum):
 class Standing:
     """The sources that the policy trusts, and those that the record has made known.
 
+    `barred` are those that were rolled back and that reviewers barred, `in_question` those that wait
+    for reviewers to say so.
+
     >>> standing = Standing(frozenset({"lab"}), frozenset({"ann"}))
     >>> [standing.tier(name).value for name in ("lab", "ann", "bob", "?lab", "")]
     ['trusted', 'known', 'new', 'anonymous', 'anonymous']
@@ -28,6 +31,8 @@ class Standing:
 
     trusted: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
+    barred: frozenset[str] = frozenset()
+    in_question: frozenset[str] = frozenset()
 
     def tier(self, source: str) -> Tier:
         """Return the tier of the source named `source`; the empty string is nobody's name."""

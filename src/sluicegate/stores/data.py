@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from sluicegate.core import Artifact, Schema, Tampered, Task
 from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.core.schema import HOLDOUT, label_text
 
-from . import files
+from . import dvc, files, git
 from .effects import effect
 from .layout import Layout, numbered
 
@@ -90,6 +91,22 @@ def read_admitted(layout: Layout, batches: list[str], held_out: bool | None = No
         table = read_verified(layout.admitted(batch) / FEEDBACK).assign(_batch=batch)
         tables.append(table if held_out is None else table[table[HOLDOUT] == held_out])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def read_admitted_at(layout: Layout, batch: str, commit_id: str) -> pd.DataFrame:
+    """Return the verified admitted rows of `batch` as they were in a commit."""
+    import pandas as pd
+
+    path = layout.admitted(batch) / FEEDBACK
+    about = path.with_name(MANIFEST)
+    name = about.relative_to(layout.root).as_posix()
+    manifest = json.loads(git.read_at(layout.root, commit_id, name))
+    if about.is_file() and files.read_json(about)["sha256"] == manifest["sha256"]:
+        return read_verified(path)
+    found = dvc.read_at(layout.root, path, commit_id)
+    if sha256_bytes(found) != manifest["sha256"]:
+        raise Tampered(f"{path.name} of batch:{batch} in {commit_id[:12]} is not what {name} names.")
+    return pd.read_parquet(io.BytesIO(found))
 
 
 def admitted_rows_of_sources(layout: Layout) -> dict[str, int]:

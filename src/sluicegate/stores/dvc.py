@@ -20,11 +20,13 @@ import yaml
 
 from sluicegate.core import CannotDecide, Tampered
 
+from . import git
 from .effects import effect
 from .layout import home_of
 
 _STAGE = re.compile(r"Running stage '([^']+)'")
 _RAISED = re.compile(r"^sluicegate\.core\.errors\.\w+: ")
+_FOREIGN = "{} is not a pointer that sluicegate wrote; restore it from git."
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
@@ -77,6 +79,25 @@ def checkout(root: Path, paths: Sequence[Path]) -> None:
     _with_repo(root, lambda repo: repo.pull(targets=targets))
 
 
+def read_at(root: Path, path: Path, commit_id: str) -> bytes:
+    """Return the bytes that the pointer of `path` named in a commit, from the cache or the remote."""
+    name = pointer(path).relative_to(root).as_posix()
+    out = parse_pointer(git.read_at(root, commit_id, name), pointer(path))
+    found: list[bytes] = []
+
+    def find(repo: Any) -> None:
+        cached = Path(repo.cache.local.oid_to_path(out["md5"]))
+        if not cached.is_file():
+            repo.fetch(targets=[str(pointer(path))], revs=[commit_id])
+        if cached.is_file():
+            found.append(cached.read_bytes())
+
+    _with_repo(root, find)
+    if not found:
+        raise CannotDecide(f"{name} of {commit_id[:12]} is in no cache or remote; run `dvc fetch`.")
+    return found[0]
+
+
 @effect
 def share_cache(worktree: Path, root: Path) -> None:
     """Let the linked worktree use the cache of the workspace at `root`."""
@@ -96,7 +117,15 @@ def read_pointer(path: Path) -> dict[str, Any]:
     out of the tree, an import or a stage command.
     """
     try:
-        data = yaml.safe_load(path.read_text())
+        return parse_pointer(path.read_text(), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Tampered(_FOREIGN.format(path)) from error
+
+
+def parse_pointer(text: str, path: Path) -> dict[str, Any]:
+    """Return what the `text` of the pointer at `path` names; raises Tampered as `read_pointer` does."""
+    try:
+        data = yaml.safe_load(text)
         (out,) = data["outs"]
         sound = (
             set(data) == {"outs"}
@@ -104,10 +133,10 @@ def read_pointer(path: Path) -> dict[str, Any]:
             and out["path"] == path.name.removesuffix(".dvc")
             and _MD5.fullmatch(str(out["md5"])) is not None
         )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError):
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
         sound = False
     if not sound:
-        raise Tampered(f"{path} is not a pointer that sluicegate wrote; restore it from git.")
+        raise Tampered(_FOREIGN.format(path))
     return dict(out)
 
 

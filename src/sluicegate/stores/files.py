@@ -88,6 +88,12 @@ def move(source: Path, target: Path) -> None:
 
 
 @effect
+def remove(path: Path) -> None:
+    """Remove the file at `path`, if it is there."""
+    path.unlink(missing_ok=True)
+
+
+@effect
 def remove_tree(path: Path) -> None:
     """Remove a directory of ours, if it is there."""
     shutil.rmtree(path, ignore_errors=True)

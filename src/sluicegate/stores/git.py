@@ -173,6 +173,20 @@ def tracked(root: Path, path: str, commit_id: str = "HEAD") -> list[str]:
     return [name for name in listed.split("\0") if name]
 
 
+def blobs(root: Path, commit_id: str, paths: Sequence[str]) -> dict[str, str]:
+    """Return the object id of those of the files `paths` that a commit holds."""
+    if not paths:
+        return {}
+    listed = run(root, "ls-tree", "-z", commit_id, "--", *paths)
+    told = [line.partition("\t") for line in listed.split("\0") if line]
+    return {path: about.split()[2] for about, _, path in told}
+
+
+def read_at(root: Path, commit_id: str, path: str) -> str:
+    """Return the text of the file `path` in a commit."""
+    return run(root, "show", f"{commit_id}:./{path}")
+
+
 def has_identity(root: Path) -> bool:
     """Tell whether git knows who commits."""
     asked = subprocess.run(

@@ -135,6 +135,10 @@ class Layout:
         """The proposal to roll an update back."""
         return self.update(update) / "rollback"
 
+    def incident(self, incident: str) -> Path:
+        """A rollback: why, what it took back, who serves since, and what was learnt."""
+        return self.root / "incidents" / incident
+
     def release(self, release: str) -> Path:
         """Rows that somebody wants released from quarantine, and what was decided."""
         return self.root / "releases" / release

@@ -1,0 +1,206 @@
+"""account: the story of an incident, from the record alone: nothing in it is typed twice."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sluicegate.core.canonical import sha256_file
+from sluicegate.flows.champion import PROMOTE, REINSTATE
+from sluicegate.flows.context import Context
+from sluicegate.flows.markup import escaped
+from sluicegate.flows.trace import Trace
+from sluicegate.flows.updates import recorded_at
+from sluicegate.stores import data, files, record
+from sluicegate.stores.layout import Layout
+
+NOT_LOGGED = "predictions not logged"
+MOST_NEAR = 3
+
+
+def account(
+    context: Context,
+    number: str,
+    found: Trace,
+    opened: Mapping[str, Any],
+    closed: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what is known of an incident, as JSON types."""
+    layout = context.layout
+    manifests = {
+        each.batch: files.read_json(layout.intake(each.batch) / data.MANIFEST)
+        for each in found.batches
+    }
+    return {
+        "incident": number,
+        "model": context.settings.model,
+        "because": opened["because"],
+        "reason": opened["reason"],
+        "detected_by": opened["started_by"] or "the runner",
+        "timeline": sorted(_timeline(layout, found, opened, closed), key=lambda each: each["time"]),
+        "indicators": {
+            "sources": opened["sources"],
+            "deliveries": [
+                {"batch": batch, "sha256": told["sha256"], "rows": told["rows"]}
+                for batch, told in manifests.items()
+            ],
+        },
+        "served": _served(layout, found),
+        "affected_predictions": NOT_LOGGED,
+        "let_through": [*_let_through(layout, found)],
+        "taken_out": closed["cleaned"],
+        "champion": {"before": opened["champion"], "after": closed["champion"]},
+        "differs": closed["differs"],
+        "retrained": closed["update"],
+        "controls": _controls(opened),
+    }
+
+
+def written(told: Mapping[str, Any]) -> str:
+    """Return an account as a page of markdown."""
+    before, after = told["champion"]["before"], told["champion"]["after"]
+    moved = (
+        f"version {before['version']} served, version {after['version']} serves"
+        if before["version"] != after["version"]
+        else f"version {after['version']} served and serves: it embodies none of it"
+    )
+    lines = [
+        f"# incident:{told['incident']}: {escaped(told['because'])}",
+        "",
+        f"**{escaped(told['reason'])}**",
+        "",
+        f"- model {escaped(told['model'])}: {moved}",
+        f"- detected by {escaped(told['detected_by'])}",
+        f"- trained without it: {'update:' + told['retrained'] if told['retrained'] else 'not yet'}",
+        f"- affected predictions: {told['affected_predictions']}",
+        *(f"- {escaped(each)}" for each in told["controls"]),
+        "",
+        "## Timeline",
+        "",
+        "| time | what |",
+        "|---|---|",
+        *(f"| {each['time']} | {escaped(each['what'])} |" for each in told["timeline"]),
+        "",
+        "## What let it through",
+        "",
+        *(_near(each) for each in told["let_through"]),
+        "",
+        "## Taken out of the data",
+        "",
+        *(f"- {each['rows']} rows of batch:{each['batch']}" for each in told["taken_out"]),
+        *([] if told["taken_out"] else ["Nothing: no row of it was admitted."]),
+        "",
+        "## Served while it lasted",
+        "",
+        *(
+            f"- version {each['version']} (update:{each['update']}): {each['from']} to {each['until']}"
+            for each in told["served"]
+        ),
+        *([] if told["served"] else ["No model that learnt it ever served."]),
+        "",
+        *_differences(told["differs"]),
+    ]
+    return "\n".join(lines)
+
+
+def _timeline(
+    layout: Layout, found: Trace, opened: Mapping[str, Any], closed: Mapping[str, Any]
+) -> Iterator[dict[str, str]]:
+    for batch in found.batches:
+        manifest = files.read_json(layout.intake(batch.batch) / data.MANIFEST)
+        what = f"batch:{batch.batch} was received with {len(batch.rows)} such rows: {manifest['state']}"
+        yield {"time": manifest["received"], "what": what}
+    for update in found.updates:
+        rows = sum(update.learnt.values())
+        learnt = f"update:{update.update} learnt {rows} of them (version {update.version})"
+        yield {"time": recorded_at(layout, update.update), "what": learnt}
+        if update.promoted:
+            yield {"time": update.promoted, "what": f"version {update.version} became champion"}
+    yield {"time": opened["time"], "what": f"{opened['because']} was rolled back: {opened['reason']}"}
+    after = closed["champion"]
+    if after["version"] != opened["champion"]["version"]:
+        yield {"time": after["since"], "what": f"version {after['version']} became champion"}
+    yield {"time": closed["time"], "what": "the rollback was complete"}
+
+
+def _served(layout: Layout, found: Trace) -> list[dict[str, Any]]:
+    """Return from when until when each model that embodies it was the champion."""
+    embodying = {each.update: each for each in found.updates}
+    moves = [e for e in record.backwards(layout) if e.verb in (PROMOTE, REINSTATE)][::-1]
+    ends = [*(move.time for move in moves[1:]), "now"]
+    return [
+        {
+            "update": move.details["update"],
+            "version": embodying[move.details["update"]].version,
+            "from": move.time,
+            "until": until,
+        }
+        for move, until in zip(moves, ends, strict=True)
+        if move.details["update"] in embodying
+    ]
+
+
+def _let_through(layout: Layout, found: Trace) -> Iterator[dict[str, Any]]:
+    """Yield the verdict on each delivery and update, and which of its limits came nearest."""
+    for batch in found.batches:
+        where = f"intake/{batch.batch}/verdict.json"
+        said = record.read_statement(layout, layout.root / where)["predicate"]
+        findings = files.read_json(layout.intake(batch.batch) / "findings.json")
+        yield _verdict(layout, f"batch:{batch.batch}", where, said["outcome"], findings)
+    for update in found.updates:
+        where = f"updates/{update.update}/update.json"
+        said = record.read_statement(layout, layout.root / where)["predicate"]["verdict"]
+        yield _verdict(layout, f"update:{update.update}", where, said["outcome"], [])
+
+
+def _verdict(
+    layout: Layout, subject: str, where: str, outcome: str, findings: list[dict[str, Any]]
+) -> dict[str, Any]:
+    near = [
+        (each["value"] / each["limit"], each)
+        for each in findings
+        if each["limit"] and each["value"] is not None and each["limit"] > 0
+    ]
+    near.sort(key=lambda pair: -pair[0])
+    return {
+        "subject": subject,
+        "outcome": outcome,
+        "statement": where,
+        "sha256": sha256_file(layout.root / where),
+        "nearest": [
+            {"metric": each["metric"], "value": each["value"], "limit": each["limit"]}
+            for _, each in near[:MOST_NEAR]
+        ],
+    }
+
+
+def _controls(opened: Mapping[str, Any]) -> list[str]:
+    changed = ["the limits are calibrated anew without what was taken out"]
+    if opened["sources"]:
+        named = ", ".join(opened["sources"])
+        changed.insert(0, f"the source {named} is barred, if the reviewers countersign")
+    return changed
+
+
+def _near(each: Mapping[str, Any]) -> str:
+    near = "; ".join(
+        f"{n['metric']} {n['value']:.3g} of {n['limit']:.3g}" for n in each["nearest"]
+    )
+    said = f" (nearest to its limit: {near})" if near else ""
+    return f"- {each['subject']}: {each['outcome']}, `{each['statement']}`{escaped(said)}"
+
+
+def _differences(differs: Mapping[str, Any] | None) -> list[str]:
+    if differs is None:
+        return []
+    lines = ["## What the champion that was taken back did differently", ""]
+    lines += ["| slice of the golden set | rows | taken back | serves now |", "|---|---|---|---|"]
+    for each in differs["slices"]:
+        figures = f"{each['tainted']:.3f} | {each['clean']:.3f}"
+        lines.append(f"| {escaped(each['slice'])} ({each['measure']}) | {each['rows']} | {figures} |")
+    taken = differs["taken"]
+    if taken:
+        lines += [
+            "",
+            f"On the {taken['rows']} rows that were taken out of training, it answered "
+            f"{taken['tainted']:.0%} as they are labelled; the model that serves now {taken['clean']:.0%}.",
+        ]
+    return [*lines, ""]

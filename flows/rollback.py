@@ -1,0 +1,236 @@
+"""rollback: one cause is taken out of serving, data and models, in that order, and the rest stays in.
+
+Each step looks at the record for what is left to do, so that the same command finishes a rollback that
+was killed anywhere, and does nothing when it is run again.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sluicegate.core import Artifact, Misused, Stage, Update
+from sluicegate.core.canonical import sha256_bytes
+from sluicegate.evidence.statement import INCIDENT, WITHDRAWAL
+from sluicegate.flows.calibrate import calibrate
+from sluicegate.flows.calibration import read_calibration
+from sluicegate.flows.champion import Champion, champion_of
+from sluicegate.flows.context import Context, Step, plainly
+from sluicegate.flows.incident import close, read_closed, served
+from sluicegate.flows.reinstate import clean_versions, costs, reinstate
+from sluicegate.flows.retrain import retrain
+from sluicegate.flows.subjects.incident import incidents, is_closed, read_incident
+from sluicegate.flows.take_out import take_out
+from sluicegate.flows.trace import Embodied, Trace, parse_cause, trace
+from sluicegate.flows.updates import read_update, refuse
+from sluicegate.stores import files, git, record
+from sluicegate.stores.layout import Layout, next_number, numbered
+
+UNDECIDED = (Stage.AWAITING, Stage.APPROVED)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to roll back, why, and whether to train anew without it at once."""
+
+    because: str
+    reason: str
+    retrain: bool = True
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What a rollback did; `incident` is None where there was nothing to take back."""
+
+    because: str
+    found: Trace
+    before: dict[str, Any]
+    after: dict[str, Any]
+    update: Update | None
+    incident: str | None
+    closed: dict[str, Any] | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `rollback`."""
+        closed = self.closed or {}
+        return {
+            "schema": 1,
+            "because": self.because,
+            "tainted": tainted(self.found),
+            "champion": {"before": self.before, "after": self.after},
+            "cleaned": closed.get("cleaned", []),
+            "differs": closed.get("differs"),
+            "update": self.update.to_dict() if self.update else None,
+            "incident": self.incident,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def tainted(found: Trace) -> dict[str, Any]:
+    """Return the batches, updates and versions that embody what was traced."""
+    return {
+        "batches": [each.batch for each in found.batches],
+        "updates": [each.update for each in found.updates],
+        "versions": [each.version for each in found.updates],
+    }
+
+
+def plan(context: Context, because: str) -> dict[str, Any]:
+    """Return what a rollback would take back, and what each clean version would cost."""
+    found = trace(context, because)
+    serving = champion_of(context.layout)
+    clean = clean_versions(context, {each.update for each in found.updates})
+    return found.to_dict() | {
+        "serving": costs(context, [serving])[0],
+        "serving_is_tainted": _embodies(found, serving),
+        "clean": costs(context, clean),
+    }
+
+
+def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack:
+    """Take `order.because` out of serving, data and models, and open an incident about it.
+
+    Raises Misused without a reason, Missing for a cause that nobody knows, CannotDecide where no clean
+    version can serve or the trainer fails; then the same command goes on where it stopped.
+    """
+    started, layout = time.monotonic(), context.layout
+    busy = f"Another rollback is at work in {layout.root}; wait for it to end."
+    with files.locked(layout.home / "rollback.lock", busy, wait=False):
+        git.require_branch(layout.root)
+        found = trace(context, order.because)
+        number, is_done = _incident_of(layout, order.because)
+        if number is None or (is_done and _has_effect(found)):
+            if not _has_effect(found) and parse_cause(order.because).kind != "source":
+                serving = served(champion_of(layout))
+                took = time.monotonic() - started
+                return RolledBack(order.because, found, serving, serving, None, None, None, took)
+            number, is_done = step("open the incident", _open, context, order, found), False
+        if not is_done:
+            step("serve a clean version", _serve_clean, context, number, order.because)
+            step("take it out of the data", _clean, context, number, order.because)
+            step("calibrate the limits", _recalibrate, context, found)
+            if order.retrain:
+                step("retrain without it", _retrain, context, number, order.because, step)
+            made = _made(context, number, order.because) if order.retrain else None
+            step("close the incident", close, context, number, found, made)
+    return _told(context, number, found, time.monotonic() - started)
+
+
+def _incident_of(layout: Layout, because: str) -> tuple[str | None, bool]:
+    """Return the last incident about `because`, and whether all of it was carried out."""
+    for number in reversed(incidents(layout)):
+        if read_incident(layout, number)["because"] == because:
+            return number, is_closed(layout, number)
+    return None, False
+
+
+def _has_effect(found: Trace) -> bool:
+    """Tell whether anything is left to take back."""
+    standing = any(each.stage in (Stage.PROMOTED, *UNDECIDED) for each in found.updates)
+    return standing or any(each.admitted for each in found.batches)
+
+
+def _embodies(found: Trace, champion: Champion) -> bool:
+    return champion.update in {each.update for each in found.updates}
+
+
+def _open(context: Context, order: Order, found: Trace) -> str:
+    """Write down what is to be taken back before anything is, and return the incident's number."""
+    layout = context.layout
+    if not order.reason.strip():
+        raise Misused("A rollback needs a reason that reviewers can judge: --reason WHY.")
+    cause = parse_cause(order.because)
+    serving = champion_of(layout)
+    with record.writing(layout, "rollback", record.ROOMS):
+        number = next_number(layout.root / "incidents")
+        said = {
+            "incident": number,
+            "because": order.because,
+            "reason": order.reason,
+            "sources": [cause.name] if cause.kind == "source" else [],
+            "trace": found.to_dict(),
+            "champion": served(serving),
+            "commit": git.head(layout.root),
+            "last_update": numbered(layout.root / "updates")[-1],
+            "started_by": context.started_by,
+            "time": context.now(),
+        }
+        about = Artifact(order.because, sha256_bytes(order.because.encode()))
+        path = layout.incident(number) / "incident.json"
+        made = record.write_statement(layout, path, [about], INCIDENT, said)
+        told = {"incident": number, "because": order.because, "reason": order.reason}
+        record.append(layout, "open-incident", [about, made], told, context.now())
+        git.commit_all(layout.root, record.ROOMS, f"incident:{number}: {order.because}")
+    return number
+
+
+def _serve_clean(context: Context, number: str, because: str) -> None:
+    """Let the newest clean version serve, if the champion is tainted; no model is trained for it."""
+    found = trace(context, because)
+    if not _embodies(found, champion_of(context.layout)):
+        return
+    versions = clean_versions(context, {each.update for each in found.updates})
+    reinstate(context, number, because, versions)
+
+
+def _clean(context: Context, number: str, because: str) -> None:
+    """Take the rows out of the data, and what embodies them out of the running, as one commit."""
+    layout, found = context.layout, trace(context, because)
+    if not _has_effect(found):
+        return
+    why = f"incident:{number}: {because}"
+    with record.writing(layout, "rollback", record.ROOMS):
+        take_out(context, found.batches, number, why)
+        for each in found.updates:
+            if each.stage in UNDECIDED:
+                refuse(context, each.update, why)
+            elif each.stage is Stage.PROMOTED:
+                _withdraw(context, each, number, because)
+        git.commit_all(layout.root, record.ROOMS, f"incident:{number}: {because} taken out")
+
+
+def _withdraw(context: Context, embodied: Embodied, number: str, because: str) -> None:
+    layout = context.layout
+    subject = Artifact(f"model:{context.settings.model}", embodied.sha256)
+    said = {
+        "update": embodied.update,
+        "version": embodied.version,
+        "incident": number,
+        "because": because,
+        "time": context.now(),
+    }
+    path = layout.update(embodied.update) / "withdrawal.json"
+    made = record.write_statement(layout, path, [subject], WITHDRAWAL, said)
+    record.append(layout, "roll-back", [subject, made], said, context.now())
+
+
+def _recalibrate(context: Context, found: Trace) -> None:
+    """Calibrate anew where the limits were calibrated on what was taken out."""
+    calibrated = read_calibration(context.layout)
+    if calibrated and {each.batch for each in found.batches} & set(calibrated.batches):
+        calibrate(context)
+
+
+def _retrain(context: Context, number: str, because: str, step: Step) -> None:
+    """Train without what was taken out, unless that was done before this process took over."""
+    made = _made(context, number, because)
+    if made is None or made.stage is Stage.APPROVED:
+        retrain(context, supersede=True, step=step)
+
+
+def _made(context: Context, number: str, because: str) -> Update | None:
+    """Return the first update that was made since, without what the incident takes back."""
+    layout = context.layout
+    last = int(read_incident(layout, number)["last_update"])
+    tainted = {each.update for each in trace(context, because).updates}
+    made = (each for each in numbered(layout.root / "updates") if int(each) > last)
+    first = next((each for each in made if each not in tainted), None)
+    return read_update(layout, first)[0] if first else None
+
+
+def _told(context: Context, number: str, found: Trace, seconds: float) -> RolledBack:
+    layout = context.layout
+    said, closed = read_incident(layout, number), read_closed(layout, number)
+    update = read_update(layout, closed["update"])[0] if closed["update"] else None
+    before, after = said["champion"], closed["champion"]
+    return RolledBack(said["because"], found, before, after, update, number, closed, seconds)

@@ -1,0 +1,66 @@
+"""An incident: something was rolled back. Reviewers countersign it, and with it the bar on a source."""
+
+from typing import Any
+
+from sluicegate.evidence.statement import INCIDENT
+from sluicegate.flows.subjects.kind import PROPOSED, Kind, Supplied, decision_in, stated
+from sluicegate.stores.layout import Layout, numbered
+
+COUNTERSIGNED, CONTESTED = "countersigned", "contested"
+
+
+def read_incident(layout: Layout, number: str) -> dict[str, Any]:
+    """Return why an incident was opened, what it takes back and from where."""
+    return stated(layout, layout.incident(number) / "incident.json", INCIDENT)
+
+
+def incidents(layout: Layout) -> list[str]:
+    """Return the numbers of all incidents, the oldest first."""
+    folder = layout.root / "incidents"
+    return [each for each in numbered(folder) if (folder / each / "incident.json").is_file()]
+
+
+def is_closed(layout: Layout, number: str) -> bool:
+    """Tell whether everything that an incident takes back was taken back."""
+    return (layout.incident(number) / "closed.json").is_file()
+
+
+def barred(layout: Layout) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the sources that reviewers barred, and those that wait for reviewers to say so."""
+    named: dict[str, set[str]] = {COUNTERSIGNED: set(), PROPOSED: set()}
+    for number in incidents(layout):
+        sources = read_incident(layout, number)["sources"]
+        named.setdefault(_state(layout, number), set()).update(sources)
+    return frozenset(named[COUNTERSIGNED]), frozenset(named[PROPOSED] - named[COUNTERSIGNED])
+
+
+def _state(layout: Layout, number: str) -> str:
+    return decision_in(layout, layout.incident(number), f"incident:{number}") or PROPOSED
+
+
+def _numbers(layout: Layout) -> list[str]:
+    """Return the incidents that were put to reviewers: one under way is not asked about yet."""
+    return [each for each in incidents(layout) if is_closed(layout, each)]
+
+
+def _told(layout: Layout, number: str) -> tuple[str, str]:
+    said = read_incident(layout, number)
+    return said["time"], f"{said['because']} was rolled back: {said['reason']}"
+
+
+def _supplied(layout: Layout, number: str) -> Supplied:
+    # who is accused does not judge the accusation
+    yield f"incident:{number}", read_incident(layout, number)["sources"]
+
+
+INCIDENT_KIND = Kind(
+    name="incident",
+    folder=Layout.incident,
+    numbers=_numbers,
+    state=_state,
+    waits=PROPOSED,
+    told=_told,
+    supplied=_supplied,
+    asked_by=lambda layout, number: read_incident(layout, number)["started_by"],
+    since=lambda layout, number: read_incident(layout, number)["commit"],
+)
