@@ -114,7 +114,10 @@ def _timeline(
         yield {"time": recorded_at(layout, update.update), "what": learnt}
         if update.promoted:
             yield {"time": update.promoted, "what": f"version {update.version} became champion"}
-    yield {"time": opened["time"], "what": f"{opened['because']} was rolled back: {opened['reason']}"}
+    yield {
+        "time": opened["time"],
+        "what": f"{opened['because']} was rolled back: {opened['reason']}",
+    }
     after = closed["champion"]
     if after["version"] != opened["champion"]["version"]:
         yield {"time": after["since"], "what": f"version {after['version']} became champion"}
@@ -181,9 +184,7 @@ def _controls(opened: Mapping[str, Any]) -> list[str]:
 
 
 def _near(each: Mapping[str, Any]) -> str:
-    near = "; ".join(
-        f"{n['metric']} {n['value']:.3g} of {n['limit']:.3g}" for n in each["nearest"]
-    )
+    near = "; ".join(f"{n['metric']} {n['value']:.3g} of {n['limit']:.3g}" for n in each["nearest"])
     said = f" (nearest to its limit: {near})" if near else ""
     return f"- {each['subject']}: {each['outcome']}, `{each['statement']}`{escaped(said)}"
 
@@ -195,7 +196,9 @@ def _differences(differs: Mapping[str, Any] | None) -> list[str]:
     lines += ["| slice of the golden set | rows | taken back | serves now |", "|---|---|---|---|"]
     for each in differs["slices"]:
         figures = f"{each['tainted']:.3f} | {each['clean']:.3f}"
-        lines.append(f"| {escaped(each['slice'])} ({each['measure']}) | {each['rows']} | {figures} |")
+        lines.append(
+            f"| {escaped(each['slice'])} ({each['measure']}) | {each['rows']} | {figures} |"
+        )
     taken = differs["taken"]
     if taken:
         lines += [

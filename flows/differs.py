@@ -73,7 +73,5 @@ def _agreement(
     if not len(rows) or not schema.classes:
         return None
     labels = truth_of(schema, rows)
-    shares = [
-        float((each.scores(rows).argmax(axis=1) == labels).mean()) for each in (was, now)
-    ]
+    shares = [float((each.scores(rows).argmax(axis=1) == labels).mean()) for each in (was, now)]
     return {"rows": len(rows), "tainted": shares[0], "clean": shares[1]}

@@ -139,4 +139,3 @@ def _cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
             folder = layout.quarantine(said["batch"]) / "held"
             found[said["batch"]] = int(files.read_json(folder / "manifest.json")["rows"])
     return [{"batch": batch, "rows": rows} for batch, rows in sorted(found.items())]
-

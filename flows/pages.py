@@ -148,7 +148,9 @@ def incident_page(
             question=question,
             why=[f"{told['detected_by']}: {told['reason']}", *served, *taken, *told["controls"]],
             answers=None,
-            batches=[about_batch(context, each["batch"]) for each in told["taken_out"]][-MOST_BATCHES:],
+            batches=[about_batch(context, each["batch"]) for each in told["taken_out"]][
+                -MOST_BATCHES:
+            ],
             heading="The batches that rows were taken out of, as they were received",
             unshown=len(told["taken_out"][:-MOST_BATCHES]),
             changed=_changed(layout, git.head(layout.root)),

@@ -31,7 +31,16 @@ from sluicegate.stores.settings import Settings, parse_settings, read_settings
 WINDOW = 60
 FALSE_STOPS = 1 / WINDOW
 # Cells that could not be read are not stored, and earlier batches were fewer then.
-HISTORY = ("contract.*", "sources.memory", "sources.tier.*", "sources.barred", "sources.in_question", "corrections.*", "oracle.*", "times.*")
+HISTORY = (
+    "contract.*",
+    "sources.memory",
+    "sources.tier.*",
+    "sources.barred",
+    "sources.in_question",
+    "corrections.*",
+    "oracle.*",
+    "times.*",
+)
 # Settings that say what is done with rows, not how they are measured.
 UNMEASURED = ("max_source_share", "false_stops", "aged_days", "calibration_windows")
 

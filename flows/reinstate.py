@@ -45,7 +45,9 @@ def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]
     return told
 
 
-def reinstate(context: Context, incident: str, because: str, versions: Sequence[Champion]) -> Champion:
+def reinstate(
+    context: Context, incident: str, because: str, versions: Sequence[Champion]
+) -> Champion:
     """Make the first of `versions` that is sound the champion again, and return it.
 
     Raises CannotDecide where none is: then the champion is left as it is.

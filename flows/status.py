@@ -118,7 +118,12 @@ def show(context: Context, subject: str) -> dict[str, Any]:
     raise Misused(f"{subject!r} names nothing; write batch:0001 or update:0001.")
 
 
-_STATEMENTS = {"release": read_release, "anchor": read_anchor, "rollback": read_proposal, "incident": read_incident}
+_STATEMENTS = {
+    "release": read_release,
+    "anchor": read_anchor,
+    "rollback": read_proposal,
+    "incident": read_incident,
+}
 
 
 def _show_statement(layout: Layout, subject: str) -> dict[str, Any]:

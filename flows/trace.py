@@ -158,12 +158,16 @@ def concerned(context: Context, cause: Cause) -> Rows:
     elif cause.kind == "update":
         rows = {batch: _all_rows(layout, batch) for batch in added_by(layout, cause.name)}
     elif cause.name not in received:
-        raise Missing(f"There is no batch:{cause.name}; `sluicegate status` tells how many there are.")
+        raise Missing(
+            f"There is no batch:{cause.name}; `sluicegate status` tells how many there are."
+        )
     else:
         rows = {cause.name: _all_rows(layout, cause.name)}
         if cause.row is not None:
             if cause.row not in rows[cause.name]:
-                raise Missing(f"batch:{cause.name} has {len(rows[cause.name])} rows, counted from 0.")
+                raise Missing(
+                    f"batch:{cause.name} has {len(rows[cause.name])} rows, counted from 0."
+                )
             rows = {cause.name: frozenset({cause.row})}
     return _with_released(layout, rows)
 
@@ -186,7 +190,7 @@ def embodying(layout: Layout, rows: Rows) -> Iterator[Embodied]:
         update, _ = read_update(layout, number)
         if update.challenger is None:
             continue
-        learnt = {}
+        learnt: dict[str, int] = {}
         manifests = {f"batches/{b}/{data.MANIFEST}": b for b in update.batches if b in rows}
         for path, blob in git.blobs(layout.root, update.data_commit, list(manifests)).items():
             batch = manifests[path]
@@ -211,7 +215,8 @@ def embodying(layout: Layout, rows: Rows) -> Iterator[Embodied]:
 def _touched(
     layout: Layout, batch: str, rows: frozenset[int], became: Mapping[str, Mapping[int, str]]
 ) -> Touched:
-    held_out, learnable = (), ()
+    held_out: tuple[int, ...] = ()
+    learnable: tuple[int, ...] = ()
     if (layout.admitted(batch) / data.MANIFEST).is_file():
         table = data.read_verified(layout.admitted(batch) / data.FEEDBACK)
         out = table[HOLDOUT].astype(bool)

@@ -7,7 +7,14 @@ from typing import Any
 
 from sluicegate.core import Artifact, Missing, ModelRef, Stage, Tampered, Update, Verdict
 from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.statement import DECISION, PROMOTION, REFUSAL, UPDATE, WITHDRAWAL, predicate_of
+from sluicegate.evidence.statement import (
+    DECISION,
+    PROMOTION,
+    REFUSAL,
+    UPDATE,
+    WITHDRAWAL,
+    predicate_of,
+)
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import render

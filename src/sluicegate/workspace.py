@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.policy_try import Trial
     from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
     from sluicegate.flows.review import Reviewed
+    from sluicegate.flows.rollback import RolledBack
     from sluicegate.flows.status import Status
 
 Tell = Callable[[str], None]
@@ -340,6 +341,29 @@ class Workspace:
                 if each is not None
             }
             return show(self._fresh(), propose(self._fresh(), paths, reason))
+
+    def trace(self, because: str) -> dict[str, Any]:
+        """Return what embodies `batch:NNNN`, `source:NAME`, `row:NNNN/N` or `update:NNNN`."""
+        from sluicegate.flows.trace import trace
+
+        with _explained():
+            return trace(self._fresh(), because).to_dict()
+
+    def plan_rollback(self, because: str) -> dict[str, Any]:
+        """Return what `rollback` would take back, and what each clean version would cost."""
+        from sluicegate.flows.rollback import plan
+
+        with _explained():
+            return plan(self._fresh(), because)
+
+    def rollback(
+        self, because: str, *, reason: str, retrain: bool = True, step: Step = plainly
+    ) -> "RolledBack":
+        """Take `because` out of serving, data and models; run again, it finishes or does nothing."""
+        from sluicegate.flows.rollback import Order, rollback
+
+        with _explained():
+            return rollback(self._fresh(), Order(because, reason, retrain), step)
 
     def _fresh(self) -> Context:
         # params.yaml may have been committed anew since this process opened the workspace.

@@ -105,7 +105,9 @@ def read_admitted_at(layout: Layout, batch: str, commit_id: str) -> pd.DataFrame
         return read_verified(path)
     found = dvc.read_at(layout.root, path, commit_id)
     if sha256_bytes(found) != manifest["sha256"]:
-        raise Tampered(f"{path.name} of batch:{batch} in {commit_id[:12]} is not what {name} names.")
+        raise Tampered(
+            f"{path.name} of batch:{batch} in {commit_id[:12]} is not what {name} names."
+        )
     return pd.read_parquet(io.BytesIO(found))
 
 

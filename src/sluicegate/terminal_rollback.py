@@ -1,0 +1,113 @@
+"""What a person reads of a trace and of a rollback."""
+
+import argparse
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.tree import Tree
+
+from sluicegate.terminal import plain_console
+
+
+def print_trace(options: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
+    """Print where something went, as a tree."""
+    if not options.json:
+        plain_console().print(_tree(found))
+    return found
+
+
+def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:
+    """Print what a rollback would do."""
+    if options.json:
+        return plan
+    console = plain_console()
+    console.print(_tree(plan))
+    serving = plan["serving"]
+    if not plan["serving_is_tainted"]:
+        console.print(f"version {serving['version']} serves and embodies none of it")
+        return plan
+    console.print(f"version {serving['version']} serves and embodies it ({_worth(serving)})")
+    for at, each in enumerate(plan["clean"]):
+        sound = each["fault"] is None
+        first = sound and all(other["fault"] for other in plan["clean"][:at])
+        words = "would serve instead" if first else "is clean, too"
+        told = words if sound else f"cannot serve: {each['fault']}"
+        console.print(f"  version {each['version']} {escape(told)} ({_worth(each)})")
+    if not plan["clean"]:
+        console.print("  no former champion is clean of it")
+    return plan
+
+
+def print_rollback(options: argparse.Namespace, answer: dict[str, Any]) -> dict[str, Any]:
+    """Print what a rollback did."""
+    if options.json:
+        return answer
+    console = plain_console()
+    because = escape(answer["because"])
+    if answer["incident"] is None:
+        console.print(f"{because}: no admitted row and no model embodies it; nothing to take back")
+        return answer
+    console.print(f"{because}: rolled back, incident:{answer['incident']}")
+    before, after = answer["champion"]["before"], answer["champion"]["after"]
+    console.print(f"  serving: version {before['version']} before, version {after['version']} now")
+    for each in answer["cleaned"]:
+        console.print(f"  data: {each['rows']} rows of batch:{each['batch']} went to quarantine")
+    _print_differs(console, answer["differs"])
+    update = answer["update"]
+    if update:
+        console.print(f"  trained without it: update:{update['id']} is {update['stage']}")
+    console.print(
+        f"  next: reviewers countersign it (`sluicegate review show incident:{answer['incident']}`); "
+        f"the account is in incidents/{answer['incident']}/incident.md"
+    )
+    return answer
+
+
+def _print_differs(console: Console, differs: dict[str, Any] | None) -> None:
+    taken = differs["taken"] if differs else None
+    if taken:
+        console.print(
+            f"  on the {taken['rows']} rows that went, the model before answered "
+            f"{taken['tainted']:.0%} as they are labelled, the model that serves now "
+            f"{taken['clean']:.0%}"
+        )
+
+
+def _tree(found: dict[str, Any]) -> Tree:
+    tree = Tree(f"[bold]{escape(found['because'])}[/]")
+    for batch in found["batches"]:
+        node = tree.add(f"batch:{batch['batch']}: {batch['rows']} rows, {_where(batch)}")
+        for update in found["updates"]:
+            learnt = update["learnt"].get(batch["batch"])
+            if learnt:
+                node.add(_learnt(update, learnt))
+    if not found["updates"]:
+        tree.add("no model embodies it")
+    return tree
+
+
+def _where(batch: dict[str, Any]) -> str:
+    places = {
+        "in training": batch["learnable"],
+        "held out": batch["held_out"],
+        "in quarantine": batch["set_aside"],
+        "waiting for review": batch["paused"],
+    }
+    told = [f"{count} {words}" for words, count in places.items() if count]
+    told += [f"released as batch:{each}" for each in batch["released_as"]]
+    return ", ".join(told) or "none kept"
+
+
+def _learnt(update: dict[str, Any], rows: int) -> str:
+    since = f", champion from {update['promoted']}" if update["promoted"] else ""
+    return (
+        f"data commit {update['data_commit'][:12]} > run {update['run'][:8]} > "
+        f"version {update['version']} (update:{update['update']}, {update['stage']}) "
+        f"learnt {rows}{since}"
+    )
+
+
+def _worth(version: dict[str, Any]) -> str:
+    ((name, value),) = version["golden"].items()
+    return f"golden {name} {value:.4f}" if value is not None else "not measured"

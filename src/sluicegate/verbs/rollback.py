@@ -1,0 +1,49 @@
+"""The way back: trace and rollback."""
+
+import argparse
+
+from sluicegate.verbs.options import Answer, Verbs, add_verb, in_workspace, may_run_dry, opened
+
+CAUSE = "batch:0003, source:NAME, row:0003/57 or update:0003"
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the parser."""
+    traced = in_workspace(
+        add_verb(verbs, "trace", trace, "which data, models and promotions embody something")
+    )
+    traced.add_argument("because", metavar="WHAT", help=CAUSE)
+    words = "take something out of serving, data and models"
+    back = may_run_dry(in_workspace(add_verb(verbs, "rollback", rollback, words)))
+    back.add_argument("--because", metavar="WHAT", required=True, help=CAUSE)
+    back.add_argument(
+        "--reason", metavar="WHY", default="", help="for the record and the reviewers"
+    )
+    back.add_argument(
+        "--no-retrain", action="store_true", help="leave training without it to the schedule"
+    )
+
+
+def trace(options: argparse.Namespace) -> Answer:
+    """Trace something through data and models."""
+    from sluicegate import terminal, terminal_rollback
+
+    found = opened(options, terminal.mute, reading=True).trace(options.because)
+    return terminal_rollback.print_trace(options, found), 0
+
+
+def rollback(options: argparse.Namespace) -> Answer:
+    """Roll something back, or say what that would do."""
+    from sluicegate import terminal, terminal_rollback
+
+    with terminal.progress(options) as tell:
+        place = opened(options, tell)
+        if options.dry_run:
+            plan = place.plan_rollback(options.because)
+        else:
+            made = place.rollback(
+                options.because, reason=options.reason, retrain=not options.no_retrain
+            )
+    if options.dry_run:
+        return terminal_rollback.print_plan(options, plan), 0
+    return terminal_rollback.print_rollback(options, made.to_dict()), 0
