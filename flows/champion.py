@@ -38,7 +38,11 @@ def champion_of(layout: Layout) -> Champion:
     """
     move = last_move(layout)
     path = _named(layout, move.subjects[-1])
-    return _reinstated(layout, path) if move.verb == REINSTATE else read_promotion(layout, path.parent.name)
+    return (
+        _reinstated(layout, path)
+        if move.verb == REINSTATE
+        else read_promotion(layout, path.parent.name)
+    )
 
 
 def last_move(layout: Layout) -> Entry:

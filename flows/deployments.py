@@ -39,18 +39,20 @@ from sluicegate.flows import drill as drilling
 from sluicegate.flows import form
 from sluicegate.flows import intake as taking
 from sluicegate.flows import retrain as retraining
+from sluicegate.flows import rollback as rolling_back
 from sluicegate.flows import update as updating
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import SERVED, Context, Step, open_context
-from sluicegate.flows.drill import Order
 from sluicegate.flows.drill_page import page as drill_page
 from sluicegate.flows.drill_page import read_pictures, verdict_line
 from sluicegate.flows.drill_record import DRILLS, Drilled
 from sluicegate.flows.inbox import Taken
 from sluicegate.flows.inbox import inbox as take_inbox
+from sluicegate.flows.incident import ACCOUNT
 from sluicegate.flows.notices import keep_notices
 from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
 from sluicegate.flows.review_runs import keep_asked, keep_asking
+from sluicegate.flows.rollback import Order, RolledBack
 from sluicegate.flows.runs import (
     AS_FLOW,
     also_told,
@@ -107,10 +109,20 @@ def update(workspace: str, path: str) -> State[UpdateResult]:
 @flow(**AS_FLOW)
 def drill(workspace: str, full: bool = True, seed: int | None = None) -> State[Drilled]:
     """Attack the gates with the workspace's own data, in a scratch copy; nothing is learnt."""
-    return settled(lambda: _drill(open_served(workspace), Order(full, (), seed)))
+    order = drilling.Order(full, (), seed)
+    return settled(lambda: _drill(open_served(workspace), order))
 
 
-RUNBOOKS = (inbox, retrain, intake, update, drill, form.review)
+@flow(**AS_FLOW)
+def rollback(workspace: str, because: str, reason: str, retrain: bool = True) -> State[RolledBack]:
+    """Take `because` (batch:0003, source:NAME, row:0003/57, update:0003) out of serving, data and models.
+
+    Nobody has to approve it beforehand; reviewers countersign it within a day.
+    """
+    return _asking(workspace, lambda context: _rollback(context, Order(because, reason, retrain)))
+
+
+RUNBOOKS = (inbox, retrain, intake, update, drill, rollback, form.review)
 
 
 def observed_update(
@@ -239,7 +251,7 @@ def _update(context: Context, path: str) -> State[UpdateResult]:
     return _completed([result.outcome], _because(message, result.outcome, result.intake), result)
 
 
-def _drill(context: Context, order: Order) -> State[Drilled]:
+def _drill(context: Context, order: drilling.Order) -> State[Drilled]:
     shown = create_progress_artifact(0.0, key="drill-progress", description="How far the drill is")
     told = 0
 
@@ -258,6 +270,22 @@ def _drill(context: Context, order: Order) -> State[Drilled]:
     )
     name = {0: "Completed", 4: "BelowFloor"}.get(result.exit_code, "NotMeasured")
     return Completed(name=name, message=verdict_line(result), data=result)
+
+
+def _rollback(context: Context, order: Order) -> State[RolledBack]:
+    result = rolling_back.rollback(context, order, _step)
+    if result.incident is None:
+        return Completed(name="Skipped", message=f"Nothing embodies {order.because}.", data=result)
+    account = context.layout.incident(result.incident) / ACCOUNT
+    create_markdown_artifact(
+        markdown=account.read_text(encoding="utf-8"),
+        key=f"incident-{result.incident}",
+        description="What was taken back, and what it did while it served",
+    )
+    behind = ", ".join(each.loader for each in result.still_serving)
+    told = f"Version {result.after['version']} serves; incident:{result.incident} asks reviewers."
+    left = f" Still serving what was taken back: {behind}." if behind else ""
+    return Completed(name="RolledBack", message=told + left, data=result)
 
 
 def nothing_to_do(layout: Layout) -> str | None:

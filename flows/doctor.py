@@ -18,6 +18,7 @@ from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import POLICY_FILES, Context, open_context
 from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
 from sluicegate.flows.threats import THREATS, open_threats
+from sluicegate.flows.unfinished import incomplete
 from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
 from sluicegate.stores import checked, dvc, git, trust
 from sluicegate.stores.layout import Layout
@@ -258,6 +259,13 @@ def champion(context: Context) -> Iterator[Diagnosis]:
     )
 
 
+def rollbacks(context: Context) -> Iterator[Diagnosis]:
+    """Look for rollbacks that are not over."""
+    for number, left in incomplete(context).items():
+        mend = f"See `sluicegate review show incident:{number}`."
+        yield Diagnosis("rollback", False, f"incident:{number}: {'; '.join(left)}.", mend)
+
+
 def drills(context: Context) -> Iterator[Diagnosis]:
     """Look which attacks got past the gates in the latest drills."""
     if not (context.layout.root / THREATS).is_file():
@@ -281,6 +289,7 @@ WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
     champion,
     sources,
     checks,
+    rollbacks,
     drills,
     trainer,
 )

@@ -63,9 +63,13 @@ def export_champion(context: Context, folder: Path) -> dict[str, Any]:
     if folder.exists() and any(folder.iterdir()):
         raise Conflict(f"{folder} is not empty; name a new folder.")
     bring_back(layout, champion.update, champion.sha256)
-    record, entry = layout.update(champion.update), last_move(layout).sequence
+    record, move = layout.update(champion.update), last_move(layout)
     proofs = [record / name for name in PROVING]
-    proofs += [layout.ledger / f"{entry:06d}.json", *(record / "reviews").glob("[0-9]*.json")]
+    proofs.append(layout.root / move.subjects[-1].name)  # where a former champion serves again
+    proofs += [
+        layout.ledger / f"{move.sequence:06d}.json",
+        *(record / "reviews").glob("[0-9]*.json"),
+    ]
     for path in proofs:
         if path.is_file():
             files.copy_in(path, folder / path.relative_to(layout.root))

@@ -5,7 +5,6 @@ and a source that was rolled back stays barred only if they say so.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from sluicegate.core import Update
@@ -14,21 +13,18 @@ from sluicegate.flows.account import account, written
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.differs import differs
-from sluicegate.flows.subjects import PAGE, state_of
+from sluicegate.flows.subjects import PAGE
 from sluicegate.flows.subjects.incident import (
     CONTESTED,
     COUNTERSIGNED,
-    incidents,
-    is_closed,
     read_incident,
 )
-from sluicegate.flows.subjects.kind import PROPOSED, stated
+from sluicegate.flows.subjects.kind import stated
 from sluicegate.flows.trace import Trace
 from sluicegate.flows.votes import artifact, ask, conclude
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout
 
-COUNTERSIGN_WITHIN = timedelta(days=1)
 ACCOUNT = "incident.md"
 
 
@@ -101,17 +97,6 @@ def refuse(context: Context, number: str, reason: str) -> str:
         "contested: no source is barred; the rows stay in quarantine until `sluicegate quarantine "
         "release`, and the champion is left as it is"
     )
-
-
-def overdue(context: Context) -> list[str]:
-    """Return the incidents that nobody countersigned within a day, or that are not finished."""
-    layout, late = context.layout, []
-    for number in incidents(layout):
-        opened = datetime.fromisoformat(read_incident(layout, number)["time"])
-        waits = not is_closed(layout, number) or state_of(layout, f"incident:{number}") == PROPOSED
-        if waits and context.clock() > opened + COUNTERSIGN_WITHIN:
-            late.append(number)
-    return late
 
 
 def served(champion: Champion) -> dict[str, Any]:

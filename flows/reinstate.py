@@ -12,6 +12,7 @@ from sluicegate.core import Artifact, CannotDecide, SluicegateError, Stage
 from sluicegate.evidence.statement import REINSTATEMENT
 from sluicegate.flows.champion import REINSTATE, Champion, champion_of, read_promotion
 from sluicegate.flows.context import Context
+from sluicegate.flows.keep import bring_back
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import data, git, models, record
 from sluicegate.stores.layout import numbered
@@ -36,6 +37,7 @@ def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]
     for each in versions:
         said: dict[str, Any] = {"update": each.update, **each.ref.to_dict(), "fault": None}
         try:
+            bring_back(context.layout, each.update, each.sha256)
             model = models.load(context.layout.models / each.sha256, each.sha256, schema)
             worth = metrics(Answers(model.scores(golden), truth_of(schema, golden)))[primary]
             said["golden"] = {primary: worth}
@@ -79,6 +81,7 @@ def _sound(context: Context, versions: Sequence[Champion]) -> Champion:
     faults = []
     for each in versions:
         try:
+            bring_back(context.layout, each.update, each.sha256)
             models.load(context.layout.models / each.sha256, each.sha256, context.schema)
         except SluicegateError as error:
             faults.append(str(error))

@@ -5,7 +5,7 @@ was killed anywhere, and does nothing when it is run again.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sluicegate.core import Artifact, Misused, Stage, Update
@@ -21,9 +21,11 @@ from sluicegate.flows.retrain import retrain
 from sluicegate.flows.subjects.incident import incidents, is_closed, read_incident
 from sluicegate.flows.take_out import take_out
 from sluicegate.flows.trace import Embodied, Trace, parse_cause, trace
+from sluicegate.flows.unfinished import still_serving
 from sluicegate.flows.updates import read_update, refuse
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, next_number, numbered
+from sluicegate.stores.reports import Report
 
 UNDECIDED = (Stage.AWAITING, Stage.APPROVED)
 
@@ -48,6 +50,7 @@ class RolledBack:
     update: Update | None
     incident: str | None
     closed: dict[str, Any] | None
+    still_serving: tuple[Report, ...]
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,6 +65,7 @@ class RolledBack:
             "differs": closed.get("differs"),
             "update": self.update.to_dict() if self.update else None,
             "incident": self.incident,
+            "still_serving": [asdict(each) for each in self.still_serving],
             "seconds": round(self.seconds, 3),
         }
 
@@ -103,7 +107,9 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
             if not _has_effect(found) and parse_cause(order.because).kind != "source":
                 serving = served(champion_of(layout))
                 took = time.monotonic() - started
-                return RolledBack(order.because, found, serving, serving, None, None, None, took)
+                return RolledBack(
+                    order.because, found, serving, serving, None, None, None, (), took
+                )
             number, is_done = step("open the incident", _open, context, order, found), False
         if not is_done:
             step("serve a clean version", _serve_clean, context, number, order.because)
@@ -233,4 +239,7 @@ def _told(context: Context, number: str, found: Trace, seconds: float) -> Rolled
     said, closed = read_incident(layout, number), read_closed(layout, number)
     update = read_update(layout, closed["update"])[0] if closed["update"] else None
     before, after = said["champion"], closed["champion"]
-    return RolledBack(said["because"], found, before, after, update, number, closed, seconds)
+    return RolledBack(
+        said["because"], found, before, after, update, number, closed,
+        tuple(still_serving(layout, said)), seconds,
+    )  # fmt: skip

@@ -15,6 +15,7 @@ from sluicegate.flows.subjects.incident import read_incident
 from sluicegate.flows.subjects.release import read_release
 from sluicegate.flows.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
 from sluicegate.flows.threats import open_threats
+from sluicegate.flows.unfinished import incomplete
 from sluicegate.flows.updates import approved, read_comparison, read_update
 from sluicegate.flows.votes import expires_of
 from sluicegate.stores import checked, data, files, record
@@ -46,6 +47,9 @@ class Status:
     serving: tuple[dict[str, Any], ...] = ()
     """What each loader last said that it serves, and whether that is another than the champion."""
 
+    incidents: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The rollbacks that are not over, and what is left to do about each."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `status`."""
         return {
@@ -64,6 +68,7 @@ class Status:
             "calibration": self.calibration,
             "anchored": list(self.anchored),
             "open_threats": list(self.open_threats),
+            "incidents": {number: list(left) for number, left in self.incidents},
             "serving": list(self.serving),
         }
 
@@ -85,6 +90,7 @@ def status(context: Context) -> Status:
         calibration=found.told if found else "calibrating: run `sluicegate calibrate`",
         anchored=tuple(moved_so_far(layout)),
         open_threats=tuple(open_threats(layout.root)),
+        incidents=tuple((number, tuple(left)) for number, left in incomplete(context).items()),
         serving=tuple(
             {**asdict(report), "behind": report.sha256 != champion.sha256}
             for report in read_reports(layout.serving)

@@ -17,17 +17,21 @@ from sluicegate.verbs import (
     policy,
     quarantine,
     review,
-<<<<<<< HEAD
+    rollback,
     serving,
 )
 
-VERBS = (making, line, review, quarantine, calibrating, policy, drilling, serving)
-=======
+VERBS = (
+    making,
+    line,
+    review,
+    quarantine,
     rollback,
+    calibrating,
+    policy,
+    drilling,
+    serving,
 )
-
-VERBS = (making, line, review, quarantine, calibrating, policy, drilling, rollback)
->>>>>>> 6803f19 (Something is traced through data and models, and taken out of serving, data and models with one command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

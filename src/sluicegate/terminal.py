@@ -142,6 +142,8 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
     for waiting in answer["awaiting"]:
         console.print(f"  awaiting: {waiting['subject']} since {waiting['since']}")
         console.print(f"    {escape(shortened(waiting['why']))}")
+    for number, left in answer["incidents"].items():
+        console.print(f"  [red]incident:{number}[/]: {escape('; '.join(left))}", soft_wrap=True)
     for who, count in answer["insistent"].items():
         console.print(
             f"  checks: {escape(who)} asked {count} times about rows that were checked in many "

@@ -54,6 +54,11 @@ def print_rollback(options: argparse.Namespace, answer: dict[str, Any]) -> dict[
     for each in answer["cleaned"]:
         console.print(f"  data: {each['rows']} rows of batch:{each['batch']} went to quarantine")
     _print_differs(console, answer["differs"])
+    for each in answer["still_serving"]:
+        console.print(
+            f"  [red]{escape(each['loader'])} still serves version {each['version']}[/]: have it "
+            "refresh; the rollback is not complete until it did"
+        )
     update = answer["update"]
     if update:
         console.print(f"  trained without it: update:{update['id']} is {update['stage']}")

@@ -106,7 +106,8 @@ def _is_sound(kept: Path, promoted: Promoted) -> bool:
 
 def _copy_record(shelf: Shelf, promoted: Promoted, target: Path) -> None:
     """Copy what proves `promoted`, as it was read and verified, and no other entry of the ledger."""
-    for name in record_of(shelf.path, promoted.sequence, promoted.update):
+    again = [promoted.reinstatement] if promoted.reinstatement else []
+    for name in record_of(shelf.path, promoted.sequence, promoted.update) + again:
         files.write_bytes(target / name, shelf.read(name))
     for entry in (target / "ledger").iterdir():
         if entry.name != f"{promoted.sequence:06d}.json":

@@ -6,19 +6,26 @@ from typing import Any
 
 from sluicegate.core import Tampered
 from sluicegate.core.canonical import sha256_json
+from sluicegate.evidence.ledger import Entry
 from sluicegate.evidence.model_signature import signed_files
-from sluicegate.evidence.statement import PROMOTION
+from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT
+from sluicegate.flows.champion import REINSTATE
 from sluicegate.stores.trust_root import TrustRoot
 
 from .approvals import require_approved
-from .shelf import Shelf
+from .shelf import Shelf, Statement
 
 PLACE = re.compile(r"updates/([0-9]{4,})/promotion\.json")
+AGAIN = re.compile(r"incidents/[0-9]{4,}/reinstatement\.json")
+NUMBER = re.compile(r"[0-9]{4,}")
 
 
 @dataclass(frozen=True)
 class Promoted:
-    """A verified promotion: the ledger's number of it, the model, and its files by path."""
+    """A verified promotion: the ledger's number of it, the model, and its files by path.
+
+    `reinstatement` is the statement by which a former champion serves again, where one does.
+    """
 
     sequence: int
     update: str
@@ -26,6 +33,7 @@ class Promoted:
     sha256: str
     since: str
     files: dict[str, str]
+    reinstatement: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a loader remembers and reports of it."""
@@ -34,8 +42,9 @@ class Promoted:
 
 
 def read_promoted(shelf: Shelf) -> Promoted:
-    """Return the latest promotion on `shelf` once its statement, approvals and signature hold.
+    """Return the model that the latest promotion or reinstatement on `shelf` names.
 
+    Only once its statement, approvals and signature hold.
     Raises Tampered or Missing, naming the file that is wrong.
     """
     try:
@@ -45,23 +54,44 @@ def read_promoted(shelf: Shelf) -> Promoted:
 
 
 def _read(shelf: Shelf) -> Promoted:
-    entry = shelf.last_promotion()
+    entry = shelf.last_move()
     named = entry.subjects[-1]
-    place = PLACE.fullmatch(named.name)
-    if place is None:
-        raise Tampered(f"The ledger's entry {entry.sequence} names no promotion.")
-    statement, update = shelf.statement(named.name), place[1]
-    said = statement.predicate(PROMOTION, named.name)
-    sha256 = statement.payload["subject"][0]["digest"]["sha256"]
-    if statement.sha256 != named.sha256 or said["update"] != update:
+    if entry.verb == REINSTATE:
+        statement = shelf.statement(_placed(AGAIN, named.name, entry))
+        said = statement.predicate(REINSTATEMENT, named.name)
+        update = said["update"]
+        if NUMBER.fullmatch(update) is None:
+            raise Tampered(f"{named.name} names no update.")
+        former = shelf.statement(f"updates/{update}/promotion.json")
+    else:
+        statement = former = shelf.statement(_placed(PLACE, named.name, entry))
+        update = named.name.split("/")[1]
+    promotion = former.predicate(PROMOTION, f"updates/{update}/promotion.json")
+    about, sha256 = _model_in(statement)
+    if statement.sha256 != named.sha256 or promotion["update"] != update:
         raise Tampered(f"{named.name} is not the promotion that the ledger names.")
-    if statement.payload["subject"][0]["name"] != f"model:{shelf.root.model}":
+    if (about, sha256) != _model_in(former):
+        raise Tampered(f"{named.name} reinstates another model than update:{update} made.")
+    if about != f"model:{shelf.root.model}":
         raise Tampered(f"{named.name} promotes a model of another name.")
-    require_approved(shelf, update, said["version"], sha256)
+    require_approved(shelf, update, promotion["version"], sha256)
     files = _signed(shelf, f"updates/{update}/model.sig", shelf.root)
     if sha256_json(files) != sha256:
         raise Tampered(f"updates/{update}/model.sig signs another model than was promoted.")
-    return Promoted(entry.sequence, update, said["version"], sha256, said["time"], files)
+    since = statement.payload["predicate"]["time"]
+    again = named.name if entry.verb == REINSTATE else None
+    return Promoted(entry.sequence, update, promotion["version"], sha256, since, files, again)
+
+
+def _placed(form: re.Pattern[str], name: str, entry: Entry) -> str:
+    if form.fullmatch(name) is None:
+        raise Tampered(f"The ledger's entry {entry.sequence} names no promotion.")
+    return name
+
+
+def _model_in(statement: Statement) -> tuple[str, str]:
+    about = statement.payload["subject"][0]
+    return about["name"], about["digest"]["sha256"]
 
 
 def _signed(shelf: Shelf, name: str, root: TrustRoot) -> dict[str, str]:

@@ -16,7 +16,7 @@ from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry
 from sluicegate.evidence.signing import verify
 from sluicegate.evidence.statement import predicate_of
-from sluicegate.flows.champion import PROMOTE
+from sluicegate.flows.champion import PROMOTE, REINSTATE
 from sluicegate.stores.model_copies import opened
 from sluicegate.stores.trust_root import TrustRoot
 
@@ -52,8 +52,8 @@ class Shelf:
         """Return the JSON in the file `name`, which proves nothing yet."""
         return _json(self.read(name), name)
 
-    def last_promotion(self) -> Entry:
-        """Return the ledger's latest promotion; each entry after it is verified, and its link.
+    def last_move(self) -> Entry:
+        """Return the ledger's latest promotion or reinstatement, each later entry and link verified.
 
         Raises Missing where there is none, Tampered for an entry that does not hold.
         """
@@ -65,7 +65,7 @@ class Shelf:
             entry = _entry_by_any(envelope, self.root, name)
             if entry.sequence != int(Path(name).stem):
                 raise Tampered(f"{name} says it is entry {entry.sequence}.")
-            if entry.verb == PROMOTE:
+            if entry.verb in (PROMOTE, REINSTATE):
                 return entry
             expected = entry.previous
         raise Missing(f"{self.path} holds no promotion; name a workspace, its clone or an export.")

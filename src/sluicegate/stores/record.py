@@ -23,7 +23,17 @@ from .effects import effect
 from .keys import public_of, service_signer
 from .layout import Layout
 
-ROOMS = ("ledger", "intake", "batches", "quarantine", "updates", "releases", "anchors", "incidents", "models")
+ROOMS = (
+    "ledger",
+    "intake",
+    "batches",
+    "quarantine",
+    "updates",
+    "releases",
+    "anchors",
+    "incidents",
+    "models",
+)
 """What only sluicegate writes in a workspace."""
 
 

@@ -1,0 +1,274 @@
+"""rollback: a cause goes out of serving, data and models; the rest stays, and people hear of it."""
+
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import SOURCE, rows
+from reviewing import policy, trust_them
+
+from sluicegate import Workspace, load_champion
+from sluicegate.core import Missing, Misused
+from sluicegate.core.schema import ROW
+from sluicegate.stores import data, dvc, effects, files, git, record
+
+pytestmark = pytest.mark.slow
+
+MALLORY = "mallory"
+HONEST, MIXED, LATER = "0001", "0002", "0003"
+
+
+class Killed(BaseException):
+    """What a killed process looks like from inside."""
+
+
+@pytest.fixture(scope="module")
+def poisoned_template(
+    template: Path, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A workspace whose second batch holds rows of mallory, whom nobody suspects."""
+    root = tmp_path_factory.mktemp("poisoned") / "loans"
+    shutil.copytree(template, root, symlinks=True)
+    place = Workspace.open(root)
+    trust_them(place, keys)
+    policy(place, when="always", required=1)
+    frames = rows(300, seed=11), joined(rows(300, seed=12)), rows(300, seed=13)
+    for number, frame in enumerate(frames, 1):
+        place.update(frame)
+        subject = f"update:{number:04d}"
+        proof = place.sign_review(subject, "approve", "ann", keys["ann"])
+        place.answer_review(subject, "approve", "ann", proof)
+        assert place.status().champion.update == f"{number:04d}"
+    return root
+
+
+@pytest.fixture
+def place(poisoned_template: Path, tmp_path: Path) -> Workspace:
+    root = tmp_path / "loans"
+    shutil.copytree(poisoned_template, root, symlinks=True)
+    return Workspace.open(root)
+
+
+def joined(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` with three rows by mallory, of whom nobody thinks ill yet."""
+    return frame.assign(**{SOURCE: [MALLORY] * 3 + list(frame[SOURCE][3:])})
+
+
+def admitted(place: Workspace, batch: str) -> pd.DataFrame:
+    return data.read_verified(place._context.layout.admitted(batch) / data.FEEDBACK)
+
+
+def back(place: Workspace, because: str, retrain: bool = False) -> dict[str, Any]:
+    return place.rollback(because, reason="found out", retrain=retrain).to_dict()
+
+
+def settled(place: Workspace) -> None:
+    """What is true after any rollback: git and DVC have nothing to say, and every table verifies."""
+    assert git.run(place.root, "status", "--porcelain").strip() == ""
+    clean = subprocess.run(
+        ["dvc", "status", "--quiet", *map(str, place.root.glob("batches/*/*.dvc"))],
+        cwd=place.root, check=False,
+    )  # fmt: skip
+    assert clean.returncode == 0
+    for batch in data.admitted_batches(place._context.layout):
+        admitted(place, batch)
+
+
+def test_a_batch_goes_out_of_serving_data_and_models(place: Workspace) -> None:
+    """The newest version without it serves at once, a new one is trained, later batches stay."""
+    before = place.status().champion
+    told = back(place, f"batch:{MIXED}", retrain=True)
+    assert told["tainted"] == {"batches": [MIXED], "updates": ["0002", "0003"], "versions": [3, 4]}
+    assert told["champion"]["before"]["version"] == before.version
+    assert told["cleaned"] == [{"batch": MIXED, "rows": 300}]
+    moves = [e for e in record.backwards(place._context.layout) if e.verb == "reinstate"]
+    assert [(e.details["update"], e.details["version"]) for e in moves] == [("0001", 2)]
+    assert told["update"]["batches"] == [HONEST, LATER]
+    assert (told["update"]["id"], told["update"]["stage"]) == ("0004", "awaiting")
+    assert place.status().champion.update == "0001"
+    assert place.show("update:0003")["update"]["stage"] == "rolled_back"
+    assert place.show_quarantine(MIXED)["rows"] == 300
+    assert told["differs"]["taken"]["tainted"] > told["differs"]["taken"]["clean"]
+    settled(place)
+    again = back(place, f"batch:{MIXED}", retrain=True)
+    commits = git.head(place.root)
+    assert again | {"seconds": 0} == told | {"seconds": 0}
+    assert git.head(place.root) == commits
+
+
+def test_a_source_goes_and_its_batch_stays(place: Workspace, keys: dict[str, Path]) -> None:
+    """Only its rows leave; it is in question until reviewers bar it, then it is set aside."""
+    told = back(place, f"source:{MALLORY}")
+    kept = admitted(place, MIXED)
+    assert MALLORY not in set(kept[SOURCE])
+    assert len(kept) == 297
+    assert told["cleaned"] == [{"batch": MIXED, "rows": 3}]
+    settled(place)
+    held = place.show_quarantine(MIXED)["held"]
+    assert {(each["source"], each["held_for"][0]) for each in held} == {
+        (MALLORY, "incident:0001: source:mallory")
+    }
+    frame = joined(rows(300, seed=21))
+    asked = place.check(frame).to_dict()
+    assert asked["outcome"] == "pause"
+    assert asked["suspects"]["sources"] == [MALLORY]
+    proof = place.sign_review("incident:0001", "approve", "ann", keys["ann"])
+    done = place.answer_review("incident:0001", "approve", "ann", proof).done
+    assert done == "countersigned; mallory is barred"
+    shut = place.check(frame).to_dict()
+    assert (shut["outcome"], shut["quarantined"]["sources"]) == ("quarantine", [MALLORY])
+
+
+def test_who_is_rolled_back_wrongly_is_not_barred(place: Workspace, keys: dict[str, Path]) -> None:
+    """A no lifts the bar; what was taken out can be released."""
+    back(place, "source:c07")
+    proof = place.sign_review("incident:0001", "reject", "ann", keys["ann"])
+    assert "contested" in place.answer_review("incident:0001", "reject", "ann", proof).done
+    assert place.check(rows(300, seed=21)).outcome.value == "pass"
+
+
+def test_a_row(place: Workspace) -> None:
+    """One row goes; an update that only compared on it does not embody it."""
+    table = admitted(place, HONEST)
+    learnt = int(table.loc[~table["_holdout"], ROW].iloc[0])
+    held_out = int(table.loc[table["_holdout"], ROW].iloc[0])
+    assert [each["update"] for each in place.trace(f"row:{HONEST}/{learnt}")["updates"]] == [
+        "0001", "0002", "0003",
+    ]  # fmt: skip
+    assert place.trace(f"row:{HONEST}/{held_out}")["updates"] == []
+    told = back(place, f"row:{HONEST}/{learnt}")
+    assert learnt not in set(admitted(place, HONEST)[ROW])
+    assert told["champion"]["after"]["update"] == "0000"
+    settled(place)
+
+
+def test_an_update(place: Workspace) -> None:
+    """What it added goes, what was there before it and came after it stays."""
+    told = back(place, "update:0002")
+    assert told["tainted"]["batches"] == [MIXED]
+    assert data.admitted_batches(place._context.layout) == [HONEST, LATER]
+    assert told["champion"]["after"]["update"] == "0001"
+
+
+@pytest.mark.parametrize(
+    ("because", "error", "said"),
+    [
+        ("batch:0009", Missing, "no batch:0009"),
+        ("source:nobody", Missing, "'nobody'"),
+        ("row:0001/999999", Missing, "300 rows"),
+        ("row:0001", Misused, "cannot be traced"),
+        ("everything", Misused, "cannot be traced"),
+    ],
+)
+def test_what_cannot_be_traced(
+    place: Workspace, because: str, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        back(place, because)
+    assert not (place.root / "incidents").exists()
+
+
+def test_a_reason_is_needed(place: Workspace) -> None:
+    with pytest.raises(Misused, match="--reason"):
+        place.rollback("batch:0002", reason=" ")
+
+
+def test_a_row_in_quarantine_has_no_effect(place: Workspace) -> None:
+    """Nothing embodies it, so nothing moves and no incident opens."""
+    back(place, f"row:{MIXED}/5")
+    commit = git.head(place.root)
+    told = back(place, f"row:{MIXED}/5") | {"seconds": 0}
+    assert told["incident"] == "0001"
+    assert git.head(place.root) == commit
+
+
+def test_a_version_that_was_swapped_does_not_serve(place: Workspace) -> None:
+    """The next clean one does, and the plan says why."""
+    layout = place._context.layout
+    weights = next((layout.models / place.status().champion.sha256).glob("*.skops"))
+    former = files.read_json(layout.root / "updates/0001/comparison.json")["challenger"]
+    next((layout.models / former).glob("*.skops")).write_bytes(weights.read_bytes())
+    plan = place.plan_rollback(f"batch:{MIXED}")
+    assert [bool(each["fault"]) for each in plan["clean"]] == [True, False]
+    assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0000"
+
+
+def test_a_serving_host_follows(place: Workspace, tmp_path: Path) -> None:
+    """It verifies the reinstatement itself; until it looked, the rollback is not complete."""
+    pinned = tmp_path / "pinned.json"
+    place.export_trust(pinned)
+    served = load_champion(place.root, pinned, name="shop")
+    assert served.update == "0003"
+    told = back(place, f"batch:{MIXED}")
+    assert [(each["loader"], each["version"]) for each in told["still_serving"]] == [("shop", 4)]
+    assert place.status().to_dict()["incidents"] == {"0001": ["shop still serves version 4"]}
+    assert served.refresh()
+    assert served.update == "0001"
+    assert place.status().to_dict()["incidents"] == {}
+    assert back(place, f"batch:{MIXED}")["still_serving"] == []
+
+
+def test_nobody_countersigned(place: Workspace) -> None:
+    """After a day it is said wherever people look."""
+    back(place, f"batch:{MIXED}")
+    late = Workspace.open(place.root, clock=lambda: datetime.now(UTC) + timedelta(days=2))
+    assert "nobody countersigned" in late.status().to_dict()["incidents"]["0001"][0]
+
+
+def test_killed_anywhere_it_is_finished_by_the_same_command(place: Workspace) -> None:
+    """After each side effect in turn; then the same command twice comes to the same state."""
+    undisturbed = shutil.copytree(place.root, place.root.parent / "undisturbed", symlinks=True)
+    wanted = _state(Workspace.open(undisturbed))
+    assert wanted["tables"] != {}
+    kept = shutil.copytree(place.root, place.root.parent / "kept", symlinks=True)
+    for stop in range(1, 200):
+        shutil.rmtree(place.root)
+        shutil.copytree(kept, place.root, symlinks=True)
+        if not _killed_at(place, stop):
+            break
+        assert _state(place) == wanted, f"killed after effect {stop}"
+    assert stop > 20
+
+
+def _killed_at(place: Workspace, stop: int) -> bool:
+    seen = 0
+
+    def kill(_: str) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == stop:
+            raise Killed
+
+    effects.observer = kill
+    try:
+        back(place, f"source:{MALLORY}")
+    except Killed:
+        return True
+    finally:
+        effects.observer = None
+    return False
+
+
+def _state(place: Workspace) -> dict[str, Any]:
+    """Roll back, twice; return what then is the case, but for times."""
+    told = back(place, f"source:{MALLORY}")
+    assert back(place, f"source:{MALLORY}")["incident"] == told["incident"] == "0001"
+    settled(place)
+    layout = place._context.layout
+    tables = {
+        path.parent.relative_to(place.root).as_posix(): len(data.read_verified(path))
+        for room in ("batches", "quarantine")
+        for path in (place.root / room).rglob(data.FEEDBACK)
+        if dvc.pointer(path).is_file()
+    }
+    return {
+        "champion": place.status().champion.update,
+        "tables": tables,
+        "stages": [place.show(f"update:000{n}")["update"]["stage"] for n in range(4)],
+        "cleaned": told["cleaned"],
+        "verbs": sorted({entry.verb for entry in record.backwards(layout)}),
+    }
