@@ -7,7 +7,7 @@ from securesystemslib.signer import Signer as Foreign
 
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.evidence import model_signature
-from sluicegate.evidence.signing import Signer, new_key, new_model_key, raw_signature, signer_of
+from sluicegate.evidence.signing import Signer, new_key, new_model_key, signer_of
 from sluicegate.stores import keys
 from sluicegate.stores.layout import MODEL_KEY, SERVICE_KEY, Layout
 
@@ -77,9 +77,8 @@ def test_what_is_no_key_is_told_in_one_sentence(
 def test_the_model_key_signs_in_the_format_of_model_signing(layout: Layout) -> None:
     """It is a P-256 key, and trust/ has its public half."""
     public = layout.public_model_key.read_text()
-    signer = keys.model_signer(layout)
     files = {"MLmodel": "0" * 64}
-    bundle = model_signature.sign_model("m", files, lambda b: raw_signature(signer, b), public)
+    bundle = model_signature.sign_model("m", files, keys.model_signer(layout))
     assert model_signature.signed_files(bundle, public, "here") == files
 
 
