@@ -75,7 +75,8 @@ def rows_of(context: Context, batch: str) -> "pd.DataFrame":
 def held_for(context: Context, batch: str, frame: "pd.DataFrame") -> list[list[str]]:
     """Return for each row of `frame` what stopped it at intake.
 
-    What names neither rows nor sources stopped the batch as a whole, and so every row.
+    What names neither rows nor sources stopped the batch as a whole, and so every row. What passed
+    intake and was taken out later is held for what was written beside it then.
     """
     source = context.schema.source
     by = frame[source].astype(str) if source in frame else [""] * len(frame)
@@ -87,6 +88,10 @@ def held_for(context: Context, batch: str, frame: "pd.DataFrame") -> list[list[s
                 "metric"
             ] not in named:
                 named.append(each["metric"])
+    if "_reason" in frame:
+        for named, reason in zip(found, frame["_reason"], strict=True):
+            if isinstance(reason, str) and (not named or reason.startswith("incident:")):
+                named[:] = [reason]
     return found
 
 

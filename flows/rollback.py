@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sluicegate.core import Artifact, Misused, Stage, Update
+from sluicegate.core import Artifact, Conflict, Misused, Stage, Update
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import INCIDENT, WITHDRAWAL
 from sluicegate.flows.calibrate import calibrate
@@ -20,7 +20,7 @@ from sluicegate.flows.reinstate import clean_versions, costs, reinstate
 from sluicegate.flows.retrain import retrain
 from sluicegate.flows.subjects.incident import incidents, is_closed, read_incident
 from sluicegate.flows.take_out import take_out
-from sluicegate.flows.trace import Embodied, Trace, parse_cause, trace
+from sluicegate.flows.trace import TO, Embodied, Trace, embodied, parse_cause, trace
 from sluicegate.flows.unfinished import still_serving
 from sluicegate.flows.updates import read_update, refuse
 from sluicegate.stores import files, git, record
@@ -83,7 +83,7 @@ def plan(context: Context, because: str) -> dict[str, Any]:
     """Return what a rollback would take back, and what each clean version would cost."""
     found = trace(context, because)
     serving = champion_of(context.layout)
-    clean = clean_versions(context, {each.update for each in found.updates})
+    clean = _versions(context, found)
     return found.to_dict() | {
         "serving": costs(context, [serving])[0],
         "serving_is_tainted": _embodies(found, serving),
@@ -102,9 +102,10 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
     with files.locked(layout.home / "rollback.lock", busy, wait=False):
         git.require_branch(layout.root)
         found = trace(context, order.because)
+        _versions(context, found)
         number, is_done = _incident_of(layout, order.because)
-        if number is None or (is_done and _has_effect(found)):
-            if not _has_effect(found) and parse_cause(order.because).kind != "source":
+        if number is None or (is_done and _has_effect(layout, found)):
+            if not _has_effect(layout, found) and parse_cause(order.because).kind != "source":
                 serving = served(champion_of(layout))
                 took = time.monotonic() - started
                 return RolledBack(
@@ -130,8 +131,10 @@ def _incident_of(layout: Layout, because: str) -> tuple[str | None, bool]:
     return None, False
 
 
-def _has_effect(found: Trace) -> bool:
+def _has_effect(layout: Layout, found: Trace) -> bool:
     """Tell whether anything is left to take back."""
+    if _goes_to(found.because) not in (None, champion_of(layout).update):
+        return True
     standing = any(each.stage in (Stage.PROMOTED, *UNDECIDED) for each in found.updates)
     return standing or any(each.admitted for each in found.batches)
 
@@ -172,27 +175,58 @@ def _open(context: Context, order: Order, found: Trace) -> str:
 
 def _serve_clean(context: Context, number: str, because: str) -> None:
     """Let the newest clean version serve, if the champion is tainted; no model is trained for it."""
-    found = trace(context, because)
-    if not _embodies(found, champion_of(context.layout)):
-        return
-    versions = clean_versions(context, {each.update for each in found.updates})
-    reinstate(context, number, because, versions)
+    found, serving = trace(context, because), champion_of(context.layout)
+    versions = _versions(context, found)
+    if _embodies(found, serving) or _goes_to(because) not in (None, serving.update):
+        reinstate(context, number, because, versions)
+
+
+def _versions(context: Context, found: Trace) -> list[Champion]:
+    """Return the versions that may serve instead, the first choice first.
+
+    Raises Conflict for an update to go back to that was rolled back itself, or never promoted.
+    """
+    clean = clean_versions(context, {each.update for each in found.updates})
+    target = _goes_to(found.because)
+    if target is None:
+        return clean
+    chosen = [each for each in clean if each.update == target]
+    if not chosen:
+        stage = read_update(context.layout, target)[0].stage.value
+        raise Conflict(f"update:{target} is {stage}, so nobody can go back to it; name another.")
+    return chosen
+
+
+def _goes_to(because: str) -> str | None:
+    cause = parse_cause(because)
+    return cause.name if cause.kind == TO else None
 
 
 def _clean(context: Context, number: str, because: str) -> None:
     """Take the rows out of the data, and what embodies them out of the running, as one commit."""
     layout, found = context.layout, trace(context, because)
-    if not _has_effect(found):
-        return
     why = f"incident:{number}: {because}"
     with record.writing(layout, "rollback", record.ROOMS):
         take_out(context, found.batches, number, why)
-        for each in found.updates:
+        for each in [*found.updates, *_later(context, found)]:
             if each.stage in UNDECIDED:
                 refuse(context, each.update, why)
             elif each.stage is Stage.PROMOTED:
                 _withdraw(context, each, number, because)
         git.commit_all(layout.root, record.ROOMS, f"incident:{number}: {because} taken out")
+
+
+def _later(context: Context, found: Trace) -> list[Embodied]:
+    """Return the updates after the one to go back to that learnt nothing more than it did."""
+    target, layout = _goes_to(found.because), context.layout
+    if target is None:
+        return []
+    known, later = {each.update for each in found.updates}, []
+    for number in numbered(layout.root / "updates"):
+        challenger = read_update(layout, number)[0].challenger
+        if challenger and int(number) > int(target) and number not in known:
+            later.append(embodied(layout, number, challenger, {}))
+    return later
 
 
 def _withdraw(context: Context, embodied: Embodied, number: str, because: str) -> None:

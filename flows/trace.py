@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.core import Missing, Misused, Stage
+from sluicegate.core import Missing, Misused, ModelRef, Stage
 from sluicegate.core.schema import HOLDOUT, ROW
 from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
@@ -25,6 +25,8 @@ Rows = Mapping[str, frozenset[int]]
 """Row positions in the received file, by batch."""
 
 WAYS = "batch:0003, source:NAME, row:0003/57 or update:0003"
+TO = "to"
+"""The kind of cause that is everything learnt after an update: `to:0002` goes back to update:0002."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def parse_cause(text: str) -> Cause:
     kind, _, name = text.partition(":")
     if kind == "source" and name:
         return Cause(kind, name)
-    if kind in ("batch", "update") and _is_number(name):
+    if kind in ("batch", "update", TO) and _is_number(name):
         return Cause(kind, name)
     batch, _, row = name.partition("/")
     if kind == "row" and _is_number(batch) and _is_number(row):
@@ -155,6 +157,9 @@ def concerned(context: Context, cause: Cause) -> Rows:
         rows = {batch: found for batch, found in rows.items() if found}
         if not rows:
             raise Missing(f"No row of {cause.name!r} was ever received and kept.")
+    elif cause.kind == TO:
+        kept = read_update(layout, cause.name)[0].batches
+        rows = {batch: _all_rows(layout, batch) for batch in received if batch not in kept}
     elif cause.kind == "update":
         rows = {batch: _all_rows(layout, batch) for batch in added_by(layout, cause.name)}
     elif cause.name not in received:
@@ -199,17 +204,25 @@ def embodying(layout: Layout, rows: Rows) -> Iterator[Embodied]:
                 seen[batch, blob] = len(_of(table[~table[HOLDOUT].astype(bool)], rows[batch]))
             learnt |= {batch: seen[batch, blob]} if seen[batch, blob] else {}
         if learnt:
-            promoted = (layout.update(number) / "promotion.json").is_file()
-            yield Embodied(
-                update=number,
-                stage=update.stage,
-                version=update.challenger.version,
-                sha256=update.challenger.sha256,
-                run=run_of(layout, number),
-                data_commit=update.data_commit,
-                promoted=read_promotion(layout, number).since if promoted else None,
-                learnt=learnt,
-            )
+            yield embodied(layout, number, update.challenger, learnt)
+
+
+def embodied(
+    layout: Layout, number: str, challenger: ModelRef, learnt: Mapping[str, int]
+) -> Embodied:
+    """Return the update of this `number`, whose model is `challenger`, with what it `learnt`."""
+    update, _ = read_update(layout, number)
+    promoted = (layout.update(number) / "promotion.json").is_file()
+    return Embodied(
+        update=number,
+        stage=update.stage,
+        version=challenger.version,
+        sha256=challenger.sha256,
+        run=run_of(layout, number),
+        data_commit=update.data_commit,
+        promoted=read_promotion(layout, number).since if promoted else None,
+        learnt=learnt,
+    )
 
 
 def _touched(

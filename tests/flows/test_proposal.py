@@ -91,7 +91,7 @@ def test_silence_ends_no_proposal(place: Workspace, keys: dict[str, Path]) -> No
     assert "goes on waiting" in later.show_review(ROLLBACK)["if_nobody_decides"]
 
 
-def test_only_a_proposal_outlives_silence() -> None:
+def test_what_happened_outlives_silence() -> None:
     """Every kind of subject has its consequences."""
     lapses = {kind.name: may_lapse(f"{kind.name}:0001") for kind in KINDS}
     assert lapses == {
@@ -100,4 +100,5 @@ def test_only_a_proposal_outlives_silence() -> None:
         "release": True,
         "anchor": True,
         "rollback": False,
+        "incident": False,
     }

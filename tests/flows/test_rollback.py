@@ -1,5 +1,6 @@
 """rollback: a cause goes out of serving, data and models; the rest stays, and people hear of it."""
 
+import hashlib
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,8 @@ from conftest import SOURCE, rows
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace, load_champion
-from sluicegate.core import Missing, Misused
+from sluicegate.core import Conflict, Missing, Misused
+from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.stores import data, dvc, effects, files, git, record
 
@@ -66,16 +68,24 @@ def back(place: Workspace, because: str, retrain: bool = False) -> dict[str, Any
     return place.rollback(because, reason="found out", retrain=retrain).to_dict()
 
 
+def at_rest(place: Workspace) -> None:
+    """Nothing is left uncommitted, and every table is what its pointer and its manifest name."""
+    assert git.run(place.root, "status", "--porcelain").strip() == ""
+    for batch in data.admitted_batches(place._context.layout):
+        admitted(place, batch)
+        table = place._context.layout.admitted(batch) / data.FEEDBACK
+        named = dvc.read_pointer(dvc.pointer(table))["md5"]
+        assert hashlib.md5(table.read_bytes()).hexdigest() == named
+
+
 def settled(place: Workspace) -> None:
     """What is true after any rollback: git and DVC have nothing to say, and every table verifies."""
-    assert git.run(place.root, "status", "--porcelain").strip() == ""
+    at_rest(place)
     clean = subprocess.run(
         ["dvc", "status", "--quiet", *map(str, place.root.glob("batches/*/*.dvc"))],
         cwd=place.root, check=False,
     )  # fmt: skip
     assert clean.returncode == 0
-    for batch in data.admitted_batches(place._context.layout):
-        admitted(place, batch)
 
 
 def test_a_batch_goes_out_of_serving_data_and_models(place: Workspace) -> None:
@@ -152,6 +162,34 @@ def test_an_update(place: Workspace) -> None:
     assert told["tainted"]["batches"] == [MIXED]
     assert data.admitted_batches(place._context.layout) == [HONEST, LATER]
     assert told["champion"]["after"]["update"] == "0001"
+
+
+def test_back_to_an_update(place: Workspace, tmp_path: Path) -> None:
+    """Data and champion are those of that update, as they are in a clone at its tag."""
+    told = back(place, "to:0001")
+    assert told["champion"]["after"]["update"] == place.status().champion.update == "0001"
+    assert data.admitted_batches(place._context.layout) == [HONEST]
+    assert place.show_quarantine(LATER)["rows"] == 300
+    settled(place)
+    clone = tmp_path / "clone"
+    git.run(tmp_path, "clone", "--quiet", str(place.root), str(clone))
+    git.run(clone, "checkout", "--quiet", "update/0001")
+    remote = ["dvc", "remote", "modify", "--local", "local", "url", dvc.default_remote(place.root)]
+    for command in (remote, ["dvc", "pull", "--quiet", *map(str, clone.glob("batches/*/*.dvc"))]):
+        subprocess.run(command, cwd=clone, check=True)
+    pulled = {path.parent.name: sha256_file(path) for path in clone.rglob(data.FEEDBACK)}
+    now = place._context.layout.admitted(HONEST) / data.FEEDBACK
+    assert pulled == {HONEST: sha256_file(now)}
+    commit = git.head(place.root)
+    assert back(place, "to:0001")["incident"] == "0001"
+    assert git.head(place.root) == commit
+
+
+def test_nobody_goes_back_to_poison(place: Workspace) -> None:
+    """What was rolled back is no place to go back to, nor is what never served."""
+    back(place, f"batch:{MIXED}")
+    with pytest.raises(Conflict, match="update:0003 is rolled_back"):
+        back(place, "to:0003")
 
 
 @pytest.mark.parametrize(
@@ -257,7 +295,7 @@ def _state(place: Workspace) -> dict[str, Any]:
     """Roll back, twice; return what then is the case, but for times."""
     told = back(place, f"source:{MALLORY}")
     assert back(place, f"source:{MALLORY}")["incident"] == told["incident"] == "0001"
-    settled(place)
+    at_rest(place)
     layout = place._context.layout
     tables = {
         path.parent.relative_to(place.root).as_posix(): len(data.read_verified(path))

@@ -15,13 +15,23 @@ def add(verbs: Verbs) -> None:
     traced.add_argument("because", metavar="WHAT", help=CAUSE)
     words = "take something out of serving, data and models"
     back = may_run_dry(in_workspace(add_verb(verbs, "rollback", rollback, words)))
-    back.add_argument("--because", metavar="WHAT", required=True, help=CAUSE)
+    what = back.add_mutually_exclusive_group(required=True)
+    what.add_argument("--because", metavar="WHAT", help=CAUSE)
+    what.add_argument(
+        "--to", metavar="UPDATE", type=_goal, dest="because",
+        help="go back to data and champion of update:0002, and take out all that came after",
+    )  # fmt: skip
     back.add_argument(
         "--reason", metavar="WHY", default="", help="for the record and the reviewers"
     )
     back.add_argument(
         "--no-retrain", action="store_true", help="leave training without it to the schedule"
     )
+
+
+def _goal(text: str) -> str:
+    """Return the cause that is everything after the update that `text` names."""
+    return f"to:{text.removeprefix('update:')}"
 
 
 def trace(options: argparse.Namespace) -> Answer:
