@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
@@ -67,6 +68,14 @@ def print_rollback(options: argparse.Namespace, answer: dict[str, Any]) -> dict[
         f"the account is in incidents/{answer['incident']}/incident.md"
     )
     return answer
+
+
+def print_incident(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
+    """Print an incident as YAML, the form in which ATLAS takes case studies."""
+    if not options.json:
+        text = yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
+        plain_console().print(text, end="", markup=False, soft_wrap=True)
+    return told
 
 
 def _print_differs(console: Console, differs: dict[str, Any] | None) -> None:

@@ -365,6 +365,13 @@ class Workspace:
         with _explained():
             return rollback(self._fresh(), Order(because, reason, retrain), step)
 
+    def export_incident(self, number: str, profile: str = "full") -> dict[str, Any]:
+        """Return an incident `full`, as an `atlas` case study, or redacted as `public`."""
+        from sluicegate.flows.incident_export import export
+
+        with _explained():
+            return export(self._fresh(), number, profile)
+
     def _fresh(self) -> Context:
         # params.yaml may have been committed anew since this process opened the workspace.
         reading = not self._context.layout.may_sign

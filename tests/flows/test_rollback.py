@@ -1,6 +1,7 @@
 """rollback: a cause goes out of serving, data and models; the rest stays, and people hear of it."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -233,6 +234,26 @@ def test_a_version_that_was_swapped_does_not_serve(place: Workspace) -> None:
     plan = place.plan_rollback(f"batch:{MIXED}")
     assert [bool(each["fault"]) for each in plan["clean"]] == [True, False]
     assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0000"
+
+
+def test_what_others_are_told(place: Workspace, keys: dict[str, Path]) -> None:
+    """A case study for ATLAS, with what reviewers said; the public one names nobody."""
+    back(place, f"source:{MALLORY}")
+    proof = place.sign_review("incident:0001", "approve", "ann", keys["ann"])
+    place.answer_review("incident:0001", "approve", "ann", proof, "sign the feed")
+    full = place.export_incident("0001")
+    assert (full["state"], full["lessons"]) == (
+        "countersigned",
+        [{"by": "ann", "said": "sign the feed"}],
+    )
+    study = place.export_incident("0001", "atlas")["study"]
+    assert [each["technique"] for each in study["procedure"]] == [
+        "AML.T0020", "AML.T0031", "AML.T0031",
+    ]  # fmt: skip
+    assert (study["actor"], study["case-study-type"]) == (MALLORY, "incident")
+    public = json.dumps(place.export_incident("0001", "public"))
+    names = [MALLORY, "ann", "found out", str(place.root), "limit", "batch:"]
+    assert [name for name in names if name in public] == []
 
 
 def test_a_serving_host_follows(place: Workspace, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The way back: trace and rollback."""
+"""The way back: trace, rollback, and what is told of it."""
 
 import argparse
 
@@ -28,6 +28,13 @@ def add(verbs: Verbs) -> None:
         "--no-retrain", action="store_true", help="leave training without it to the schedule"
     )
 
+    deeds = verbs.add_parser("incident", help="what was rolled back, for others to read")
+    parts = deeds.add_subparsers(metavar="DEED", required=True)
+    words = "print an incident in full, as a MITRE ATLAS case study, or redacted"
+    told = in_workspace(add_verb(parts, "export", export, words))
+    told.add_argument("incident", metavar="INCIDENT", help="incident:0001")
+    told.add_argument("--profile", choices=("full", "atlas", "public"), default="full")
+
 
 def _goal(text: str) -> str:
     """Return the cause that is everything after the update that `text` names."""
@@ -40,6 +47,16 @@ def trace(options: argparse.Namespace) -> Answer:
 
     found = opened(options, terminal.mute, reading=True).trace(options.because)
     return terminal_rollback.print_trace(options, found), 0
+
+
+def export(options: argparse.Namespace) -> Answer:
+    """Print an incident."""
+    from sluicegate import terminal, terminal_rollback
+
+    place = opened(options, terminal.mute, reading=True)
+    number = options.incident.removeprefix("incident:")
+    told = place.export_incident(number, options.profile)
+    return terminal_rollback.print_incident(options, told), 0
 
 
 def rollback(options: argparse.Namespace) -> Answer:
