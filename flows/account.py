@@ -176,10 +176,10 @@ def _verdict(
 
 
 def _controls(opened: Mapping[str, Any]) -> list[str]:
-    changed = ["the limits are calibrated anew without what was taken out"]
+    changed = ["Limits that were calibrated on it are calibrated anew without it."]
     if opened["sources"]:
         named = ", ".join(opened["sources"])
-        changed.insert(0, f"the source {named} is barred, if the reviewers countersign")
+        changed.insert(0, f"The source {named} is barred, if the reviewers countersign.")
     return changed
 
 

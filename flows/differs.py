@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sluicegate.checks.candidate import Candidate, Contender
+from sluicegate.checks.changes import changes
 from sluicegate.checks.comparison import report
 from sluicegate.checks.scoring import truth_of
 from sluicegate.core import Schema
@@ -32,7 +33,8 @@ def differs(
     golden = data.read_verified(layout.golden)
     was, now = (models.load(layout.models / each, each, schema) for each in (tainted, clean))
     sides = [Contender(each.scores, each.scores(golden)) for each in (was, now)]
-    found = report(Candidate(schema, golden, golden[:0], sides[0], sides[1]))
+    candidate = Candidate(schema, golden, golden[:0], sides[0], sides[1])
+    found = report(candidate)
     rows = _taken(layout, taken)
     return {
         "golden": {
@@ -40,6 +42,7 @@ def differs(
             "clean": found["metrics"]["golden"]["champion"],
         },
         "slices": _slices(found["slices"]),
+        "changed": changes(candidate)["slices"],
         "taken": _agreement(schema, rows, was, now),
     }
 

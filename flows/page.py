@@ -24,6 +24,7 @@ LEADS = {
     "release": "Why it is asked",
     "anchor": "Why it is asked",
     "rollback": "Why it is proposed",
+    "incident": "Why it was done",
 }
 
 
@@ -69,7 +70,13 @@ def slices(comparison: Mapping[str, Any]) -> Any:
 
 def render(context: Context, **told: Any) -> str:
     """Return the page that shows what is `told`; it stands on its own."""
-    told = {"heading": "The batch", "held": None, "anchor": None, "figures": {}} | told
+    told = {
+        "heading": "The batch",
+        "held": None,
+        "anchor": None,
+        "figures": {},
+        "account": None,
+    } | told
     measured = list(_limited(told["told"]))
     pages = Environment(
         loader=PackageLoader("sluicegate.flows", "."),

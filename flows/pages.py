@@ -135,24 +135,21 @@ def incident_page(
     context: Context, number: str, question: str, shown: Asked, told: Mapping[str, Any]
 ) -> str:
     """Return the evidence about a rollback that was carried out; `told` is the account of it."""
-    layout = context.layout
-    served = [
-        f"Version {each['version']} served it from {each['from']} to {each['until']}."
-        for each in told["served"]
-    ]
-    taken = [f"{each['rows']} rows of batch:{each['batch']} went." for each in told["taken_out"]]
+    layout, gone = context.layout, told["taken_out"]
+    taken = [f"{each['rows']} rows of batch:{each['batch']} went to quarantine." for each in gone]
+    differs = told["differs"] or {"changed": []}
     with plots.drawing():
         return render(
             context,
             subject=f"incident:{number}",
             question=question,
-            why=[f"{told['detected_by']}: {told['reason']}", *served, *taken, *told["controls"]],
+            why=[f"{told['detected_by']}: {told['reason']}", *taken, *told["controls"]],
             answers=None,
-            batches=[about_batch(context, each["batch"]) for each in told["taken_out"]][
-                -MOST_BATCHES:
-            ],
+            account=told,
+            otherwise_drawn=drawn(slices({"changes": {"slices": differs["changed"]}})),
+            batches=[about_batch(context, each["batch"]) for each in gone[-MOST_BATCHES:]],
             heading="The batches that rows were taken out of, as they were received",
-            unshown=len(told["taken_out"][:-MOST_BATCHES]),
+            unshown=len(gone[:-MOST_BATCHES]),
             changed=_changed(layout, git.head(layout.root)),
             lineage=shown,
             told=[],
