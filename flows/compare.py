@@ -14,6 +14,7 @@ from sluicegate.checks.candidate import Behaviour, Candidate, Contender, Makeup
 from sluicegate.checks.changes import changes
 from sluicegate.checks.comparison import Comparison, report
 from sluicegate.checks.divergence import Divergence, importances, training_statistics
+from sluicegate.checks.documented import Documented
 from sluicegate.checks.scoring import truth_of
 from sluicegate.core import Check, Finding, Schema, Tampered
 from sluicegate.stores import models
@@ -37,10 +38,12 @@ def compare(root: Path) -> None:
     findings = [found for check in candidate_checks(settings) for found in check(candidate)]
     figures = report(candidate)
     made = candidate.challenger.makeup
+    assembled = read_json(root / "build" / "assembled.json")
     write_json(
         root / "build" / "comparison.json",
         {
             "challenger": digest,
+            "assembled": {name: assembled[name] for name in ("rows", "held_out", "capped")},
             "findings": [finding.to_dict() for finding in findings],
             "report": figures,
             "changes": changes(candidate),
@@ -69,6 +72,7 @@ def candidate_checks(settings: Settings) -> tuple[Check[Candidate], ...]:
         Comparison(where="recent", min_rows=2, **common),  # the first batches hold out a handful
         Behaviour(seed=seed),
         Divergence(),
+        Documented(settings.card.missing),
     )
 
 

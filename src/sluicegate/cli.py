@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sluicegate import __version__
 from sluicegate.verbs import (
     calibrating,
+    cards,
     drilling,
     line,
     making,
@@ -27,6 +28,7 @@ VERBS = (
     review,
     quarantine,
     rollback,
+    cards,
     calibrating,
     policy,
     drilling,

@@ -229,6 +229,14 @@ class Workspace:
         with _explained():
             return show(self._fresh(), subject)
 
+    def card(self, subject: str, profile: str = "internal") -> dict[str, Any]:
+        """Return the card of `batch:NNNN` or `update:NNNN` for the team, a `partner` or the `public`."""
+        from sluicegate.flows.cards import card
+        from sluicegate.flows.cards.profiles import Profile
+
+        with _explained():
+            return card(self._fresh(), subject, Profile(profile))
+
     def reviews(self) -> list[str]:
         """Return the subjects that wait for a human's decision."""
         from sluicegate.flows.subjects import waiting

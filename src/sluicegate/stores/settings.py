@@ -13,6 +13,8 @@ from sluicegate.core.schema import RESERVED
 from sluicegate.gates import Policy
 from sluicegate.gates.policy import parse_limits
 
+from .about import About
+
 BLOCK = r"^[a-z0-9][a-z0-9-]*/[^/]+$"
 
 
@@ -197,6 +199,7 @@ class Settings(_Section):
     schedule: Schedule
     drill: Drill = Drill()
     mlflow: Mlflow = Mlflow()
+    card: About = About()
     train: dict[str, Any] = {}
 
     @model_validator(mode="after")
