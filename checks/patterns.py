@@ -1,9 +1,10 @@
 """Patterns: single values and pairs of values of the features, as a sparse table of rows.
 
-The values of a text are its words and its pairs of neighbouring words.
+The values of a text are its words and its pairs of neighbouring words. What is found in a sample is
+looked up in the whole by the same words.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from scipy.sparse import csc_array, csr_array, hstack
 
 from sluicegate.checks.calibration import Floats, Ints
-from sluicegate.checks.words import shared_grams, shown
+from sluicegate.checks.words import rows_with, shared_grams, shown
 from sluicegate.core import Column, Feedback, Kind
 
 # A search has to end: with more values than this those that surprise most are kept.
@@ -23,10 +24,37 @@ AT_ONCE = 100
 
 
 @dataclass(frozen=True, eq=False)
+class Value:
+    """One value of a column, as it is named to people and as rows that have it are found.
+
+    `low` and `high` are ends of the column's tails; `gram` is a word or pair of words of a text; without
+    any of them the value is `equal`, or missing where that is None.
+    """
+
+    column: Column
+    name: str
+    equal: Any = None
+    low: float | None = None
+    high: float | None = None
+    gram: str | None = None
+
+    def rows(self, frame: pd.DataFrame) -> Ints:
+        """Return the positions of the rows of a frame that have this value."""
+        values = frame[self.column.name]
+        if self.gram is not None:
+            return rows_with(self.gram, values)
+        if self.low is not None:
+            return np.flatnonzero(values < self.low)
+        if self.high is not None:
+            return np.flatnonzero(values > self.high)
+        return np.flatnonzero(values.isna() if self.equal is None else values == self.equal)
+
+
+@dataclass(frozen=True, eq=False)
 class Values:
     """Which rows have which values: `batch` and `reference` are 0/1 of shape (rows, values)."""
 
-    names: tuple[str, ...]
+    each: tuple[Value, ...]
     batch: csc_array
     reference: csc_array
 
@@ -39,19 +67,20 @@ class Values:
 
 def values_of(subject: Feedback, reference: pd.DataFrame, support: int, most: int) -> Values:
     """Return the values that from `support` to `most` rows of the batch have, by column name."""
-    names: list[str] = []
+    each: list[Value] = []
     batch: list[Ints] = []
     known: list[Ints] = []
     for column in sorted(subject.schema.features, key=lambda c: c.name):
         secret = column.name in subject.schema.sensitive
-        for text, mine, theirs in _masks(column, subject.frame, reference, support, most):
-            names.append(f"{column.name} {'= (hidden)' if secret else text}")
+        for value, mine, theirs in _masks(column, subject.frame, reference, support, most):
+            told = "= (hidden)" if secret else value.name
+            each.append(replace(value, name=f"{column.name} {told}"))
             batch.append(mine)
             known.append(theirs)
     surprise = np.array([len(a) / (len(b) + 1) for a, b in zip(batch, known, strict=True)])
     kept = np.sort(np.argsort(-surprise, kind="stable")[:MOST_VALUES])
     return Values(
-        tuple(names[i] for i in kept),
+        tuple(each[i] for i in kept),
         _table([batch[i] for i in kept], len(subject.frame)),
         _table([known[i] for i in kept], len(reference)),
     )
@@ -63,7 +92,7 @@ def pairs_of(values: Values, support: int) -> tuple[Ints, Ints, Floats, Floats]:
     A pair that is the same rows in both tables as one of its ends says the same twice.
     """
     found = [
-        _pairs_from(values, start, support) for start in range(0, len(values.names), AT_ONCE)
+        _pairs_from(values, start, support) for start in range(0, len(values.each), AT_ONCE)
     ] or [(np.empty(0, dtype=np.int64),) * 2 + (np.empty(0),) * 2]
     first, second, rows, usual = (np.concatenate(part) for part in zip(*found, strict=True))
     return first, second, rows, usual
@@ -95,22 +124,27 @@ def _pairs_from(values: Values, start: int, support: int) -> tuple[Ints, Ints, F
 
 def _masks(
     column: Column, frame: pd.DataFrame, reference: pd.DataFrame, support: int, most: int
-) -> list[tuple[str, Ints, Ints]]:
+) -> list[tuple[Value, Ints, Ints]]:
     mine, theirs = frame[column.name], reference[column.name]
-    missing = ("is missing", np.flatnonzero(mine.isna()), np.flatnonzero(theirs.isna()))
+    gone = (Value(column, "is missing"), np.flatnonzero(mine.isna()), np.flatnonzero(theirs.isna()))
     if column.kind is Kind.TEXT:
         grams = shared_grams(mine, theirs, support, most)
-        said = [(f"says {shown(gram)}", rows, base_rows) for gram, rows, base_rows in grams]
-        return [f for f in [*said, missing] if support <= len(f[1]) <= most]
+        said = [
+            (Value(column, f"says {shown(gram)}", gram=gram), here, there)
+            for gram, here, there in grams
+        ]
+        return [f for f in [*said, gone] if support <= len(f[1]) <= most]
     counts = mine.value_counts()
     shared = sorted(counts.index[(counts >= support) & (counts <= most)])
-    places = zip(shared, _places(mine, shared), _places(theirs, shared), strict=True)
-    found = [(f"= {_text(value)}", here, there) for value, here, there in places]
-    found.append(missing)
+    each = [Value(column, f"= {_text(value)}", equal=value) for value in shared]
+    found = [*zip(each, _places(mine, shared), _places(theirs, shared), strict=True), gone]
     if column.kind.is_number and theirs.notna().any():
-        low, high = theirs.quantile(TAIL), theirs.quantile(1 - TAIL)
-        found.append((f"< {low:.6g}", np.flatnonzero(mine < low), np.flatnonzero(theirs < low)))
-        found.append((f"> {high:.6g}", np.flatnonzero(mine > high), np.flatnonzero(theirs > high)))
+        low, high = (float(theirs.quantile(level)) for level in (TAIL, 1 - TAIL))
+        for end in (
+            Value(column, f"< {low:.6g}", low=low),
+            Value(column, f"> {high:.6g}", high=high),
+        ):
+            found.append((end, end.rows(frame), end.rows(reference)))
     return [f for f in found if support <= len(f[1]) <= most]
 
 

@@ -1,5 +1,6 @@
 """Triggers: values, and pairs of values, whose rows are pulled to one label."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,18 @@ from scipy.special import betainc
 from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
 from sluicegate.checks.disagreement import judge_classes, pool_classes
 from sluicegate.checks.panel import known_labels, said_once
-from sluicegate.checks.patterns import Values, matches_of, pairs_of, values_of
+from sluicegate.checks.patterns import Value, matches_of, pairs_of, values_of
 from sluicegate.checks.peers import peer_scores
+from sluicegate.checks.sampling import drawn, taken
 from sluicegate.checks.spread import correlation, log_tail, parts_of
 from sluicegate.core import Feedback, Finding, Task
 
+Bools = npt.NDArray[np.bool_]
+
 REFERENCE_ROWS = 5_000
+# Time and memory of the search grow with its rows. Of poison that is one row in a thousand twenty are
+# in such a sample, and the search finds six in a window of six hundred.
+SEARCHED_ROWS = 20_000
 # More values than a fifth of the rows share are the population, not a trigger in it.
 COMMON = 0.2
 # A trigger is obeyed; drift in a region moves some of its labels.
@@ -33,11 +40,38 @@ STRICT = 0.1
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """Every pattern searched: its rows, its name, and the share of the error budget it may use."""
+    """Every pattern searched: its rows, its values, and the share of the error budget it may use."""
 
-    names: tuple[str, ...]
+    values: tuple[Value, ...]
+    pairs: tuple[Ints, Ints]
     rows: csc_array
     weight: Floats
+
+    def pattern(self, number: int) -> tuple[Value, ...]:
+        """Return the value, or the pair of values, that a pattern is."""
+        if number < len(self.values):
+            return (self.values[number],)
+        return tuple(self.values[ends[number - len(self.values)]] for ends in self.pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A pattern, the code of the label that its rows are pulled to, and how surely."""
+
+    pattern: tuple[Value, ...]
+    label: int
+    value: float
+
+    @property
+    def name(self) -> str:
+        return " with ".join(value.name for value in self.pattern)
+
+    def rows(self, frame: pd.DataFrame) -> Ints:
+        """Return the positions of the rows of a frame that have the pattern."""
+        rows = np.arange(len(frame))
+        for value in self.pattern:
+            rows = rows[value.rows(frame.iloc[rows])]
+        return rows
 
 
 @dataclass(frozen=True)
@@ -56,7 +90,7 @@ class Triggers:
     reference hardly knows get the larger share of the budget, and the first test nine tenths of it,
     which is fair because labels play no part in it. Only patterns that pull most of those rows
     count, and what one source says twice counts once. Rows named are those that match and were
-    pulled.
+    pulled, all of them in the whole batch: only the search is on a sample.
 
     >>> from sluicegate.core import Column, Kind, Reference, Schema
     >>> schema = Schema(Task.CLASSIFICATION, "y", (Column("x", Kind.NUMERIC),), (0, 1), source="who")
@@ -81,10 +115,13 @@ class Triggers:
         why = self._refusal(subject)
         if why or subject.scores is None:
             return (Finding(self.name, "triggers.lift", None, detail=why),)
-        codes, probability = _expected(subject)
         original = next(r.frame for r in subject.references if r.name == "original")
-        search = _patterns(subject, original, self.support)
-        return self._findings(subject, search, probability, codes)
+        searched = _searched(subject)
+        sample = subject if len(searched) == len(subject.frame) else taken(subject, searched)
+        found, highest = self._search(sample, _patterns(sample, original, self.support))
+        if not found:
+            return (Finding(self.name, "triggers.lift", highest),)
+        return tuple(self._findings(subject, searched, found))
 
     def _refusal(self, subject: Feedback) -> str:
         if subject.scores is None:
@@ -93,19 +130,18 @@ class Triggers:
             return "The champion's scores are not all numbers; mend the champion."
         if not any(r.name == "original" for r in subject.references):
             return "There is no original reference; run init or reanchor."
-        labels = known_labels(subject)
-        known = int(np.sum(labels >= 0 if labels.dtype == np.int64 else np.isfinite(labels)))
+        known = len(_labelled(subject))
         if known < self.min_rows:
             return f"{known} rows have a known label; collect {self.min_rows} or more in one batch."
         return ""
 
-    def _findings(
-        self, subject: Feedback, search: _Search, expected: Floats, codes: Ints
-    ) -> tuple[Finding, ...]:
+    def _search(self, subject: Feedback, search: _Search) -> tuple[list[_Found], float]:
+        """Return the patterns beyond `reported`, the strongest first, and the highest value."""
+        codes, expected = _expected(subject)
         open_rows = codes >= 0
         once, regions = said_once(subject), _Regions(parts_of(subject))
         heard, doubted = open_rows.copy(), set[int]()
-        found: list[Finding] = []
+        found: list[_Found] = []
         highest, foretold, predicted = 0.0, expected, expected.argmax(axis=1)
         while len(found) < MOST_FINDINGS:
             value, best, label = _strongest(
@@ -121,45 +157,76 @@ class Triggers:
             highest = max(highest, value)
             if value <= self.reported:
                 break
+            found.append(_Found(search.pattern(best), label, value))
             match = _rows(search, best)
-            match = match[open_rows[match] & (predicted[match] != label)]
-            pulled = match[codes[match] == label]
-            detail = (
-                f"{search.names[best]}: {len(pulled)} of {len(match)} rows labelled "
-                f"{_label(subject, label)} where {expected[match, label].sum():.0f} are expected"
-            )
-            rows = tuple(np.sort(pulled).tolist())
-            found.append(Finding(self.name, "triggers.lift", value, rows=rows, detail=detail))
             # What one pattern explains is no evidence for the next.
             open_rows = open_rows.copy()
+            open_rows[match[predicted[match] != label]] = False
+        return found, highest
+
+    def _findings(
+        self, subject: Feedback, searched: Ints, found: Sequence[_Found]
+    ) -> list[Finding]:
+        """Return a finding per pattern, with its rows in the whole batch; `searched` were looked at."""
+        matches = [one.rows(subject.frame) for one in found]
+        # What the champion expects is learnt from the rows searched, and asked of those that match.
+        asked = np.unique(np.concatenate([searched, *matches]))
+        codes, expected = _expected(taken(subject, asked), np.isin(asked, searched))
+        open_rows, predicted = codes >= 0, expected.argmax(axis=1)
+        told = []
+        for one, rows in zip(found, matches, strict=True):
+            match = np.searchsorted(asked, rows)
+            match = match[open_rows[match] & (predicted[match] != one.label)]
+            pulled = match[codes[match] == one.label]
+            detail = (
+                f"{one.name}: {len(pulled)} of {len(match)} rows labelled "
+                f"{_label(subject, one.label)} where {expected[match, one.label].sum():.0f} are expected"
+            )
+            named = tuple(asked[pulled].tolist())
+            told.append(Finding(self.name, "triggers.lift", one.value, rows=named, detail=detail))
             open_rows[match] = False
-        return tuple(found) or (Finding(self.name, "triggers.lift", highest),)
+        return told
 
 
-def _expected(subject: Feedback) -> tuple[Ints, Floats]:
+def _searched(subject: Feedback) -> Ints:
+    """Return the rows searched: all of a window, of a large batch some of those with a known label.
+
+    Rows without a label would thin the sample out, and whoever hides a trigger could send them.
+    """
+    if len(subject.frame) <= SEARCHED_ROWS:
+        return np.arange(len(subject.frame))
+    return drawn(subject, _labelled(subject), SEARCHED_ROWS)
+
+
+def _labelled(subject: Feedback) -> Ints:
+    labels = known_labels(subject)
+    return np.flatnonzero(labels >= 0 if labels.dtype == np.int64 else np.isfinite(labels))
+
+
+def _expected(subject: Feedback, learnt: Bools | None = None) -> tuple[Ints, Floats]:
     """Return class codes (-1 unknown) and what the recalibrated champion expects, shape (n, classes).
 
-    Regression has the classes "lower", "as predicted" and "higher", by the outer tenths.
+    Regression has the classes "lower", "as predicted" and "higher", by the outer tenths. Rows that
+    are not `learnt` from are answered only; None: all are.
     """
     labels = known_labels(subject)
     codes = np.full(len(labels), -1, dtype=np.int64)
+    heard = np.ones(len(labels), dtype=bool) if learnt is None else learnt
     if subject.schema.task is Task.REGRESSION:
         residual = labels - np.asarray(subject.scores)
         known = np.isfinite(residual)
-        if known.any():
-            low, high = np.quantile(residual[known], [OUTER, 1 - OUTER])
+        if (known & heard).any():
+            low, high = np.quantile(residual[known & heard], [OUTER, 1 - OUTER])
             codes[known] = 1 + (residual[known] > high) - (residual[known] < low)
         return codes, np.tile([OUTER, 1 - 2 * OUTER, OUTER], (len(codes), 1))
     codes[:] = labels
     weights = np.zeros(len(codes))
-    known = codes >= 0
-    weights[known] = capped_weights(np.asarray(pd.factorize(subject.sources[known], sort=True)[0]))
+    part = heard & (codes >= 0)
+    weights[part] = capped_weights(np.asarray(pd.factorize(subject.sources[part], sort=True)[0]))
     return codes, recalibrate(np.asarray(subject.scores), np.maximum(codes, 0), weights)
 
 
-def _foretold(
-    subject: Feedback, codes: Ints, heard: npt.NDArray[np.bool_], expected: Floats
-) -> Floats:
+def _foretold(subject: Feedback, codes: Ints, heard: Bools, expected: Floats) -> Floats:
     """Return `expected`, raised to what the champion pooled with a model of the rows `heard` expects.
 
     Both must hold a label unlikely: the champion does not know a drift, and in a time series the
@@ -202,18 +269,14 @@ def _patterns(subject: Feedback, original: pd.DataFrame, support: int) -> _Searc
     kept = np.sort(order[np.cumsum(both[order]) <= MOST_MATCHES * len(subject.frame)])
     first, second = first[kept], second[kept]
     pairs = matches_of(values, first, second)
-    names = (*values.names, *(_pair(values, i, j) for i, j in zip(first, second, strict=True)))
     # Half the budget for values, half for pairs.
     weight = np.concatenate([_normal(surprise(alone, known)), _normal(rare[kept])]) / 2
-    return _Search(names, csc_array(hstack([values.batch, pairs])), weight)
+    rows = csc_array(hstack([values.batch, pairs]))
+    return _Search(values.each, (first, second), rows, weight)
 
 
 def _normal(weights: Floats) -> Floats:
     return weights / weights.sum() if weights.size else weights
-
-
-def _pair(values: Values, i: int, j: int) -> str:
-    return f"{values.names[i]} with {values.names[j]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +297,7 @@ def _strongest(
     judges: tuple[Floats, Floats],
     codes: Ints,
     predicted: Ints,
-    open_rows: npt.NDArray[np.bool_],
+    open_rows: Bools,
     regions: _Regions,
 ) -> tuple[float, int, int]:
     """Return -log10 of the smallest adjusted p-value, its pattern and its label."""

@@ -64,6 +64,15 @@ def shared_grams(
     return [(gram, mine[gram], theirs[gram]) for gram in sorted(spokes.values())]
 
 
+def rows_with(gram: str, texts: "pd.Series[Any]") -> Ints:
+    """Return the positions of the texts that hold a gram.
+
+    >>> rows_with("call me", pd.Series(["Call me", None, "me call"]))
+    array([0])
+    """
+    return np.flatnonzero([gram in grams_of(text) for text in texts])
+
+
 def shown(gram: str) -> str:
     """Return a gram as it is named to people: quoted, escaped and cut short.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sluicegate.checks.sampling import drawn
 from sluicegate.checks.spread import correlation, log_tail
 from sluicegate.checks.triggers import Triggers
 from sluicegate.core import Column, Feedback, Finding, Kind, Reference, Schema, Task
@@ -200,3 +201,33 @@ def test_wide_regions_widen_the_tail() -> None:
     uneven = correlation(rows, mean, rng.binomial(50, rng.beta(1, 4, 40)).astype(float))
     assert even < 0.03 < uneven
     assert log_tail(8, 8, 0.2, even) < log_tail(8, 8, 0.2, uneven)
+
+
+def test_a_trigger_in_a_large_batch() -> None:
+    """The search is on a sample, the rows named are all; rows without a label do not thin it out."""
+    rng = np.random.default_rng(5)
+    frame = window(5, 100_000)
+    sure = frame.index[frame["a"] + frame["b"] < -1.2].to_numpy()
+    rows = np.sort(rng.choice(sure, 1_000, replace=False))
+    frame.loc[rows, "c"], frame.loc[rows, "y"] = "zz", 1
+    silent = window(6, 100_000).assign(y=None)
+    whole = pd.concat([frame, silent], ignore_index=True)
+    assert set(worst(feedback(whole)).rows) == set(rows)
+
+
+def test_the_sample_hangs_on_what_rows_say() -> None:
+    """The same rows in another order are drawn again, under another key others are."""
+    subject = feedback(window(7, 3_000))
+    turned = feedback(subject.frame[::-1].reset_index(drop=True))
+    every = np.arange(3_000)
+    mine = drawn(subject, every, 500)
+    assert set(2_999 - drawn(turned, every, 500)) == set(mine)
+    assert set(drawn(replace(subject, key=b"another"), every, 500)) != set(mine)
+
+
+def test_a_flood_of_copies_does_not_fill_the_sample() -> None:
+    """Copies are drawn as often as other rows are, neither as one nor all together."""
+    frame = window(8, 2_000)
+    frame.loc[:999] = frame.loc[[0]].to_numpy()
+    copies = drawn(feedback(frame), np.arange(2_000), 1_000) < 1_000
+    assert 400 < copies.sum() < 600
