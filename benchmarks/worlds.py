@@ -69,7 +69,7 @@ class World:
     """A champion trained on base data, and windows of feedback from two hundred sources."""
 
     def __init__(self, folder: Path, setting: Setting, seed: int) -> None:
-        self.setting, self.label = setting, LABELS[setting.data]
+        self.setting, self.label, self.seed = setting, LABELS[setting.data], seed
         self.who: Ints | None = None  # which source has which share; None: others in every window
         self.rng = np.random.default_rng([seed, setting.window, len(setting.data)])
         frame = self._cut(load(folder, setting.data))
@@ -119,7 +119,9 @@ class World:
         ]
 
     def flip(self, frame: pd.DataFrame, rows: Ints | Mask) -> None:
-        frame.loc[rows, self.label] = self.wrong(frame.loc[rows, self.label])
+        labels = frame.loc[rows, self.label]
+        if len(labels):
+            frame.loc[rows, self.label] = self.wrong(labels)
 
     def noisy(self, frame: pd.DataFrame, rate: float, where: Mask | None = None) -> pd.DataFrame:
         hit = self.rng.random(len(frame)) < rate

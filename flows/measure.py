@@ -16,6 +16,7 @@ from sluicegate.checks.barred import Barred
 from sluicegate.checks.corrections import Corrections
 from sluicegate.checks.duplicates import Duplicates
 from sluicegate.checks.echo import Echo
+from sluicegate.checks.fairness import Fairness
 from sluicegate.checks.heterogeneity import Heterogeneity
 from sluicegate.checks.memory import Heard, SourceMemory
 from sluicegate.checks.missingness import Missingness
@@ -36,7 +37,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.history import earlier
 from sluicegate.flows.standing import standing
 from sluicegate.flows.subjects.incident import barred
-from sluicegate.gates import Policy
+from sluicegate.gates import Policy, decide
 from sluicegate.stores import files, keys, models
 from sluicegate.stores.data import (
     FEEDBACK,
@@ -145,7 +146,24 @@ def measured(
             told += [Finding.from_dict(each) for each in answer()["findings"]]
         except CannotDecide as error:
             faults.append(str(error))
-    return [*told, *findings, ended(faults)], subject
+    found = [*told, *findings]
+    fair = fairness(policy, found, subject, settings.checks.min_rows)
+    crashed = fair.pop()
+    faults += [crashed.detail] if crashed.value is None else []
+    return [*found, *fair, ended(faults)], subject
+
+
+def fairness(
+    policy: Policy, findings: Sequence[Finding], subject: Feedback, min_rows: int
+) -> list[Finding]:
+    """Return on whom it falls what `findings` would set aside, and `checks.crashed`.
+
+    The one check that looks at what the gate would do with what the others found.
+    """
+    groups = subject.sources.groupby(subject.sources).indices
+    rows_of = {str(name): list(map(int, rows)) for name, rows in groups.items()}
+    aside = decide(policy, "batch:aside", findings, rows_of).quarantined.rows
+    return run_checks((Fairness(aside, min_rows=min_rows),), subject)
 
 
 def panel_in(context: Context, subject: Feedback) -> Panel | None:

@@ -25,6 +25,7 @@ from sluicegate.gates.calibration import Window
 from sluicegate.gates.nulls import NULLS, Null
 from sluicegate.stores import data, files, keys
 from sluicegate.stores.reading import Table
+from sluicegate.stores.settings import Checks
 
 # One batch fills at most this share of the rows, and all of them as many as the golden set has.
 MOST_OF_A_BATCH = 0.1
@@ -65,16 +66,22 @@ def pool_of(context: Context, batches: tuple[Eligible, ...]) -> Pool:
 def measured_windows(context: Context, pool: Pool, policy: Policy) -> Iterator[Window]:
     """Yield what the checks measure of `checks.calibration_windows` windows; none of a tiny pool."""
     settings = context.settings.checks
+    seed = keys.random_seed(context.layout, "calibration")
+    for number, window in enumerate(windows_of(pool, settings, policy, seed), 1):
+        context.tell(f"Calibrating: honest window {number} of {settings.calibration_windows}")
+        yield window
+
+
+def windows_of(pool: Pool, settings: Checks, policy: Policy, seed: int) -> Iterator[Window]:
+    """Yield what the checks measure of windows drawn from `pool`, by chance from `seed`."""
     if pool.rows < settings.min_rows:
         return
-    checks = _checks(context, pool, policy)
+    checks = _checks(pool, settings, policy)
     drift = _DriftOf(pool, Drift(min_rows=settings.min_rows, method=Method.SCIPY))
     for number in range(settings.calibration_windows):
-        seed = [keys.random_seed(context.layout, "calibration"), number]
-        drawn = draw(len(pool.subject.frame), pool.rows, np.random.default_rng(seed))
+        drawn = draw(len(pool.subject.frame), pool.rows, np.random.default_rng([seed, number]))
         window = _window(pool, drawn)
         findings = [*run_checks(checks, window), *drift.findings(window)]
-        context.tell(f"Calibrating: honest window {number + 1} of {settings.calibration_windows}")
         told = [f.to_dict() for f in findings if pool.has_history or PREVIOUS not in f.metric]
         yield window_of(told)
 
@@ -84,12 +91,12 @@ def block_of(pool: Pool) -> int:
     return block_length(pool.rows)
 
 
-def _checks(context: Context, pool: Pool, policy: Policy) -> tuple[Check[Feedback], ...]:
+def _checks(pool: Pool, settings: Checks, policy: Policy) -> tuple[Check[Feedback], ...]:
     """Return intake's checks; before there is history those whose null is this workspace's data.
 
     The others are right by theory until then, and are what takes time: `init` should be quick.
     """
-    every = intake_checks(context.settings.checks, policy, pool.subject.schema)
+    every = intake_checks(settings, policy, pool.subject.schema)
     if pool.has_history:
         return every
     own = {pattern.split(".")[0] for pattern, null in NULLS if null is Null.WORKSPACE}
