@@ -53,7 +53,9 @@ def tabular_drift(world: World, subject: Feedback) -> Told | None:
 
     old, new = (np.nan_to_num(world.encoded(f), nan=-1.0) for f in (world.base, subject.frame))
     places = [i for i, name in enumerate(world.schema.feature_names) if name in world.codes]
-    found = TabularDrift(old, p_val=LEVEL, categories_per_feature=dict.fromkeys(places) or None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it says that all features are numbers
+        found = TabularDrift(old, p_val=LEVEL, categories_per_feature=dict.fromkeys(places) or None)
     return {"alarm": bool(found.predict(new)["data"]["is_drift"])}
 
 
@@ -196,27 +198,37 @@ PEERS: dict[str, Callable[[World, Feedback], Told | None]] = {
 }
 
 
-def measure(folder: Path, settings: list[str], seeds: range, kinds: list[str], out: Path) -> None:
-    """Append a line per window that `out` has not yet."""
-    done = {(x["setting"], x["seed"], x["kind"]) for x in read(out)}
+def measure(
+    folder: Path, settings: list[str], seeds: range, kinds: list[str], names: list[str], out: Path
+) -> None:
+    """Append a line per window of which `out` has not yet what these peers say."""
+    kept = list(read(out))
+    out.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    done = {(x["setting"], x["seed"], x["kind"], name) for x in kept for name in x["peers"]}
     for seed in seeds:
         for setting in (s for s in SETTINGS if s.name in settings):
-            todo = [kind for kind in kinds if (setting.name, seed, kind) not in done]
-            world = World(folder, setting, seed) if todo else None
-            for kind in todo if world else ():
-                subject, bad = shown(world, kind)
+            todo: dict[str, list[str]] = {}
+            for kind in kinds:
+                asked = [n for n in names if PEERS[n] is not provenance or kind in PROVENANCE]
+                todo[kind] = [n for n in asked if (setting.name, seed, kind, n) not in done]
+            world = World(folder, setting, seed) if any(todo.values()) else None
+            for kind in (k for k in kinds if todo[k] and world):
                 line = {"setting": setting.name, "seed": seed, "kind": kind}
-                line |= {"rows": len(subject.frame), "poison": bad, "peers": {}}
-                for name, peer in PEERS.items():
-                    if peer is not provenance or kind in PROVENANCE:
-                        started = time.process_time()
-                        line["peers"][name] = peer(world, subject)
-                        seconds = round(time.process_time() - started, 3)
-                        if line["peers"][name] is not None:
-                            line["peers"][name]["seconds"] = seconds
+                line |= _asked(world, kind, todo[kind])
                 with out.open("a") as file:
                     file.write(json.dumps(line) + "\n")
-            print(f"{setting.name} seed {seed}: {len(todo)} windows", file=sys.stderr)
+            print(f"{setting.name} seed {seed}", file=sys.stderr)
+
+
+def _asked(world: World, kind: str, names: list[str]) -> Told:
+    subject, bad = shown(world, kind)
+    told: dict[str, Told | None] = {}
+    for name in names:
+        started = time.process_time()
+        said = PEERS[name](world, subject)
+        seconds = round(time.process_time() - started, 3)
+        told[name] = None if said is None else said | {"seconds": seconds}
+    return {"rows": len(subject.frame), "poison": bad, "peers": told}
 
 
 def tables(lines: list[dict[str, Any]]) -> Iterator[str]:
@@ -272,11 +284,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--settings", default=",".join(s.name for s in SETTINGS[:4]))
     parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--peers", default="", help="parts of their names, with commas; none: all")
     given = parser.parse_args()
     if given.data:
         seeds = range(*map(int, given.seeds.split("-")))
         settings, kinds = given.settings.split(","), given.kinds.split(",")
-        measure(given.data, settings, seeds, kinds, given.out)
+        names = [n for n in PEERS if any(part in n for part in given.peers.split(","))]
+        measure(given.data, settings, seeds, kinds, names, given.out)
     print("\n".join(tables(list(read(given.out)))))
 
 

@@ -214,4 +214,4 @@ def test_every_limit_that_init_writes_has_its_null() -> None:
     assert all(m.split(".")[0] in OWNED for m in owners), owners
 
 
-OWNED = {"checks", "contract", "sources", "origins", "corrections", "oracle", "times"}
+OWNED = {"checks", "contract", "sources", "origins", "corrections", "oracle", "times", "fairness"}
