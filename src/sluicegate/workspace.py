@@ -164,6 +164,20 @@ class Workspace:
         with _explained():
             return export_champion(self._fresh(), Path(folder))
 
+    def backup(self, path: str | Path, *, with_keys: bool = False) -> dict[str, Any]:
+        """Write what is neither in git nor in DVC to the archive `path`, and push all data."""
+        from sluicegate.flows.backup import backup
+
+        with _explained():
+            return backup(self._fresh(), Path(path), with_keys)
+
+    def restore(self, path: str | Path) -> dict[str, Any]:
+        """Bring a clone back to a workspace, from the DVC remote and the backup at `path`; verified."""
+        from sluicegate.flows.restore import restore
+
+        with _explained():
+            return restore(self._fresh(), Path(path))
+
     def plan_retrain(self) -> dict[str, Any]:
         """Return what `retrain` would learn from, without training."""
         from sluicegate.flows.retrain import plan

@@ -29,6 +29,7 @@ INCIDENT_CLOSED = PREDICATES + "incident-closed/v1"
 ROLLBACK_PROPOSAL = PREDICATES + "rollback-proposal/v1"
 DRILL = PREDICATES + "drill/v1"
 CALIBRATION = PREDICATES + "calibration/v1"
+BACKUP = PREDICATES + "backup/v1"
 
 
 def statement(

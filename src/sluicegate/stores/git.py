@@ -59,6 +59,11 @@ def head(root: Path) -> str:
     return run(root, "rev-parse", "HEAD")
 
 
+def on_a_remote(root: Path) -> bool:
+    """Tell whether HEAD is, as far as is known here, on a branch of some remote."""
+    return bool(run(root, "branch", "--remotes", "--contains", "HEAD").strip())
+
+
 def require_branch(root: Path) -> None:
     """Raise Conflict unless `root` is on a branch and in the middle of nothing."""
     git_dir = root / run(root, "rev-parse", "--git-dir")

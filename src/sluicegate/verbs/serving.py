@@ -1,4 +1,4 @@
-"""For who serves the model: trust export, and export of the champion."""
+"""Away from this machine: trust export and export for serving hosts; backup and restore."""
 
 import argparse
 from pathlib import Path
@@ -27,6 +27,12 @@ def add(verbs: Verbs) -> None:
     words = "copy the champion and its proofs, for hosts that do not see the workspace"
     copied = in_workspace(add_verb(verbs, "export", export_champion, words))
     copied.add_argument("folder", metavar="FOLDER", help="a new folder")
+    words = "write what is neither in git nor in DVC to an archive, and push the data"
+    kept = in_workspace(add_verb(verbs, "backup", backup, words))
+    kept.add_argument("path", metavar="FILE", help="a new file outside the workspace")
+    kept.add_argument("--with-keys", action="store_true", help="the private keys, too")
+    words = "make a clone a workspace again, from the DVC remote and a backup"
+    in_workspace(add_verb(verbs, "restore", restore, words)).add_argument("path", metavar="FILE")
 
 
 def export_trust(options: argparse.Namespace) -> Answer:
@@ -50,4 +56,26 @@ def export_champion(options: argparse.Namespace) -> Answer:
 
     made = opened(options, terminal.mute).export_champion(options.folder)
     said = f"{made['folder']} holds version {made['champion']['version']} and what proves it."
+    return terminal.print_line(options, made, said), 0
+
+
+def backup(options: argparse.Namespace) -> Answer:
+    """Write a backup."""
+    from sluicegate import terminal
+
+    made = opened(options, terminal.mute).backup(options.path, with_keys=options.with_keys)
+    said = " ".join([f"{made['files']} files are in {made['path']}.", *made["notes"]])
+    return terminal.print_line(options, made, said), 0
+
+
+def restore(options: argparse.Namespace) -> Answer:
+    """Restore a clone."""
+    from sluicegate import terminal
+
+    made = opened(options, terminal.mute, reading=True).restore(options.path)
+    said = (
+        f"Version {made['champion']['version']} is back and verified, with {made['models']} models."
+    )
+    if not made["keys"]:
+        said += " The keys are missing: put them into .sluicegate/keys to go on writing."
     return terminal.print_line(options, made, said), 0
