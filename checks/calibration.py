@@ -8,7 +8,7 @@ neural networks") with a floor for label noise.
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -82,13 +82,15 @@ def pooled_weight(first: Floats, second: Floats, weights: Floats) -> float:
 
 
 def _centred_logs(scores: Floats) -> Floats:
-    logs = np.log(np.clip(scores, SMALLEST, 1.0))
-    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
+    # Classes are few and rows many: numpy is slow along the short side of such an array.
+    logs = np.log(np.clip(scores.T, SMALLEST, 1.0))
+    return np.asarray((logs - logs.mean(axis=0)).T)
 
 
 def _softmax(parameters: Floats, logs: Floats) -> Floats:
-    raw = parameters[0] * logs + parameters[1:-1]
-    return np.asarray(np.exp(raw - logsumexp(raw, axis=1, keepdims=True)))
+    raw = parameters[0] * logs.T + parameters[1:-1, None]
+    raw = np.exp(raw - raw.max(axis=0))
+    return np.asarray((raw / raw.sum(axis=0)).T)
 
 
 def _apply(parameters: Floats, logs: Floats) -> Floats:

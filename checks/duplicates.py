@@ -105,12 +105,17 @@ class Duplicates:
 
 def copies(subject: Feedback, frame: pd.DataFrame, scales: Floats, nearness: float) -> Ints:
     """Return each row's group of copies as a number; a row without a copy is alone in its group."""
-    numbers, others = _numbers(subject, frame) / scales, _others(subject, frame)
+    numbers, others = _sorted(subject, number=True), _sorted(subject, number=False)
     # A missing number is near a missing one and far from everything else, as is an infinite one.
     far = 2.0 / nearness
-    numbers = np.nan_to_num(numbers, nan=far, posinf=2 * far, neginf=-2 * far)
-    table = np.column_stack([numbers, others])
-    limits = np.array([nearness] * numbers.shape[1] + [1e-9] * others.shape[1])
+    # By column and filled in place: copies of the whole would double the memory.
+    table = np.empty((len(frame), len(numbers) + len(others)), order="F")
+    for place, (column, scale) in enumerate(zip(numbers, scales, strict=True)):
+        np.divide(frame[column.name].to_numpy(dtype=float), scale, out=table[:, place])
+        np.nan_to_num(table[:, place], copy=False, nan=far, posinf=2 * far, neginf=-2 * far)
+    for place, column in enumerate(others, len(numbers)):
+        table[:, place] = _hashed(_said(column, frame))
+    limits = np.array([nearness] * len(numbers) + [1e-9] * len(others))
     left, right = [], []
     for seed in range(PROJECTIONS):
         # Each column has its own direction by name order, so that column order does not matter.
@@ -173,12 +178,11 @@ def _said(column: Column, frame: pd.DataFrame) -> "pd.Series[Any]":
     return near_texts(values) if column.kind is Kind.TEXT else values
 
 
-def _others(subject: Feedback, frame: pd.DataFrame) -> Floats:
-    hashed = [
-        pd.util.hash_array(values.fillna("").astype(str).to_numpy(dtype=object)) / 2.0**64
-        for values in (_said(column, frame) for column in _sorted(subject, number=False))
-    ]
-    return np.column_stack(hashed) if hashed else np.empty((len(frame), 0))
+def _hashed(values: "pd.Series[Any]") -> Floats:
+    """Return a number from 0 to 1 per value; each distinct one is hashed once."""
+    codes, distinct = pd.factorize(values)
+    texts = np.array([*map(str, distinct), ""], dtype=object)
+    return np.asarray((pd.util.hash_array(texts) / 2.0**64)[codes])
 
 
 def _scales(subject: Feedback, original: pd.DataFrame) -> Floats:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sluicegate.checks.calibration import Floats, Ints
@@ -18,6 +17,8 @@ COMMON = 0.2
 # One in a hundred of the rows named is expected to be an ordinary one.
 DISCOVERIES = 0.01
 MOST_NAMED = 3
+# Taken all at once, the distances by column need more memory than the batch.
+AT_ONCE = 20_000
 NEW = object()
 
 
@@ -34,6 +35,12 @@ class Usual:
         """Return each row's distance by column; shape (rows, columns)."""
         told = [_distance(frame[name], kind, known) for name, kind, known in self.columns]
         return np.column_stack(told) if told else np.zeros((len(frame), 0))
+
+    def total(self, frame: pd.DataFrame) -> Floats:
+        """Return each row's distance in all columns together; shape (rows,)."""
+        starts = range(0, max(1, len(frame)), AT_ONCE)
+        parts = (self.distance(frame.iloc[start : start + AT_ONCE]) for start in starts)
+        return np.concatenate([part.sum(axis=1) for part in parts])
 
     def log_tail(self, distance: Floats) -> Floats:
         """Return the log of the chance that an ordinary row is as far; 0 within the bulk."""
@@ -78,13 +85,11 @@ class Outliers:
         if why:
             metrics = ("outliers.rows", "outliers.share")
             return tuple(Finding(self.name, metric, None, detail=why) for metric in metrics)
-        tails, columns = [], None
-        for reference in subject.references:
-            usual = learn(schema, reference.frame)
-            distance = usual.distance(frame)
-            tails.append(usual.log_tail(distance.sum(axis=1)))
-            if reference.name == "original":
-                columns = (usual, distance)
+        # Before anything is admitted both references are the same rows.
+        distinct = {id(r.frame): r.frame for r in subject.references}
+        usual = {number: learn(schema, known) for number, known in distinct.items()}
+        original = next(r.frame for r in subject.references if r.name == "original")
+        tails = [one.log_tail(one.total(frame)) for one in usual.values()]
         tail = np.max(tails, axis=0)  # as far from each of them
         order = np.argsort(tail, kind="stable")
         adjusted = tail[order] + np.log(len(tail)) - np.log(np.arange(1, len(tail) + 1))
@@ -93,7 +98,7 @@ class Outliers:
         rows = np.sort(order[: found[-1] + 1]) if found.size else np.empty(0, dtype=np.int64)
         share = len(rows) / len(frame)
         named = tuple(rows.tolist())
-        told = _told(rows, len(frame), columns, schema)
+        told = _told(rows, frame, usual[id(original)])
         if share > COMMON:
             value, detail = 0.0, f"{told} So many are drift, not outliers."
             alone = Finding(self.name, "outliers.rows", value, detail=detail)
@@ -146,22 +151,24 @@ def _distance(values: "pd.Series[Any]", kind: Kind, known: Any) -> Floats:
         chance = values.map(known).fillna(known[NEW]).where(values.notna(), 1.0)
         return np.asarray(-np.log(chance.to_numpy(dtype=float)))
     numbers, size = values.to_numpy(dtype=float), len(known)
-    below = (np.searchsorted(known, numbers, side="right") + 1) / (size + 1)
-    above = (size - np.searchsorted(known, numbers, side="left") + 1) / (size + 1)
+    left = np.searchsorted(known, numbers, side="left")
+    right = left.copy()
+    # Only where a number is a known one do both sides differ.
+    met = np.flatnonzero(known[np.minimum(left, size - 1)] == numbers) if size else left[:0]
+    right[met] = np.searchsorted(known, numbers[met], side="right")
+    below = (right + 1) / (size + 1)
+    above = (size - left + 1) / (size + 1)
     tail = np.minimum(1.0, 2.0 * np.minimum(below, above))
     return np.where(np.isnan(numbers), 0.0, -np.log(tail))
 
 
-def _told(
-    rows: Ints, size: int, columns: "tuple[Usual, npt.NDArray[Any]] | None", schema: Schema
-) -> str:
-    if not len(rows) or columns is None:
+def _told(rows: Ints, frame: pd.DataFrame, usual: Usual) -> str:
+    if not len(rows):
         return ""
-    usual, distance = columns
-    mean = distance[rows].mean(axis=0)
+    mean = usual.distance(frame.iloc[rows]).mean(axis=0)
     most = [usual.columns[i][0] for i in np.argsort(-mean, kind="stable")[:MOST_NAMED]]
     return (
-        f"{len(rows)} of {size} rows are far outside all references, most of all in "
+        f"{len(rows)} of {len(frame)} rows are far outside all references, most of all in "
         f"{_listed(most)}."
     )
 
