@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from detection import ATTACKS, policy, read, wilson
+from calibrated import written
+from detection import ATTACKS, read
+from figures import wilson
 from sklearn.ensemble import HistGradientBoostingClassifier
 from worlds import NOBODY, SETTINGS, World
 
@@ -57,7 +59,7 @@ KINDS: dict[str, Attack | None] = {**dict.fromkeys(HONEST), **{a.name: a for a i
 
 def run(world: World, kind: str, plan: int) -> dict[str, Any]:
     """Judge one window after the other, train the four models, and return what became of it."""
-    limits, size, attack = policy(world, drift=False), world.setting.window, KINDS[kind]
+    limits, size, attack = written(world, drift=False), world.setting.window, KINDS[kind]
     world.who = world.rng.permutation(200)
     heard: list[Heard] = []
     learnt: dict[str, list[pd.DataFrame]] = {name: [world.base] for name in MODELS}
