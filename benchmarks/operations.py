@@ -88,7 +88,7 @@ def _adapting(lines: list[dict[str, Any]]) -> Iterator[str]:
         yield ""
         yield (
             f"In elec2's campaigns {share:.0%} ({low:.0%}-{high:.0%}) of {len(outcomes)} honest windows "
-            f"pause: {DAYS * share:.1f} days of feedback a month, {24 * DELAY_DAYS * share:.1f} hours later."
+            f"pause: {DAYS * share:.1f} days of feedback a month, {24 * DELAY_DAYS * share:.1f} h later."
         )
 
 
