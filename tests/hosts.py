@@ -15,8 +15,8 @@ from sluicegate import ServedChampion, ServingEvent, Workspace, load_champion
 from sluicegate.core import Artifact, Outcome, Verdict
 from sluicegate.core.canonical import sha256_file, sha256_json
 from sluicegate.evidence.model_signature import sign_model
-from sluicegate.evidence.statement import PROMOTION, UPDATE
-from sluicegate.flows.champion import champion_of
+from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT, UPDATE
+from sluicegate.flows.champion import REINSTATE, champion_of, first_champion
 from sluicegate.stores import files, record
 from sluicegate.stores import keys as keys_of
 from sluicegate.stores.layout import Layout
@@ -114,3 +114,14 @@ def promote_as_thief(
     made = record.write_statement(layout, place / "promotion.json", [model], PROMOTION, promoted)
     record.append(layout, "promote", [model, made], promoted, promoted["time"])
     return sha256
+
+
+def roll_back(source: Path) -> str:
+    """Let the first champion serve again, as a rollback's record says it; return its digest."""
+    layout = Layout(source)
+    first = first_champion(layout)
+    said = {"update": "0000", "version": first.version, "time": "2030-01-01T00:00:00+00:00"}
+    model, path = Artifact("model:loans", first.sha256), layout.incident("0001")
+    made = record.write_statement(layout, path / "reinstatement.json", [model], REINSTATEMENT, said)
+    record.append(layout, REINSTATE, [model, made], said, said["time"])
+    return first.sha256

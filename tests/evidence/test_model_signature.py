@@ -69,6 +69,8 @@ REFUSED = [
     pytest.param(lambda: signed({"../x": "a" * 64}), PUBLIC, "every file", id="a path outside"),
     pytest.param(lambda: signed({"/x": "a" * 64}), PUBLIC, "every file", id="an absolute path"),
     pytest.param(lambda: signed({".x": "a" * 64}), PUBLIC, "every file", id="a hidden name"),
+    pytest.param(lambda: signed({"a//x": "a" * 64}), PUBLIC, "every file", id="a path with two forms"),
+    pytest.param(lambda: signed({"x\0": "a" * 64}), PUBLIC, "every file", id="a name with a zero"),
     pytest.param(
         lambda: resigned(lambda s: s["predicate"]["serialization"].update(ignore_paths=["x"])),
         PUBLIC, "every file", id="ignored paths",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hosts import Host, promote_as_thief
+from hosts import Host, promote_as_thief, roll_back
 from numpy.testing import assert_array_equal
 
 from sluicegate import ServingWarning, Workspace, load_champion
@@ -146,6 +146,42 @@ def test_a_last_good_champion_that_was_changed_does_not_answer(host: Host) -> No
     (weights,) = (host.home / "state" / "good").rglob("model.skops")
     weights.write_bytes(b"x")
     with pytest.raises(SluicegateError, match=r"model\.skops"):
+        host.load()
+    assert host.heard[-1].kind == "refused"
+
+
+@quiet
+@pytest.mark.parametrize("on_failure", ["refuse", "last_good"])
+def test_what_a_rollback_took_back_answers_no_more(
+    on_failure: str, host: Host, honest: Rows
+) -> None:
+    """Whoever keeps the successor away does not keep the poison in service, nor as the last good one."""
+    host.trusts(on_failure=on_failure)
+    served = host.load()
+    first = roll_back(host.source)
+    models = Layout(host.source).models
+    (models / first).rename(models.parent / "away")
+    for attempt in (served.refresh, host.load):
+        with pytest.raises(Missing, match="is not in"):
+            attempt()
+        assert "Nothing answers" in host.heard[-1].said
+    with pytest.raises(CannotDecide, match="No champion"):
+        served.predict(honest(3, seed=6))
+    (models.parent / "away").rename(models / first)
+    assert served.refresh() is True
+    assert served.version == 1
+    if on_failure == "last_good":  # what serves again is good enough to fall back to
+        shutil.rmtree(host.source / "ledger")
+        assert host.load().version == 1
+
+
+@quiet
+def test_nothing_older_than_the_trust_root_is_fallen_back_to(host: Host) -> None:
+    """A new trust root ends what an earlier one let in."""
+    host.trusts(on_failure="last_good")
+    host.load()
+    host.trusts(floor=1000)
+    with pytest.raises(Tampered, match="an old one is played again"):
         host.load()
     assert host.heard[-1].kind == "refused"
 

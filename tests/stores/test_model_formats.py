@@ -101,3 +101,12 @@ def test_a_pickled_lightgbm_model_is_refused(tmp_path: Path) -> None:
     mlflow.lightgbm.save_model(model, tmp_path / "model", pip_requirements=["lightgbm"])
     with pytest.raises(CannotDecide, match=r"model\.(pkl|skops)"):
         models.require_data_only(tmp_path / "model")
+
+
+def test_an_onnx_model_that_may_name_other_files_is_refused(tmp_path: Path) -> None:
+    """Weights in a file beside it, or wherever the server was started, were signed by nobody."""
+    named = "flavors: {onnx: {data: m.onnx}, python_function: {loader_module: mlflow.onnx}}"
+    (tmp_path / "MLmodel").write_text(named)
+    (tmp_path / "m.onnx").write_bytes(b"\x6a\x10\x0a\x08location\x12\x04/tmp")
+    with pytest.raises(CannotDecide, match="may name files beside it"):
+        models.load_private(tmp_path, NUMBER)

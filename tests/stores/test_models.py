@@ -115,6 +115,16 @@ def test_a_model_that_is_not_the_recorded_one_is_tampered_with(
         models.load(folder, digest, schema)
 
 
+def test_a_model_that_the_library_cannot_load_is_an_error_of_ours(
+    model: tuple[Path, str, Schema],
+) -> None:
+    """Whatever a library of another version raises, a serving host can fall back."""
+    folder, _, schema = model
+    next(folder.glob("*.skops")).write_bytes(b"x")
+    with pytest.raises(CannotDecide, match="installed sklearn cannot load the model"):
+        models.load(folder, models.digest(folder), schema)
+
+
 def test_the_champion_answers_in_the_order_of_the_classes(
     model: tuple[Path, str, Schema], template: Path
 ) -> None:

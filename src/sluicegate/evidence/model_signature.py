@@ -115,4 +115,5 @@ def _root_of(digests: Any) -> str:
 
 def _is_inside(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return bool(parts) and parts[0] != "/" and not any(part.startswith(".") for part in parts)
+    plain = bool(parts) and name == "/".join(parts) and name.isprintable()
+    return plain and parts[0] != "/" and not any(part.startswith(".") for part in parts)

@@ -148,7 +148,8 @@ class ServedChampion:
         """Verify the newest promotion anew and tell whether another model answers from now on.
 
         When it does not verify, the model in memory goes on answering until it is too old, and the
-        reason is raised; with `on_failure: last_good` it is an event only.
+        reason is raised; with `on_failure: last_good` it is an event only. A model that a verified
+        rollback took back answers no more, whether its successor can be had or not.
         """
         before = self._held
         try:
@@ -184,7 +185,7 @@ class ServedChampion:
         promoted = read_promoted(place.shelf)
         place.memory.require_newest(promoted, place.root.floor)
         place.memory.remember(promoted)
-        if before is not None and before[0].sha256 == promoted.sha256:
+        if before is not None and before[0] == promoted:
             model = before[1]
         else:
             model = place.memory.keep(place.shelf, promoted, place.root.schema_)
@@ -194,6 +195,8 @@ class ServedChampion:
     def _fall_back(self, error: Exception) -> None:
         """Go on with what was good, if there is any and the trust root allows it; else raise `error`."""
         place, allowed = self._place, self._place.root.on_failure == "last_good"
+        if self._held is not None and self._was_taken_back(self._held[0]):
+            self._held = None
         if allowed and self._held is None:
             self._held = self._last_good()
         held = self._held[0] if self._held else None
@@ -210,11 +213,19 @@ class ServedChampion:
         try:
             with memory.held():
                 promoted = read_promoted(good)
+                memory.require_not_taken_back(promoted, root.floor)
                 model = memory.keep(good, promoted, root.schema_)
                 self._verified = memory.verified()
         except (SluicegateError, OSError):
             return None
         return promoted, model
+
+    def _was_taken_back(self, promoted: Promoted) -> bool:
+        try:
+            self._place.memory.require_not_taken_back(promoted, self._place.root.floor)
+        except (SluicegateError, OSError):
+            return True
+        return False
 
     def _scores(self, frame: "pd.DataFrame") -> Any:
         held, most = self._now_held(), self._place.root.max_age_hours

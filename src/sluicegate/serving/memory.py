@@ -58,8 +58,22 @@ class Memory:
 
     def remember(self, promoted: Promoted, verified: str | None = None) -> None:
         """Remember that `promoted` was shown, and, with a time, that all of it was verified then."""
-        last = verified or self._seen()["verified"]
-        files.write_json(self.path / "seen.json", {**promoted.to_dict(), "verified": last})
+        before = self._seen()
+        last = verified or before["verified"]
+        back = promoted.sequence if promoted.reinstatement else before["reinstated"]
+        told = {**promoted.to_dict(), "verified": last, "reinstated": back}
+        files.write_json(self.path / "seen.json", told)
+
+    def require_not_taken_back(self, promoted: Promoted, floor: int) -> None:
+        """Raise Tampered for a champion from before the floor, or before a rollback that was seen.
+
+        Such a one may be what the rollback was for, so it is nothing to fall back to.
+        """
+        least = max(self._seen()["reinstated"], floor)
+        if promoted.sequence < least:
+            raise Tampered(
+                f"Version {promoted.version} was taken back by the ledger's entry {least}."
+            )
 
     def verified(self) -> datetime | None:
         """Return when a champion was last verified whole."""
@@ -90,10 +104,10 @@ class Memory:
         return model
 
     def _seen(self) -> dict[str, Any]:
-        if not (self.path / "seen.json").is_file():
-            return {"sequence": 0, "update": None, "sha256": None, "verified": None}
-        seen: dict[str, Any] = files.read_json(self.path / "seen.json")
-        return seen
+        nothing = {"sequence": 0, "update": None, "sha256": None, "verified": None}
+        found = self.path / "seen.json"
+        said: dict[str, Any] = files.read_json(found) if found.is_file() else nothing
+        return {"reinstated": 0, **said}
 
 
 def _is_sound(kept: Path, promoted: Promoted) -> bool:

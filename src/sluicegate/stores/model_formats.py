@@ -121,6 +121,10 @@ def _lightgbm(data: bytes, schema: Schema) -> Numeric:
 
 
 def _onnx(data: bytes, schema: Schema) -> Numeric:
+    if b"location" in data:  # the key under which ONNX names files of weights that nobody signed
+        raise CannotDecide(
+            "The model may name files beside it ('location'); save it without external data."
+        )
     session = _imported("onnxruntime").InferenceSession(data, providers=["CPUExecutionProvider"])
     (taken,) = session.get_inputs()
     given = session.get_outputs()[-1].name

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sluicegate.core import CannotDecide, Kind, Schema, Tampered, Task
+from sluicegate.core import CannotDecide, Kind, Schema, SluicegateError, Tampered, Task
 from sluicegate.core.canonical import sha256_bytes, sha256_file, sha256_json
 
-from .model_formats import described
+from .model_formats import Format, described
 
 DATA_SUFFIXES = frozenset({".skops", ".json", ".lgb", ".onnx", ".yaml", ".yml", ".txt", ".md"})
 
@@ -78,7 +78,7 @@ def digest(directory: Path) -> str:
 def require_data_only(directory: Path) -> None:
     """Raise CannotDecide unless `directory` is an MLflow model whose files all are data.
 
-    Hidden files and empty folders are refused: verifiers of signatures skip some of them.
+    Hidden and unprintable names and empty folders are refused: verifiers of signatures skip some.
     """
     if not (directory / "MLmodel").is_file():
         raise CannotDecide(
@@ -87,10 +87,11 @@ def require_data_only(directory: Path) -> None:
         )
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        if path.name.startswith(".") or (path.is_dir() and not any(path.iterdir())):
+        odd = path.name.startswith(".") or not path.name.isprintable()
+        if odd or (path.is_dir() and not any(path.iterdir())):
             raise CannotDecide(
-                f"The model holds {name}, which is hidden or empty, so that no signature covers it; "
-                "leave it out."
+                f"The model holds {name!r}, which is hidden, empty or unprintable, so that no signature "
+                "covers it; leave it out."
             )
     for name in names(directory):
         if name != "MLmodel" and Path(name).suffix not in DATA_SUFFIXES:
@@ -114,7 +115,7 @@ def load(directory: Path, expected: str, schema: Schema) -> Model:
     # The bytes that are loaded are the bytes that were hashed: the file may change in between.
     if sha256_json(manifest(directory) | {name: sha256_bytes(data)}) != expected:
         raise Tampered(f"The model in {directory} is not the one recorded ({expected[:12]}).")
-    return Model(form.load(data, schema), schema, len(data))
+    return _loaded(form, data, schema)
 
 
 def load_private(directory: Path, schema: Schema) -> Model:
@@ -124,5 +125,16 @@ def load_private(directory: Path, schema: Schema) -> Model:
     """
     require_data_only(directory)
     form, name = described(directory)
-    data = (directory / name).read_bytes()
-    return Model(form.load(data, schema), schema, len(data))
+    return _loaded(form, (directory / name).read_bytes(), schema)
+
+
+def _loaded(form: Format, data: bytes, schema: Schema) -> Model:
+    try:
+        return Model(form.load(data, schema), schema, len(data))
+    except SluicegateError:
+        raise
+    except Exception as error:  # a library raises whatever it likes
+        raise CannotDecide(
+            f"The installed {form.flavour} cannot load the model ({type(error).__name__}); install "
+            "the versions that its requirements.txt names."
+        ) from error
