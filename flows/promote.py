@@ -9,10 +9,18 @@ import contextlib
 from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update, advance
 from sluicegate.core.update import stage_after
 from sluicegate.evidence.statement import PROMOTION
+from sluicegate.flows.attest import attest_promotion
 from sluicegate.flows.champion import PROMOTE, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import keep
-from sluicegate.flows.updates import PRODUCTS, approved, read_update, refuse, verified_products
+from sluicegate.flows.updates import (
+    PRODUCTS,
+    approved,
+    policy_of,
+    read_update,
+    refuse,
+    verified_products,
+)
 from sluicegate.flows.votes import require_approved
 from sluicegate.stores import files, git, record
 from sluicegate.stores.mlflow import open_registry
@@ -110,9 +118,10 @@ def _move(context: Context, update: Update) -> Update:
             "policy": update.verdicts[-1].policy,
             "time": context.now(),
         }
+        summary = attest_promotion(context, update, policy_of(layout, update.id))
         path = layout.update(update.id) / "promotion.json"
         statement = record.write_statement(layout, path, [subject], PROMOTION, said)
-        record.append(layout, PROMOTE, [subject, statement], said, context.now())
+        record.append(layout, PROMOTE, [subject, summary, statement], said, context.now())
         git.commit(layout.root, ["updates", "ledger"], f"update:{update.id} promoted")
     return advance(update, Stage.PROMOTED)
 

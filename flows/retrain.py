@@ -53,6 +53,8 @@ class Built:
     model: Path
     comparison: dict[str, Any]
     tree: Path
+    took: tuple[str, str]
+    """When the build began and ended."""
 
 
 def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> RetrainResult:
@@ -124,7 +126,7 @@ def pin(context: Context, first: bool = False) -> Update:
 
 def build(context: Context, update: Update) -> Built:
     """Run assemble, train and compare in a worktree at the update's data commit."""
-    layout = context.layout
+    layout, began = context.layout, context.now()
     tree = layout.work / update.id
     git.add_worktree(layout.root, tree, update.data_commit)
     dvc.share_cache(tree, layout.root)
@@ -138,7 +140,8 @@ def build(context: Context, update: Update) -> Built:
     if comparison["challenger"] != digest:
         raise Tampered("The challenger changed after it was compared; retrain it.")
     files.copy_tree(model, layout.models / digest)
-    return Built(advance(update, Stage.TRAINED), layout.models / digest, comparison, tree)
+    trained, took = advance(update, Stage.TRAINED), (began, context.now())
+    return Built(trained, layout.models / digest, comparison, tree, took)
 
 
 def fetch(tree: Path, update: Update) -> None:
@@ -175,7 +178,9 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
     with record.writing(context.layout, "update", ("updates", "ledger", "batches", "quarantine")):
         for old in awaiting(context.layout):
             refuse(context, old, f"superseded by update:{update.id}")
-        record_update(context, update, built.comparison, built.tree, run_id)
+        record_update(
+            context, update, built.comparison, built.tree, run_id, measured.outcome, built.took
+        )
         if update.stage is Stage.AWAITING:
             ask_update(context, update)
         if measured.outcome is Outcome.REJECT:

@@ -20,6 +20,7 @@ from sluicegate.core.standing import Tier
 from sluicegate.evidence.statement import VERDICT
 from sluicegate.flows import history
 from sluicegate.flows.ask import ask_batch
+from sluicegate.flows.attest import attest_result
 from sluicegate.flows.context import Context
 from sluicegate.flows.judge import Frozen, Judgement, batch_of
 from sluicegate.flows.results import judged
@@ -41,11 +42,11 @@ def settle(context: Context, judgement: Judgement) -> Batch:
     if tables:
         dvc.add(layout.root, tables)
         dvc.push(layout.root, tables)
-    _write_record(context, judgement, batch, state)
+    result = _write_record(context, judgement, batch, state)
     record.append(
         layout,
         "intake",
-        [batch.artifact, *_artifacts(context, tables)],
+        [batch.artifact, *_artifacts(context, tables), result],
         {
             "batch": number,
             "state": state,
@@ -169,7 +170,8 @@ def _write_rows(context: Context, folder: Path, frame: pd.DataFrame, number: str
     return path
 
 
-def _write_record(context: Context, judgement: Judgement, batch: Batch, state: str) -> None:
+def _write_record(context: Context, judgement: Judgement, batch: Batch, state: str) -> Artifact:
+    """Write intake/NNNN and return the verdict as a test result."""
     folder = context.layout.intake(str(batch.id))
     table = judgement.frozen.table
     feed = judgement.frozen.feed
@@ -212,6 +214,7 @@ def _write_record(context: Context, judgement: Judgement, batch: Batch, state: s
             "manifest": sha256_file(folder / data.MANIFEST),
         },
     )
+    return attest_result(context, folder, batch.artifact, verdict.outcome, listed)
 
 
 def _keep_heard(context: Context, judgement: Judgement, number: str) -> str | None:

@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Artifact, Missing, ModelRef, Stage, Tampered, Update, Verdict
+from sluicegate.core import (
+    Artifact,
+    Finding,
+    Missing,
+    ModelRef,
+    Outcome,
+    Stage,
+    Tampered,
+    Update,
+    Verdict,
+)
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import (
     DECISION,
@@ -15,9 +25,11 @@ from sluicegate.evidence.statement import (
     WITHDRAWAL,
     predicate_of,
 )
+from sluicegate.flows.attest import attest_result, attest_training
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import render
+from sluicegate.flows.results import judged
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout, numbered
 
@@ -25,9 +37,19 @@ PRODUCTS = ("dvc.lock", "metrics.json", "plots", "candidate.json")
 
 
 def record_update(
-    context: Context, update: Update, comparison: Mapping[str, Any], tree: Path, run_id: str
+    context: Context,
+    update: Update,
+    comparison: Mapping[str, Any],
+    tree: Path,
+    run_id: str,
+    measured: Outcome,
+    took: tuple[str, str],
 ) -> None:
-    """Write updates/NNNN: what the pipeline made, what was measured, and the signed statement."""
+    """Write updates/NNNN: what the pipeline made, what was measured, and the signed statements.
+
+    `measured` is the gate's answer before anybody's approval was asked for; `took` is when the build
+    began and ended.
+    """
     layout = context.layout
     folder = layout.update(update.id)
     for name in PRODUCTS:
@@ -62,8 +84,15 @@ def record_update(
             "time": context.now(),
         },
     )
+    told = judged(
+        map(Finding.from_dict, comparison["findings"]), context.settings.policy("candidate")
+    )
+    attested = [
+        attest_training(context, update, tree, run_id, took),
+        attest_result(context, folder, subject, measured, told),
+    ]
     said = {"update": update.id, "stage": update.stage.value, "outcome": verdict.outcome.value}
-    record.append(layout, "update", [subject, statement], said, context.now())
+    record.append(layout, "update", [subject, *attested, statement], said, context.now())
 
 
 def refuse(context: Context, update: str, reason: str) -> None:
