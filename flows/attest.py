@@ -9,10 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Artifact, Outcome, Update
+from sluicegate.core import Artifact, Outcome, Tampered, Update
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.provenance import PROVENANCE, Training, provenance
 from sluicegate.evidence.results import SUMMARY, TEST_RESULT, summary, tested
+from sluicegate.evidence.statement import predicate_of
 from sluicegate.flows.context import Context
 from sluicegate.stores import data, files, packages, record
 from sluicegate.stores.layout import Layout
@@ -67,6 +68,24 @@ def attest_training(
     return record.write_statement(layout, path, [_model(context, update)], PROVENANCE, said)
 
 
+def packages_of(layout: Layout, update: str) -> dict[str, str]:
+    """Return the packages with which an update was trained, as its provenance names them by digest.
+
+    None are known of updates that have no provenance. Raises Tampered for another list.
+    """
+    path = layout.update(update) / PACKAGES_FILE
+    statement = layout.update(update) / PROVENANCE_FILE
+    if not statement.is_file():
+        return {}
+    payload = record.read_statement(layout, statement)
+    said = predicate_of(payload, PROVENANCE, f"updates/{update}/{PROVENANCE_FILE}")
+    resolved = said["buildDefinition"]["resolvedDependencies"]
+    if not path.is_file() or _artifact(layout, path).to_dict() not in resolved:
+        raise Tampered(f"updates/{update}/{PACKAGES_FILE} was changed; restore it from git.")
+    found: dict[str, str] = files.read_json(path)
+    return found
+
+
 def attest_result(
     context: Context,
     folder: Path,
@@ -94,7 +113,7 @@ def attest_promotion(context: Context, update: Update, policy: str) -> Artifact:
     number = update.challenger.version if update.challenger else 0
     resource = f"models:/{context.settings.model}/{number}"
     rules = Artifact("params.yaml", policy)
-    said = summary(resource, rules, inputs, version("sluicegate"), context.now())
+    said = summary(resource, rules, inputs, context.now())
     path = folder / SUMMARY_FILE
     return record.write_statement(layout, path, [_model(context, update)], SUMMARY, said)
 

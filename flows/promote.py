@@ -7,9 +7,12 @@ the alias moves, and the signed promotion, which alone says who the champion is,
 import contextlib
 
 from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update, advance
+from sluicegate.core.canonical import sha256_file
 from sluicegate.core.update import stage_after
 from sluicegate.evidence.statement import PROMOTION
 from sluicegate.flows.attest import attest_promotion
+from sluicegate.flows.cards.bom import bill_of_materials
+from sluicegate.flows.cards.model import model_card
 from sluicegate.flows.champion import PROMOTE, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import keep
@@ -25,7 +28,7 @@ from sluicegate.flows.votes import require_approved
 from sluicegate.stores import files, git, record
 from sluicegate.stores.mlflow import open_registry
 
-INTEND = "intend"
+INTEND, BILL = "intend", "bom.cdx.json"
 
 
 def promote(context: Context, update_id: str) -> Update:
@@ -121,9 +124,17 @@ def _move(context: Context, update: Update) -> Update:
         summary = attest_promotion(context, update, policy_of(layout, update.id))
         path = layout.update(update.id) / "promotion.json"
         statement = record.write_statement(layout, path, [subject], PROMOTION, said)
-        record.append(layout, PROMOTE, [subject, summary, statement], said, context.now())
+        bill = _write_bill(context, update.id)
+        record.append(layout, PROMOTE, [subject, summary, bill, statement], said, context.now())
         git.commit(layout.root, ["updates", "ledger"], f"update:{update.id} promoted")
     return advance(update, Stage.PROMOTED)
+
+
+def _write_bill(context: Context, update: str) -> Artifact:
+    """Write the CycloneDX ML-BOM of what is being promoted; who serves is not in it."""
+    path = context.layout.update(update) / BILL
+    files.write_json(path, bill_of_materials(model_card(context, update)))
+    return Artifact(path.relative_to(context.layout.root).as_posix(), sha256_file(path))
 
 
 def _intended(context: Context, update_id: str) -> bool:

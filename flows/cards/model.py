@@ -3,7 +3,9 @@
 from typing import Any
 
 from sluicegate.core import Missing, Update
+from sluicegate.evidence.model_signature import signed_files
 from sluicegate.evidence.statement import DECISION
+from sluicegate.flows.attest import packages_of
 from sluicegate.flows.cards.pinned import added_up, learnt_at, settings_at, table_at
 from sluicegate.flows.champion import champion_of, read_promotion
 from sluicegate.flows.compare import findings_in
@@ -11,7 +13,8 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.keep import SIGNATURE
 from sluicegate.flows.results import judged
 from sluicegate.flows.subjects.kind import stated
-from sluicegate.flows.updates import read_comparison, read_update, run_of
+from sluicegate.flows.updates import read_comparison, read_update, recorded_at, run_of
+from sluicegate.stores import files, keys
 from sluicegate.stores.layout import Layout
 
 CHALLENGER = "challenger"
@@ -41,7 +44,8 @@ def model_card(context: Context, number: str) -> dict[str, Any]:
         "classes": list(made.data.classes),
         "people": now.card.model.model_dump(),
         "missing": [m for m in now.card.missing if m.startswith("model.")],
-        "training": _training(layout, update, comparison.get("assembled")),
+        "training": _training(layout, update, comparison.get("assembled"))
+        | {"people": now.card.data.model_dump()},
         "features": {name: kind.value for name, kind in made.data.columns.items()},
         "parameters": {**made.train, "seed": made.seed},
         "golden": _golden(layout, update),
@@ -60,6 +64,9 @@ def model_card(context: Context, number: str) -> dict[str, Any]:
         "findings": judged(findings_in(comparison), made.policy("candidate")),
         "approved_by": _approved_by(layout, number),
         "run": run_of(layout, number),
+        "recorded": recorded_at(layout, number),
+        "files": _files(layout, number),
+        "packages": packages_of(layout, number),
     }
 
 
@@ -74,9 +81,16 @@ def _identity(layout: Layout, update: Update) -> dict[str, Any]:
         "signature": f"updates/{update.id}/{SIGNATURE}" if signed else None,
         "stage": update.stage.value,
         "promoted": read_promotion(layout, update.id).since if promoted else None,
-        "serving": champion_of(layout).update == update.id,
+        "serving": _serves(layout, update.id),
         "replaces": update.champion.to_dict() if update.champion else None,
     }
+
+
+def _serves(layout: Layout, number: str) -> bool:
+    try:
+        return champion_of(layout).update == number
+    except Missing:  # the first one, of which a bill is written before it is promoted
+        return False
 
 
 def _training(layout: Layout, update: Update, assembled: dict[str, int] | None) -> dict[str, Any]:
@@ -96,6 +110,15 @@ def _training(layout: Layout, update: Update, assembled: dict[str, int] | None) 
 def _golden(layout: Layout, update: Update) -> dict[str, Any]:
     table = table_at(layout, update.data_commit, "golden/golden.parquet")
     return table.to_dict() | {"verified": bool(table.manifest["verified"])}
+
+
+def _files(layout: Layout, number: str) -> dict[str, str]:
+    """Return the SHA-256 of each file of a model that was signed, which every promoted one is."""
+    path = layout.update(number) / SIGNATURE
+    if not path.is_file():
+        return {}
+    where = f"updates/{number}/{SIGNATURE}"
+    return signed_files(files.read_json(path), keys.public_model_key(layout), where)
 
 
 def _approved_by(layout: Layout, number: str) -> list[str]:

@@ -86,6 +86,14 @@ def _training(card: Card) -> Lines:
     return [*lines, "", *_table(head, tables)] if tables else lines
 
 
+def _packages(card: Card) -> Lines:
+    found = card.get("packages")
+    if not found:
+        return []
+    told = ", ".join(f"{escaped(name)} {escaped(number)}" for name, number in found.items())
+    return [f"## The {len(found)} packages it was trained with", "", told]
+
+
 def _labels(card: Card) -> Lines:
     counts = card.get("training", card).get("labels")
     if not counts:
@@ -168,6 +176,7 @@ BLOCKS: tuple[Callable[[Card], Lines], ...] = (
     _inputs,
     _parameters,
     _measured,
+    _packages,
     _learnt_by,
 )
 

@@ -13,6 +13,7 @@ from typing import Any
 from sluicegate.core import Misused
 
 PEOPLE = ("creator", "owner", "contact", "use", "limitations", "retention", "destruction")
+ABOUT_DATA = ("owner", "contact", "sensitivity", "retention", "destruction")
 LEAST_NAME = 3
 """Shorter names of sources are words of any text: `a` is in most sentences."""
 
@@ -41,12 +42,14 @@ PUBLIC = {
         "sha256",
         "stage",
         "promoted",
+        "recorded",
         "serving",
         "task",
         "classes",
         "training.rows",
         "training.learnt_rows",
         "training.labels",
+        *(f"training.people.{name}" for name in ABOUT_DATA),
         "golden.rows",
         "golden.labels",
         "golden.verified",
@@ -77,6 +80,8 @@ PARTNER = {
         "slices",
         "importances",
         "verdict.outcome",
+        "files",
+        "packages",
     ),
 }
 
@@ -90,9 +95,15 @@ def exported(card: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
         return dict(card)
     kept = (PUBLIC if profile is Profile.PUBLIC else PARTNER)[card["card"]]
     out = _kept(card, kept) | {"profile": profile.value}
-    sources = card["sources"] if card["card"] == "data" else card["training"]["sources"]
-    _require_unnamed(out["people"], sources, f"card.{card['card']}", profile)
+    _require_unnamed(out["people"], _sources(card), f"card.{card['card']}", profile)
+    if card["card"] == "model":
+        _require_unnamed(out["training"]["people"], _sources(card), "card.data", profile)
     return out
+
+
+def _sources(card: Mapping[str, Any]) -> Mapping[str, int]:
+    held: Mapping[str, int] = (card if card["card"] == "data" else card["training"])["sources"]
+    return held
 
 
 def _kept(card: Mapping[str, Any], paths: tuple[str, ...]) -> dict[str, Any]:

@@ -251,6 +251,13 @@ class Workspace:
         with _explained():
             return card(self._fresh(), subject, Profile(profile))
 
+    def bill_of_materials(self, update: str, profile: str = "internal") -> dict[str, Any]:
+        """Return the CycloneDX ML-BOM of the model that `update:NNNN` promoted."""
+        from sluicegate.flows.cards.bom import bill_of_materials
+
+        with _explained():
+            return bill_of_materials(self.card(update, profile))
+
     def reviews(self) -> list[str]:
         """Return the subjects that wait for a human's decision."""
         from sluicegate.flows.subjects import waiting

@@ -15,7 +15,7 @@ def add(verbs: Verbs) -> None:
         "--profile", choices=("internal", "partner", "public"), default="internal",
         help="for whom: the public card names no limits, sources or parameters",
     )  # fmt: skip
-    verb.add_argument("--format", choices=("md", "json"), default="md")
+    verb.add_argument("--format", choices=("md", "json", "cyclonedx"), default="md")
 
 
 def card(options: argparse.Namespace) -> Answer:
@@ -23,8 +23,10 @@ def card(options: argparse.Namespace) -> Answer:
     from sluicegate import terminal
     from sluicegate.flows.cards.page import written
 
-    made = opened(options, terminal.mute, reading=True).card(options.subject, options.profile)
+    place = opened(options, terminal.mute, reading=True)
+    make = place.bill_of_materials if options.format == "cyclonedx" else place.card
+    made = make(options.subject, options.profile)
     if not options.json:
-        as_json = options.format == "json"
-        print(json.dumps(made, ensure_ascii=False, indent=2) if as_json else written(made))
+        as_page = options.format == "md"
+        print(written(made) if as_page else json.dumps(made, ensure_ascii=False, indent=2))
     return made, 0
