@@ -104,9 +104,19 @@ def _is_sliced(values: "pd.Series[Any]", kind: Kind) -> bool:
 
 
 def _by_value(values: "pd.Series[Any]", title: str, secret: bool) -> Iterator[Slice]:
-    codes, names = pd.factorize(values.map(label_text, na_action="ignore"), sort=True)
+    codes, names = _coded(values)
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     # Of equals the first by name, so that the order of the rows does not matter.
     for code in np.argsort(-counts, kind="stable")[:MOST_VALUES]:
         value = "one of its values" if secret else repr(str(names[code])[:40])
         yield Slice(f"{title} is {value}", np.flatnonzero(codes == code))
+
+
+def _coded(values: "pd.Series[Any]") -> tuple[Ints, list[str]]:
+    """Return which value each row has, -1 for none, and how the values are written, by name."""
+    codes, found = pd.factorize(values)
+    texts = [label_text(value) for value in found]
+    names = sorted(set(texts))
+    # The last place is that of the code -1.
+    place = np.array([*map({name: i for i, name in enumerate(names)}.get, texts), -1])
+    return place[codes], names
