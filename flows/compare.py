@@ -17,6 +17,7 @@ from sluicegate.checks.divergence import Divergence, importances, training_stati
 from sluicegate.checks.documented import Documented
 from sluicegate.checks.scoring import truth_of
 from sluicegate.core import Check, Finding, Schema, Tampered
+from sluicegate.flows.train import exposure, read_isolation
 from sluicegate.stores import models
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.files import read_json, write_bytes, write_json
@@ -36,6 +37,8 @@ def compare(root: Path) -> None:
     pinned = read_json(layout.candidate)
     candidate = contest(layout, settings, digest, pinned)
     findings = [found for check in candidate_checks(settings) for found in check(candidate)]
+    isolation = read_isolation(root)
+    findings.append(exposure(isolation))
     figures = report(candidate)
     made = candidate.challenger.makeup
     assembled = read_json(root / "build" / "assembled.json")
@@ -44,6 +47,7 @@ def compare(root: Path) -> None:
         {
             "challenger": digest,
             "assembled": {name: assembled[name] for name in ("rows", "held_out", "capped")},
+            "isolation": isolation,
             "findings": [finding.to_dict() for finding in findings],
             "report": figures,
             "changes": changes(candidate),

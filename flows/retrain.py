@@ -37,7 +37,7 @@ from sluicegate.flows.updates import (
     refuse,
 )
 from sluicegate.gates import decide
-from sluicegate.stores import data, dvc, files, git, models, record
+from sluicegate.stores import data, dvc, files, git, models, pipeline, record
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import next_number
 from sluicegate.stores.mlflow import Run, open_registry
@@ -132,7 +132,13 @@ def build(context: Context, update: Update) -> Built:
     dvc.share_cache(tree, layout.root)
     fetch(tree, update)
     files.write_json(tree / "candidate.json", pinned_champions(context, update))
-    dvc.repro(tree, scrubbed(), lambda stage: context.tell(f"update:{update.id}: {stage}"))
+    pipeline.require_ours(tree)
+    dvc.repro(
+        tree,
+        pipeline.STAGES,
+        scrubbed(),
+        lambda stage: context.tell(f"update:{update.id}: {stage}"),
+    )
     model = tree / "build" / "model"
     models.require_data_only(model)
     comparison = files.read_json(tree / "build" / "comparison.json")

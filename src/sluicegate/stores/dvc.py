@@ -141,13 +141,19 @@ def parse_pointer(text: str, path: Path) -> dict[str, Any]:
 
 
 @effect
-def repro(worktree: Path, environment: dict[str, str], tell: Callable[[str], None]) -> None:
-    """Run the pipeline of `worktree` anew; `tell` hears the name of each stage as it starts.
+def repro(
+    worktree: Path,
+    stages: Sequence[str],
+    environment: dict[str, str],
+    tell: Callable[[str], None],
+) -> None:
+    """Run just these stages of `worktree` anew, in order; `tell` hears the name of each as it starts.
 
     Nothing is taken from a lock file or the run cache, since whoever can write those could otherwise
     choose the result. Raises CannotDecide with the last line a failing stage printed.
     """
-    command = [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"]
+    command = [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache", "--single-item"]
+    command += [f"dvc.yaml:{stage}" for stage in stages]
     process = subprocess.Popen(
         command,
         cwd=worktree,

@@ -181,6 +181,20 @@ class Mlflow(_Section):
     tracking_uri: str | None = None
 
 
+class Trainer(_Section):
+    """Whether train.py runs behind a wall, which walls may be used, and what it may cost.
+
+    `max_memory` is of all its processes together, `max_bytes` of all that it writes.
+    """
+
+    isolation: Literal["require", "prefer", "off"] = "prefer"
+    by: tuple[Literal["bubblewrap", "landlock", "user"], ...] = ("bubblewrap", "landlock", "user")
+    max_memory: int = Field(16_000_000_000, ge=200_000_000)
+    max_bytes: int = Field(20_000_000_000, gt=0)
+    max_processes: int = Field(256, ge=1)
+    max_seconds: int = Field(21_600, ge=1)
+
+
 class Settings(_Section):
     """All of params.yaml."""
 
@@ -200,6 +214,7 @@ class Settings(_Section):
     drill: Drill = Drill()
     mlflow: Mlflow = Mlflow()
     card: About = About()
+    trainer: Trainer = Trainer()
     train: dict[str, Any] = {}
 
     @model_validator(mode="after")

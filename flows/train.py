@@ -1,0 +1,144 @@
+"""train: the user's training code runs behind a wall, and plain files come back.
+
+The second stage of dvc.yaml: `python -m sluicegate.flows.train COMMAND...`. The command sees copies
+of its stage's deps and of params.yaml; what the stage names as outs is taken over once every process
+has ended. build/isolation.json says which wall stood, as found by trying to break out of it.
+"""
+
+import shutil
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sluicegate.core import CannotDecide, Conflict, Finding, Misused, SluicegateError
+from sluicegate.stores import pipeline, watch
+from sluicegate.stores.files import read_json, write_json
+from sluicegate.stores.isolation import ESSENTIAL, NOT_ISOLATED, Cell, Isolation
+from sluicegate.stores.probing import cell_for, give, standing_wall
+from sluicegate.stores.settings import Trainer, read_settings
+
+RECORD = PurePosixPath("build/isolation.json")
+MOST_FILES = 10_000
+
+
+def train(root: Path, command: Sequence[str]) -> None:
+    """Run `command` in a cell of its own and bring its outputs to `root`.
+
+    Raises Conflict where a wall is required and none stands, CannotDecide when the command fails,
+    exceeds a budget or leaves anything but plain files.
+    """
+    if not command:
+        raise Misused(f"Say what to run: `{pipeline.WALLED} python train.py`.")
+    trainer = read_settings(root / "params.yaml").trainer
+    wall = standing_wall(root, trainer)
+    require(wall, trainer)
+    with cell_for(root, trainer, wall.by) as cell:
+        show(root, cell)
+        give(cell, wall.by)
+        code = watch.run(wall.by, cell, list(command))
+        if code:
+            print(f"{command[0]} ended with code {code}", file=sys.stderr)
+            raise SystemExit(code)
+        take_over(root, cell)
+    write_json(root / RECORD, wall.to_dict())
+
+
+def require(wall: Isolation, trainer: Trainer) -> None:
+    """Raise Conflict where params.yaml requires a wall that does not stand."""
+    if trainer.isolation == "require" and not wall.isolated:
+        raise Conflict(
+            f"trainer.isolation is require, and no wall stands here ({'; '.join(wall.why)}); "
+            "install bubblewrap, see docs/how-to/ops.md."
+        )
+
+
+def show(root: Path, cell: Cell) -> None:
+    """Copy what the stage names as deps into the cell, plain files only."""
+    for name in pipeline.inputs(root):
+        source, target = root / name, cell.folder / name
+        if not source.exists():
+            raise Misused(f"{source} is not there, but dvc.yaml names it as a dep of train.")
+        for path in (source, *source.rglob("*")):
+            if path.is_symlink():
+                raise Misused(f"{path} is a link; the trainer is shown plain files only.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+
+
+def take_over(root: Path, cell: Cell) -> None:
+    """Bring the stage's outputs back; nothing runs any more that could change them meanwhile."""
+    watch.require_size(cell.folder, cell.limits)
+    for name in pipeline.outputs(root):
+        if name == RECORD:
+            continue
+        made, kept = cell.folder / name, root / name
+        _require_plain(cell.folder, made)
+        _remove(kept)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if made.is_dir():
+            shutil.copytree(made, kept, copy_function=shutil.copyfile)
+            for path in (kept, *kept.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+        elif made.is_file():
+            shutil.copyfile(made, kept)
+
+
+def read_isolation(root: Path) -> dict[str, Any]:
+    """Return which wall stood around the trainer of the model in build/."""
+    path = root / RECORD
+    return dict(read_json(path)) if path.is_file() else Isolation(None, {}).to_dict()
+
+
+def exposure(isolation: Mapping[str, Any]) -> Finding:
+    """Return what the trainer could reach, as a finding: 0 is nothing with which to sign for us."""
+    held = isolation["held"]
+    open_ = sum(not held.get(each, False) for each in ESSENTIAL)
+    return Finding("isolation", "trainer.exposed", float(open_), detail=isolation["told"])
+
+
+def told(comparison: Mapping[str, Any]) -> str:
+    """Return the sentence about the trainer of an update that was compared."""
+    return str(comparison.get("isolation", {}).get("told", NOT_ISOLATED))
+
+
+def _require_plain(folder: Path, made: Path) -> None:
+    above = [parent for parent in made.parents if folder in parent.parents]
+    for count, path in enumerate([*above, *_walked(made)]):
+        found = path.lstat()
+        plain = stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink == 1)
+        if not plain:
+            name = path.relative_to(folder)
+            raise CannotDecide(
+                f"The trainer made {name}, which is no plain file; write files only."
+            )
+        if count > MOST_FILES:
+            raise CannotDecide(f"The trainer made more than {MOST_FILES} files in {made.name}.")
+
+
+def _walked(made: Path) -> Iterator[Path]:
+    """Yield `made` and what lies below it; links are named, never followed."""
+    if not (made.is_symlink() or made.exists()):
+        return
+    yield made
+    if made.is_dir() and not made.is_symlink():
+        for path in sorted(made.iterdir()):
+            yield from _walked(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    try:
+        train(Path.cwd(), sys.argv[1:])
+    except SluicegateError as error:
+        sys.exit(str(error))

@@ -1,0 +1,90 @@
+"""dvc.yaml, read strictly: whoever edits it must not run the trainer, or anything else, unwalled."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from sluicegate.core import Misused
+
+OURS = {
+    "assemble": "python -m sluicegate.flows.assemble",
+    "compare": "python -m sluicegate.flows.compare",
+}
+WALLED = "python -m sluicegate.flows.train"
+STAGES = ("assemble", "train", "compare")
+# no variables, no shell: each word is what it says
+_WORDS = re.compile(rf"{re.escape(WALLED)}( [A-Za-z0-9_./=:,@%+-]+)+")
+_KEYS = {"cmd", "deps", "params", "outs", "metrics", "plots", "desc", "meta", "always_changed"}
+
+
+def require_ours(tree: Path) -> None:
+    """Raise Misused unless retrain may run the three stages of dvc.yaml as they are written.
+
+    Other stages are never run by a retrain.
+    """
+    for name in STAGES:
+        stage = _stage(tree, name)
+        _refuse(tree, name, set(stage) - _KEYS, "may not have")
+        cmd = stage.get("cmd")
+        if name in OURS and cmd != OURS[name]:
+            raise Misused(f"{tree / 'dvc.yaml'}: stages.{name}.cmd must be `{OURS[name]}`.")
+        if name not in OURS and not (isinstance(cmd, str) and _WORDS.fullmatch(cmd)):
+            raise Misused(
+                f"{tree / 'dvc.yaml'}: stages.{name}.cmd must be `{WALLED}` and your command in "
+                "plain words, as in `python train.py`; put anything longer into a script."
+            )
+        for kind in ("deps", "outs", "metrics", "plots"):
+            for path in _paths(stage, kind):
+                require_inside(tree, path)
+
+
+def inputs(tree: Path, name: str = "train") -> list[PurePosixPath]:
+    """Return what a stage names as its deps, and params.yaml: all that its code is shown."""
+    return [PurePosixPath("params.yaml"), *_checked(tree, name, "deps")]
+
+
+def outputs(tree: Path, name: str = "train") -> list[PurePosixPath]:
+    """Return what a stage names as its outputs."""
+    return [each for kind in ("outs", "metrics", "plots") for each in _checked(tree, name, kind)]
+
+
+def require_inside(tree: Path, named: str) -> PurePosixPath:
+    """Return a path of dvc.yaml; raises Misused unless it is a plain one within the tree, no link."""
+    path = PurePosixPath(named)
+    reserved = (".git", ".dvc", ".sluicegate")
+    plain = path.parts and not path.is_absolute() and ".." not in path.parts and ":" not in named
+    if not plain or path.parts[0] in reserved:
+        raise Misused(f"{tree / 'dvc.yaml'}: {named} must be a path within the workspace.")
+    steps = [tree / Path(*path.parts[:depth]) for depth in range(1, len(path.parts) + 1)]
+    for step in steps:
+        if step.is_symlink():
+            raise Misused(f"{step} is a link; dvc.yaml may name plain files and folders only.")
+    return path
+
+
+def _checked(tree: Path, name: str, kind: str) -> list[PurePosixPath]:
+    return [require_inside(tree, path) for path in _paths(_stage(tree, name), kind)]
+
+
+def _stage(tree: Path, name: str) -> Mapping[str, Any]:
+    path = tree / "dvc.yaml"
+    try:
+        stage = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"][name]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise Misused(f"{path} has no stage {name}; take it from a new workspace.") from error
+    if not isinstance(stage, dict):
+        raise Misused(f"{path}: stages.{name} must be a mapping.")
+    return stage
+
+
+def _paths(stage: Mapping[str, Any], kind: str) -> Iterator[str]:
+    for each in stage.get(kind) or ():
+        yield from ([each] if isinstance(each, str) else each)
+
+
+def _refuse(tree: Path, name: str, keys: set[str], why: str) -> None:
+    if keys:
+        raise Misused(f"{tree / 'dvc.yaml'}: stages.{name} {why} {min(keys)}; take it out.")
