@@ -21,7 +21,9 @@ from sluicegate.flows.threats import THREATS, open_threats
 from sluicegate.flows.unfinished import incomplete
 from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
 from sluicegate.stores import checked, dvc, git, trust
+from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.probing import standing_wall
 
 LEAST_FREE = 2 * 1024**3
 REMOTE_SECONDS = 30
@@ -188,13 +190,17 @@ def checks(context: Context) -> Iterator[Diagnosis]:
 
 
 def trainer(context: Context) -> Iterator[Diagnosis]:
-    """Say what the keys do not protect against."""
-    yield Diagnosis(
-        "trainer",
-        None,
-        "The trainer is not isolated: it runs as this user, so it could sign for us.",
-        "Review train.py and what it imports like the policy, or run retrains as another user.",
+    """Try to break out of the wall around the trainer."""
+    asked = context.settings.trainer
+    wall = standing_wall(context.layout.root, asked)
+    if wall.isolated:
+        yield Diagnosis("trainer", True, f"{wall.told}.")
+        return
+    mend = (
+        "Install bubblewrap (`apt install bubblewrap`); until then review train.py like the policy."
     )
+    says = f"{NOT_ISOLATED} ({'; '.join(wall.why)})."
+    yield Diagnosis("trainer", False if asked.isolation == "require" else None, says, mend)
 
 
 def remote(context: Context) -> Iterator[Diagnosis]:

@@ -11,9 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sluicegate.core import Finding, Schema
 from sluicegate.flows import plots
+from sluicegate.flows.champion import champion_of
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import limit_of, number
+from sluicegate.flows.train import told as trainer_of
 from sluicegate.flows.updates import read_comparison
 from sluicegate.gates import Policy
 from sluicegate.stores.layout import Layout
@@ -70,13 +72,15 @@ def slices(comparison: Mapping[str, Any]) -> Any:
 
 def render(context: Context, **told: Any) -> str:
     """Return the page that shows what is `told`; it stands on its own."""
-    told = {
+    usual: dict[str, Any] = {
         "heading": "The batch",
         "held": None,
         "anchor": None,
         "figures": {},
         "account": None,
-    } | told
+        "trainer": serving_trainer(context.layout),
+    }
+    told = usual | told
     measured = list(_limited(told["told"]))
     pages = Environment(
         loader=PackageLoader("sluicegate.flows", "."),
@@ -99,6 +103,11 @@ def render(context: Context, **told: Any) -> str:
         unmeasured=[each for each in told["told"] if each["value"] is None],
         **told,
     )
+
+
+def serving_trainer(layout: Layout) -> str:
+    """Return the sentence about the trainer of the champion, whom everything is judged by."""
+    return trainer_of(read_comparison(layout, champion_of(layout).update))
 
 
 def drawn(figure: Any) -> str | None:

@@ -24,6 +24,7 @@ from sluicegate.flows.page import Asked, drawn, losses, render, slices
 from sluicegate.flows.quarantine import stopping
 from sluicegate.flows.results import judged
 from sluicegate.flows.subjects.rollback import before
+from sluicegate.flows.train import told as trainer_of
 from sluicegate.flows.updates import new_batches, read_comparison
 from sluicegate.stores import data, files, git
 from sluicegate.stores.layout import Layout
@@ -188,6 +189,7 @@ def _of_update(
             unshown=len(fresh[:-MOST_BATCHES]),
             changed=_changed(context.layout, update.data_commit),
             lineage=shown,
+            trainer=trainer_of(comparison),
             told=judged(findings_in(comparison), policy),
         )
 

@@ -7,6 +7,7 @@ from sluicegate.core import Finding, Outcome, Stage, Update
 from sluicegate.flows.context import Context
 from sluicegate.flows.markup import escaped
 from sluicegate.flows.results import judged
+from sluicegate.flows.train import told as trainer_of
 from sluicegate.stores import data, files
 
 MOST_ROWS = 15
@@ -32,6 +33,7 @@ def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> s
             f"- champion it was compared with: {against}",
             f"- data commit: `{update.data_commit[:12]}`, batches: {learnt}",
             f"- policy: `{verdict.policy[:12]}`",
+            f"- {trainer_of(comparison)}",
             "",
             f"## Champion and challenger on the golden set{_vouched(context)}",
             "",

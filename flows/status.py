@@ -15,10 +15,12 @@ from sluicegate.flows.subjects.incident import read_incident
 from sluicegate.flows.subjects.release import read_release
 from sluicegate.flows.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
 from sluicegate.flows.threats import open_threats
+from sluicegate.flows.train import told as trainer_of
 from sluicegate.flows.unfinished import incomplete
 from sluicegate.flows.updates import approved, read_comparison, read_update
 from sluicegate.flows.votes import expires_of
 from sluicegate.stores import checked, data, files, record
+from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reports import read_reports
 
@@ -44,6 +46,8 @@ class Status:
     """The tables that were re-anchored, and how far each lies from the very first."""
     open_threats: tuple[str, ...] = ()
     """The attacks that got past the gates in the latest drill that played them."""
+    trainer: str = NOT_ISOLATED
+    """Which wall stood around the trainer of the champion."""
     serving: tuple[dict[str, Any], ...] = ()
     """What each loader last said that it serves, and whether that is another than the champion."""
 
@@ -69,6 +73,7 @@ class Status:
             "anchored": list(self.anchored),
             "open_threats": list(self.open_threats),
             "incidents": {number: list(left) for number, left in self.incidents},
+            "trainer": self.trainer,
             "serving": list(self.serving),
         }
 
@@ -91,6 +96,7 @@ def status(context: Context) -> Status:
         anchored=tuple(moved_so_far(layout)),
         open_threats=tuple(open_threats(layout.root)),
         incidents=tuple((number, tuple(left)) for number, left in incomplete(context).items()),
+        trainer=trainer_of(read_comparison(layout, champion_of(layout).update)),
         serving=tuple(
             {**asdict(report), "behind": report.sha256 != champion.sha256}
             for report in read_reports(layout.serving)

@@ -135,6 +135,8 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
         )
     counts = ", ".join(f"{count} {state}" for state, count in answer["batches"].items())
     console.print(f"  batches: {counts}")
+    if answer["trainer"].startswith("trainer not"):
+        console.print(f"  [yellow]{escape(answer['trainer'])}[/]")
     if answer["open_threats"]:
         names = ", ".join(answer["open_threats"])
         console.print(f"  {len(answer['open_threats'])} threats open after drills: {escape(names)}")

@@ -26,7 +26,7 @@ def test_a_healthy_workspace(workspace: Workspace) -> None:
     found = doctor(workspace.root)
     assert [each for each in found if each.ok is False] == []
     known = {each.name: each for each in found if each.ok is None}
-    assert "could sign for us" in known["trainer"].says
+    assert look(workspace.root, "trainer").says.startswith("trainer isolated by ")
     assert "same disk" in known["data remote"].says
     assert all(each.mend for each in known.values())
     assert set(found[0].to_dict()) == {"name", "ok", "says", "mend"}
@@ -145,3 +145,13 @@ def test_no_git_identity(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) 
     found = look(workspace.root, "git identity")
     assert found.ok is None
     assert "git config user.name" in found.mend
+
+
+def test_a_trainer_without_a_wall_is_told(workspace: Workspace) -> None:
+    """With the wall switched off, doctor says what follows, and how to mend it."""
+    path = workspace.root / "params.yaml"
+    path.write_text(path.read_text().replace("isolation: prefer", "isolation: off"))
+    found = look(workspace.root, "trainer")
+    assert found.ok is None
+    assert "trainer not isolated: it could sign for us" in found.says
+    assert "bubblewrap" in found.mend

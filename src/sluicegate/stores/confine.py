@@ -81,7 +81,7 @@ def main() -> None:
     if order["landlock"]:
         landlock(order["read"], order["write"])
     filter_calls(order["network"])
-    os.execvpe(command[0], command, dict(os.environ))
+    os.execvp(command[0], command)  # noqa: S606 - there is to be no shell
 
 
 def limit(limits: dict[str, int]) -> None:
@@ -120,6 +120,8 @@ def landlock(read: Iterable[str], write: Iterable[str]) -> None:
         _fail("landlock")
     for path in read:
         _allow(ruleset, path, READ)
+    # what a process may ask about itself; kept open, or the kernel might forget what was allowed
+    os.set_inheritable(_allow(ruleset, f"/proc/{os.getpid()}", READ), True)
     for path in write:
         # no devices, no sockets; links only to what may be reached anyway
         _allow(ruleset, path, rights & ~(1 << 6 | 1 << 9 | 1 << 11))
@@ -128,15 +130,16 @@ def landlock(read: Iterable[str], write: Iterable[str]) -> None:
     os.close(ruleset)
 
 
-def _allow(ruleset: int, path: str, rights: int) -> None:
+def _allow(ruleset: int, path: str, rights: int) -> int:
+    """Allow `rights` below `path`, and return it opened; it is closed when the command starts."""
     try:
         place = os.open(path, os.O_PATH)
     except OSError:
-        return  # what is not there need not be allowed
+        return -1  # what is not there need not be allowed
     rights = rights if Path(path).is_dir() else rights & ON_FILES
     if _LIBC.syscall(ADD_RULE, ruleset, 1, struct.pack("=Qi", rights, place), 0):
         _fail(f"landlock for {path}")
-    os.close(place)
+    return place
 
 
 def filter_calls(network: bool) -> None:

@@ -31,6 +31,7 @@ LOOKED_UP = (
 )
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 ASKED_OF_PROC = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems")
+BWRAP = "bwrap"
 SHARED_MEMORY = 256 * 1024**2
 NOBODYS_USER = 61_184  # the first of systemd's dynamic users: no account has it
 TASKS = 4096
@@ -133,7 +134,7 @@ def _shows(path: Path, hidden: Sequence[Path]) -> bool:
 
 def _bubblewrap(cell: Cell) -> Iterator[str]:
     own = str(cell.folder)
-    yield from ("bwrap", "--unshare-all", "--die-with-parent", "--new-session")
+    yield from (BWRAP, "--unshare-all", "--die-with-parent", "--new-session")
     yield from ("--cap-drop", "ALL", "--hostname", "trainer", "--proc", "/proc", "--dev", "/dev")
     yield from ("--size", str(SHARED_MEMORY), "--tmpfs", "/dev/shm")  # noqa: S108 - its own
     yield from ("--bind", str(cell.folder / "tmp"), "/tmp")  # noqa: S108 - its own

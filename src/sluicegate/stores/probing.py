@@ -97,7 +97,7 @@ def _baits(root: Path) -> Iterator[tuple[dict[str, Any], Any]]:
     token = f"canary-{secrets.token_hex(16)}"
     home = home_of(root).resolve()
     owner = home.parent
-    folders = [home, owner, owner / ".git", Path(sys.prefix), Path(os.path.expanduser("~"))]
+    folders = [home, owner, owner / ".git", Path(sys.prefix), Path("~").expanduser()]
     with ExitStack() as stack:
         key = _file(stack, home / "keys", token, 0o600)
         plain = _file(stack, home, token, 0o644)

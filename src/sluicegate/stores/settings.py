@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sluicegate.core import Column, Kind, Missing, Misused, Schema, Task
 from sluicegate.core.measures import MEASURES
@@ -193,6 +193,11 @@ class Trainer(_Section):
     max_bytes: int = Field(20_000_000_000, gt=0)
     max_processes: int = Field(256, ge=1)
     max_seconds: int = Field(21_600, ge=1)
+
+    @field_validator("isolation", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        return "off" if value is False else value  # as YAML 1.1 reads an unquoted off
 
 
 class Settings(_Section):

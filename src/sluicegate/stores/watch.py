@@ -89,7 +89,7 @@ def _too_much(name: str, most: int) -> CannotDecide:
 def descendants() -> list[int]:
     """Return the processes that this one, or one of them, started and that have not ended."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
+    for name in (each.name for each in Path("/proc").iterdir()):
         if name.isdecimal():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 # the name in brackets may hold anything
