@@ -1,11 +1,19 @@
 """What docs/ promises is proved: every attack has a control with a test that exists."""
 
+import base64
+import json
 import re
+from pathlib import Path
 
 import pytest
 from named import ATLAS, ROOT, TEST, missing, tables
+from vectors import FOLDER
+
+from sluicegate.evidence import provenance, results
+from sluicegate.evidence import statement as said
 
 THREATS = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+FORMAT = (ROOT / "docs" / "evidence-format.md").read_text(encoding="utf-8")
 NOT_STOPPED, IDS = "Not stopped", "ATLAS ids"
 STOPPED = [
     pytest.param(row, id=row["attack"])
@@ -59,3 +67,34 @@ def test_a_name_that_is_no_test_is_found() -> None:
     assert missing(here.format("test_a_name_that_is_no_test_is_found")) == []
     assert missing(here.format("tables") + here.format("test_none")) != []
     assert missing("`tests/nowhere.py::test_x`") == ["tests/nowhere.py::test_x"]
+
+
+def test_every_kind_of_statement_is_described() -> None:
+    """Each predicate type that we sign has a section of its own."""
+    kinds = {
+        value.removeprefix(said.PREDICATES)
+        for module in (said, provenance, results)
+        for name, value in vars(module).items()
+        if name.isupper()
+        and isinstance(value, str)
+        and re.fullmatch(r"https://.*/v\d(\.\d)?", value)
+    }
+    inner = {said.STATEMENT, provenance.BUILD_TYPE, provenance.BUILDER, results.VERIFIER}
+    assert {section.strip("`") for section in tables(FORMAT)} >= kinds - inner
+    assert len(kinds) > 15
+
+
+def test_every_field_that_is_signed_is_described(template: Path) -> None:
+    """Of the vectors and of a real record, to the field."""
+    files = [*FOLDER.glob("*.json"), *template.glob("updates/*/*.json")]
+    files += [*template.glob("ledger/*.json"), *template.glob("calibration/*.json")]
+    described = {
+        section.strip("`"): {row["field"] for row in rows if "field" in row}
+        for section, rows in tables(FORMAT).items()
+    }
+    for path in files:
+        envelope = json.loads(path.read_text(encoding="utf-8"))
+        if "payloadType" in envelope:
+            told = json.loads(base64.b64decode(envelope["payload"]))
+            kind = told["predicateType"].removeprefix(said.PREDICATES)
+            assert set(told["predicate"]) <= described[kind], path.name
