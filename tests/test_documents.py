@@ -21,6 +21,27 @@ STOPPED = [
     if section not in (NOT_STOPPED, IDS)
     for row in rows
 ]
+PRINCIPLES = (ROOT / "docs" / "principles.md").read_text(encoding="utf-8")
+NUMBERS = [
+    "1.1",
+    "1.2",
+    "1.3",
+    "1.4",
+    "2.1",
+    "2.2",
+    "2.3",
+    "2.4",
+    "3.1",
+    "3.2",
+    "4.1",
+    "4.2",
+    "4.3",
+    "5.1",
+    "5.2",
+]
+ROWS = [
+    pytest.param(row, id=row["principle"]) for rows in tables(PRINCIPLES).values() for row in rows
+]
 
 
 @pytest.mark.parametrize("row", STOPPED)
@@ -98,3 +119,19 @@ def test_every_field_that_is_signed_is_described(template: Path) -> None:
             told = json.loads(base64.b64decode(envelope["payload"]))
             kind = told["predicateType"].removeprefix(said.PREDICATES)
             assert set(told["predicate"]) <= described[kind], path.name
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_principle_names_tests_that_exist(row: dict[str, str]) -> None:
+    """And says what is left to the organisation."""
+    assert TEST.search(row["proved by"])
+    assert missing(row["proved by"]) == []
+    assert TEST.sub("", row["proved by"]).strip(", ") == ""
+    assert row["what sluicegate does"]
+    assert row["left to you"]
+
+
+def test_no_principle_is_left_out() -> None:
+    """All fifteen have a row, in their order."""
+    told = [row.values[0]["principle"].split()[0] for row in ROWS]
+    assert list(dict.fromkeys(told)) == NUMBERS
