@@ -114,7 +114,9 @@ def drill(workspace: str, full: bool = True, seed: int | None = None) -> State[D
 
 
 @flow(**AS_FLOW)
-def rollback(workspace: str, because: str, reason: str, retrain: bool = True) -> State[RolledBack]:
+def rollback(
+    workspace: str, because: str, reason: str = "", retrain: bool = True
+) -> State[RolledBack]:
     """Take `because` (batch:0003, source:NAME, row:0003/57, update:0003) out of serving, data and models.
 
     Nobody has to approve it beforehand; reviewers countersign it within a day.

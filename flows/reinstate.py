@@ -57,9 +57,6 @@ def reinstate(
     layout, settings = context.layout, context.settings
     before = champion_of(layout)
     former = _sound(context, versions)
-    registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
-    registry.set_alias("champion", former.version)
-    registry.drop_alias("previous")  # nobody shall go back to what was taken back
     said = {
         "incident": incident,
         "because": because,
@@ -75,6 +72,19 @@ def reinstate(
         record.append(layout, REINSTATE, [subject, made], said, context.now())
         git.commit_all(layout.root, record.ROOMS, f"version {former.version} serves again")
     return champion_of(layout)
+
+
+def mirror(context: Context) -> None:
+    """Have MLflow's alias say who the champion is; that it cannot is told, and stops nothing.
+
+    Whoever verifies goes by the signed record, and `doctor` says so until the alias follows.
+    """
+    settings = context.settings
+    try:
+        registry = open_registry(context.layout, settings.model, settings.mlflow.tracking_uri)
+        registry.mirror(champion_of(context.layout).version)
+    except CannotDecide as error:
+        context.tell(str(error))
 
 
 def _sound(context: Context, versions: Sequence[Champion]) -> Champion:

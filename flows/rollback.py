@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sluicegate.core import Artifact, Conflict, Misused, Stage, Update
+from sluicegate.core import Artifact, Conflict, Stage, Update
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import INCIDENT, WITHDRAWAL
 from sluicegate.flows.calibrate import calibrate
@@ -16,7 +16,7 @@ from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context, Step, plainly
 from sluicegate.flows.incident import close, read_closed, served
-from sluicegate.flows.reinstate import clean_versions, costs, reinstate
+from sluicegate.flows.reinstate import clean_versions, costs, mirror, reinstate
 from sluicegate.flows.retrain import retrain
 from sluicegate.flows.subjects.incident import incidents, is_closed, read_incident
 from sluicegate.flows.take_out import take_out
@@ -35,7 +35,7 @@ class Order:
     """What to roll back, why, and whether to train anew without it at once."""
 
     because: str
-    reason: str
+    reason: str = ""
     retrain: bool = True
 
 
@@ -94,8 +94,8 @@ def plan(context: Context, because: str) -> dict[str, Any]:
 def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack:
     """Take `order.because` out of serving, data and models, and open an incident about it.
 
-    Raises Misused without a reason, Missing for a cause that nobody knows, CannotDecide where no clean
-    version can serve or the trainer fails; then the same command goes on where it stopped.
+    Raises Missing for a cause that nobody knows, CannotDecide where no clean version can serve or the
+    trainer fails; then the same command goes on where it stopped.
     """
     started, layout = time.monotonic(), context.layout
     busy = f"Another rollback is at work in {layout.root}; wait for it to end."
@@ -112,7 +112,9 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
                     order.because, found, serving, serving, None, None, None, (), took
                 )
             number, is_done = step("open the incident", _open, context, order, found), False
-        if not is_done:
+        if is_done:
+            mirror(context)  # MLflow may have been away
+        else:
             step("serve a clean version", _serve_clean, context, number, order.because)
             step("take it out of the data", _clean, context, number, order.because)
             step("calibrate the limits", _recalibrate, context, found)
@@ -146,16 +148,14 @@ def _embodies(found: Trace, champion: Champion) -> bool:
 def _open(context: Context, order: Order, found: Trace) -> str:
     """Write down what is to be taken back before anything is, and return the incident's number."""
     layout = context.layout
-    if not order.reason.strip():
-        raise Misused("A rollback needs a reason that reviewers can judge: --reason WHY.")
-    cause = parse_cause(order.because)
+    cause, reason = parse_cause(order.because), order.reason.strip() or "no reason given"
     serving = champion_of(layout)
     with record.writing(layout, "rollback", record.ROOMS):
         number = next_number(layout.root / "incidents")
         said = {
             "incident": number,
             "because": order.because,
-            "reason": order.reason,
+            "reason": reason,
             "sources": [cause.name] if cause.kind == "source" else [],
             "trace": found.to_dict(),
             "champion": served(serving),
@@ -167,7 +167,7 @@ def _open(context: Context, order: Order, found: Trace) -> str:
         about = Artifact(order.because, sha256_bytes(order.because.encode()))
         path = layout.incident(number) / "incident.json"
         made = record.write_statement(layout, path, [about], INCIDENT, said)
-        told = {"incident": number, "because": order.because, "reason": order.reason}
+        told = {"incident": number, "because": order.because, "reason": reason}
         record.append(layout, "open-incident", [about, made], told, context.now())
         git.commit_all(layout.root, record.ROOMS, f"incident:{number}: {order.because}")
     return number
@@ -179,6 +179,7 @@ def _serve_clean(context: Context, number: str, because: str) -> None:
     versions = _versions(context, found)
     if _embodies(found, serving) or _goes_to(because) not in (None, serving.update):
         reinstate(context, number, because, versions)
+    mirror(context)
 
 
 def _versions(context: Context, found: Trace) -> list[Champion]:

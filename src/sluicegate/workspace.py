@@ -386,7 +386,7 @@ class Workspace:
             return plan(self._fresh(), because)
 
     def rollback(
-        self, because: str, *, reason: str, retrain: bool = True, step: Step = plainly
+        self, because: str, *, reason: str = "", retrain: bool = True, step: Step = plainly
     ) -> "RolledBack":
         """Take `because` out of serving, data and models; run again, it finishes or does nothing."""
         from sluicegate.flows.rollback import Order, rollback

@@ -274,3 +274,19 @@ def command_of(pid: int) -> bytes:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
+
+
+def test_rollback_through_prefect(shop: Path, served: Services) -> None:
+    """The form takes a cause; what was done is on the run's page, and asks reviewers."""
+    batch = Workspace.open(shop).intake(feedback(77)).to_dict()["batch"]["id"]
+    cause = f"batch:{batch}"
+    unknown = run(served, "rollback", because="batch:0099", retrain=False)
+    assert (unknown["type"], "no batch:0099" in unknown["message"]) == ("FAILED", True)
+    state = run(served, "rollback", because=cause, reason="bought", retrain=False)
+    assert (state["type"], state["name"]) == ("COMPLETED", "RolledBack")
+    assert f"{cause} was rolled back: bought" in artifacts(served)["incident-0001"]["data"]
+    asked = [each["subject"] for each in Workspace.open(shop).status().to_dict()["awaiting"]]
+    assert "incident:0001" in asked
+    again = run(served, "rollback", because=cause, reason="bought", retrain=False)
+    assert again["name"] == "RolledBack"
+    assert not (shop / "incidents" / "0002").exists()

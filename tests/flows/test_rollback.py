@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.stores import data, dvc, effects, files, git, record
+from sluicegate.workspace import diagnose
 
 pytestmark = pytest.mark.slow
 
@@ -211,9 +213,21 @@ def test_what_cannot_be_traced(
     assert not (place.root / "incidents").exists()
 
 
-def test_a_reason_is_needed(place: Workspace) -> None:
-    with pytest.raises(Misused, match="--reason"):
-        place.rollback("batch:0002", reason=" ")
+def test_a_rollback_at_night(place: Workspace, run_cli: Callable[..., Any]) -> None:
+    """Nobody has to give a reason, and MLflow has not to answer: serving hosts go by the record."""
+    database = place._context.layout.home / "mlflow" / "mlflow.db"
+    database.rename(database.with_suffix(".away"))
+    database.mkdir()
+    code, told, _ = run_cli("rollback", "--because", "batch:0002", "--no-retrain", "-C", place.root)
+    assert (code, told["champion"]["after"]["update"]) == (0, "0001")
+    assert place.status().champion.update == "0001"
+    database.rmdir()
+    database.with_suffix(".away").rename(database)
+    doctor = {each["name"]: each for each in diagnose(place.root)}
+    assert "alias champion" in doctor["champion"]["says"]
+    code, again, _ = run_cli("rollback", "--because", "batch:0002", "-C", place.root)
+    assert (code, again["incident"]) == (0, "0001")
+    assert {each["name"]: each for each in diagnose(place.root)}["champion"]["ok"]
 
 
 def test_a_row_in_quarantine_has_no_effect(place: Workspace) -> None:

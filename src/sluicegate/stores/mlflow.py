@@ -107,6 +107,18 @@ class Registry:
             return None
 
     @effect
+    def mirror(self, version: int) -> None:
+        """Let the alias `champion` say `version` alone; raises CannotDecide when MLflow cannot."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            if self.alias("champion") != version:
+                self.set_alias("champion", version)
+                self.drop_alias("previous")  # nobody shall go back to what was taken back
+        except (MlflowException, OSError) as error:
+            raise CannotDecide(f"MLflow could not move the alias champion: {error}") from error
+
+    @effect
     def log_page(self, run_id: str, path: Path) -> None:
         """Keep the file `path` beside the run's model; raises CannotDecide when it cannot."""
         from mlflow.exceptions import MlflowException
