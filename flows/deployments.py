@@ -41,6 +41,7 @@ from sluicegate.flows import intake as taking
 from sluicegate.flows import retrain as retraining
 from sluicegate.flows import rollback as rolling_back
 from sluicegate.flows import update as updating
+from sluicegate.flows import watch as watching
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import SERVED, Context, Step, open_context
 from sluicegate.flows.drill_page import page as drill_page
@@ -65,6 +66,7 @@ from sluicegate.flows.runs import (
 from sluicegate.flows.summary import batch_page, findings_rows, inbox_page, said, update_page
 from sluicegate.flows.up import SERVING
 from sluicegate.flows.updates import awaiting, read_update
+from sluicegate.flows.watch import Watched
 from sluicegate.stores import git
 from sluicegate.stores.data import admitted_batches
 from sluicegate.stores.layout import Layout, numbered
@@ -124,7 +126,13 @@ def rollback(
     return _asking(workspace, lambda context: _rollback(context, Order(because, reason, retrain)))
 
 
-RUNBOOKS = (inbox, retrain, intake, update, drill, rollback, form.review)
+@flow(**AS_FLOW)
+def watch(workspace: str) -> State[Watched]:
+    """Judge the champion on feedback that it has not learnt from; a breach asks to roll it back."""
+    return _asking(workspace, lambda context: _watch(context))
+
+
+RUNBOOKS = (inbox, retrain, intake, update, drill, rollback, watch, form.review)
 
 
 def observed_update(
@@ -171,6 +179,7 @@ async def _serve(root: str, settings: Settings) -> None:
         inbox.name: schedule.intake,
         retrain.name: schedule.retrain,
         drill.name: schedule.drill,
+        watch.name: schedule.watch,
     }
     made = {}
     for runbook in RUNBOOKS:
@@ -288,6 +297,16 @@ def _rollback(context: Context, order: Order) -> State[RolledBack]:
     told = f"Version {result.after['version']} serves; incident:{result.incident} asks reviewers."
     left = f" Still serving what was taken back: {behind}." if behind else ""
     return Completed(name="RolledBack", message=told + left, data=result)
+
+
+def _watch(context: Context) -> State[Watched]:
+    seen = watching.watch(context, _step)
+    message = " ".join([each["detail"] for each in seen.findings])
+    if seen.rolled_back:
+        message += f" It was rolled back: incident:{seen.rolled_back.incident}."
+    elif seen.proposed:
+        message += f" {seen.proposed} is proposed."
+    return _completed([seen.verdict.outcome], message, seen)
 
 
 def nothing_to_do(layout: Layout) -> str | None:

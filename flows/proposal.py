@@ -47,7 +47,8 @@ def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: 
     with record.writing(layout, "withdraw", record.ROOMS):
         keep(context, request, reviewer, vote, reason, proof)
         if number not in proposals(layout):
-            _propose(context, number, vote.person, reason)
+            why = f"{vote.person} took their approval back: {reason or 'no reason given'}"
+            propose(context, number, vote.person, why)
         git.commit_all(layout.root, record.ROOMS, f"{subject}: withdrawn by {vote.person}")
     return f"rollback:{number} is proposed; its model serves on until somebody acts"
 
@@ -98,7 +99,8 @@ def _decide(context: Context, number: str, state: str, people: Sequence[str]) ->
         git.commit_all(root, record.ROOMS, f"{subject} {state}")
 
 
-def _propose(context: Context, number: str, person: str, reason: str) -> None:
+def propose(context: Context, number: str, proposed_by: str, reason: str) -> None:
+    """Propose to roll `number` back and ask the reviewers; call inside a writing block."""
     layout = context.layout
     promoted = read_promotion(layout, number)
     subject = Artifact(f"model:{context.settings.model}", promoted.sha256)
@@ -106,8 +108,8 @@ def _propose(context: Context, number: str, person: str, reason: str) -> None:
         "because": f"update:{number}",
         "version": promoted.version,
         "sha256": promoted.sha256,
-        "proposed_by": person,
-        "reason": f"{person} took their approval back: {reason or 'no reason given'}",
+        "proposed_by": proposed_by,
+        "reason": reason,
         "time": context.now(),
     }
     path = layout.rollback(number) / "proposal.json"

@@ -70,6 +70,24 @@ def print_rollback(options: argparse.Namespace, answer: dict[str, Any]) -> dict[
     return answer
 
 
+def print_watch(options: argparse.Namespace, answer: dict[str, Any]) -> dict[str, Any]:
+    """Print whether the champion keeps its promise."""
+    if options.json:
+        return answer
+    console = plain_console()
+    console.print(f"version {answer['champion']['version']}: {answer['outcome']}")
+    for each in answer["findings"]:
+        console.print(f"  {escape(each['detail'])}", soft_wrap=True)
+    if answer["proposed"]:
+        told = (
+            f"{answer['proposed']} is proposed: see `sluicegate review show {answer['proposed']}`"
+        )
+        console.print(f"  {told}")
+    if answer["rollback"]:
+        print_rollback(options, answer["rollback"])
+    return answer
+
+
 def print_incident(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
     """Print an incident as YAML, the form in which ATLAS takes case studies."""
     if not options.json:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.review import Reviewed
     from sluicegate.flows.rollback import RolledBack
     from sluicegate.flows.status import Status
+    from sluicegate.flows.watch import Watched
 
 Tell = Callable[[str], None]
 Delivery = Union[str, Path, "pd.DataFrame"]
@@ -393,6 +394,13 @@ class Workspace:
 
         with _explained():
             return rollback(self._fresh(), Order(because, reason, retrain), step)
+
+    def watch(self, *, step: Step = plainly) -> "Watched":
+        """Judge the champion on feedback that it has not learnt from; a breach proposes a rollback."""
+        from sluicegate.flows.watch import watch
+
+        with _explained():
+            return watch(self._fresh(), step)
 
     def export_incident(self, number: str, profile: str = "full") -> dict[str, Any]:
         """Return an incident `full`, as an `atlas` case study, or redacted as `public`."""

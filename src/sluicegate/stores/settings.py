@@ -15,6 +15,7 @@ from sluicegate.gates.policy import parse_limits
 
 from .about import About
 
+Gate = Literal["intake", "candidate", "watch"]
 BLOCK = r"^[a-z0-9][a-z0-9-]*/[^/]+$"
 
 
@@ -153,6 +154,7 @@ class Schedule(_Section):
     intake: str | None = None
     retrain: str | None = None
     drill: str | None = None
+    watch: str | None = None
 
 
 class Drill(_Section):
@@ -173,6 +175,12 @@ class Drill(_Section):
         if self.floor is None:
             return {}
         return self.floor if isinstance(self.floor, dict) else {"mean": self.floor}
+
+
+class Watch(_Section):
+    """What follows when a champion in service breaks its promise: a proposal, or a rollback at once."""
+
+    auto: bool = False
 
 
 class Mlflow(_Section):
@@ -211,12 +219,13 @@ class Settings(_Section):
     origins: Origins = Origins()
     checks: Checks
     compare: Compare
-    gates: dict[Literal["intake", "candidate"], dict[str, dict[str, Any]]]  # judged by parse_limits
+    gates: dict[Gate, dict[str, dict[str, Any]]]  # judged by parse_limits
     not_applicable: tuple[str, ...] = ()
     approval: Approval
     quarantine: Quarantine = Quarantine()
     schedule: Schedule
     drill: Drill = Drill()
+    watch: Watch = Watch()
     mlflow: Mlflow = Mlflow()
     card: About = About()
     trainer: Trainer = Trainer()
@@ -234,7 +243,7 @@ class Settings(_Section):
         """Return the schema of the feedback."""
         return schema_of(self.data)
 
-    def policy(self, gate: Literal["intake", "candidate"]) -> Policy:
+    def policy(self, gate: Gate) -> Policy:
         """Return the policy of one gate; raises Misused naming the key that is wrong."""
         if gate not in self.gates:
             raise Misused(f"params.yaml has no gates.{gate}; nothing would be judged.")

@@ -1,4 +1,4 @@
-"""The way back: trace, rollback, and what is told of it."""
+"""After promotion: watch, trace, rollback, and what is told of it."""
 
 import argparse
 
@@ -28,6 +28,8 @@ def add(verbs: Verbs) -> None:
         "--no-retrain", action="store_true", help="leave training without it to the schedule"
     )
 
+    words = "does the champion keep what it promised, on what it has not learnt from"
+    in_workspace(add_verb(verbs, "watch", watch, words))
     deeds = verbs.add_parser("incident", help="what was rolled back, for others to read")
     parts = deeds.add_subparsers(metavar="DEED", required=True)
     words = "print an incident in full, as a MITRE ATLAS case study, or redacted"
@@ -47,6 +49,15 @@ def trace(options: argparse.Namespace) -> Answer:
 
     found = opened(options, terminal.mute, reading=True).trace(options.because)
     return terminal_rollback.print_trace(options, found), 0
+
+
+def watch(options: argparse.Namespace) -> Answer:
+    """Judge the champion in service."""
+    from sluicegate import terminal, terminal_rollback
+
+    with terminal.progress(options) as tell:
+        seen = opened(options, tell).watch()
+    return terminal_rollback.print_watch(options, seen.to_dict()), seen.verdict.outcome.exit_code
 
 
 def export(options: argparse.Namespace) -> Answer:

@@ -1,0 +1,110 @@
+"""watch: does the champion keep what it promised, on feedback that it has not learnt from?
+
+The last of the three gates. A breach proposes to roll its update back, or does so where the policy says
+`watch.auto`. MLflow's alias is brought in line with the signed record on the way.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sluicegate.checks.promise import Promise, Served
+from sluicegate.checks.scoring import Answers, Mask, known, truth_of
+from sluicegate.core import Finding, Outcome, Stage, Verdict
+from sluicegate.flows.champion import Champion, champion_of
+from sluicegate.flows.context import Context, Step, plainly
+from sluicegate.flows.proposal import propose
+from sluicegate.flows.reinstate import mirror
+from sluicegate.flows.results import judged
+from sluicegate.flows.rollback import Order, RolledBack, rollback
+from sluicegate.flows.subjects.rollback import proposals
+from sluicegate.flows.updates import read_update
+from sluicegate.gates import decide
+from sluicegate.stores import data, git, models, record
+
+FIRST = "0000"
+MISSES = 0.9
+"""Of a model that answers with numbers, an error beyond this quantile of the golden set's is a miss."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen of the champion, and what followed from it."""
+
+    champion: Champion
+    findings: tuple[dict[str, Any], ...]
+    verdict: Verdict
+    proposed: str | None
+    rolled_back: RolledBack | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `watch`."""
+        return {
+            "schema": 1,
+            "champion": {**self.champion.ref.to_dict(), "update": self.champion.update},
+            "outcome": self.verdict.outcome.value,
+            "findings": list(self.findings),
+            "reasons": list(self.verdict.reasons),
+            "proposed": self.proposed,
+            "rollback": self.rolled_back.to_dict() if self.rolled_back else None,
+        }
+
+
+def watch(context: Context, step: Step = plainly) -> Watched:
+    """Judge the champion on what arrived since it was trained, and act on a breach."""
+    mirror(context)
+    champion = champion_of(context.layout)
+    findings = step("measure", measured, context, champion)
+    policy = context.settings.policy("watch")
+    verdict = decide(policy, f"update:{champion.update}", findings)
+    proposed, undone = None, None
+    if verdict.outcome is not Outcome.PASS and _can_go_back(context, champion):
+        why = f"It breaks its promise: {' '.join(verdict.reasons)}"
+        if context.settings.watch.auto:
+            order = Order(f"update:{champion.update}", why, retrain=False)
+            undone = step("roll back", rollback, context, order)
+        else:
+            proposed = step("propose to roll back", _propose, context, champion, why)
+    listed = tuple(judged(findings, policy))
+    return Watched(champion, listed, verdict, proposed, undone)
+
+
+def measured(context: Context, champion: Champion) -> list[Finding]:
+    """Return what the champion missed on admitted rows of batches that it has not learnt from."""
+    layout, schema = context.layout, context.schema
+    model = models.load(layout.models / champion.sha256, champion.sha256, schema)
+    golden = data.read_verified(layout.golden)
+    new = [each for each in data.admitted_batches(layout) if each not in champion.batches]
+    arrived = data.read_admitted(layout, new)
+    promised = _answers(model, golden)
+    most = 0.0 if promised.classifies else float(np.quantile(promised.missed_by, MISSES))
+    since = _missed(_answers(model, arrived), most) if len(arrived) else np.zeros(0, dtype=bool)
+    return list(Promise()(Served(since, _missed(promised, most))))
+
+
+def _answers(model: models.Model, frame: Any) -> Answers:
+    truth = truth_of(model.schema, frame)
+    rows = known(truth)
+    return Answers(model.scores(frame)[rows], truth[rows])
+
+
+def _missed(answers: Answers, most: float) -> Mask:
+    return ~answers.right if answers.classifies else answers.missed_by > most
+
+
+def _can_go_back(context: Context, champion: Champion) -> bool:
+    """Tell whether there is a champion before this one, which was not taken back already."""
+    update, _ = read_update(context.layout, champion.update)
+    return champion.update != FIRST and update.stage is Stage.PROMOTED
+
+
+def _propose(context: Context, champion: Champion, why: str) -> str:
+    """Open a proposal about the champion's update, unless there is one, and return its subject."""
+    layout = context.layout
+    if champion.update not in proposals(layout):
+        with record.writing(layout, "watch", record.ROOMS):
+            propose(context, champion.update, "watch", why)
+            told = f"rollback:{champion.update} proposed: the promise is broken"
+            git.commit_all(layout.root, record.ROOMS, told)
+    return f"rollback:{champion.update}"
