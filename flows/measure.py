@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sluicegate.checks.barred import Barred
+from sluicegate.checks.concept import ConceptDrift
 from sluicegate.checks.corrections import Corrections
 from sluicegate.checks.duplicates import Duplicates
 from sluicegate.checks.echo import Echo
@@ -78,6 +79,7 @@ def intake_checks(
         Heterogeneity(min_rows=settings.min_rows, accused=accused),
     )
     return (
+        ConceptDrift(min_rows=settings.min_rows),
         Missingness(min_rows=settings.min_rows),
         Novelty(min_rows=settings.min_rows),
         Outliers(min_rows=settings.min_rows),
