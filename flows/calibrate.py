@@ -115,9 +115,10 @@ def is_stale(context: Context) -> bool:
 def _record(context: Context, made: Calibration) -> None:
     layout = context.layout
     with record.writing(layout, VERB, ROOMS):
+        before = sha256_file(layout.calibration) if layout.calibration.is_file() else None
         files.write_json(layout.calibration, made.to_dict())
         about = Artifact("calibration/calibration.json", sha256_file(layout.calibration))
-        said: Mapping[str, Any] = {"told": made.told, "time": context.now()}
+        said: Mapping[str, Any] = {"told": made.told, "time": context.now(), "before": before}
         path = layout.calibration.with_name("statement.json")
         subjects = [about, *made.materials]
         statement = record.write_statement(layout, path, subjects, CALIBRATION, dict(said))

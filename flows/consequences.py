@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sluicegate.core import Conflict
+from sluicegate.core import Artifact, Conflict
 from sluicegate.flows import incident, proposal, reanchor, release
 from sluicegate.flows.ask import ask_batch, ask_update, keep_page
 from sluicegate.flows.champion import champion_of
@@ -13,7 +13,7 @@ from sluicegate.flows.settle import place_reviewed
 from sluicegate.flows.subjects import kind_of
 from sluicegate.flows.updates import policy_of, read_update
 from sluicegate.flows.updates import refuse as refuse_challenger
-from sluicegate.flows.votes import conclude, require_approved
+from sluicegate.flows.votes import artifact, conclude, require_approved
 from sluicegate.stores import data, dvc, files, git, record
 
 
@@ -97,6 +97,9 @@ def _accept_batch(context: Context, number: str, people: Sequence[str]) -> str:
         dvc.add(layout.root, tables)
         dvc.push(layout.root, tables)
         conclude(context, subject, "admitted", people)
+        named = [artifact(layout, table) for table in tables]
+        said = {"batch": number, "approved_by": list(people)}
+        record.append(layout, "admit", named, said, context.now())
         git.commit_all(layout.root, record.ROOMS, f"{subject} admitted after review")
     return "admitted; the next retrain learns from it"
 
@@ -111,6 +114,10 @@ def _refuse_batch(context: Context, number: str, reason: str) -> str:
                 files.move(path, target / path.name)
         files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
         conclude(context, subject, "quarantined")
+        manifest = files.read_json(target / data.MANIFEST)
+        held = Artifact(f"quarantine/{number}/held/{data.FEEDBACK}", manifest["sha256"])
+        said = {"batch": number, "reason": reason}
+        record.append(layout, "hold", [held], said, context.now())
         git.commit_all(layout.root, record.ROOMS, f"{subject} refused in review")
     return "quarantined whole"
 

@@ -17,6 +17,7 @@ from sluicegate.flows.calibrate import is_stale
 from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import POLICY_FILES, Context, open_context
 from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
+from sluicegate.flows.owned import in_force, require_signed
 from sluicegate.flows.threats import THREATS, open_threats
 from sluicegate.flows.unfinished import incomplete
 from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
@@ -143,6 +144,12 @@ def policy(context: Context) -> Iterator[Diagnosis]:
         yield Diagnosis("policy", False, f"{', '.join(changed)}: not committed.", mend)
         return
     yield Diagnosis("policy", True, "The policy is committed.")
+    if in_force(context.layout) is None and not context.settings.owned.owners:
+        says = "policy.owners names nobody: whoever can commit can change the policy."
+        yield Diagnosis("owners", None, says, "Name owners, and let one run `policy sign`.")
+        return
+    require_signed(context.layout)
+    yield Diagnosis("owners", True, "The policy is the one that its owners signed.")
 
 
 def calibration(context: Context) -> Iterator[Diagnosis]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from sluicegate.flows.context import POLICY_FILES, Context
+from sluicegate.flows.owned import ROOM, signed_policies
 from sluicegate.flows.subjects import kind_of, state_of
 from sluicegate.flows.subjects.anchor import anchored, read_anchor
 from sluicegate.flows.subjects.release import RELEASED, read_release, releases
@@ -25,6 +26,10 @@ def entangled(context: Context, subject: str, person: trust.Person) -> str | Non
     theirs = known & {name.lower() for name in changed}
     if theirs:
         return f"as {sorted(theirs)[0]} they changed policy, golden set or training code"
+    for each in signed_policies(layout):
+        new = not git.tracked(layout.root, f"{ROOM}/{each.number}", kind.since(layout, number))
+        if new and each.owner in person.signers:
+            return f"as {each.owner} they signed the policy that it is judged by"
     for deed, who in [
         ("started the run by hand", kind.asked_by(layout, number)),
         *_asked(layout, kind.since(layout, number)),

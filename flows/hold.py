@@ -23,6 +23,6 @@ def hold(context: Context, batches: list[str], reason: str) -> None:
             if path.exists():
                 files.move(path, target / path.name)
         files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
-        subject = Artifact(f"batches/{batch}/{data.FEEDBACK}", manifest["sha256"])
+        subject = Artifact(f"quarantine/{batch}/held/{data.FEEDBACK}", manifest["sha256"])
         said = {"batch": batch, "reason": reason}
         record.append(layout, "hold", [subject], said, context.now())

@@ -15,6 +15,7 @@ from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.judge import Frozen, Judgement, batch_of, freeze, judge
 from sluicegate.flows.oracle import remember
+from sluicegate.flows.owned import require_signed
 from sluicegate.flows.results import IntakeResult, judged
 from sluicegate.flows.settle import settle
 from sluicegate.stores import data, files, git, record
@@ -51,6 +52,7 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
     path = require_file(given)
     git.require_branch(context.layout.root)
     git.require_committed(context.layout.root, POLICY_FILES)
+    require_signed(context.layout)
     with tempfile.TemporaryDirectory(prefix="intake-", dir=_scratch(context)) as scratch:
         frozen = step("freeze", freeze, context, path, Path(scratch))
         known = _duplicate(context, frozen, started)

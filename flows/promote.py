@@ -16,6 +16,7 @@ from sluicegate.flows.cards.model import model_card
 from sluicegate.flows.champion import PROMOTE, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import keep
+from sluicegate.flows.owned import require_signed
 from sluicegate.flows.updates import (
     PRODUCTS,
     approved,
@@ -43,6 +44,7 @@ def promote(context: Context, update_id: str) -> Update:
         return update
     if update.stage is not Stage.APPROVED or update.challenger is None:
         raise Conflict(f"update:{update_id} is {update.stage.value}, not approved; nothing moved.")
+    require_signed(layout)
     if _needs_people(update):
         require_approved(context, f"update:{update_id}")
     _require_same_champion(context, update)
@@ -61,7 +63,8 @@ def promote(context: Context, update_id: str) -> Update:
             [*kept, "updates", "ledger", "models"],
             f"update:{update_id} to be promoted",
         )
-        git.tag(layout.root, f"update/{update_id}", made, f"update:{update_id}")
+        anchor = record.anchored(layout, f"update:{update_id}", made)
+        git.tag(layout.root, f"update/{update_id}", made, anchor)
     return _move(context, update)
 
 

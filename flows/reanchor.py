@@ -96,7 +96,9 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
             _replace(layout, number, table)
         conclude(context, subject, ANCHORED, people)
         placed = [artifact(layout, table_of(layout, table)) for table in said["tables"]]
-        record.append(layout, "reanchor", placed, {"anchor": number}, context.now())
+        before = {table: said["tables"][table]["before"]["sha256"] for table in said["tables"]}
+        why = {"anchor": number, "before": before, "reason": said["reason"]}
+        record.append(layout, "reanchor", placed, why, context.now())
         # whoever runs this carries out what others decided, and is not the author of it
         git.commit_as_service(layout.root, ROOMS, f"{subject} carried out")
     return f"the new {_named(said)} is trusted from now on"

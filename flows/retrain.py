@@ -5,6 +5,7 @@ meanwhile and a batch that arrives during assembly is never recorded as learnt f
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from sluicegate.flows.champion import Champion, champion_of, first_champion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.hold import hold
+from sluicegate.flows.owned import require_signed
 from sluicegate.flows.promote import finish_promotion, promote
 from sluicegate.flows.results import RetrainResult, judged
 from sluicegate.flows.review import refuse_expired
@@ -41,6 +43,7 @@ from sluicegate.stores import data, dvc, files, git, models, pipeline, record
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import next_number
 from sluicegate.stores.mlflow import Run, open_registry
+from sluicegate.stores.settings import Settings
 
 FIRST = "0000"
 
@@ -69,6 +72,7 @@ def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> 
     with files.locked(context.layout.home / "retrain.lock", busy, wait=False):
         git.require_branch(root)
         git.require_committed(root, POLICY_FILES)
+        require_signed(context.layout)
         finish_promotion(context)
         refuse_expired(context)
         waiting = awaiting(context.layout)
@@ -201,15 +205,20 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
 
 def judge(context: Context, built: Built) -> Verdict:
     """Return the gate's verdict; the first model has nothing to be compared with and passes."""
-    policy = context.settings.policy("candidate")
-    if not built.update.batches:
+    return judge_by(context.settings, built.update, built.comparison)
+
+
+def judge_by(settings: Settings, update: Update, comparison: Mapping[str, Any]) -> Verdict:
+    """Return the verdict on an update by `settings`: the same one whenever it is asked for."""
+    policy = settings.policy("candidate")
+    if not update.batches:
         # Before any feedback was admitted there is none to hold out, so nothing recent to forget.
         policy = replace(policy, not_applicable=(*policy.not_applicable, "recent.*"))
-    subject = f"update:{built.update.id}"
-    if built.update.champion is None:
+    subject = f"update:{update.id}"
+    if update.champion is None:
         reason = "The first champion, made by init from the base data."
         return Verdict(subject, policy.digest, Outcome.PASS, (reason,))
-    return decide(policy, subject, findings_in(built.comparison))
+    return decide(policy, subject, findings_in(comparison))
 
 
 def with_approval(context: Context, verdict: Verdict) -> Verdict:

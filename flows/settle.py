@@ -42,11 +42,11 @@ def settle(context: Context, judgement: Judgement) -> Batch:
     if tables:
         dvc.add(layout.root, tables)
         dvc.push(layout.root, tables)
-    result = _write_record(context, judgement, batch, state)
+    said = _write_record(context, judgement, batch, state)
     record.append(
         layout,
         "intake",
-        [batch.artifact, *_artifacts(context, tables), result],
+        [batch.artifact, *_artifacts(context, tables), *said],
         {
             "batch": number,
             "state": state,
@@ -170,8 +170,10 @@ def _write_rows(context: Context, folder: Path, frame: pd.DataFrame, number: str
     return path
 
 
-def _write_record(context: Context, judgement: Judgement, batch: Batch, state: str) -> Artifact:
-    """Write intake/NNNN and return the verdict as a test result."""
+def _write_record(
+    context: Context, judgement: Judgement, batch: Batch, state: str
+) -> tuple[Artifact, Artifact]:
+    """Write intake/NNNN; return the verdict, last, and the same as a test result."""
     folder = context.layout.intake(str(batch.id))
     table = judgement.frozen.table
     feed = judgement.frozen.feed
@@ -200,7 +202,7 @@ def _write_record(context: Context, judgement: Judgement, batch: Batch, state: s
     ]
     files.write_json_rows(folder / "findings.json", full)
     kept = _keep_heard(context, judgement, str(batch.id))
-    record.write_statement(
+    statement = record.write_statement(
         context.layout,
         folder / "verdict.json",
         [batch.artifact],
@@ -214,7 +216,8 @@ def _write_record(context: Context, judgement: Judgement, batch: Batch, state: s
             "manifest": sha256_file(folder / data.MANIFEST),
         },
     )
-    return attest_result(context, folder, batch.artifact, verdict.outcome, listed)
+    result = attest_result(context, folder, batch.artifact, verdict.outcome, listed)
+    return result, statement
 
 
 def _keep_heard(context: Context, judgement: Judgement, number: str) -> str | None:

@@ -27,8 +27,9 @@ def take_out(context: Context, touched: Sequence[Touched], incident: str, reason
         dvc.push(layout.root, tables)
     for each in parts:
         left = artifact(layout, layout.admitted(each.batch) / data.FEEDBACK)
+        gone = artifact(layout, _lot(context, each.batch, incident))
         said = {"incident": incident, "batch": each.batch, "rows": list(each.admitted)}
-        record.append(layout, "take-out", [left], said, context.now())
+        record.append(layout, "take-out", [left, gone], said, context.now())
 
 
 def _is_whole(context: Context, touched: Touched) -> bool:
@@ -36,11 +37,15 @@ def _is_whole(context: Context, touched: Touched) -> bool:
     return int(manifest["rows"]) == len(touched.admitted)
 
 
+def _lot(context: Context, batch: str, incident: str) -> Path:
+    return context.layout.quarantine(batch) / f"incident-{incident}" / data.FEEDBACK
+
+
 def _split(context: Context, touched: Touched, incident: str, reason: str) -> list[Path]:
     """Write the rows that go and those that stay, each with its manifest; return both tables."""
     layout, batch = context.layout, touched.batch
     stays = layout.admitted(batch) / data.FEEDBACK
-    goes = layout.quarantine(batch) / f"incident-{incident}" / data.FEEDBACK
+    goes = _lot(context, batch, incident)
     frame = data.read_verified(stays)
     out = frame[ROW].isin(touched.admitted)
     about = {"batch": batch, "received": context.now(), "incident": incident}

@@ -13,6 +13,7 @@ from sluicegate.verbs import (
     calibrating,
     cards,
     drilling,
+    evidence,
     line,
     making,
     policy,
@@ -32,6 +33,7 @@ VERBS = (
     calibrating,
     policy,
     drilling,
+    evidence,
     serving,
 )
 

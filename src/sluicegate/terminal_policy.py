@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,10 +19,7 @@ def print_trial(options: argparse.Namespace, trial: dict[str, Any]) -> dict[str,
     console = plain_console()
     if not trial["changes"]:
         console.print("No limit differs from the committed policy.")
-    for change in trial["changes"]:
-        word = "[yellow]LOOSENED[/]" if change["loosened"] else "tightened"
-        sides = f"{_number(change['before'])} -> {_number(change['after'])}"
-        console.print(f"{word} {escape(change['metric'])} {change['outcome']}: {sides}")
+    _print_changes(console, trial["changes"])
     shown = [b for b in trial["batches"] if {b["before"], b["after"]} != {"pass"}]
     if shown:
         console.print(_table(shown))
@@ -34,6 +32,25 @@ def print_trial(options: argparse.Namespace, trial: dict[str, Any]) -> dict[str,
         attacks = len(drill["attacks"])
         console.print(f"quick drill: {mean} of {attacks} kinds of attack caught by changed limits")
     return trial
+
+
+def print_difference(options: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
+    """Print what differs from the policy that was signed last, and which limits let more pass."""
+    if options.json:
+        return found
+    console = plain_console()
+    signed = f"{found['signed']}, signed by {found['owner']}" if found["signed"] else "not signed"
+    console.print(f"policy: {escape(signed)}; {len(found['files'])} files differ")
+    _print_changes(console, found["limits"])
+    console.print(found["diff"], markup=False, highlight=False, soft_wrap=True)
+    return found
+
+
+def _print_changes(console: Console, limits: list[dict[str, Any]]) -> None:
+    for change in limits:
+        word = "[yellow]LOOSENED[/]" if change["loosened"] else "tightened"
+        sides = f"{_number(change['before'])} -> {_number(change['after'])}"
+        console.print(f"{word} {escape(change['metric'])} {change['outcome']}: {sides}")
 
 
 def _table(batches: list[dict[str, Any]]) -> Table:

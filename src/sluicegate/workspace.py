@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.review import Reviewed
     from sluicegate.flows.rollback import RolledBack
     from sluicegate.flows.status import Status
+    from sluicegate.flows.verify import Verified
     from sluicegate.flows.watch import Watched
 
 Tell = Callable[[str], None]
@@ -122,6 +123,20 @@ class Workspace:
 
         with _explained():
             return try_policy(self._fresh(), Path(params) if params else None, measure, drill)
+
+    def policy_difference(self) -> dict[str, Any]:
+        """Return what differs from the policy that its owners signed last."""
+        from sluicegate.flows.policy_sign import difference
+
+        with _explained():
+            return difference(self._fresh()).to_dict()
+
+    def sign_policy(self, owner: str, key: Path) -> dict[str, Any]:
+        """Sign the committed policy as one of `policy.owners`, and return what that accepts."""
+        from sluicegate.flows.policy_sign import sign_policy
+
+        with _explained():
+            return sign_policy(self._fresh(), owner, key)
 
     def intake(self, batch: Delivery, *, step: Step = plainly) -> "IntakeResult":
         """Judge `batch` and carry it out: admit, quarantine, pause or reject."""
@@ -258,6 +273,22 @@ class Workspace:
 
         with _explained():
             return bill_of_materials(self.card(update, profile))
+
+    def explain(self, subject: str) -> dict[str, Any]:
+        """Replay the stored findings of `update:NNNN` through its stored policy, offline."""
+        from sluicegate.flows.explain import explain
+
+        with _explained():
+            return explain(self._fresh(), subject)
+
+    def verify(
+        self, full: bool = False, bar: Callable[[int, int, str], None] = lambda *_: None
+    ) -> "Verified":
+        """Say whether ledger, statements, data, models and approvals are as recorded, offline."""
+        from sluicegate.flows.verify import verify
+
+        with _explained():
+            return verify(self._fresh(), full, bar)
 
     def reviews(self) -> list[str]:
         """Return the subjects that wait for a human's decision."""

@@ -30,6 +30,10 @@ ROLLBACK_PROPOSAL = PREDICATES + "rollback-proposal/v1"
 DRILL = PREDICATES + "drill/v1"
 CALIBRATION = PREDICATES + "calibration/v1"
 BACKUP = PREDICATES + "backup/v1"
+KEYRING = PREDICATES + "keyring/v1"
+POLICY = PREDICATES + "owned-policy/v1"
+HEAD = PREDICATES + "ledger-head/v1"
+VERIFIED = PREDICATES + "verified/v1"
 
 
 def statement(

@@ -105,6 +105,15 @@ def share_cache(worktree: Path, root: Path) -> None:
     (worktree / ".dvc" / "config.local").write_text(config)
 
 
+def copies(root: Path, remote: str | None, md5: str) -> dict[str, Path]:
+    """Return where the content of a pointer lies on this machine: in the cache and a local remote."""
+    below = Path("files") / "md5" / md5[:2] / md5[2:]
+    places = {"cache": root / ".dvc" / "cache" / below}
+    if remote is not None and "://" not in remote:
+        places["remote"] = (root / ".dvc" / remote).resolve() / below
+    return places
+
+
 def pointer(path: Path) -> Path:
     """Return the path of the pointer to `path`."""
     return path.with_name(path.name + ".dvc")

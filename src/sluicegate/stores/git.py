@@ -157,6 +157,37 @@ def tag(root: Path, name: str, commit_id: str, message: str) -> None:
     run(root, "tag", "--annotate", name, commit_id, "-m", message)
 
 
+def tags(root: Path, pattern: str) -> list[str]:
+    """Return the names of the tags that match `pattern`, in their order."""
+    return run(root, "tag", "--list", "--sort=refname", pattern).splitlines()
+
+
+def read_tag(root: Path, name: str) -> tuple[str, str] | None:
+    """Return the commit that an annotated tag names, and its message; None for a plain tag."""
+    if run(root, "cat-file", "-t", f"refs/tags/{name}") != "tag":
+        return None
+    head, _, message = run(root, "cat-file", "tag", f"refs/tags/{name}").partition("\n\n")
+    kinds = dict(line.split(" ", 1) for line in head.splitlines() if " " in line)
+    return (kinds["object"], message) if kinds.get("type") == "commit" else None
+
+
+def added_in(root: Path, path: str) -> str | None:
+    """Return the first commit in HEAD's history that has the file `path`; None for none."""
+    said = run(root, "log", "--diff-filter=A", "--format=%H", "--", path).splitlines()
+    return said[-1] if said else None
+
+
+def find_at(root: Path, commit_id: str, path: str) -> bytes | None:
+    """Return the bytes of the file `path` as it was in a commit, None where it was not there."""
+    done = subprocess.run(
+        ["git", "-C", str(root), "cat-file", "blob", f"{commit_id}:./{path}"],
+        capture_output=True,
+        check=False,
+        env=_plain(),
+    )
+    return None if done.returncode else done.stdout
+
+
 @effect
 def add_worktree(root: Path, path: Path, commit_id: str) -> None:
     """Check out `commit_id` into a linked worktree at `path`, made anew."""

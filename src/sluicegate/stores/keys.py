@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Conflict, Missing
+from sluicegate.evidence.keyring import Keyring, read_keyring
 from sluicegate.evidence.signing import (
     Signer,
     new_key,
@@ -23,6 +24,8 @@ from sluicegate.evidence.signing import (
 
 from . import files
 from .layout import MODEL_KEY, SERVICE_KEY, Layout
+
+_READ: dict[Any, Keyring] = {}
 
 
 def make_keys(layout: Layout) -> None:
@@ -74,6 +77,21 @@ def public_of(layout: Layout) -> dict[str, Any]:
         told: dict[str, Any] = files.read_json(layout.public_key)
         return told
     return public_key(service_signer(layout))
+
+
+def keyring(layout: Layout) -> Keyring:
+    """Return which key counts for which entries; raises Tampered when trust/keyring.json is not ours."""
+    current = public_of(layout)
+    try:
+        about = layout.keyring.stat()
+    except FileNotFoundError:
+        return read_keyring(None, current, "")
+    named = (layout.keyring, about.st_mtime_ns, about.st_size, about.st_ino, current["keyid"])
+    if named not in _READ:
+        told = files.read_json(layout.keyring)
+        _READ.clear()
+        _READ[named] = read_keyring(told, current, "trust/keyring.json")
+    return _READ[named]
 
 
 def derived_key(layout: Layout, purpose: str) -> bytes:

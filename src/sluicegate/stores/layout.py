@@ -92,6 +92,11 @@ class Layout:
         return self.root / "trust" / "service.json"
 
     @property
+    def keyring(self) -> Path:
+        """Which key of the service spoke for which entries; not there before the first rotation."""
+        return self.root / "trust" / "keyring.json"
+
+    @property
     def received(self) -> Path:
         """Received files by their SHA-256."""
         return self.home / "received"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from sluicegate.core import Artifact, CannotDecide
 
@@ -105,6 +106,20 @@ class Registry:
             return int(self._client.get_model_version_by_alias(self.model, alias).version)
         except MlflowException:
             return None
+
+    def model_dir(self, version: int) -> Path | None:
+        """Return the directory of a version's artifacts; None where they are not on this machine.
+
+        Raises CannotDecide for a version that is not there.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            source = str(self._client.get_model_version(self.model, str(version)).source)
+        except MlflowException as error:
+            raise CannotDecide(f"MLflow has no version {version} of {self.model}.") from error
+        found = urlparse(source)
+        return Path(unquote(found.path)) if found.scheme in ("", "file") else None
 
     @effect
     def mirror(self, version: int) -> None:

@@ -49,6 +49,29 @@ def pack(folder: Path, target: Path, names: Iterable[str]) -> None:
         part.unlink(missing_ok=True)
 
 
+def listed(source: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file in an archive; raises Tampered for one that we did not pack."""
+    found: dict[str, str] = {}
+    with opened(source, source.name) as file:
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                for member in archive:
+                    content = archive.extractfile(member) if member.isreg() else None
+                    if content is None or member.name in found:
+                        raise Tampered(f"{source.name} holds {member.name} twice, or as no file.")
+                    found[member.name] = _digest(content)
+        except (tarfile.TarError, EOFError) as error:
+            raise Tampered(f"{source.name} is no archive of a model.") from error
+    return found
+
+
+def _digest(content: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while chunk := content.read(CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 def copy_verified(source: Path, target: Path, files: Mapping[str, str]) -> None:
     """Copy the model in the folder or archive `source` to the new folder `target`.
 

@@ -13,14 +13,14 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from sluicegate.core import Artifact, Tampered
-from sluicegate.core.canonical import sha256_file
+from sluicegate.core.canonical import canonical_json, sha256_file
 from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry, sign_entry
 from sluicegate.evidence.signing import sign, verify
-from sluicegate.evidence.statement import statement
+from sluicegate.evidence.statement import HEAD, statement
 
 from . import dvc, files, git
 from .effects import effect
-from .keys import public_of, service_signer
+from .keys import keyring, service_signer
 from .layout import Layout
 
 ROOMS = (
@@ -53,7 +53,16 @@ def write_statement(
 def read_statement(layout: Layout, path: Path) -> dict[str, Any]:
     """Return the verified statement in `path`; raises Tampered or Missing."""
     where = str(path.relative_to(layout.root))
-    return verify(files.read_json(path), public_of(layout), where)
+    envelope, ring = files.read_json(path), keyring(layout)
+    span = ring.signer_of(envelope)
+    if span is None or span is ring.current:
+        return verify(envelope, dict(ring.current.key), where)
+    if (span.statements or {}).get(where) != sha256_file(path):
+        raise Tampered(
+            f"{where} is signed with a key that was {'revoked' if span.revoked else 'retired'} "
+            "before it was made; `sluicegate verify` says what else is."
+        )
+    return verify(envelope, dict(span.key), where)
 
 
 @effect
@@ -65,7 +74,7 @@ def append(
     time: str,
 ) -> Path:
     """Write the next ledger entry and return its file."""
-    last = _files(layout)[-1:]
+    last = entry_files(layout)[-1:]
     previous = envelope_digest(files.read_json(last[0])) if last else None
     sequence = int(last[0].stem) + 1 if last else 1
     entry = Entry(
@@ -99,21 +108,38 @@ def admitted_in(layout: Layout, commit_id: str) -> list[str]:
 
 def head(layout: Layout) -> str | None:
     """Return the digest of the ledger's last entry."""
-    last = _files(layout)[-1:]
+    last = entry_files(layout)[-1:]
     return envelope_digest(files.read_json(last[0])) if last else None
 
 
+def anchored(layout: Layout, title: str, commit_id: str) -> str:
+    """Return the message of a tag that pins the ledger's head, signed: a cut-off end is seen by it."""
+    last = entry_files(layout)[-1]
+    subject = Artifact("ledger", envelope_digest(files.read_json(last)))
+    said = {"sequence": int(last.stem), "commit": commit_id, "title": title}
+    signed = sign(statement([subject], HEAD, said), service_signer(layout))
+    return f"{title}\n\n{canonical_json(signed).decode()}\n"
+
+
 def backwards(layout: Layout) -> Iterator[Entry]:
-    """Yield the verified entries from the last to the first, each linked to the one after it."""
-    public = public_of(layout)
+    """Yield the verified entries from the last to the first, each linked to the one after it.
+
+    Those that a revoked key signed after it was doubted are passed over.
+    """
+    ring = keyring(layout)
     expected: str | None = None
-    for path in reversed(_files(layout)):
+    for path in reversed(entry_files(layout)):
         envelope = files.read_json(path)
         where = f"ledger/{path.name}"
         if expected is not None and envelope_digest(envelope) != expected:
             raise Tampered(f"{where} is not the entry that the next one follows.")
-        entry = read_entry(envelope, public, where)
-        yield entry
+        span = ring.at(int(path.stem))
+        doubted = ring.signer_of(envelope) if span is None else None
+        entry = read_entry(envelope, dict((span or doubted or ring.current).key), where)
+        if entry.sequence != int(path.stem):
+            raise Tampered(f"{where} says it is entry {entry.sequence}.")
+        if span is not None:
+            yield entry
         expected = entry.previous
 
 
@@ -172,5 +198,6 @@ def _journal(layout: Layout) -> Path:
     return layout.home / "journal.json"
 
 
-def _files(layout: Layout) -> list[Path]:
+def entry_files(layout: Layout) -> list[Path]:
+    """Return the files of the ledger in order."""
     return sorted(layout.ledger.glob("[0-9]*.json"))

@@ -142,6 +142,12 @@ class Approval(_Section):
     escalate_to: str | None = Field(None, pattern=BLOCK)
 
 
+class Owned(_Section):
+    """Who owns the policy, by their names in trust/allowed_signers; nobody else changes it."""
+
+    owners: tuple[str, ...] = ()
+
+
 class Quarantine(_Section):
     """How long rows may be set aside before somebody has to look at them."""
 
@@ -222,6 +228,7 @@ class Settings(_Section):
     gates: dict[Gate, dict[str, dict[str, Any]]]  # judged by parse_limits
     not_applicable: tuple[str, ...] = ()
     approval: Approval
+    owned: Owned = Field(Owned(), alias="policy")
     quarantine: Quarantine = Quarantine()
     schedule: Schedule
     drill: Drill = Drill()

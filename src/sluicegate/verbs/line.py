@@ -29,6 +29,9 @@ def add(verbs: Verbs) -> None:
     )
     shown = in_workspace(add_verb(verbs, "show", show, "the whole record of a batch or an update"))
     shown.add_argument("subject", metavar="SUBJECT", help="batch:0001 or update:0001")
+    shown.add_argument(
+        "--explain", action="store_true", help="replay an update's findings through its policy"
+    )
 
 
 def check(options: argparse.Namespace) -> Answer:
@@ -85,7 +88,10 @@ def status(options: argparse.Namespace) -> Answer:
 
 def show(options: argparse.Namespace) -> Answer:
     """Tell all about a batch or an update."""
-    from sluicegate import terminal
+    from sluicegate import terminal, terminal_verify
 
+    if options.explain:
+        told = opened(options, terminal.mute, reading=True).explain(options.subject)
+        return terminal_verify.print_explained(options, told), 0 if told["same"] else 4
     shown = opened(options, terminal.mute).show(options.subject)
     return terminal.print_record(options, shown), 0

@@ -1,13 +1,14 @@
-"""The policy: what changed limits would have stopped."""
+"""The policy: what changed limits would have stopped, and its owners' signature."""
 
 import argparse
+from pathlib import Path
 
 from .options import Answer, Verbs, add_verb, in_workspace, opened
 
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
-    policy = verbs.add_parser("policy", help="try changed limits before they are committed")
+    policy = verbs.add_parser("policy", help="try changed limits; sign the policy as its owner")
     parts = policy.add_subparsers(metavar="VERB", required=True)
     tried = in_workspace(
         add_verb(parts, "try", try_policy, "say what changed limits would have stopped")
@@ -21,6 +22,32 @@ def add(verbs: Verbs) -> None:
     tried.add_argument(
         "--drill", action="store_true", help="attack the changed policy, too: a quick drill"
     )
+    in_workspace(add_verb(parts, "diff", diff, "what differs from the policy that was signed last"))
+    signed = in_workspace(add_verb(parts, "sign", sign, "accept the committed policy as its owner"))
+    signed.add_argument(
+        "--as", dest="owner", metavar="NAME", required=True, help="you, in policy.owners"
+    )
+    signed.add_argument(
+        "--key", metavar="FILE", default="~/.ssh/id_ed25519", help="your SSH key (%(default)s)"
+    )
+
+
+def diff(options: argparse.Namespace) -> Answer:
+    """Show what differs from the signed policy: 3 when something does."""
+    from sluicegate import terminal, terminal_policy
+
+    found = opened(options, terminal.mute, reading=True).policy_difference()
+    waits = bool(found["signed"] and found["files"])
+    return terminal_policy.print_difference(options, found), 3 if waits else 0
+
+
+def sign(options: argparse.Namespace) -> Answer:
+    """Sign the policy."""
+    from sluicegate import terminal, terminal_policy
+
+    place = opened(options, terminal.mute)
+    found = place.sign_policy(options.owner, Path(options.key).expanduser())
+    return terminal_policy.print_difference(options, found), 0
 
 
 def try_policy(options: argparse.Namespace) -> Answer:

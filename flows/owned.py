@@ -1,0 +1,184 @@
+"""owned: the policy is what its owners signed last, and what differs from that stops the line.
+
+The owners are those whom `policy.owners` in params.yaml named when the policy before was signed, with
+the keys of trust/allowed_signers then: whoever changes either needs their signature first. The very
+first signature is trusted as it is. That there is one is remembered outside git, too, so that no commit
+makes the workspace forget it. See docs/adr/0011-policy-is-owned.md.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Conflict, SluicegateError, Tampered
+from sluicegate.core.canonical import canonical_json, sha256_bytes, sha256_file
+from sluicegate.evidence.statement import POLICY, predicate_of
+from sluicegate.stores import files, git, record, ssh, trust
+from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores.settings import Settings, parse_settings
+
+ROOM = "trust/policies"
+COVERED = (
+    "params.yaml", "dvc.yaml", "train.py", "expectations", "golden", "reference", "trust",
+    "uv.lock", "requirements.txt",
+)  # fmt: skip
+NAMESPACE = "sluicegate-policy"
+
+
+@dataclass(frozen=True)
+class SignedPolicy:
+    """What an owner signed: the files by SHA-256, and in full those that say who the owners are."""
+
+    number: str
+    sha256: str
+    owner: str
+    time: str
+    commit: str
+    files: Mapping[str, str]
+    params: str
+    signers: str
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings that were signed."""
+        return parse_settings(self.params, f"params.yaml in {ROOM}/{self.number}")
+
+
+def text_to_sign(number: str, listed: Mapping[str, str], previous: str | None) -> str:
+    """Return what an owner signs: every file of the policy, and the policy that it replaces."""
+    lines = [f"sluicegate policy {number}", f"replaces: {previous or 'nothing'}"]
+    return "\n".join([*lines, *(f"{listed[name]}  {name}" for name in sorted(listed))]) + "\n"
+
+
+def covered(layout: Layout) -> dict[str, str]:
+    """Return the SHA-256 of every committed file of the policy, as it lies in the workspace."""
+    named = (name for part in COVERED for name in git.tracked(layout.root, part))
+    kept = sorted(name for name in named if not name.startswith(f"{ROOM}/"))
+    return {n: sha256_file(layout.root / n) if (layout.root / n).is_file() else "" for n in kept}
+
+
+def statement_of(layout: Layout, number: str) -> Path:
+    """Return the file of a signed policy."""
+    return layout.root / ROOM / number / "policy.json"
+
+
+def signed_policies(layout: Layout) -> Iterator[SignedPolicy]:
+    """Yield every signed policy, each signed by an owner whom the one before names.
+
+    Raises Tampered for the first that is not.
+    """
+    before: SignedPolicy | None = None
+    for place, number in enumerate(numbered(layout.root / ROOM), 1):
+        read = _read(layout, number, before)
+        if int(number) != place:
+            raise Tampered(f"{ROOM}/{place:04d} is gone; restore it from git.")
+        yield read
+        before = read
+
+
+def in_force(layout: Layout) -> SignedPolicy | None:
+    """Return the policy that was signed last, None where none ever was; else raises Tampered."""
+    last = next(iter([*signed_policies(layout)][-1:]), None)
+    number, sha256 = _remembered(layout)
+    if number > (int(last.number) if last else 0):
+        raise Tampered(f"{ROOM}/{number:04d} was signed and is gone; restore it from git.")
+    if last and int(last.number) == number and last.sha256 != sha256:
+        raise Tampered(f"{ROOM}/{last.number} is not what was signed; restore it from git.")
+    if last and layout.may_sign and int(last.number) > number:
+        remember(layout, last)
+    return last
+
+
+def remember(layout: Layout, signed: SignedPolicy) -> None:
+    """Remember outside git which policy was signed last."""
+    said = {"number": int(signed.number), "sha256": signed.sha256}
+    files.write_json(layout.home / "owned.json", said)
+
+
+def differing(layout: Layout, signed: SignedPolicy) -> list[str]:
+    """Return the files that are not as they were signed, new and lost ones included."""
+    now = covered(layout)
+    every = sorted(now.keys() | signed.files.keys())
+    return [name for name in every if now.get(name) != signed.files.get(name)]
+
+
+def require_signed(layout: Layout) -> None:
+    """Raise Conflict when the policy is not the one that its owners signed; nothing without owners."""
+    signed = in_force(layout)
+    if signed is None:
+        text = git.read_at(layout.root, "HEAD", "params.yaml")
+        if parse_settings(text, "params.yaml").owned.owners:
+            raise Conflict(
+                "policy.owners in params.yaml names owners, but nobody signed the policy yet; one of "
+                "them runs `sluicegate policy sign --as NAME`."
+            )
+        return
+    changed = differing(layout, signed)
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise Conflict(
+            f"{changed[0]}{more} differs from the policy that {signed.owner} signed at "
+            f"{signed.time}; `sluicegate policy diff` shows how, and an owner accepts it with "
+            "`sluicegate policy sign --as NAME`. The champion serves on."
+        )
+
+
+def diff(layout: Layout, signed: SignedPolicy) -> str:
+    """Return the lines that differ from the signed policy, file by file."""
+    told = []
+    for name in differing(layout, signed):
+        before = (git.find_at(layout.root, signed.commit, name) or b"").decode(errors="replace")
+        path = layout.root / name
+        after = path.read_bytes().decode(errors="replace") if path.is_file() else ""
+        lines = difflib.unified_diff(
+            before.splitlines(), after.splitlines(), f"signed/{name}", f"now/{name}", lineterm=""
+        )
+        told += [*lines]
+    return "\n".join(told)
+
+
+def owners_of(signed: SignedPolicy | None, settings: Settings) -> tuple[str, ...]:
+    """Return who may sign the next policy."""
+    return (signed.settings if signed else settings).owned.owners
+
+
+def verify_owner(
+    owner: str, text: str, signature: str, owners: tuple[str, ...], signers: str
+) -> str:
+    """Return the key with which an owner signed; raises Tampered for anybody else's signature."""
+    if owner not in owners:
+        raise Tampered(f"{owner} is no owner of the policy; its owners are {', '.join(owners)}.")
+    try:
+        return ssh.verify(text, signature, owner, signers, NAMESPACE)
+    except SluicegateError as error:
+        raise Tampered(f"The policy is not signed by {owner}: {error}") from error
+
+
+def _read(layout: Layout, number: str, before: SignedPolicy | None) -> SignedPolicy:
+    path = statement_of(layout, number)
+    where = str(path.relative_to(layout.root))
+    payload = record.read_statement(layout, path)
+    said: dict[str, Any] = predicate_of(payload, POLICY, where)
+    listed = {each["name"]: each["digest"]["sha256"] for each in payload["subject"]}
+    read = SignedPolicy(
+        number, sha256_bytes(canonical_json(payload)), said["owner"], said["time"], said["commit"],
+        listed, said["params"], said["signers"],
+    )  # fmt: skip
+    full = {"params.yaml": read.params, trust.SIGNERS: read.signers}
+    for name, text in full.items():
+        if sha256_bytes(text.encode()) != listed.get(name):
+            raise Tampered(f"{where} does not hold the {name} that was signed.")
+    text = text_to_sign(number, listed, before.sha256 if before else None)
+    by = before or read
+    verify_owner(read.owner, text, said["signature"], owners_of(by, by.settings), by.signers)
+    return read
+
+
+def _remembered(layout: Layout) -> tuple[int, str]:
+    path = layout.home / "owned.json"
+    if not path.is_file():
+        return 0, ""
+    said = files.read_json(path)
+    return int(said["number"]), str(said["sha256"])

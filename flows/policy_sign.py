@@ -1,0 +1,101 @@
+"""policy sign: an owner accepts the policy as it is committed, with the SSH key that they have."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, Misused
+from sluicegate.evidence.statement import POLICY
+from sluicegate.flows import owned
+from sluicegate.flows.context import Context
+from sluicegate.flows.policy_try import Change, changes
+from sluicegate.stores import git, record, ssh, trust
+from sluicegate.stores.layout import numbered
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs from the policy that was signed last; `signed` is None where none ever was."""
+
+    signed: str | None
+    owner: str | None
+    files: tuple[str, ...]
+    limits: tuple[dict[str, Any], ...]
+    diff: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `policy diff`."""
+        told = {"files": list(self.files), "limits": list(self.limits), "diff": self.diff}
+        return {"schema": 1, "signed": self.signed, "owner": self.owner, **told}
+
+
+def difference(context: Context) -> Difference:
+    """Return what an owner would accept by signing now."""
+    layout = context.layout
+    signed = owned.in_force(layout)
+    if signed is None:
+        return Difference(None, None, tuple(owned.covered(layout)), (), "")
+    limits = tuple(asdict(each) | {"loosened": each.loosened} for each in _limits(context, signed))
+    names = tuple(owned.differing(layout, signed))
+    return Difference(signed.number, signed.owner, names, limits, owned.diff(layout, signed))
+
+
+def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
+    """Sign the committed policy as `owner` and record it; raises Misused for whoever is none."""
+    layout, before = context.layout, owned.in_force(context.layout)
+    git.require_committed(
+        layout.root, [name for name in owned.COVERED if git.tracked(layout.root, name)]
+    )
+    owners = owned.owners_of(before, context.settings)
+    if not owners:
+        raise Misused("params.yaml names no owner: commit `policy: {owners: [NAME]}` first.")
+    if owner not in owners:
+        raise Misused(f"{owner} is no owner of the policy; its owners are {', '.join(owners)}.")
+    if not context.settings.owned.owners:
+        raise Misused("The policy names no owner any more; keep one in policy.owners.")
+    told, listed = difference(context), owned.covered(layout)
+    if before and not told.files:
+        return told.to_dict()
+    number = f"{len(numbered(layout.root / owned.ROOM)) + 1:04d}"
+    text = owned.text_to_sign(number, listed, before.sha256 if before else None)
+    signers = _text(layout.root / trust.SIGNERS)
+    signature = ssh.sign(text, key, owned.NAMESPACE)
+    owned.verify_owner(owner, text, signature, owners, before.signers if before else signers)
+    said = {
+        "owner": owner,
+        "signature": signature,
+        "params": _text(layout.params),
+        "signers": signers,
+        "commit": git.head(layout.root),
+        "previous": before.sha256 if before else None,
+        "time": context.now(),
+    }
+    _keep(context, number, listed, said)
+    return told.to_dict() | {"signed": number, "owner": owner}
+
+
+def _limits(context: Context, signed: owned.SignedPolicy) -> list[Change]:
+    """Return the limits that differ from the signed ones, those that let more pass first."""
+    before, now = signed.settings, context.settings
+    return [
+        *changes(before.policy("intake"), now.policy("intake")),
+        *changes(before.policy("candidate"), now.policy("candidate")),
+    ]
+
+
+def _keep(context: Context, number: str, listed: dict[str, str], said: dict[str, Any]) -> None:
+    layout, path = context.layout, owned.statement_of(context.layout, number)
+    subjects = [Artifact(name, sha256) for name, sha256 in listed.items()]
+    rooms = (*record.ROOMS, owned.ROOM)
+    with record.writing(layout, "policy", rooms):
+        made = record.write_statement(layout, path, subjects, POLICY, said)
+        details = {key: said[key] for key in ("owner", "previous", "commit")}
+        record.append(layout, "sign-policy", [made], details, context.now())
+        git.commit_all(layout.root, rooms, f"policy {number} signed by {said['owner']}")
+    owned.in_force(layout)  # remembers it
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise Misused(f"{path.name} is not there; list the owners' keys in {trust.SIGNERS}.")
+    return path.read_bytes().decode()

@@ -1,0 +1,62 @@
+"""What was verified before: kept outside git, signed, and used for nothing but to save time."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sluicegate.core import Artifact, SluicegateError
+from sluicegate.evidence.chain import Link
+from sluicegate.evidence.signing import sign, verify
+from sluicegate.evidence.statement import VERIFIED, predicate_of, statement
+
+from . import files
+from .keys import public_of, service_signer
+from .layout import Layout
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Up to which entry the ledger was verified, its files' print then, and those of other files."""
+
+    head: Link = Link()
+    ledger: str = ""
+    prints: dict[str, str] = field(default_factory=dict)
+    time: str = ""
+
+
+def print_of(path: Path) -> str:
+    """Return what the file system says of a file: its times change with every write to it."""
+    told = path.stat()
+    return f"{told.st_size}:{told.st_mtime_ns}:{told.st_ctime_ns}:{told.st_ino}"
+
+
+def print_of_all(paths: Iterable[Path]) -> str:
+    """Return one print of many files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name}:{print_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def read_seen(layout: Layout) -> Seen:
+    """Return what the last verification saw, and nothing where that cannot be believed."""
+    path = layout.home / "verified.json"
+    try:
+        payload = verify(files.read_json(path), public_of(layout), "verified.json")
+        said = predicate_of(payload, VERIFIED, "verified.json")
+        return Seen(Link(*said["head"]), said["ledger"], said["prints"], said["time"])
+    except (SluicegateError, KeyError, TypeError, OSError):
+        return Seen()
+
+
+def keep_seen(layout: Layout, seen: Seen) -> None:
+    """Remember what was seen."""
+    said = {
+        "head": [seen.head.sequence, seen.head.digest],
+        "ledger": seen.ledger,
+        "prints": seen.prints,
+        "time": seen.time,
+    }
+    about = statement([Artifact("ledger", seen.head.digest or "")], VERIFIED, said)
+    files.write_json(layout.home / "verified.json", sign(about, service_signer(layout)))
