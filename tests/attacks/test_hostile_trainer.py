@@ -1,6 +1,7 @@
 """A hostile train.py in a real retrain: every reach fails, the canaries stand, the champion serves on."""
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -411,3 +412,30 @@ def test_the_filter_knows_both_machines(monkeypatch: pytest.MonkeyPatch) -> None
         steps = list(confine._program(True))
         assert all(len(step) == 8 for step in steps)
         assert len(steps) < 4096
+
+
+def test_modes_of_files_stay_where_landlock_does_not_hold_them(tmp_path: Path) -> None:
+    """Landlock lets an owner open a key to all; the filter says that it was done and does nothing."""
+    key = tmp_path / "key"
+    key.write_text("secret")
+    key.chmod(0o600)
+    (tmp_path / "tmp").mkdir()
+    cell = isolation.Cell(tmp_path, (), Trainer())
+    script = f"import os; os.chmod({str(key)!r}, 0o666); os.chown({str(key)!r}, 1, 1); print('did')"
+    command = isolation._confined(cell, [sys.executable, "-S", "-c", script])
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "did\n", done.stderr
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert key.stat().st_uid == os.getuid()
+
+
+def test_a_wall_behind_which_keys_can_be_opened_to_all_is_not_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The canary changes a mode and empties a file as well: no content needs to be read for that."""
+    (tmp_path / ".sluicegate/keys").mkdir(parents=True)
+    monkeypatch.setattr("sluicegate.stores.probing.walled", lambda by, cell, command: command)
+    held, why = probe("landlock", tmp_path, Trainer())
+    assert why == ""
+    assert not held["writes"]
+    assert not list((tmp_path / ".sluicegate/keys").glob(".canary-*"))

@@ -21,9 +21,9 @@ def main() -> None:
     print(json.dumps({name: _worked(attempt, order) for name, attempt in ATTEMPTS.items()}))
 
 
-def _worked(attempt: Callable[[dict[str, Any]], bool], order: dict[str, Any]) -> bool:
+def _worked(attempt: Callable[[dict[str, Any]], Any], order: dict[str, Any]) -> bool:
     try:
-        return attempt(order)
+        return bool(attempt(order))
     except (OSError, ValueError):
         return False
 
@@ -39,12 +39,15 @@ def data(order: dict[str, Any]) -> bool:
 
 
 def writes(order: dict[str, Any]) -> bool:
-    """Leave a file in one of the folders; whoever asked looks for it there."""
+    """Leave a file in one of the folders, empty one, open one to all; whoever asked looks there."""
     for folder in order["folders"]:
         try:
             (Path(folder) / order["token"]).write_text("")
         except OSError:
             continue
+    _worked(lambda each: os.chmod(each["key"], 0o666), order)  # noqa: PTH101, S103 - a try
+    _worked(lambda each: os.truncate(each["file"], 0), order)
+    _worked(lambda each: os.open(each["key"], os.O_RDONLY | os.O_TRUNC), order)
     return False
 
 

@@ -57,11 +57,36 @@ DENIED = {
     "finit_module": (313, 273),
     "delete_module": (176, 106),
 }
+# Landlock leaves modes, owners, attributes and times of files open to their owner: the kernel says
+# that it was done, as programs that copy files want, and does nothing. None: no such call there.
+PRETENDED = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "setxattrat": (463, 463),
+    "removexattrat": (466, 466),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+}
+OLDEST_LANDLOCK = 3  # before Linux 6.2 any file of ours could be emptied
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 SOCKET, CLONE, CLONE3 = (41, 198), (56, 220), (435, 435)
 NEW_NAMESPACES = 0x7E020000
 LOCAL_FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink: each network namespace has its own
-ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x50001, 0x50026
+ALLOW, KILL, EPERM, ENOSYS, DONE = 0x7FFF0000, 0x80000000, 0x50001, 0x50026, 0x50000
 
 
 def main() -> None:
@@ -109,8 +134,8 @@ def landlock_version() -> int:
 def landlock(read: Iterable[str], write: Iterable[str]) -> None:
     """Leave this process and its children these paths only, and no TCP, signal or abstract socket."""
     version = landlock_version()
-    if not version:
-        sys.exit("This kernel has no Landlock.")
+    if version < OLDEST_LANDLOCK:
+        sys.exit("This kernel has no Landlock, or one that lets files be emptied (before 6.2).")
     rights = (1 << BY_VERSION[min(version, 5)]) - 1
     handled = struct.pack("QQQ", rights, TCP, SCOPED)[
         : 8 if version < 4 else 16 if version < 6 else 24
@@ -143,7 +168,7 @@ def _allow(ruleset: int, path: str, rights: int) -> int:
 
 
 def filter_calls(network: bool) -> None:
-    """Have the kernel refuse DENIED; new sockets too, unless the network is one of its own."""
+    """Have the kernel refuse DENIED; new sockets and modes of files too, unless all is its own."""
     if platform.machine() not in MACHINES:
         if not network:
             sys.exit(f"No filter of system calls is known for {platform.machine()}.")
@@ -165,6 +190,10 @@ def _program(network: bool) -> Iterable[bytes]:
         yield from (_step(0x35, 0x40000000, 0, 1), _answer(EPERM))
     for numbers in DENIED.values():
         yield from _refuse(numbers[which], EPERM)
+    for names in () if network else PRETENDED.values():
+        number = names[which]
+        if number is not None:
+            yield from _refuse(number, DONE)
     yield from _refuse(CLONE3[which], ENOSYS)  # its flags cannot be seen; libraries fall back
     yield from (
         _step(0x15, CLONE[which], 0, 4),

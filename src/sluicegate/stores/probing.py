@@ -123,7 +123,9 @@ def _baits(root: Path) -> Iterator[tuple[dict[str, Any], Any]]:
                 path.unlink()
             heard = [_heard(each) for each in (tcp, named, abstract)]
             return {
-                "writes": bool(left),
+                "writes": bool(left)
+                or _changed(key, token, 0o600)
+                or _changed(plain, token, 0o644),
                 "network": any(heard) or _received(udp),
                 "signals": bystander.poll() is not None,
             }
@@ -139,6 +141,14 @@ def _file(stack: ExitStack, folder: Path, token: str, mode: int) -> Path:
         file.write(token)
     Path(name).chmod(mode)
     return Path(name)
+
+
+def _changed(bait: Path, token: str, mode: int) -> bool:
+    """Tell whether a bait was emptied, written, removed or opened to others."""
+    try:
+        return bait.read_text() != token or bait.stat().st_mode & 0o777 != mode
+    except OSError:
+        return True
 
 
 def _on_loopback(stack: ExitStack) -> tuple[socket.socket, socket.socket]:
