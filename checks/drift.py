@@ -31,7 +31,7 @@ from sluicegate.checks.two_sample import (
     share_moved_by,
     total_variation,
 )
-from sluicegate.core import Feedback, Finding, Schema
+from sluicegate.core import Feedback, Finding, Reference, Schema
 
 Summaries = Mapping[str, Summary | None]
 
@@ -80,10 +80,9 @@ class Drift:
         """Compare the batch with each of its references."""
         schema = subject.schema
         batch = summarise(schema, subject.frame, champion_answers(subject))
-        references = {
-            reference.name: summarise(schema, reference.frame, reference.predicted)
-            for reference in subject.references
-        }
+        # Before anything is admitted both references are the same rows.
+        told = {_rows_of(r): summarise(schema, r.frame, r.predicted) for r in _distinct(subject)}
+        references = {r.name: told[_rows_of(r)] for r in subject.references}
         original = [each for each in subject.references if each.name == "original"]
         wanders = wander(schema, original[0], len(subject.frame)) if original else {}
         return self.findings(schema, batch, references, wanders)
@@ -100,6 +99,7 @@ class Drift:
         `wanders` is how far stretches of the original reference are from the rest, by view.
         """
         alpha = self.alpha / max(1, len(views(schema)) * len(references))
+        compared: dict[tuple[str, int], Moved] = {}
         return tuple(
             finding
             for name, reference in references.items()
@@ -111,6 +111,7 @@ class Drift:
                 name,
                 alpha,
                 wanders.get(view.name, 0.0),
+                compared,
             )
         )
 
@@ -122,6 +123,7 @@ class Drift:
         reference: str,
         alpha: float,
         wanders: float,
+        compared: dict[tuple[str, int], "Moved"],
     ) -> Iterator[Finding]:
         effect, p = (f"drift.{kind}.{reference}.{view.name}" for kind in ("effect", "p"))
         why_not = _why_not(new, old, reference, self.min_rows, alpha)
@@ -130,12 +132,23 @@ class Drift:
             yield Finding(self.name, effect, None, detail=detail)
             yield Finding(self.name, p, None, detail=detail)
             return
-        moved = compare(old, new, self.method, alpha).beyond(wanders)
+        which = (view.name, id(old))
+        if which not in compared:
+            compared[which] = compare(old, new, self.method, alpha)
+        moved = compared[which].beyond(wanders)
         most = "" if view.secret else moved.most
         detail = f"Against the {reference} reference {view.title} moved: {moved.words}{most}."
         shown = detail if moved.at_least > 0 else ""
         yield Finding(self.name, effect, moved.at_least, detail=shown)
         yield Finding(self.name, p, moved.test.log_p, detail=shown)
+
+
+def _distinct(subject: Feedback) -> list[Reference]:
+    return list({_rows_of(reference): reference for reference in subject.references}.values())
+
+
+def _rows_of(reference: Reference) -> tuple[int, int]:
+    return id(reference.frame), id(reference.predicted)
 
 
 @dataclass(frozen=True)

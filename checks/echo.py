@@ -14,8 +14,8 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from sluicegate.checks.calibration import SMALLEST, Floats, Ints, recalibrate
-from sluicegate.checks.disagreement import holm, judge_classes, together
-from sluicegate.checks.panel import judged_rows
+from sluicegate.checks.disagreement import holm, together
+from sluicegate.checks.panel import champion_opinion, judged_rows
 from sluicegate.checks.sources import LIKELY
 from sluicegate.core import Feedback, Finding
 
@@ -97,7 +97,7 @@ class Echo:
             return tuple(Finding(self.name, metric, None, detail=refusal) for metric in metrics)
         codes = np.asarray(labels, dtype=np.int64)
         sources = subject.sources.iloc[rows].reset_index(drop=True)
-        fitted = judge_classes(sources, codes, subject.scores[rows]).fitted
+        fitted = champion_opinion(subject, rows, labels).fitted
         seen = _agreement(rows, codes, subject.scores[rows], fitted)
         groups, names = pd.factorize(sources, sort=True)
         found = evidence(seen, np.asarray(groups, dtype=np.int64), TOLERATED_SOURCE)

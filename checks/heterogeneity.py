@@ -134,15 +134,12 @@ def _sampled(subject: Feedback, said: Rowwise, guilty: Collection[str]) -> Rowwi
 def _parts(subject: Feedback, said: Rowwise) -> Iterator[_Part]:
     """Yield the whole batch, then its parts that some rows are in."""
     yield _Part("the batch", np.arange(len(said.rows)))
-    place = np.full(len(subject.frame), -1)
-    place[said.rows] = np.arange(len(said.rows))
-    regions = [(name, np.sort(place[rows])) for name, rows in regions_of(subject, FIFTHS)]
+    regions = regions_of(subject, FIFTHS, said.rows)
     classes = [np.flatnonzero(said.predicted == code) for code in range(said.classes)]
     named = [f"rows predicted {label}" for label in subject.schema.classes]
-    for name, rows in [*zip(named, classes, strict=False), *regions]:
-        mine = rows[rows >= 0]
+    for name, mine in [*zip(named, classes, strict=False), *regions]:
         if PART_ROWS <= len(mine) <= PART_SHARE * len(said.rows):
-            yield _Part(name, mine)
+            yield _Part(name, np.sort(mine))
 
 
 def _evidence(said: Rowwise, rows: Ints, count: int, rng: np.random.Generator) -> float:

@@ -20,9 +20,12 @@ from sluicegate.checks.disagreement import (
     pool_numbers,
 )
 from sluicegate.checks.peers import Heard, peer_scores
+from sluicegate.checks.sampling import contents
 from sluicegate.core import Feedback, Task
 
 SOURCE = "_source"
+# Of more rows keyed hashes are compared: 64 bits meet by chance once in 10^7 batches of a million.
+COMPARED_ROWS = 20_000
 
 
 def judged_rows(subject: Feedback, min_rows: int) -> tuple[Ints, Floats | Ints, str]:
@@ -68,7 +71,12 @@ def said_once(subject: Feedback) -> npt.NDArray[np.bool_]:
     """Tell which rows are not a source's own repetition: a retry is no second opinion."""
     if subject.schema.source is None:
         return np.ones(len(subject.frame), dtype=bool)
-    said = subject.frame[[*subject.schema.feature_names, subject.schema.label]]
+    names = [*subject.schema.feature_names, subject.schema.label]
+    if len(subject.frame) > COMPARED_ROWS:
+        return (
+            ~pd.Series(contents(subject, [*names, subject.schema.source])).duplicated().to_numpy()
+        )
+    said = subject.frame[names]
     return ~said.assign(**{SOURCE: subject.sources}).duplicated().to_numpy()
 
 
@@ -105,6 +113,7 @@ class Panel:
 
 
 _panels: "WeakKeyDictionary[Feedback, Panel]" = WeakKeyDictionary()
+_opinions: "WeakKeyDictionary[Feedback, Opinion]" = WeakKeyDictionary()
 
 
 def panel_of(subject: Feedback, min_rows: int) -> tuple[Panel | None, str]:
@@ -113,8 +122,18 @@ def panel_of(subject: Feedback, min_rows: int) -> tuple[Panel | None, str]:
         rows, labels, refusal = judged_rows(subject, min_rows)
         if refusal or subject.scores is None:
             return None, refusal
-        _panels[subject] = _ask(subject, rows, labels, subject.scores[rows])
+        _panels[subject] = _ask(subject, rows, labels)
     return _panels[subject], ""
+
+
+def champion_opinion(subject: Feedback, rows: Ints, labels: Floats | Ints) -> Opinion:
+    """Return what the champion says of the judged rows, asked once per batch."""
+    if subject.scores is None:
+        raise ValueError("There is no champion to ask.")
+    if subject not in _opinions:
+        sources = subject.sources.iloc[rows].reset_index(drop=True)
+        _opinions[subject] = _judge(subject, sources, labels, subject.scores[rows])
+    return _opinions[subject]
 
 
 def by_both(champion: Floats, pooled: Floats) -> Floats:
@@ -126,10 +145,10 @@ def by_both(champion: Floats, pooled: Floats) -> Floats:
     return np.where(champion > 0, pooled, np.minimum(champion, pooled))
 
 
-def _ask(subject: Feedback, rows: Ints, labels: Floats | Ints, scores: Floats) -> Panel:
+def _ask(subject: Feedback, rows: Ints, labels: Floats | Ints) -> Panel:
     sources = subject.sources.iloc[rows].reset_index(drop=True)
     groups = np.asarray(pd.factorize(sources, sort=True)[0])
-    champion = _judge(subject, sources, labels, scores)
+    champion = champion_opinion(subject, rows, labels)
 
     def asked(heard: Heard) -> tuple[Opinion, Opinion]:
         answers = peer_scores(subject, rows, labels, heard)

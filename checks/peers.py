@@ -4,6 +4,7 @@ Where the champion is out of date the peers are not; where the window is small t
 more. Cross-fitted by source, so that no source can vouch for itself.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from sluicegate.checks.calibration import Floats, Ints, capped_weights
+from sluicegate.checks.sampling import drawn
 from sluicegate.checks.words import dense
 from sluicegate.core import Feedback, Kind, Task
 
@@ -21,8 +23,11 @@ FITTED_ROWS = 5_000
 TREES = 80
 # Small trees need few thresholds, and few values in the tails cannot be told apart one by one.
 BINS = 32
+# A thirty-second of these is enough to place a threshold.
+BINNED_ROWS = 20_000
 
 Heard = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.float32]
 
 
 def peer_scores(
@@ -39,8 +44,7 @@ def peer_scores(
         raise ValueError("The peers start from the champion's scores; there are none.")
     scores = subject.scores[rows].reshape(len(rows), -1)
     sources = subject.sources.iloc[rows].reset_index(drop=True)
-    said = _logs(scores, subject.schema.task)
-    inputs = np.column_stack([_features(subject, rows), *map(_binned, said.T)])
+    inputs = _inputs(subject, rows, _logs(scores, subject.schema.task))
     groups = np.asarray(pd.factorize(sources, sort=True)[0])
     folds = _folds(groups, subject.key)
     order = _canonical_order(inputs, labels, groups)
@@ -73,28 +77,37 @@ def _folds(groups: Ints, key: bytes) -> Ints:
     return dealt[groups]
 
 
-def _features(subject: Feedback, rows: Ints) -> Floats:
-    columns = []
+def _inputs(subject: Feedback, rows: Ints, said: Floats) -> Floats:
+    """Return the features and what the champion said as the learner sees them; shape (rows, inputs)."""
+    part = np.searchsorted(rows, drawn(subject, rows, BINNED_ROWS))
+    columns = list(_columns(subject, rows, part)) + [_binned(one, part) for one in said.T]
+    return np.array(columns, dtype=float).T
+
+
+def _columns(subject: Feedback, rows: Ints, part: Ints) -> Iterator[Floats | Codes]:
     for column in sorted(subject.schema.features, key=lambda c: c.name):
         values = subject.frame[column.name].iloc[rows]
         if column.kind.is_number:
-            columns.append(_binned(np.asarray(values, dtype=float)))
+            yield _binned(np.asarray(values, dtype=float), part)
         elif column.kind is Kind.CATEGORICAL:
-            codes = np.asarray(pd.factorize(values, sort=True)[0], dtype=float)
-            columns.append(np.where(codes < 0, np.nan, codes))
+            codes = pd.factorize(values, sort=True)[0].astype(np.float32)
+            yield np.where(codes < 0, np.float32(np.nan), codes)
         else:
-            columns += map(_binned, dense(values).T)
-    return np.column_stack(columns) if columns else np.empty((len(rows), 0))
+            yield from (_binned(one, part) for one in dense(values).T)
 
 
-def _binned(values: Floats) -> Floats:
-    """Return each number's quantile bin, so that the learner need not weigh every threshold."""
-    known = values[np.isfinite(values)]
+def _binned(values: Floats, part: Ints) -> Floats | Codes:
+    """Return each number's quantile bin, so that the learner need not weigh every threshold.
+
+    The quantiles are those of `part` of the values.
+    """
+    known = values[part][np.isfinite(values[part])]
     if not known.size:
         return values
     edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
-    codes = np.searchsorted(edges, values, side="right").astype(float)
-    return np.where(np.isnan(values), np.nan, codes)
+    codes = np.searchsorted(edges, values, side="right").astype(np.float32)
+    codes[np.isnan(values)] = np.nan
+    return codes
 
 
 def _logs(scores: Floats, task: Task) -> Floats:
@@ -107,7 +120,8 @@ def _logs(scores: Floats, task: Task) -> Floats:
 
 def _canonical_order(inputs: Floats, labels: Floats | Ints, groups: Ints) -> Ints:
     """Return an order of the rows that depends on what they hold, not on where they stood."""
-    frame = pd.DataFrame(np.column_stack([inputs, labels, groups]))
+    columns = [*inputs.T, np.asarray(labels, dtype=float), groups.astype(float)]
+    frame = pd.DataFrame(dict(enumerate(columns)), copy=False)
     hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     return np.argsort(hashes, kind="stable")
 

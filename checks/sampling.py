@@ -4,6 +4,7 @@ The draw hangs on what a row says and on a secret, never on its place: the order
 nothing, and whoever has read the code cannot choose who is in it.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -49,23 +50,27 @@ def row_hashes(subject: Feedback) -> Hashes:
     Copies differ in the count: else a flood of copies would be drawn as one, and fill the sample.
     """
     if subject not in _hashes:
-        _hashes[subject] = _one_by_one(_contents(subject))
+        names = [name for name in subject.frame.columns if name != ROW]
+        _hashes[subject] = _one_by_one(contents(subject, names))
     return _hashes[subject]
 
 
-def _contents(subject: Feedback) -> Hashes:
-    names = sorted(map(str, subject.frame.columns))
-    salts = np.random.default_rng([*subject.key]).integers(2**63, size=len(names), dtype=np.uint64)
+def contents(subject: Feedback, names: Sequence[str]) -> Hashes:
+    """Return a keyed hash of what each row says in these columns; the columns' order is irrelevant."""
+    rng = np.random.default_rng([*subject.key])
     total = np.zeros(len(subject.frame), dtype=np.uint64)
-    for name, salt in zip(names, salts, strict=True):
-        if name != ROW:
-            total = _mixed(total ^ _mixed(_bits(subject.frame[name]) + salt))
+    for name in sorted(names):
+        salt = np.uint64(rng.integers(2**63))
+        values = subject.sources if name == subject.schema.source else subject.frame[name]
+        total = _mixed(total ^ _mixed(_bits(values) + salt))
     return total
 
 
 def _bits(values: "pd.Series[Any]") -> Hashes:
     if pd.api.types.is_numeric_dtype(values):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan).view(np.uint64)
+        # Of zeros and of missing values there is one each.
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
+        return np.where(np.isnan(numbers), np.nan, numbers).view(np.uint64)
     return np.asarray(pd.util.hash_pandas_object(values, index=False), dtype=np.uint64)
 
 

@@ -8,6 +8,7 @@ number and the values of every other column, of which a trigger can move few.
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array
 from scipy.special import betaln, gammaln, logsumexp
 
@@ -21,28 +22,40 @@ TENTHS = 10
 NONE, MOST = 1e-6, 0.5
 
 
-def regions_of(subject: Feedback, slices: int) -> Iterator[tuple[str, Ints]]:
-    """Yield the name and rows of each region: equal slices of every number, values of the others.
+def regions_of(subject: Feedback, slices: int, asked: Ints) -> Iterator[tuple[str, Ints]]:
+    """Yield each region's name and places in `asked`: equal slices of every number, values of the others.
 
-    Texts have none. A column with missing values has no region for them.
+    The slices are those of the whole batch, `asked` are some of its rows. Texts have no region, nor
+    have the missing values of a column.
     """
     for column in sorted(subject.schema.features, key=lambda c: c.name):
         values = subject.frame[column.name]
         if column.kind is Kind.TEXT:
             continue
         if column.kind.is_number:
-            # Equal values share a rank, so a repeated value is one part, whatever the row order.
-            values = (values.rank(pct=True, method="average") * (slices - 0.001)) // 1 + 1
+            values = _slices(np.asarray(values, dtype=float), asked, slices)
+        else:
+            values = values.iloc[asked].reset_index(drop=True)
         secret = column.name in subject.schema.sensitive
         for value, rows in values.groupby(values, sort=True).indices.items():
             told = f"part {value:.0f} of {slices}" if column.kind.is_number else f"= {value}"
             yield f"`{column.name}` {'(hidden)' if secret else told}", np.asarray(rows)
 
 
+def _slices(values: Floats, asked: Ints, slices: int) -> "pd.Series[float]":
+    """Return the slice of each row asked for, by its rank; equal values share one, and so a slice."""
+    known = np.sort(values[~np.isnan(values)])
+    mine = values[asked]
+    rank = (np.searchsorted(known, mine) + np.searchsorted(known, mine, side="right") + 1) / 2
+    share = np.where(np.isnan(mine), np.nan, rank / max(1, len(known)))
+    return pd.Series(share * (slices - 0.001) // 1 + 1)
+
+
 def parts_of(subject: Feedback) -> csr_array:
     """Return which rows are in which tenth or value of a column, 0/1 of shape (parts, rows)."""
     parts: list[Ints] = [np.empty(0, dtype=np.int64)]
-    parts += [rows for _, rows in regions_of(subject, TENTHS) if len(rows) >= PART_ROWS]
+    every = np.arange(len(subject.frame))
+    parts += [rows for _, rows in regions_of(subject, TENTHS, every) if len(rows) >= PART_ROWS]
     starts = np.cumsum([0, *(len(rows) for rows in parts)])
     return csr_array(
         (np.ones(starts[-1]), np.concatenate(parts), starts),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.core import Column, Feedback, Kind, Reference, Schema, Task
+from sluicegate.core.standing import Standing
 
 FEATURES = (
     Column("amount", Kind.NUMERIC),
@@ -16,8 +17,18 @@ FEATURES = (
     Column("opened", Kind.TIMESTAMP),
     Column("note", Kind.TEXT),
 )
-CLASSES = Schema(Task.CLASSIFICATION, "y", FEATURES, ("no", "yes"), source="who", time="sent")
-NUMBERS = Schema(Task.REGRESSION, "y", FEATURES, (), source="who", time="sent")
+CLASSES = Schema(
+    Task.CLASSIFICATION,
+    "y",
+    FEATURES,
+    ("no", "yes"),
+    source="who",
+    time="sent",
+    id="case",
+    label_origin="from",
+)
+NUMBERS = replace(CLASSES, task=Task.REGRESSION, classes=())
+STANDING = Standing(barred=frozenset({"gone"}), in_question=frozenset({"doubted"}))
 WORDS = np.array(["late", "paid", "new", "call", "ask", "due", "sum", "net"])
 DAY = 86_400.0
 
@@ -41,6 +52,8 @@ def window(schema: Schema, rows: int, seed: int, sources: int = 40) -> pd.DataFr
     frame["y"] = given if schema.task is Task.CLASSIFICATION else pull
     frame["who"] = np.array([f"c{i % sources:02d}" for i in range(rows)], dtype=object)
     frame["sent"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(np.arange(rows), "s")
+    frame["case"] = np.array([f"{seed}-{i}" for i in range(rows)], dtype=object)
+    frame["from"] = np.array(["human", "outcome"] * rows, dtype=object)[:rows]
     frame.loc[rng.random(rows) < 0.05, "debt"] = np.nan
     return frame
 
@@ -51,7 +64,8 @@ def feedback(schema: Schema, frame: pd.DataFrame) -> Feedback:
     first = Reference("original", base, base["y"])
     old = (first, replace(first, name="previous"))
     golden = base.head(300)
-    return Feedback(schema, frame, scores(schema, frame), old, golden, scores(schema, golden), {})
+    asked = (scores(schema, frame), old, golden, scores(schema, golden))
+    return Feedback(schema, frame, *asked, {}, standing=STANDING)
 
 
 def scores(schema: Schema, frame: pd.DataFrame) -> np.ndarray:
@@ -116,7 +130,7 @@ def retries(schema: Schema) -> pd.DataFrame:
 
 
 def moved(schema: Schema) -> pd.DataFrame:
-    """Everything else at once: drift, gaps, new values, broken ranges, a flood, rows of nobody."""
+    """Everything else at once: drift, gaps, new values, a flood, rows of nobody, labels overwritten."""
     frame = honest(schema)
     frame["amount"] += 2.5
     frame.loc[:250, "debt"] = np.nan
@@ -125,6 +139,11 @@ def moved(schema: Schema) -> pd.DataFrame:
     frame.loc[5:9, "member"] = 7.0
     frame.loc[:239, "who"] = "c05"
     frame.loc[390:, "who"] = None
+    frame.loc[340:349, "who"], frame.loc[350:359, "who"] = "gone", "doubted"
+    # Others send their own label for cases of the first rows.
+    frame.loc[360:389, "case"] = frame.loc[100:129, "case"].to_numpy()
+    frame.loc[360:389, "y"] = _other(schema, frame.loc[100:129, "y"]).to_numpy()
+    frame.loc[300:319, "from"] = "model"
     frame.loc[3:7, "sent"] = pd.Timestamp("2090-01-01", tz="UTC")
     frame.loc[8:9, "sent"] = pd.Timestamp("1970-01-01", tz="UTC")
     return frame

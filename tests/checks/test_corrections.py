@@ -99,16 +99,14 @@ def test_the_latest_row_of_an_id_stands() -> None:
 
 def test_corrected_rows_are_no_contradicting_copies() -> None:
     """Sixty rows labelled wrong and then right by their own sources; without ids they are copies."""
-    schema = replace(CLASSES, id="id")
-    frame = honest(schema)
-    frame["id"] = [f"r{n}" for n in range(len(frame))]
+    frame = honest(CLASSES)
     wrong = frame.head(60).assign(y=frame["y"].head(60).map({"yes": "no", "no": "yes"}))
     frame = pd.concat([wrong, frame], ignore_index=True)
     frame["sent"] = frame["sent"].iloc[60] + pd.to_timedelta(range(len(frame)), "s")
-    subject = feedback(schema, frame)
+    subject = feedback(CLASSES, frame)
     assert corrected_by_own(subject).sum() == 60
     assert [f.rows for f in Duplicates()(subject)] == [(), ()]
-    copied = Duplicates()(feedback(CLASSES, frame))
+    copied = Duplicates()(feedback(replace(CLASSES, id=None), frame))
     assert all(f.value and f.value > 0.01 for f in copied)
 
 
