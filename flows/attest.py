@@ -15,6 +15,7 @@ from sluicegate.evidence.provenance import PROVENANCE, Training, provenance
 from sluicegate.evidence.results import SUMMARY, TEST_RESULT, summary, tested
 from sluicegate.evidence.statement import predicate_of
 from sluicegate.flows.context import Context
+from sluicegate.flows.train import told as wall_told
 from sluicegate.stores import data, files, packages, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import read_settings
@@ -47,7 +48,10 @@ def attest_training(
                 "train": dict(settings.train),
                 "seed": settings.seed,
             },
-            internal={"started_by": context.started_by},
+            internal={
+                "started_by": context.started_by,
+                "trainer": wall_told(files.read_json(folder / "comparison.json")),
+            },
             materials=materials,
             commits={"data commit": update.data_commit, "code commit": update.data_commit},
             byproducts=[

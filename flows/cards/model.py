@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sluicegate.core import Missing, Update
-from sluicegate.evidence.model_signature import signed_files
+from sluicegate.core import Missing, Tampered, Update
+from sluicegate.core.canonical import sha256_json
+from sluicegate.evidence.model_signature import listed_files
 from sluicegate.evidence.statement import DECISION
 from sluicegate.flows.attest import packages_of
 from sluicegate.flows.cards.pinned import added_up, learnt_at, settings_at, table_at
@@ -13,8 +14,9 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.keep import SIGNATURE
 from sluicegate.flows.results import judged
 from sluicegate.flows.subjects.kind import stated
+from sluicegate.flows.train import told as wall_told
 from sluicegate.flows.updates import read_comparison, read_update, recorded_at, run_of
-from sluicegate.stores import files, keys
+from sluicegate.stores import files
 from sluicegate.stores.layout import Layout
 
 CHALLENGER = "challenger"
@@ -47,6 +49,7 @@ def model_card(context: Context, number: str) -> dict[str, Any]:
         "training": _training(layout, update, comparison.get("assembled"))
         | {"people": now.card.data.model_dump()},
         "features": {name: kind.value for name, kind in made.data.columns.items()},
+        "trainer": wall_told(comparison),
         "parameters": {**made.train, "seed": made.seed},
         "golden": _golden(layout, update),
         "metrics": {
@@ -65,7 +68,7 @@ def model_card(context: Context, number: str) -> dict[str, Any]:
         "approved_by": _approved_by(layout, number),
         "run": run_of(layout, number),
         "recorded": recorded_at(layout, number),
-        "files": _files(layout, number),
+        "files": _files(layout, number, update.challenger.sha256),
         "packages": packages_of(layout, number),
     }
 
@@ -112,13 +115,19 @@ def _golden(layout: Layout, update: Update) -> dict[str, Any]:
     return table.to_dict() | {"verified": bool(table.manifest["verified"])}
 
 
-def _files(layout: Layout, number: str) -> dict[str, str]:
-    """Return the SHA-256 of each file of a model that was signed, which every promoted one is."""
+def _files(layout: Layout, number: str, sha256: str) -> dict[str, str]:
+    """Return the SHA-256 of each file of a model that was signed, which every promoted one is.
+
+    The signed digest of the model vouches for them, so that a key may be replaced meanwhile.
+    """
     path = layout.update(number) / SIGNATURE
     if not path.is_file():
         return {}
     where = f"updates/{number}/{SIGNATURE}"
-    return signed_files(files.read_json(path), keys.public_model_key(layout), where)
+    found = listed_files(files.read_json(path), where)
+    if sha256_json(found) != sha256:
+        raise Tampered(f"{where} lists other files than update:{number} made; restore it from git.")
+    return found
 
 
 def _approved_by(layout: Layout, number: str) -> list[str]:

@@ -144,7 +144,9 @@ def _parameters(card: Card) -> Lines:
     if "parameters" not in card:
         return []
     rows = [(escaped(name), escaped(str(value))) for name, value in card["parameters"].items()]
-    return ["## How it was trained", "", *_table(("parameter", "value"), rows)]
+    wall = card["trainer"]
+    told = f"{wall[0].upper()}{wall[1:]}."
+    return ["## How it was trained", "", told, "", *_table(("parameter", "value"), rows)]
 
 
 def _measured(card: Card) -> Lines:

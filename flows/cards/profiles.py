@@ -77,6 +77,7 @@ PARTNER = {
         "golden",
         "features",
         "parameters",
+        "trainer",
         "slices",
         "importances",
         "verdict.outcome",

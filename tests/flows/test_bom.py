@@ -10,7 +10,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from sluicegate import Workspace
-from sluicegate.core import Misused
+from sluicegate.core import Misused, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.flows.cards.bom import bill_of_materials
 from sluicegate.stores import record
@@ -80,6 +80,20 @@ def test_the_public_one_names_no_parameter_package_or_table(place: Workspace) ->
     assert not (wanted - {"sluicegate"} | digests) & held
     assert "parameter:" not in text
     assert set(named(bill, "data")) == {"training data", "golden set"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("model.sig", "model signature|other files"), ("packages.json", "was changed")],
+)
+def test_a_changed_record_is_refused(workspace: Workspace, name: str, said: str) -> None:
+    """What a bill rests on is held against signed digests, and named where it does not hold."""
+    path = workspace.root / "updates" / "0000" / name
+    told = json.loads(path.read_text())
+    for changed in ({}, told | {"dsseEnvelope": {"payload": "e30="}, "skops": "0"}):
+        path.write_text(json.dumps(changed))
+        with pytest.raises(Tampered, match=said):
+            workspace.bill_of_materials("update:0000")
 
 
 def test_a_batch_has_none(place: Workspace) -> None:

@@ -89,6 +89,19 @@ def signed_files(bundle: Any, key: str, where: str) -> dict[str, str]:
     return files
 
 
+def listed_files(bundle: Any, where: str) -> dict[str, str]:
+    """Return the SHA-256 of each file by its path, as a bundle lists them, its signature unread.
+
+    To be held against a digest of the model that is known otherwise, whatever became of the key.
+    Raises Tampered for what is no such bundle.
+    """
+    try:
+        payload = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"], validate=True))
+        return {each["name"]: each["digest"] for each in payload["predicate"]["resources"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise Tampered(f"{where} is not a model signature.") from error
+
+
 def _verify(signature: bytes, payload: bytes, pem: str) -> None:
     key = serialization.load_pem_public_key(pem.encode())
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
