@@ -1,0 +1,7 @@
+"""The public object, one method per verb, split by job."""
+
+from .delivery import Delivery, Tell
+from .making import demo, diagnose, plan_init, serve_demo
+from .workspace import Workspace
+
+__all__ = ["Delivery", "Tell", "Workspace", "demo", "diagnose", "plan_init", "serve_demo"]

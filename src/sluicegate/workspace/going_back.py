@@ -1,0 +1,52 @@
+"""The verbs of the way back: trace, take out, tell others."""
+
+from typing import TYPE_CHECKING, Any
+
+from sluicegate.flows.context import Step, plainly
+from sluicegate.workspace.delivery import explained
+from sluicegate.workspace.opened import Opened
+
+if TYPE_CHECKING:
+    from sluicegate.flows.rollback import RolledBack
+    from sluicegate.flows.watch import Watched
+
+
+class GoingBack(Opened):
+    """The verbs of the way back: trace, take out, tell others."""
+
+    def trace(self, because: str) -> dict[str, Any]:
+        """Return what embodies `batch:NNNN`, `source:NAME`, `row:NNNN/N` or `update:NNNN`."""
+        from sluicegate.flows.trace import trace
+
+        with explained():
+            return trace(self._fresh(), because).to_dict()
+
+    def plan_rollback(self, because: str) -> dict[str, Any]:
+        """Return what `rollback` would take back, and what each clean version would cost."""
+        from sluicegate.flows.rollback import plan
+
+        with explained():
+            return plan(self._fresh(), because)
+
+    def rollback(
+        self, because: str, *, reason: str = "", retrain: bool = True, step: Step = plainly
+    ) -> "RolledBack":
+        """Take `because` out of serving, data and models; run again, it finishes or does nothing."""
+        from sluicegate.flows.rollback import Order, rollback
+
+        with explained():
+            return rollback(self._fresh(), Order(because, reason, retrain), step)
+
+    def watch(self, *, step: Step = plainly) -> "Watched":
+        """Judge the champion on feedback that it has not learnt from; a breach proposes a rollback."""
+        from sluicegate.flows.watch import watch
+
+        with explained():
+            return watch(self._fresh(), step)
+
+    def export_incident(self, number: str, profile: str = "full") -> dict[str, Any]:
+        """Return an incident `full`, as an `atlas` case study, or redacted as `public`."""
+        from sluicegate.flows.incident_export import export
+
+        with explained():
+            return export(self._fresh(), number, profile)

@@ -1,0 +1,77 @@
+"""The verbs of what is set aside, and of references that are trusted anew."""
+
+import contextlib
+from typing import Any
+
+from sluicegate.workspace.delivery import Delivery, delivered, explained
+from sluicegate.workspace.opened import Opened
+
+
+class Quarantining(Opened):
+    """The verbs of what is set aside, and of references that are trusted anew."""
+
+    def quarantine(self) -> dict[str, Any]:
+        """Return what is set aside, why, until when somebody has to look, and what was let out."""
+        from sluicegate.flows.quarantine import in_quarantine
+
+        with explained():
+            return in_quarantine(self._fresh())
+
+    def show_quarantine(self, batch: str) -> dict[str, Any]:
+        """Return the rows of `batch` (its number) that are set aside, each with what it is held for."""
+        from sluicegate.flows.quarantine import show_quarantine
+
+        with explained():
+            return show_quarantine(self._fresh(), batch)
+
+    def plan_release(self, batch: str, **wanted: Any) -> dict[str, Any]:
+        """Return what intake would make of rows in quarantine; arguments as for `release`."""
+        from sluicegate.flows.exception import Wanted
+        from sluicegate.flows.release import plan
+
+        with explained():
+            return plan(self._fresh(), Wanted(batch, **wanted))
+
+    def release(
+        self,
+        batch: str,
+        *,
+        reason: str,
+        waives: tuple[str, ...] = (),
+        rows: tuple[int, ...] | None = None,
+        sources: tuple[str, ...] = (),
+        review_by: str | None = None,
+        waive_unmeasured: bool = False,
+    ) -> dict[str, Any]:
+        """Ask the reviewers to send rows of `batch` through intake again without the limits it `waives`.
+
+        Returns the question. Rows are positions in the received file; without `rows` and `sources`
+        all that are set aside are asked for.
+        """
+        from sluicegate.flows.exception import Wanted
+        from sluicegate.flows.release import propose
+        from sluicegate.flows.review import show
+
+        wanted = Wanted(batch, reason, waives, rows, sources, review_by, waive_unmeasured)
+        with explained():
+            return show(self._fresh(), propose(self._fresh(), wanted))
+
+    def reanchor(
+        self,
+        *,
+        reason: str,
+        reference: Delivery | None = None,
+        golden: Delivery | None = None,
+    ) -> dict[str, Any]:
+        """Ask the reviewers to trust a new reference or golden set; returns the question."""
+        from sluicegate.flows.reanchor import propose
+        from sluicegate.flows.review import show
+
+        given = {"reference": reference, "golden": golden}
+        with explained(), contextlib.ExitStack() as stack:
+            paths = {
+                name: stack.enter_context(delivered(each))
+                for name, each in given.items()
+                if each is not None
+            }
+            return show(self._fresh(), propose(self._fresh(), paths, reason))
