@@ -25,6 +25,7 @@ import pandas as pd
 from speed import LABEL, SOURCE, feedback
 
 from sluicegate import Workspace
+from sluicegate.checks.panel import panel_of
 from sluicegate.core import Feedback
 from sluicegate.flows import measure
 from sluicegate.flows.context import Context, open_context
@@ -32,6 +33,8 @@ from sluicegate.stores import files
 from sluicegate.stores.reading import Table, read_table
 
 WARM_ROWS = 300
+# These look at what the panel told SourceDisagreement; in intake it is asked once.
+ASKED_BEFORE = ("SourceMemory", "Heterogeneity")
 CHAMPION = "champion (the user's model)"
 Stage = Callable[[Feedback], Any]
 
@@ -190,6 +193,8 @@ def run_stage(name: str, root: Path, delivery: Path) -> dict[str, float]:
     else:
         scores = np.load(delivery.with_name("scores.npy"))
         whole = replace(few, frame=frame, scores=scores)
+    if name in ASKED_BEFORE:
+        panel_of(whole, context.settings.checks.min_rows)
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, held, clock = cpu(), resident(), time.perf_counter()
     told = stage(whole)
