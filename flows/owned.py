@@ -3,7 +3,7 @@
 The owners are those whom `policy.owners` in params.yaml named when the policy before was signed, with
 the keys of trust/allowed_signers then: whoever changes either needs their signature first. The very
 first signature is trusted as it is. That there is one is remembered outside git, too, so that no commit
-makes the workspace forget it. See docs/adr/0011-policy-is-owned.md.
+makes the workspace forget it. See docs/adr/0013-policy-is-owned.md.
 """
 
 import difflib
