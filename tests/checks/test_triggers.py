@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sluicegate.checks.panel import said_once
 from sluicegate.checks.sampling import drawn
 from sluicegate.checks.spread import correlation, log_tail
 from sluicegate.checks.triggers import Triggers
@@ -231,3 +232,14 @@ def test_a_flood_of_copies_does_not_fill_the_sample() -> None:
     frame.loc[:999] = frame.loc[[0]].to_numpy()
     copies = drawn(feedback(frame), np.arange(2_000), 1_000) < 1_000
     assert 400 < copies.sum() < 600
+
+
+def test_repetitions_in_a_large_batch() -> None:
+    """Hashes tell the same repetitions as the values do: of gaps and zeros there is one each."""
+    frame = window(9, 10_001)
+    frame.loc[:4, "a"], frame.loc[5:9, "a"] = np.nan, 0.0
+    again = frame.assign(a=frame["a"].where(frame["a"] != 0.0, -0.0))
+    whole = pd.concat([frame, again], ignore_index=True)
+    few = [said_once(feedback(part)) for part in (frame, frame.iloc[::-1])]
+    assert not said_once(feedback(whole))[10_001:].any()
+    assert said_once(feedback(whole)).sum() == few[0].sum() == few[1].sum()
