@@ -12,6 +12,7 @@ from typing import Any
 
 from sluicegate.attacks import Attack
 from sluicegate.attacks.adaptive import SEARCHING
+from sluicegate.checks.fairness import Fairness
 from sluicegate.core import Finding, Outcome, Verdict
 from sluicegate.flows import children
 from sluicegate.flows.calibration import intake_policy
@@ -244,4 +245,4 @@ def _adaptive(
 
 def _gates(context: Context, policy: Policy) -> tuple[str, ...]:
     own = intake_checks(context.settings.checks, policy, context.schema)
-    return (*IN_CHILDREN, *dict.fromkeys(check.name for check in own))
+    return (*IN_CHILDREN, *dict.fromkeys(check.name for check in own), Fairness.name)

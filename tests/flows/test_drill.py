@@ -85,7 +85,9 @@ def test_a_drill_signs_what_it_says(drilled: Any) -> None:
         "drill": None, "time": None, "started_by": None,
     }  # fmt: skip
     assert said["policy"] == intake_policy(open_context(workspace.root)).digest
-    assert {"contract", "drift", "sources", "triggers", "duplicates"} <= set(said["gates"])
+    assert {"contract", "drift", "sources", "triggers", "duplicates", "fairness"} <= set(
+        said["gates"]
+    )
     by_name = {each["attack"]: each for each in said["attacks"]}
     assert by_name["flood"]["caught"]["rate"] == 1.0
     assert [each["strength"] for each in by_name["flood"]["strengths"]] == [1.0, 0.5]
