@@ -83,7 +83,7 @@ def ask_rollback(context: Context, number: str) -> None:
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Record that the reviewers want `number` rolled back."""
     _decide(context, number, AGREED, people)
-    return "agreed on; its model serves on until it is rolled back"
+    return f"agreed on; `sluicegate rollback --because update:{number}` takes it back, until then it serves"
 
 
 def refuse(context: Context, number: str, reason: str) -> str:

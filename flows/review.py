@@ -79,7 +79,7 @@ def text_to_sign(context: Context, subject: str, decision: Decision, reviewer: s
     """Return what `reviewer` signs, once the record behind it is verified; raises Conflict if dead."""
     request, bound = read_request(context.layout, subject)
     if decision is not Decision.WITHDRAW or not is_promoted(context.layout, subject):
-        _require_open(context.layout, subject)
+        _require_open(context.layout, subject, decision)
         require_alive(context, request, bound)
     return request.text(decision, reviewer)
 
@@ -113,7 +113,7 @@ def answer(
             done = withdraw(context, subject, reviewer, reason, proof)
             return Reviewed(subject, State.OPEN, (), context.settings.approval.required, done)
         with record.writing(layout, "review", record.ROOMS):
-            _require_open(layout, subject)
+            _require_open(layout, subject, decision)
             request, bound = read_request(layout, subject)
             require_alive(context, request, bound)
             vote = verified_vote(context, request, reviewer, decision, proof)
@@ -157,10 +157,16 @@ def _carry_out(context: Context, subject: str) -> Reviewed:
     return Reviewed(subject, found.state, found.approved_by, found.required, done)
 
 
-def _require_open(layout: Layout, subject: str) -> None:
+def _require_open(layout: Layout, subject: str, decision: Decision | None = None) -> None:
     folder_of(layout, subject)
-    if not is_open(layout, subject):
-        raise Conflict(f"{subject} is decided already; `sluicegate show {subject}` tells how.")
+    if is_open(layout, subject):
+        return
+    if decision is Decision.WITHDRAW and state_of(layout, subject) == "admitted":
+        raise Conflict(
+            f"{subject} is admitted already; take it out again with "
+            f"`sluicegate rollback --because {subject} --reason WHY`."
+        )
+    raise Conflict(f"{subject} is decided already; `sluicegate show {subject}` tells how.")
 
 
 def _why_not(layout: Layout, subject: str) -> str:

@@ -82,6 +82,9 @@ def test_a_paused_batch(place: Workspace, keys: dict[str, Path], said: str, stat
     assert len(pd.read_parquet(admitted if admitted.exists() else held)) == 20
     status = git.run(place.root, "status", "--porcelain")
     assert status.strip() == ""
+    told = "--because batch:0002" if state == "admitted" else "sluicegate show batch:0002"
+    with pytest.raises(Conflict, match=told):
+        answer(place, keys, "bob", "withdraw", "batch:0002")
 
 
 @pytest.mark.slow
