@@ -80,7 +80,7 @@ def _reinstated(layout: Layout, path: Path) -> Champion:
     former = read_promotion(layout, said["update"])
     if payload["subject"][0]["digest"]["sha256"] != former.sha256:
         raise Tampered(f"{path} reinstates another model than update:{former.update} made.")
-    return replace(former, since=said["time"])
+    return replace(former, since=said.get("since", said["time"]))
 
 
 def _named(layout: Layout, statement: Artifact) -> Path:

@@ -17,6 +17,7 @@ from sluicegate.flows.calibrate import is_stale
 from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import POLICY_FILES, Context, open_context
 from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
+from sluicegate.flows.key_ages import expiring, told_of_keys
 from sluicegate.flows.owned import in_force, require_signed
 from sluicegate.flows.threats import THREATS, open_threats
 from sluicegate.flows.unfinished import incomplete
@@ -167,12 +168,18 @@ def calibration(context: Context) -> Iterator[Diagnosis]:
 def keys(context: Context) -> Iterator[Diagnosis]:
     """Look whether others may read the private keys."""
     layout = context.layout
-    for path in (layout.service_key, layout.model_key, layout.secret):
+    waiting = sorted(layout.next_keys.glob("*.pem"))
+    for path in (layout.service_key, layout.model_key, layout.secret, *waiting):
         if path.is_file() and path.stat().st_mode & 0o077:
             says = f"{path} can be read by others."
             yield Diagnosis("keys", False, says, f"Run `chmod 600 {path}`.")
             return
     yield Diagnosis("keys", True, "Only you can read the private keys.")
+    mend = "Run `sluicegate trust rotate`, then `sluicegate trust export` for each serving host."
+    old = expiring(context)
+    for says in told_of_keys(context):
+        says_all = f"{says[:1].upper()}{says[1:]}."
+        yield Diagnosis("keys", None, says_all, mend if says == old else "See docs/how-to/ops.md.")
 
 
 def sources(context: Context) -> Iterator[Diagnosis]:

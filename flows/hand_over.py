@@ -66,6 +66,7 @@ def export_champion(context: Context, folder: Path) -> dict[str, Any]:
     record, move = layout.update(champion.update), last_move(layout)
     proofs = [record / name for name in PROVING]
     proofs.append(layout.root / move.subjects[-1].name)  # where a former champion serves again
+    proofs.append(layout.keyring)
     proofs += [
         layout.ledger / f"{move.sequence:06d}.json",
         *(record / "reviews").glob("[0-9]*.json"),

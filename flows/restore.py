@@ -12,7 +12,7 @@ from typing import Any
 
 from sluicegate.core import Conflict, Missing, Tampered
 from sluicegate.evidence.ledger import envelope_digest
-from sluicegate.evidence.signing import verify
+from sluicegate.evidence.signing import public_key, public_pem, signer_of, verify
 from sluicegate.evidence.statement import BACKUP, predicate_of
 from sluicegate.flows.backup import ABOUT, DATABASE, ROOMS, pointed
 from sluicegate.flows.champion import champion_of, read_promotion
@@ -44,6 +44,7 @@ def restore(context: Context, archive: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=layout.home) as scratch:
         said = unpack(layout, archive, Path(scratch))
         _require_not_older(layout, said)
+        dropped = _drop_old_keys(layout, Path(scratch) / "keys")
         _readdress(Path(scratch) / DATABASE, said["root"], str(layout.root))
         begun.touch()
         _move_in(Path(scratch), layout.home)
@@ -59,6 +60,7 @@ def restore(context: Context, archive: Path) -> dict[str, Any]:
         "models": len(back),
         "tables": len(data),
         "keys": layout.may_sign and layout.secret.is_file(),
+        "old_keys": dropped,
     }
 
 
@@ -72,7 +74,7 @@ def unpack(layout: Layout, archive: Path, target: Path) -> dict[str, Any]:
             about = opened.extractfile(member) if member and member.name == ABOUT else None
             if about is None:
                 raise Tampered(f"{archive} does not begin with {ABOUT}.")
-            payload = verify(json.loads(about.read()), keys.public_of(layout), ABOUT)
+            payload = _verified(layout, json.loads(about.read()))
             said = predicate_of(payload, BACKUP, ABOUT)
             signed = {each["name"]: each["digest"]["sha256"] for each in payload["subject"]}
             signed.pop("ledger")
@@ -83,6 +85,45 @@ def unpack(layout: Layout, archive: Path, target: Path) -> dict[str, Any]:
     if signed:
         raise Tampered(f"{archive} lacks {min(signed)}, which was signed.")
     return said
+
+
+def _verified(layout: Layout, envelope: Any) -> dict[str, Any]:
+    """Return what the service signed of a backup, also before its key was rotated.
+
+    With a key that was retired only up to the entries of its time; with one that was revoked never, for
+    whoever stole it makes such an archive, and no tag or approval covers one.
+    """
+    ring = keys.keyring(layout)
+    span = ring.signer_of(envelope) or ring.current
+    if span.revoked:
+        raise Tampered(
+            f"The backup is signed with the key {span.keyid[:12]}, which was revoked: {span.revoked}; "
+            "use one that was made since."
+        )
+    payload = verify(envelope, dict(span.key), ABOUT)
+    if span is not ring.current:
+        paths = [path for path in record.entry_files(layout) if int(path.stem) <= (span.last or 0)]
+        known = {envelope_digest(files.read_json(path)) for path in paths}
+        if predicate_of(payload, BACKUP, ABOUT)["ledger"] not in known:
+            raise Tampered("The backup is signed with a key that was retired before it was made.")
+    return payload
+
+
+def _drop_old_keys(layout: Layout, folder: Path) -> list[str]:
+    """Remove those of the unpacked private keys that sign no more; return their names.
+
+    The clone's record says who signs now, and a key that was retired or revoked stays away.
+    """
+    current = keys.keyring(layout)
+    dropped = []
+    for path in sorted(folder.rglob("*.pem")):
+        signer = signer_of(path.read_bytes(), path.name)
+        is_service = public_key(signer)["keyid"] == current.current.keyid
+        is_model = current.model_key in (None, public_pem(signer))
+        if not (is_service if path.name == layout.service_key.name else is_model):
+            path.unlink()
+            dropped.append(path.relative_to(folder).as_posix())
+    return dropped
 
 
 def _unpacked(opened: tarfile.TarFile, target: Path, signed: dict[str, str]) -> list[str]:
@@ -144,4 +185,5 @@ def _readdress(database: Path, before: str, after: str) -> None:
 def _promoted(layout: Layout) -> list[tuple[str, str]]:
     folder = layout.root / "updates"
     made = [each for each in numbered(folder) if (folder / each / "promotion.json").is_file()]
-    return [(each, read_promotion(layout, each).sha256) for each in made]
+    sound = [e for e in made if not record.is_doubted(layout, folder / e / "promotion.json")]
+    return [(each, read_promotion(layout, each).sha256) for each in sound]

@@ -9,6 +9,7 @@ from sluicegate.core import Missing, Misused
 from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
+from sluicegate.flows.key_ages import told_of_keys
 from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
 from sluicegate.flows.subjects.anchor import moved_so_far, read_anchor
 from sluicegate.flows.subjects.incident import read_incident
@@ -54,6 +55,9 @@ class Status:
     incidents: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """The rollbacks that are not over, and what is left to do about each."""
 
+    keys: tuple[str, ...] = ()
+    """Which service keys were revoked, and whether the one that signs is old."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `status`."""
         return {
@@ -75,6 +79,7 @@ class Status:
             "incidents": {number: list(left) for number, left in self.incidents},
             "trainer": self.trainer,
             "serving": list(self.serving),
+            "keys": list(self.keys),
         }
 
 
@@ -97,6 +102,7 @@ def status(context: Context) -> Status:
         open_threats=tuple(open_threats(layout.root)),
         incidents=tuple((number, tuple(left)) for number, left in incomplete(context).items()),
         trainer=trainer_of(read_comparison(layout, champion_of(layout).update)),
+        keys=tuple(told_of_keys(context)),
         serving=tuple(
             {**asdict(report), "behind": report.sha256 != champion.sha256}
             for report in read_reports(layout.serving)

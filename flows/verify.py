@@ -10,6 +10,7 @@ from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import Context
 from sluicegate.flows.verifying.approvals import approvals
 from sluicegate.flows.verifying.inspection import Inspection, Wrong
+from sluicegate.flows.verifying.keys import keys
 from sluicegate.flows.verifying.ledger import ledger
 from sluicegate.flows.verifying.models import promoted_models
 from sluicegate.flows.verifying.policy import policy
@@ -28,6 +29,7 @@ def calibration(found: Inspection) -> None:
 
 PARTS: tuple[Callable[[Inspection], None], ...] = (
     ledger,
+    keys,
     statements,
     tables,
     calibration,

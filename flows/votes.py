@@ -107,6 +107,8 @@ def verified_vote(
 ) -> Vote:
     """Return the vote that `signature` proves, of somebody who may cast it; else Misused or Conflict."""
     vote, known = proven_vote(context, request, reviewer, decision, signature)
+    if decision is Decision.APPROVE:
+        _require_believed(context.layout, request.subject)
     if not context.settings.approval.separate_duties:
         return vote
     if known is None:
@@ -120,6 +122,17 @@ def verified_vote(
             f"{vote.person} may not review {request.subject}: {why} (approval.separate_duties)."
         )
     return vote
+
+
+def _require_believed(layout: Layout, subject: str) -> None:
+    """Raise Conflict where what `subject` rests on was signed with a key that was revoked since."""
+    paths = sorted(folder_of(layout, subject).glob("*.json"))
+    doubted = [path for path in paths if record.is_doubted(layout, path)]
+    if doubted:
+        raise Conflict(
+            f"{subject} rests on {doubted[0].name}, signed with a key that was revoked since, so nobody "
+            "can approve it; refuse it: rows can be released from quarantine afterwards."
+        )
 
 
 def current(context: Context, subject: str) -> tuple[Standing, list[str]]:

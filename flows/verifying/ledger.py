@@ -95,6 +95,10 @@ def _keep(found: Inspection, each: Examined) -> None:
     found.digests[each.link.sequence] = each.link.digest or ""
     if not each.counts:
         found.count("doubted", not each.wrong)
+        if (
+            not each.wrong
+        ):  # history, frozen by the links: it vouches for no batch that is learnt from
+            found.vouched.update(subject["digest"]["sha256"] for subject in each.subjects)
         return
     for subject in each.subjects:
         sha256 = subject["digest"]["sha256"]

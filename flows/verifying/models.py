@@ -4,12 +4,12 @@ from pathlib import Path
 
 from sluicegate.core import SluicegateError
 from sluicegate.core.canonical import sha256_json
-from sluicegate.evidence.model_signature import signed_files
+from sluicegate.evidence.model_signature import listed_files, signed_files
 from sluicegate.flows.champion import Champion, champion_of, read_promotion
 from sluicegate.flows.keep import SIGNATURE
 from sluicegate.flows.verifying.inspection import Inspection
 from sluicegate.flows.verifying.tables import pointed_at
-from sluicegate.stores import dvc, files, keys, models
+from sluicegate.stores import dvc, files, keys, models, record
 from sluicegate.stores.layout import numbered
 from sluicegate.stores.mlflow import Registry, open_registry
 from sluicegate.stores.model_copies import listed
@@ -66,9 +66,11 @@ def _archive(found: Inspection, promoted: Champion) -> None:
     """Hold what DVC keeps of a promoted model, and its signature, to its promotion."""
     layout = found.context.layout
     signature, archive = layout.update(promoted.update) / SIGNATURE, layout.archive(promoted.sha256)
-    signed = signed_files(
-        files.read_json(signature), keys.public_model_key(layout), found.name(signature)
-    )
+    bundle, where = files.read_json(signature), found.name(signature)
+    if record.is_doubted(layout, signature.with_name("promotion.json")):
+        signed = listed_files(bundle, where)  # a revoked key promoted it: nobody signs that again
+    else:
+        signed = signed_files(bundle, keys.public_model_key(layout), where)
     if sha256_json(signed) != promoted.sha256:
         found.blame(signature, "signs another model than was promoted")
     md5 = pointed_at(found, dvc.pointer(archive))

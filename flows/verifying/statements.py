@@ -64,7 +64,9 @@ def _look(found: Inspection, path: Path) -> None:
     except (SluicegateError, KeyError, TypeError) as error:
         found.blame(path, f"does not hold: {error}")
         return
-    if found.named.get(found.name(path)) is None:
+    if record.is_doubted(found.context.layout, path):
+        found.count("doubted statements")
+    elif found.named.get(found.name(path)) is None:
         found.blame(path, "is named by no entry of the ledger")
     for each, sha256 in bound:
         if not each.is_file():

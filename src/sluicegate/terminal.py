@@ -156,6 +156,8 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
             f"  {moved['table']}: re-anchored by {moved['subject']}; farthest from the very first: "
             f"{escape(moved['farthest'])}"
         )
+    for said in answer["keys"]:
+        console.print(f"  keys: [yellow]{escape(said)}[/]", soft_wrap=True)
     for loader in answer["serving"]:
         what = f"version {loader['version']}" if loader["version"] else "nothing"
         state = "[red]behind[/]" if loader["behind"] else loader["state"]

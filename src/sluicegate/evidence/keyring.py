@@ -22,7 +22,8 @@ from .statement import KEYRING, PAYLOAD_TYPE, predicate_of
 class Span:
     """One key, the first and last entry it counts for, and the statements that its successor names.
 
-    `head` is the digest of the last entry, and `revoked` why the key is not to be believed any more.
+    `head` is the digest of the last entry, and `revoked` why the key is not to be believed any more;
+    `doubted` are then the statements that it signed later: history, on which nothing may rest.
     """
 
     key: Mapping[str, Any]
@@ -31,6 +32,7 @@ class Span:
     head: str | None = None
     statements: Mapping[str, str] | None = None
     revoked: str | None = None
+    doubted: Mapping[str, str] | None = None
 
     @property
     def keyid(self) -> str:
@@ -40,14 +42,23 @@ class Span:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
         told = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return told | {"key": dict(self.key), "statements": dict(self.statements or {})}
+        held = {"statements": dict(self.statements or {}), "doubted": dict(self.doubted or {})}
+        return told | {"key": dict(self.key)} | held
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """The keys in the order in which they followed each other; the last one signs now."""
+    """The keys in the order in which they followed each other; the last one signs now.
+
+    `model_key` is the public key that signs models now (PEM), None in a ring that does not say.
+    """
 
     spans: tuple[Span, ...]
+    model_key: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the predicate of a keyring."""
+        return {"keys": [span.to_dict() for span in self.spans], "model_key": self.model_key}
 
     @property
     def current(self) -> Span:
@@ -129,7 +140,7 @@ def read_keyring(envelope: dict[str, Any] | None, current: dict[str, Any], where
     if envelope is None:
         return Keyring((Span(current),))
     said = predicate_of(verify(envelope, current, where), KEYRING, where)
-    ring = Keyring(tuple(Span(**each) for each in said["keys"]))
+    ring = Keyring(tuple(Span(**each) for each in said["keys"]), said.get("model_key"))
     if dict(ring.current.key) != current:
         raise Tampered(f"{where} does not end with the service's key; restore it from git.")
     return ring

@@ -2,7 +2,7 @@
 
 https://github.com/secure-systems-lab/dsse/blob/master/envelope.md, by securesystemslib. Whoever can
 sign is a `Signer`: a key in a file here, and any signer of securesystemslib (PKCS#11, the KMS of the
-clouds, Sigstore) has the same two members. See docs/adr/0009-keys.md.
+clouds, Sigstore) has the same two members. See docs/adr/0014-keys-follow-each-other.md.
 """
 
 import json

@@ -34,6 +34,7 @@ KEYRING = PREDICATES + "keyring/v1"
 POLICY = PREDICATES + "owned-policy/v1"
 HEAD = PREDICATES + "ledger-head/v1"
 VERIFIED = PREDICATES + "verified/v1"
+REVOCATION = PREDICATES + "revocation/v1"
 
 
 def statement(

@@ -19,7 +19,7 @@ from sluicegate.stores.model_copies import copy_verified, require_verified
 from sluicegate.stores.models import Model, load_private
 
 from .promoted import Promoted
-from .shelf import Shelf
+from .shelf import KEYRING, Shelf
 
 RECORD = ("promotion", "update", "request", "decision")
 
@@ -135,4 +135,4 @@ def record_of(root: Path, sequence: int, update: str) -> list[str]:
     names = [f"ledger/{sequence:06d}.json", f"{folder}/model.sig"]
     names += [f"{folder}/{each}.json" for each in RECORD]
     names += [f"{folder}/reviews/{each.name}" for each in reviews]
-    return [name for name in names if (root / name).is_file()]
+    return [name for name in (*names, KEYRING) if (root / name).is_file()]

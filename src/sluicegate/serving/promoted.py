@@ -1,7 +1,7 @@
 """The promoted model, from its signed record alone: which one, and the digest of every file of it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sluicegate.core import Tampered
@@ -16,7 +16,7 @@ from .approvals import require_approved
 from .shelf import Shelf, Statement
 
 PLACE = re.compile(r"updates/([0-9]{4,})/promotion\.json")
-AGAIN = re.compile(r"incidents/[0-9]{4,}/reinstatement\.json")
+AGAIN = re.compile(r"(incidents|successions)/[0-9]{4,}/reinstatement\.json")
 NUMBER = re.compile(r"[0-9]{4,}")
 
 
@@ -48,7 +48,7 @@ def read_promoted(shelf: Shelf) -> Promoted:
     Raises Tampered or Missing, naming the file that is wrong.
     """
     try:
-        return _read(shelf)
+        return _read(replace(shelf))  # which reads the keyring afresh
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise Tampered(f"The record in {shelf.path} has not the form that it should.") from error
 
@@ -78,7 +78,8 @@ def _read(shelf: Shelf) -> Promoted:
     files = _signed(shelf, f"updates/{update}/model.sig", shelf.root)
     if sha256_json(files) != sha256:
         raise Tampered(f"updates/{update}/model.sig signs another model than was promoted.")
-    since = statement.payload["predicate"]["time"]
+    about_move = statement.payload["predicate"]
+    since = about_move.get("since", about_move["time"])
     again = named.name if entry.verb == REINSTATE else None
     return Promoted(entry.sequence, update, promotion["version"], sha256, since, files, again)
 

@@ -8,11 +8,13 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Missing, Tampered
 from sluicegate.core.canonical import sha256_bytes
+from sluicegate.evidence.keyring import Keyring, read_keyring
 from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry
 from sluicegate.evidence.signing import verify
 from sluicegate.evidence.statement import predicate_of
@@ -21,6 +23,7 @@ from sluicegate.stores.model_copies import opened
 from sluicegate.stores.trust_root import TrustRoot
 
 MOST_BYTES = 50_000_000
+KEYRING = "trust/keyring.json"
 ENTRY = re.compile(r"[0-9]{6,}\.json")
 
 
@@ -46,7 +49,29 @@ class Shelf:
     def statement(self, name: str) -> Statement:
         """Return the statement in the file `name` once a pinned service key signed it."""
         data = self.read(name)
-        return Statement(_by_any(_json(data, name), self.root, name), sha256_bytes(data))
+        envelope, sha256, ring = _json(data, name), sha256_bytes(data), self.ring
+        span = ring.signer_of(envelope) if ring else None
+        if ring is None or span is None:
+            return Statement(_by_any(envelope, self.root, name), sha256)
+        if span is not ring.current and (span.statements or {}).get(name) != sha256:
+            done = "revoked" if span.revoked else "retired"
+            raise Tampered(
+                f"{name} is signed with a service key that was {done} before it was made."
+            )
+        return Statement(verify(envelope, dict(span.key), name), sha256)
+
+    @cached_property
+    def ring(self) -> Keyring | None:
+        """Return which earlier keys count for what, as a pinned service key signed it; else None."""
+        if not os.path.lexists(self.path / KEYRING):
+            return None
+        envelope = self.json(KEYRING)
+        for public in self.root.service:
+            try:
+                return read_keyring(envelope, public, KEYRING)
+            except (Tampered, KeyError, TypeError):
+                continue
+        return None
 
     def json(self, name: str) -> Any:
         """Return the JSON in the file `name`, which proves nothing yet."""
@@ -62,10 +87,10 @@ class Shelf:
             envelope = self.json(name)
             if expected is not None and envelope_digest(envelope) != expected:
                 raise Tampered(f"{name} is not the entry that the next one follows.")
-            entry = _entry_by_any(envelope, self.root, name)
+            entry, counts = self._entry(envelope, name)
             if entry.sequence != int(Path(name).stem):
                 raise Tampered(f"{name} says it is entry {entry.sequence}.")
-            if entry.verb in (PROMOTE, REINSTATE):
+            if counts and entry.verb in (PROMOTE, REINSTATE):
                 return entry
             expected = entry.previous
         raise Missing(f"{self.path} holds no promotion; name a workspace, its clone or an export.")
@@ -88,6 +113,19 @@ class Shelf:
         if len(data) > MOST_BYTES:
             raise Tampered(f"{name} is larger than any statement.")
         return data
+
+    def _entry(self, envelope: Any, name: str) -> tuple[Entry, bool]:
+        """Return a verified entry, and whether its key was believed when it was written."""
+        ring, number = self.ring, int(Path(name).stem)
+        signer = ring.signer_of(envelope) if ring else None
+        if ring is None or signer is None:
+            return _entry_by_any(envelope, self.root, name), True
+        due = ring.at(number)
+        if due is not None and (
+            due is not signer or (due.last == number and due.head != envelope_digest(envelope))
+        ):
+            raise Tampered(f"{name} is not by the service key that signed the ledger then.")
+        return read_entry(envelope, dict(signer.key), name), due is not None
 
     def _entries(self) -> list[str]:
         folder = self.path / "ledger"

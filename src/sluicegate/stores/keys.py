@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Conflict, Missing
+from sluicegate.core import Conflict, Missing, SluicegateError, Tampered
 from sluicegate.evidence.keyring import Keyring, read_keyring
 from sluicegate.evidence.signing import (
     Signer,
@@ -49,12 +49,44 @@ def publish(layout: Layout) -> None:
 def service_signer(layout: Layout) -> Signer:
     """Return the signer of statements; raises Conflict when others may read its key."""
     _require_private(layout.secret)
-    return signer_of(*_private(SERVICE_KEY, layout.service_key))
+    return signer_of(*_private(SERVICE_KEY, _in_force(layout, layout.service_key)))
 
 
 def model_signer(layout: Layout) -> Signer:
     """Return the signer of models (P-256); raises Conflict when others may read its key."""
-    return signer_of(*_private(MODEL_KEY, layout.model_key))
+    return signer_of(*_private(MODEL_KEY, _in_force(layout, layout.model_key)))
+
+
+def make_next(layout: Layout, key: Path) -> Signer:
+    """Return the signer that is to follow the private key in the file `key`, made where there is none.
+
+    It lies beside it, mode 0600, and signs nothing before a keyring ends with it. Raises Conflict for
+    a key that comes from the environment.
+    """
+    variable, new = (
+        (SERVICE_KEY, new_key) if key == layout.service_key else (MODEL_KEY, new_model_key)
+    )
+    if variable in os.environ:
+        raise Conflict(
+            f"The key comes from {variable}, which cannot be changed from here; put it into {key} "
+            "(mode 600), unset the variable, rotate, and keep the new one where the old one was."
+        )
+    waiting = layout.next_keys / key.name
+    if not waiting.exists():
+        files.write_bytes(waiting, new(), 0o600)
+        layout.next_keys.chmod(0o700)
+    return _signer_in(waiting)
+
+
+def take_over(layout: Layout) -> list[str]:
+    """Put the keys that took over into the place of those before; return the names of their files."""
+    done = []
+    for key in (layout.service_key, layout.model_key):
+        waiting = layout.next_keys / key.name
+        if _in_force(layout, key) == waiting:
+            files.move(waiting, key)
+            done.append(key.name)
+    return done
 
 
 def public_model_key(layout: Layout) -> str:
@@ -90,7 +122,14 @@ def keyring(layout: Layout) -> Keyring:
     if named not in _READ:
         told = files.read_json(layout.keyring)
         _READ.clear()
-        _READ[named] = read_keyring(told, current, "trust/keyring.json")
+        try:
+            _READ[named] = read_keyring(told, current, "trust/keyring.json")
+        except (Tampered, KeyError, TypeError) as error:
+            raise Tampered(
+                f"trust/keyring.json does not end with the service key {current['keyid'][:12]}; either "
+                "that key was retired or revoked, and the one that followed it belongs in "
+                ".sluicegate/keys, or the file is not ours: restore it from git."
+            ) from error
     return _READ[named]
 
 
@@ -102,6 +141,35 @@ def derived_key(layout: Layout, purpose: str) -> bytes:
 def random_seed(layout: Layout, purpose: str) -> int:
     """Return the seed for one `purpose`: the same in this workspace always, foretold by nobody."""
     return int.from_bytes(derived_key(layout, purpose)[:4], "big")
+
+
+def _in_force(layout: Layout, key: Path) -> Path:
+    """Return the file of the private key that signs now: of the next one once the keyring ends with it.
+
+    So the keyring's own file is the switch: written it turns, and taken back it turns back.
+    """
+    waiting = layout.next_keys / key.name
+    if not waiting.is_file() or not layout.keyring.is_file():
+        return key
+    service = layout.next_keys / layout.service_key.name
+    for file in (service, layout.service_key):
+        try:
+            given = SERVICE_KEY in os.environ
+            signer = signer_of(*_private(SERVICE_KEY, file)) if given else _signer_in(file)
+            ring = read_keyring(files.read_json(layout.keyring), public_key(signer), "")
+        except (SluicegateError, KeyError, TypeError):
+            continue
+        if key == layout.service_key:
+            return file
+        return waiting if ring.model_key == public_pem(_signer_in(waiting)) else key
+    return key
+
+
+def _signer_in(path: Path) -> Signer:
+    if not path.is_file():
+        raise Missing(f"{path} is not there.")
+    _require_private(path)
+    return signer_of(path.read_bytes(), str(path))
 
 
 def _private(variable: str, path: Path) -> tuple[bytes, str]:

@@ -97,6 +97,11 @@ class Layout:
         return self.root / "trust" / "keyring.json"
 
     @property
+    def next_keys(self) -> Path:
+        """Private keys that are to take over, until they do."""
+        return self.home / "keys" / "next"
+
+    @property
     def received(self) -> Path:
         """Received files by their SHA-256."""
         return self.home / "received"

@@ -32,6 +32,7 @@ ROOMS = (
     "releases",
     "anchors",
     "incidents",
+    "successions",
     "models",
 )
 """What only sluicegate writes in a workspace."""
@@ -51,18 +52,32 @@ def write_statement(
 
 
 def read_statement(layout: Layout, path: Path) -> dict[str, Any]:
-    """Return the verified statement in `path`; raises Tampered or Missing."""
+    """Return the verified statement in `path`; raises Tampered or Missing.
+
+    What a revoked key signed too late can be read as history when it is what lay here at the revocation;
+    nothing that was in force then rests on it (see flows/revoke.py).
+    """
     where = str(path.relative_to(layout.root))
     envelope, ring = files.read_json(path), keyring(layout)
     span = ring.signer_of(envelope)
     if span is None or span is ring.current:
         return verify(envelope, dict(ring.current.key), where)
-    if (span.statements or {}).get(where) != sha256_file(path):
+    held = {**(span.statements or {}), **(span.doubted or {})}
+    if held.get(where) != sha256_file(path):
         raise Tampered(
             f"{where} is signed with a key that was {'revoked' if span.revoked else 'retired'} "
             "before it was made; `sluicegate verify` says what else is."
         )
     return verify(envelope, dict(span.key), where)
+
+
+def is_doubted(layout: Layout, path: Path) -> bool:
+    """Tell whether the statement in `path` was signed with a key after it was revoked."""
+    ring = keyring(layout)
+    if not any(span.doubted for span in ring.spans) or not path.is_file():
+        return False
+    span, where = ring.signer_of(files.read_json(path)), str(path.relative_to(layout.root))
+    return span is not None and (span.doubted or {}).get(where) == sha256_file(path)
 
 
 @effect
@@ -182,7 +197,8 @@ def recover(layout: Layout) -> None:
 def _set_aside(layout: Layout, paths: Sequence[str], committed: set[str]) -> None:
     leftovers = layout.home / "leftovers" / f"{os.getpid()}-{secrets.token_hex(4)}"
     for path in paths:
-        for file in sorted((layout.root / path).rglob("*")):
+        named = layout.root / path
+        for file in [named, *sorted(named.rglob("*"))]:
             name = file.relative_to(layout.root).as_posix()
             # a committed pointer's data file is not tracked by git and stays
             if file.is_file() and name not in committed and f"{name}.dvc" not in committed:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from . import keys
 from .options import Answer, Verbs, add_verb, in_workspace, opened
 
 
@@ -24,6 +25,7 @@ def add(verbs: Verbs) -> None:
     root.add_argument(
         "--pseudonym-key", metavar="FILE", help="write the key for sensitive columns here, too"
     )
+    keys.add(parts)
     words = "copy the champion and its proofs, for hosts that do not see the workspace"
     copied = in_workspace(add_verb(verbs, "export", export_champion, words))
     copied.add_argument("folder", metavar="FOLDER", help="a new folder")
@@ -76,6 +78,8 @@ def restore(options: argparse.Namespace) -> Answer:
     said = (
         f"Version {made['champion']['version']} is back and verified, with {made['models']} models."
     )
+    if made["old_keys"]:
+        said += f" Left away, for they sign no more: {', '.join(made['old_keys'])}."
     if not made["keys"]:
         said += " The keys are missing: put them into .sluicegate/keys to go on writing."
     return terminal.print_line(options, made, said), 0

@@ -44,6 +44,27 @@ class Keeping(Opened):
         with explained():
             return export_champion(self._fresh(), Path(folder))
 
+    def rotate_keys(self, *kinds: str, reason: str = "rotated") -> dict[str, Any]:
+        """Let new keys follow, of `statements`, of `models`, or of both; all that was signed verifies."""
+        from sluicegate.flows.rotate import rotate
+        from sluicegate.flows.succession import BOTH
+
+        with explained():
+            return rotate(self._fresh(), frozenset(kinds) or BOTH, reason)
+
+    def revoke_key(
+        self, keyid: str, since: int, *, reason: str, dry_run: bool = False, **wanted: Any
+    ) -> dict[str, Any]:
+        """Believe a stolen key no further than before the entry `since`; keywords as of `revoke.Order`.
+
+        With `dry_run` return what it signed and what rests on that, and change nothing.
+        """
+        from sluicegate.flows.revoke import Order, plan, revoke
+
+        order, context = Order(keyid, since, reason, **wanted), self._fresh()
+        with explained():
+            return plan(context, order).to_dict() if dry_run else revoke(context, order)
+
     def backup(self, path: str | Path, *, with_keys: bool = False) -> dict[str, Any]:
         """Write what is neither in git nor in DVC to the archive `path`, and push all data."""
         from sluicegate.flows.backup import backup

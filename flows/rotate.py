@@ -1,0 +1,66 @@
+"""rotate: new keys for statements and models; everything that the old ones signed still verifies."""
+
+from typing import Any
+
+from sluicegate.core import Conflict
+from sluicegate.flows.context import Context
+from sluicegate.flows.owned import in_force
+from sluicegate.flows.succession import BOTH, settle, succeed
+from sluicegate.stores import git, keys, record
+
+
+def rotate(
+    context: Context, kinds: frozenset[str] = BOTH, reason: str = "rotated"
+) -> dict[str, Any]:
+    """Let new keys follow those of these `kinds`, in one commit, and return which followed which.
+
+    Broken off before its commit it starts afresh, after it the same command ends it and rotates no
+    further. Raises Conflict for a key from the environment, or uncommitted changes of ours.
+    """
+    layout = context.layout
+    if settle(layout):
+        told, finished = last_change(context), True
+    else:
+        git.require_branch(layout.root)
+        require_tidy(context)
+        told, finished = succeed(context, kinds, reason), False
+    return {
+        "schema": 1,
+        "keys": {name: told[name] for name in sorted(BOTH) if name in told},
+        "entry": len(record.entry_files(layout)),
+        "finished": finished,
+        "notes": notes(context),
+    }
+
+
+def last_change(context: Context) -> dict[str, Any]:
+    """Return which key followed which last, as the ledger says."""
+    found = (e.details for e in record.backwards(context.layout) if e.verb == "take-over")
+    return next(found, {})
+
+
+def require_tidy(context: Context) -> None:
+    """Raise Conflict where a file of the record differs from what git has: a new key vouches for it."""
+    layout = context.layout
+    rooms = [r for r in (*record.ROOMS, "trust") if (layout.root / r).exists()]
+    changed = git.changed_paths(layout.root, rooms)
+    if changed:
+        raise Conflict(
+            f"{changed[0]} differs from what git has committed; commit or restore it first, for the "
+            "new key vouches for the record as it lies there."
+        )
+
+
+def notes(context: Context) -> list[str]:
+    """Return what is left to people after a change of keys."""
+    told = [
+        "Serving hosts believe the new keys once they have a new trust root: `sluicegate trust export`.",
+        "Back up again: `sluicegate backup`; keep a copy of .sluicegate/keys where the old one was.",
+    ]
+    if in_force(context.layout) is not None:
+        told.append(
+            "trust/ changed, so an owner signs the policy: `sluicegate policy sign --as NAME`."
+        )
+    if keys.keyring(context.layout).current.first > 1:
+        told.append("Push branch and tags.")
+    return told
