@@ -212,7 +212,7 @@ def test_what_a_stolen_key_signed_is_told_and_the_champion_is_signed_again(
     assert found.to_dict()["wrong"] == []
     assert any(WHY in note for note in found.notes)
     assert any(WHY in said for said in place.status().to_dict()["keys"])
-    assert any(WHY in each.says for each in diagnose(target.root) if each.name == "keys")
+    assert any(WHY in each["says"] for each in diagnose(target.root) if each["name"] == "keys")
     before = git.head(target.root)
     again = place.revoke_key(key, since, reason=WHY)
     assert git.head(target.root) == before
@@ -338,6 +338,7 @@ def test_a_backup_from_before_brings_no_old_key_back(target: Target, tmp_path: P
             place.revoke_key(old, entry_of(layout, "promote") + 1, reason=WHY)
         clone = tmp_path / name
         git.run(tmp_path, "clone", "-q", str(target.root), str(clone))
+        shutil.copy(target.root / ".dvc" / "config", clone / ".dvc" / "config")
         again = Workspace.open(clone, reading=True)
         if name == "revoked":
             with pytest.raises(Tampered, match=f"was revoked: {WHY}"):
