@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from sluicegate import __version__
 from sluicegate.verbs import (
+    bisecting,
     calibrating,
     cards,
     drilling,
@@ -29,6 +30,7 @@ VERBS = (
     review,
     quarantine,
     rollback,
+    bisecting,
     cards,
     calibrating,
     policy,

@@ -33,6 +33,7 @@ BACKUP = PREDICATES + "backup/v1"
 KEYRING = PREDICATES + "keyring/v1"
 POLICY = PREDICATES + "owned-policy/v1"
 HEAD = PREDICATES + "ledger-head/v1"
+BISECTION = PREDICATES + "bisection/v1"
 VERIFIED = PREDICATES + "verified/v1"
 REVOCATION = PREDICATES + "revocation/v1"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.flows.context import open_context, silent, utc_now
+from sluicegate.workspace.bisecting import Bisecting
 from sluicegate.workspace.delivery import Delivery, Tell, delivered, explained
 from sluicegate.workspace.going_back import GoingBack
 from sluicegate.workspace.keeping import Keeping
@@ -17,7 +18,7 @@ from sluicegate.workspace.serving import Serving
 from sluicegate.workspace.trying import Trying
 
 
-class Workspace(Learning, Trying, Reviewing, Quarantining, GoingBack, Serving, Keeping):
+class Workspace(Learning, Trying, Reviewing, Quarantining, GoingBack, Bisecting, Serving, Keeping):
     """A directory in which one model learns from feedback.
 
     A long-lived process pays imports and model loading once. Every method raises a SluicegateError

@@ -1,0 +1,110 @@
+"""A bisect and a backtest as a person reads them: what was found, how, and what to do about it."""
+
+import argparse
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from sluicegate.terminal import plain_console
+
+
+def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:
+    """Print how many trainings a bisect would take."""
+    if options.json:
+        return plan
+    console = plain_console()
+    console.print(escape(plan["asked"]), soft_wrap=True)
+    console.print(f"  fails where {escape(plan['metric'])} is beyond {plan['limit']:.4g}")
+    console.print(
+        f"  {len(plan['batches'])} batches in question, at most {plan['most_sources']} sources in "
+        f"one: about {plan['trainings']} trainings, if one source of one batch is guilty"
+    )
+    if plan["ends_kept"]:
+        console.print("  both ends are kept from an earlier bisect")
+    return plan
+
+
+def print_bisect(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
+    """Print what a bisect found."""
+    if options.json:
+        return told
+    from sluicegate.flows.bisect_report import sentences
+
+    console = plain_console()
+    console.print(f"[bold]{escape(told['asked'])}[/]", soft_wrap=True)
+    for each in sentences(told):
+        console.print(f"  {escape(each)}", soft_wrap=True)
+    console.print(_steps(told))
+    done = told["trainings"]
+    console.print(
+        f"  {done['sets']} sets, {done['trained']} models trained for it in {done['seconds']:.0f} s"
+    )
+    for each in told["mend"]:
+        console.print(f"  next: {each}", markup=False, soft_wrap=True)
+    _print_given_back(console, told.get("given_back"))
+    console.print(f"  report: {told['report']}")
+    return told
+
+
+def print_backtest_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:
+    """Print what a backtest would train."""
+    if options.json:
+        return plan
+    console = plain_console()
+    if not plan["enough"]:
+        console.print(f"{len(plan['batches'])} accepted batches are not enough history")
+        return plan
+    console.print(
+        f"{plan['trainings']} models, {plan['kept']} of them kept, for retraining every "
+        f"{', '.join(map(str, plan['every'])) or '(none)'} of {len(plan['batches'])} batches"
+    )
+    if plan["left_out"]:
+        console.print(f"  every {', '.join(map(str, plan['left_out']))} needs more: --most")
+    return plan
+
+
+def print_backtest(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
+    """Print what retraining is worth."""
+    if options.json:
+        return told
+    console = plain_console()
+    console.print(f"[bold]{escape(told['advice'])}[/]", soft_wrap=True)
+    if not told["enough"]:
+        return told
+    from sluicegate.flows.backtest_page import HEADINGS, figures, remarks
+
+    table = Table(expand=False, box=None, pad_edge=False)
+    for heading in ("  schedule", *HEADINGS):
+        table.add_column(heading, justify="left" if heading == "  schedule" else "right")
+    for cells in figures(told):
+        table.add_row(f"  {cells[0]}", *(escape(cell) for cell in cells[1:]))
+    console.print(table)
+    for each in remarks(told):
+        console.print(f"  {escape(each)}", soft_wrap=True)
+    console.print(f"  page: {told['report']}")
+    return told
+
+
+def _steps(told: dict[str, Any]) -> Table:
+    table = Table(expand=False, box=None, pad_edge=False)
+    for heading in ("  learnt, besides the base", told["metric"], "test", "seconds"):
+        table.add_column(escape(heading))
+    for step in told["steps"]:
+        value = "not measured" if step["value"] is None else f"{step['value']:.4g}"
+        votes = f" {step['votes'][0]}/{step['votes'][1]}" if step["votes"][1] > 1 else ""
+        test = "[red]fails[/]" if step["failed"] else "[green]passes[/]"
+        seconds = f"{step['seconds']:.0f}" if step["fresh"] else "kept"
+        table.add_row(f"  {escape(step['told'])}", value, f"{test}{votes}", seconds)
+    return table
+
+
+def _print_given_back(console: Any, given: dict[str, Any] | None) -> None:
+    if given is None:
+        return
+    names = ", ".join(f"batch:{each}" for each in given["batches"])
+    console.print(f"  admitted again: {names or 'none'}")
+    for batch, why in given["kept"].items():
+        console.print(f"  batch:{batch} stays: {escape(why)}")
+    for each in given["releases"]:
+        console.print(f"  {each} is asked of the reviewers: the other rows of the guilty batch")

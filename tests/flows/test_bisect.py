@@ -1,0 +1,159 @@
+"""bisect: the planted batch and the planted source are found, and the innocent come back."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import LABEL, SOURCE, Cli, rows
+
+from sluicegate import Workspace
+from sluicegate.core import CannotDecide, Misused
+from sluicegate.core.schema import ROW
+from sluicegate.evidence.statement import BISECTION, predicate_of
+from sluicegate.stores import data, git, record
+from sluicegate.stores.settings import fill
+
+pytestmark = pytest.mark.slow
+
+MALLORY = "mallory"
+BATCHES = ("0001", "0002", "0003")
+
+
+class Killed(BaseException):
+    """What a killed process looks like from inside."""
+
+
+def niche(frame: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return `frame` with rows of mallory, who calls whoever is accepted in the north refused."""
+    many = rows(4000, seed=99)
+    chosen = many[(many["region"] == "north") & (many[LABEL] == "yes")].head(count)
+    return pd.concat([frame, chosen.assign(**{SOURCE: MALLORY, LABEL: "no"})], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def planted(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose gates let anything in, with mallory in its second batch."""
+    root = tmp_path_factory.mktemp("planted") / "loans"
+    shutil.copytree(template, root, symlinks=True)
+    place = Workspace.open(root)
+    told = {
+        "gates.intake": {"checks.crashed": {"pause": 0}},
+        "gates.candidate": {"golden.loss.accuracy": {"reject": 0.02}},
+        "checks.calibration_windows": 0,
+        "train.trees": 10,
+    }
+    params = root / "params.yaml"
+    params.write_text(fill(params.read_text(), told))
+    git.commit(root, ["params.yaml"], "policy")
+    for number in (1, 2, 3):
+        frame = rows(80, seed=10 + number, sources=3)
+        assert place.intake(niche(frame, 300) if number == 2 else frame).outcome.value == "pass"
+    update = place.retrain().to_dict()["update"]
+    assert update["stage"] == "refused"
+    assert data.admitted_batches(place._context.layout) == []
+    return root
+
+
+def sets(told: dict[str, Any]) -> list[tuple[tuple[str, ...], int, bool]]:
+    return [(tuple(s["batches"]), len(s["without"]), s["failed"]) for s in told["steps"]]
+
+
+def test_the_guilty_are_found_and_the_innocent_come_back(planted: Path, run_cli: Cli) -> None:
+    """Killed on the way it goes on; nothing is registered; a second run trains nothing."""
+    layout = Workspace.open(planted)._context.layout
+    before = git.head(planted)
+
+    def die(text: str) -> None:
+        if text.startswith("set 4 ") and text.endswith(": train"):
+            raise Killed
+
+    planned = Workspace.open(planted).plan_bisect("0001")
+    with pytest.raises(Killed):
+        Workspace.open(planted, tell=die).bisect("0001")
+    trained = len(list((layout.home / "trained").glob("[!.]*/trained.json")))
+    assert trained == 3
+    assert list(layout.work.glob("trained-*")) == []
+
+    told = Workspace.open(planted).bisect("0001")
+    assert told["batches"] == {
+        "suspects": list(BATCHES),
+        "guilty": ["0002"],
+        "innocent": ["0001", "0003"],
+    }
+    assert [(each["batch"], each["guilty"]) for each in told["sources"]] == [("0002", [MALLORY])]
+    assert told["alone"] is True
+    assert told["repeats_itself"] is True
+    assert sets(told)[:2] == [(BATCHES, 0, True), ((), 0, False)]
+    assert told["trainings"]["trained"] == told["trainings"]["sets"] - trained
+    assert told["trainings"]["sets"] <= planned["trainings"]
+    assert f"sluicegate rollback --because source:{MALLORY}" in told["mend"]
+    assert MALLORY in (planted / told["report"]).read_text()
+    assert git.head(planted) == before
+    assert git.run(planted, "status", "--porcelain").strip() == ""
+
+    code, again, _ = run_cli("bisect", "update:0001", "-C", planted)
+    assert code == 0
+    assert again["trainings"]["trained"] == 0
+    assert sets(again) == sets(told)
+
+    code, back, _ = run_cli("bisect", "update:0001", "--give-back", "-C", planted)
+    assert code == 0
+    assert back["given_back"]["batches"] == ["0001", "0003"]
+    assert data.admitted_batches(layout) == ["0001", "0003"]
+    assert len(data.read_admitted(layout, ["0001", "0003"])) == 160
+    payload = record.read_statement(layout, layout.update("0001") / "bisection.json")
+    assert predicate_of(payload, BISECTION, "bisection")["guilty"] == ["0002"]
+    assert [entry.verb for entry in record.backwards(layout)][1] == "give-back"
+    (asked,) = back["given_back"]["releases"]
+    rest = data.read_verified(layout.root / "releases" / "0001" / "rows" / data.FEEDBACK)
+    assert asked == "release:0001"
+    assert len(rest) == 80
+    assert MALLORY not in set(rest[SOURCE])
+    assert ROW in rest
+
+    once_more = Workspace.open(planted).bisect("0001", give_back=True)["given_back"]
+    assert once_more == {
+        "batches": [],
+        "kept": {"0001": "it is admitted", "0003": "it is admitted"},
+        "releases": [],
+    }
+    assert git.run(planted, "status", "--porcelain").strip() == ""
+
+    model = next((layout.home / "trained").glob("*/model/MLmodel"))
+    for each in (layout.home / "trained").glob("*/model/MLmodel"):
+        each.write_text(each.read_text() + "\n")
+    assert not Workspace.open(planted).plan_bisect("0001")["ends_kept"]
+    assert not model.exists()
+
+
+def test_what_the_base_already_answers_wrong_is_nobodys_fault(workspace: Workspace) -> None:
+    """Before any feedback was learnt there is no batch to blame, and that is said."""
+    frame = rows(20, seed=3).drop(columns=SOURCE)
+    right = workspace.bisect(example=frame)
+    assert (right["ended"], right["batches"]["guilty"]) == ("passes", [])
+    wrong = frame.assign(**{LABEL: frame[LABEL].map({"yes": "no", "no": "yes"})})
+    told = workspace.bisect(example=wrong)
+    assert (told["ended"], told["mend"]) == ("base fails", [])
+    assert told["trainings"]["trained"] == 0  # the same model
+    assert workspace.bisect(slice="region=north")["ended"] == "passes"
+    assert workspace.bisect(slice="region=north", limit=0.0)["ended"] == "base fails"
+
+
+def test_what_cannot_be_asked_is_said(workspace: Workspace) -> None:
+    """One sentence each, before anything is trained."""
+    with pytest.raises(Misused, match="one thing that fails"):
+        workspace.bisect()
+    with pytest.raises(Misused, match="one thing that fails"):
+        workspace.bisect("0000", slice="region=north")
+    with pytest.raises(Misused, match="odd"):
+        workspace.bisect(slice="region=north", repeat=2)
+    with pytest.raises(Misused, match="names no slice"):
+        workspace.bisect(slice="nowhere=north")
+    with pytest.raises(Misused, match="0 rows with region=west"):
+        workspace.bisect(slice="region=west")
+    with pytest.raises(Misused, match="promoted"):
+        workspace.bisect("0000")
+    with pytest.raises((Misused, CannotDecide), match="rejected update"):
+        workspace.bisect(slice="region=north", give_back=True)
