@@ -404,6 +404,28 @@ def test_a_change_of_keys_survives_a_kill_after_every_side_effect(target: Target
     assert target.wrong() == []
 
 
+@pytest.mark.slow
+def test_a_revocation_survives_a_kill_in_the_middle(target: Target) -> None:
+    """Either nothing is revoked yet or all of it is; the same command ends it, and does no more."""
+    root, kept, layout = target.root, target.root.parent / "kept", target.layout
+    old, since = keys.public_of(layout)["keyid"], entry_of(layout, "promote") + 1
+    target.place.rotate_keys()
+    shutil.copytree(root, kept, symlinks=True)
+    for stop in range(2, 100, 5):
+        shutil.rmtree(root)
+        shutil.copytree(kept, root, symlinks=True)
+        killed = killed_at(stop, lambda: target.place.revoke_key(old, since, reason=WHY))
+        assert champion_of(layout).sha256 == target.champion, stop
+        made = target.place.revoke_key(old, since, reason=WHY)
+        spans = keys.keyring(layout).spans
+        assert (len(spans), spans[0].revoked, spans[0].last) == (3, WHY, since - 1), stop
+        assert (made["succession"], list(layout.next_keys.iterdir())) == ("0002", []), stop
+        if not killed:
+            break
+    assert stop > 10
+    assert target.wrong() == []
+
+
 def killed_at(stop: int, deed: Callable[[], object]) -> bool:
     """Do a deed and die after its side effect number `stop`; tell whether it came so far."""
     seen = 0
