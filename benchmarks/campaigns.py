@@ -30,7 +30,7 @@ from sluicegate.attacks.stage import everywhere
 from sluicegate.checks.memory import Heard
 from sluicegate.checks.panel import panel_of
 from sluicegate.core import Outcome, Verdict
-from sluicegate.flows.measure import intake_checks
+from sluicegate.flows.measure import fairness, intake_checks
 from sluicegate.gates import decide
 from sluicegate.stores.settings import Checks
 
@@ -104,6 +104,7 @@ def _judged(
     subject = world.feedback(frame)
     checks = intake_checks(Checks(), limits, world.schema, tuple(heard))
     findings = [finding for check in checks for finding in check(subject)]
+    findings += fairness(limits, findings, subject, Checks().min_rows)[:1]
     where = subject.sources.groupby(subject.sources).indices.items()
     verdict = decide(limits, "batch:benchmark", findings, {str(k): list(v) for k, v in where})
     panel, _ = panel_of(subject, 30)
