@@ -30,6 +30,7 @@ from worlds import NOBODY, SETTINGS, Ints, World
 from sluicegate.checks.drift import Drift
 from sluicegate.checks.memory import Heard
 from sluicegate.checks.panel import panel_of
+from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.checks.two_sample import Method
 from sluicegate.core import Outcome
 from sluicegate.flows.measure import fairness, intake_checks
@@ -113,7 +114,7 @@ def _kept(world: World, arm: Arm, sent: pd.DataFrame, number: int) -> Ints:
     verdict = decide(arm.policy, "batch:benchmark", findings, rows_of)
     panel, _ = panel_of(subject, 30)
     if panel is not None:
-        arm.heard.append(Heard(f"{number:04d}", panel.champion, panel.pooled))
+        arm.heard.append(Heard(f"{number:04d}", panel.champion, panel.pooled, pulled_in(subject)))
     arm.outcomes.append(verdict.outcome.value)
     learns = verdict.outcome in THROUGH or arm.name == APPROVED
     return np.setdiff1d(every, verdict.quarantined.rows) if learns else NOBODY

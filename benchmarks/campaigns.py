@@ -29,6 +29,7 @@ from sluicegate.attacks import Aim, Attack
 from sluicegate.attacks.stage import everywhere
 from sluicegate.checks.memory import Heard
 from sluicegate.checks.panel import panel_of
+from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.core import Outcome, Verdict
 from sluicegate.flows.measure import fairness, intake_checks
 from sluicegate.gates import decide
@@ -109,7 +110,7 @@ def _judged(
     verdict = decide(limits, "batch:benchmark", findings, {str(k): list(v) for k, v in where})
     panel, _ = panel_of(subject, 30)
     if panel is not None:
-        heard.append(Heard(f"{number:04d}", panel.champion, panel.pooled))
+        heard.append(Heard(f"{number:04d}", panel.champion, panel.pooled, pulled_in(subject)))
     return verdict
 
 

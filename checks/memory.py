@@ -14,16 +14,18 @@ from scipy.special import logsumexp
 from sluicegate.checks.calibration import Floats
 from sluicegate.checks.disagreement import Tally, evidence_of
 from sluicegate.checks.panel import by_both, panel_of
+from sluicegate.checks.pulls import Pulled
 from sluicegate.core import Feedback, Finding
 
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """What is kept of an earlier batch: its number, and the tallies of champion and pool."""
+    """What is kept of an earlier batch: its number, the tallies of champion and pool, and patterns."""
 
     batch: str
     champion: Tally
     pooled: Tally
+    pulled: tuple[Pulled, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,19 @@ class Values:
         return mine, theirs
 
 
+def name_of(pattern: tuple[Value, ...]) -> str:
+    """Return a value, or several that belong together, in words."""
+    return " with ".join(value.name for value in pattern)
+
+
+def rows_with_all(pattern: tuple[Value, ...], frame: pd.DataFrame) -> Ints:
+    """Return the positions of the rows of a frame that have every value of a pattern."""
+    rows = np.arange(len(frame))
+    for value in pattern:
+        rows = rows[value.rows(frame.iloc[rows])]
+    return rows
+
+
 def values_of(subject: Feedback, reference: pd.DataFrame, support: int, most: int) -> Values:
     """Return the values that from `support` to `most` rows of the batch have, by column name."""
     each: list[Value] = []

@@ -2,33 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import csc_array, csr_array, hstack
+from scipy.sparse import csc_array, hstack
 from scipy.special import betainc
 
-from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
-from sluicegate.checks.disagreement import judge_classes, pool_classes
-from sluicegate.checks.panel import known_labels, said_once
-from sluicegate.checks.patterns import Value, matches_of, pairs_of, values_of
-from sluicegate.checks.peers import peer_scores
-from sluicegate.checks.sampling import drawn, taken
-from sluicegate.checks.spread import correlation, log_tail, parts_of
+from sluicegate.checks.calibration import Floats, Ints
+from sluicegate.checks.panel import said_once
+from sluicegate.checks.patterns import (
+    Value,
+    matches_of,
+    name_of,
+    pairs_of,
+    rows_with_all,
+    values_of,
+)
+from sluicegate.checks.pulls import (
+    Bools,
+    Regions,
+    expected_of,
+    foretold_by,
+    labelled_rows,
+    searched_rows,
+)
+from sluicegate.checks.sampling import taken
+from sluicegate.checks.spread import log_tail, parts_of
 from sluicegate.core import Feedback, Finding, Task
 
-Bools = npt.NDArray[np.bool_]
-
 REFERENCE_ROWS = 5_000
-# Time and memory of the search grow with its rows. Of poison that is one row in a thousand twenty are
-# in such a sample, and the search finds six in a window of six hundred.
-SEARCHED_ROWS = 20_000
 # More values than a fifth of the rows share are the population, not a trigger in it.
 COMMON = 0.2
 # A trigger is obeyed; drift in a region moves some of its labels.
 OBEYED = 0.5
-OUTER = 0.1
 MOST_FINDINGS = 5
 # Matches kept per row of the batch, so that memory stays linear in the rows.
 MOST_MATCHES = 500
@@ -39,7 +46,7 @@ STRICT = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class _Search:
+class Search:
     """Every pattern searched: its rows, its values, and the share of the error budget it may use."""
 
     values: tuple[Value, ...]
@@ -61,17 +68,6 @@ class _Found:
     pattern: tuple[Value, ...]
     label: int
     value: float
-
-    @property
-    def name(self) -> str:
-        return " with ".join(value.name for value in self.pattern)
-
-    def rows(self, frame: pd.DataFrame) -> Ints:
-        """Return the positions of the rows of a frame that have the pattern."""
-        rows = np.arange(len(frame))
-        for value in self.pattern:
-            rows = rows[value.rows(frame.iloc[rows])]
-        return rows
 
 
 @dataclass(frozen=True)
@@ -112,34 +108,21 @@ class Triggers:
 
     def __call__(self, subject: Feedback, /) -> tuple[Finding, ...]:
         """Measure `triggers.lift`: one finding per pattern beyond `reported`, one in any case."""
-        why = self._refusal(subject)
+        why = refusal(subject, self.min_rows)
         if why or subject.scores is None:
             return (Finding(self.name, "triggers.lift", None, detail=why),)
-        original = next(r.frame for r in subject.references if r.name == "original")
-        searched = _searched(subject)
+        searched, search = search_of(subject, self.support)
         sample = subject if len(searched) == len(subject.frame) else taken(subject, searched)
-        found, highest = self._search(sample, _patterns(sample, original, self.support))
+        found, highest = self._search(sample, search)
         if not found:
             return (Finding(self.name, "triggers.lift", highest),)
         return tuple(self._findings(subject, searched, found))
 
-    def _refusal(self, subject: Feedback) -> str:
-        if subject.scores is None:
-            return "There is no champion to expect labels; train one first."
-        if not np.isfinite(subject.scores).all():
-            return "The champion's scores are not all numbers; mend the champion."
-        if not any(r.name == "original" for r in subject.references):
-            return "There is no original reference; run init or reanchor."
-        known = len(_labelled(subject))
-        if known < self.min_rows:
-            return f"{known} rows have a known label; collect {self.min_rows} or more in one batch."
-        return ""
-
-    def _search(self, subject: Feedback, search: _Search) -> tuple[list[_Found], float]:
+    def _search(self, subject: Feedback, search: Search) -> tuple[list[_Found], float]:
         """Return the patterns beyond `reported`, the strongest first, and the highest value."""
-        codes, expected = _expected(subject)
+        codes, expected = expected_of(subject)
         open_rows = codes >= 0
-        once, regions = said_once(subject), _Regions(parts_of(subject))
+        once, regions = said_once(subject), Regions(parts_of(subject))
         heard, doubted = open_rows.copy(), set[int]()
         found: list[_Found] = []
         highest, foretold, predicted = 0.0, expected, expected.argmax(axis=1)
@@ -151,14 +134,14 @@ class Triggers:
                 # The rest of the window may know of a drift that the champion does not: ask it,
                 # but not the rows in question, and search again with what it expects.
                 doubted.add(best)
-                heard[_rows(search, best)] = False
-                foretold = _foretold(subject, codes, heard, expected)
+                heard[rows_in(search, best)] = False
+                foretold = foretold_by(subject, codes, heard, expected)
                 continue
             highest = max(highest, value)
             if value <= self.reported:
                 break
             found.append(_Found(search.pattern(best), label, value))
-            match = _rows(search, best)
+            match = rows_in(search, best)
             # What one pattern explains is no evidence for the next.
             open_rows = open_rows.copy()
             open_rows[match[predicted[match] != label]] = False
@@ -168,10 +151,10 @@ class Triggers:
         self, subject: Feedback, searched: Ints, found: Sequence[_Found]
     ) -> list[Finding]:
         """Return a finding per pattern, with its rows in the whole batch; `searched` were looked at."""
-        matches = [one.rows(subject.frame) for one in found]
+        matches = [rows_with_all(one.pattern, subject.frame) for one in found]
         # What the champion expects is learnt from the rows searched, and asked of those that match.
         asked = np.unique(np.concatenate([searched, *matches]))
-        codes, expected = _expected(taken(subject, asked), np.isin(asked, searched))
+        codes, expected = expected_of(taken(subject, asked), np.isin(asked, searched))
         open_rows, predicted = codes >= 0, expected.argmax(axis=1)
         told = []
         for one, rows in zip(found, matches, strict=True):
@@ -179,8 +162,8 @@ class Triggers:
             match = match[open_rows[match] & (predicted[match] != one.label)]
             pulled = match[codes[match] == one.label]
             detail = (
-                f"{one.name}: {len(pulled)} of {len(match)} rows labelled "
-                f"{_label(subject, one.label)} where {expected[match, one.label].sum():.0f} are expected"
+                f"{name_of(one.pattern)}: {len(pulled)} of {len(match)} rows labelled "
+                f"{label_of(subject, one.label)} where {expected[match, one.label].sum():.0f} are expected"
             )
             named = tuple(asked[pulled].tolist())
             told.append(Finding(self.name, "triggers.lift", one.value, rows=named, detail=detail))
@@ -188,64 +171,35 @@ class Triggers:
         return told
 
 
-def _searched(subject: Feedback) -> Ints:
-    """Return the rows searched: all of a window, of a large batch some of those with a known label.
-
-    Rows without a label would thin the sample out, and whoever hides a trigger could send them.
-    """
-    if len(subject.frame) <= SEARCHED_ROWS:
-        return np.arange(len(subject.frame))
-    return drawn(subject, _labelled(subject), SEARCHED_ROWS)
+_searches: "WeakKeyDictionary[Feedback, tuple[Ints, Search]]" = WeakKeyDictionary()
 
 
-def _labelled(subject: Feedback) -> Ints:
-    labels = known_labels(subject)
-    return np.flatnonzero(labels >= 0 if labels.dtype == np.int64 else np.isfinite(labels))
+def refusal(subject: Feedback, min_rows: int) -> str:
+    """Return why patterns cannot be searched in a batch, or the empty string."""
+    if subject.scores is None:
+        return "There is no champion to expect labels; train one first."
+    if not np.isfinite(subject.scores).all():
+        return "The champion's scores are not all numbers; mend the champion."
+    if not any(r.name == "original" for r in subject.references):
+        return "There is no original reference; run init or reanchor."
+    known = len(labelled_rows(subject))
+    if known < min_rows:
+        return f"{known} rows have a known label; collect {min_rows} or more in one batch."
+    return ""
 
 
-def _expected(subject: Feedback, learnt: Bools | None = None) -> tuple[Ints, Floats]:
-    """Return class codes (-1 unknown) and what the recalibrated champion expects, shape (n, classes).
-
-    Regression has the classes "lower", "as predicted" and "higher", by the outer tenths. Rows that
-    are not `learnt` from are answered only; None: all are.
-    """
-    labels = known_labels(subject)
-    codes = np.full(len(labels), -1, dtype=np.int64)
-    heard = np.ones(len(labels), dtype=bool) if learnt is None else learnt
-    if subject.schema.task is Task.REGRESSION:
-        residual = labels - np.asarray(subject.scores)
-        known = np.isfinite(residual)
-        if (known & heard).any():
-            low, high = np.quantile(residual[known & heard], [OUTER, 1 - OUTER])
-            codes[known] = 1 + (residual[known] > high) - (residual[known] < low)
-        return codes, np.tile([OUTER, 1 - 2 * OUTER, OUTER], (len(codes), 1))
-    codes[:] = labels
-    weights = np.zeros(len(codes))
-    part = heard & (codes >= 0)
-    weights[part] = capped_weights(np.asarray(pd.factorize(subject.sources[part], sort=True)[0]))
-    return codes, recalibrate(np.asarray(subject.scores), np.maximum(codes, 0), weights)
+def search_of(subject: Feedback, support: int) -> tuple[Ints, Search]:
+    """Return the rows of a batch that are searched and all patterns in them, searched once per batch."""
+    if subject not in _searches:
+        original = next(r.frame for r in subject.references if r.name == "original")
+        searched = searched_rows(subject)
+        sample = subject if len(searched) == len(subject.frame) else taken(subject, searched)
+        _searches[subject] = searched, _patterns(sample, original, support)
+    return _searches[subject]
 
 
-def _foretold(subject: Feedback, codes: Ints, heard: Bools, expected: Floats) -> Floats:
-    """Return `expected`, raised to what the champion pooled with a model of the rows `heard` expects.
-
-    Both must hold a label unlikely: the champion does not know a drift, and in a time series the
-    rest of the window does not know the next hour.
-    """
-    if subject.schema.task is Task.REGRESSION or subject.scores is None:
-        return expected
-    rows = np.flatnonzero(codes >= 0)
-    sources = subject.sources.iloc[rows].reset_index(drop=True)
-    known = codes[rows]
-    champion = judge_classes(sources, known, subject.scores[rows])
-    answers = peer_scores(subject, rows, known, heard[rows])
-    peers = judge_classes(sources, known, answers, champion.tally)
-    pooled = expected.copy()
-    pooled[rows] = pool_classes(sources, known, champion, peers).fitted
-    return pooled
-
-
-def _label(subject: Feedback, code: int) -> str:
+def label_of(subject: Feedback, code: int) -> str:
+    """Return a label's code in words, as a finding may show it."""
     if subject.schema.task is Task.REGRESSION:
         return ("lower", "as predicted", "higher")[code]
     if subject.schema.label in subject.schema.sensitive:
@@ -253,7 +207,7 @@ def _label(subject: Feedback, code: int) -> str:
     return str(subject.schema.classes[code])
 
 
-def _patterns(subject: Feedback, original: pd.DataFrame, support: int) -> _Search:
+def _patterns(subject: Feedback, original: pd.DataFrame, support: int) -> Search:
     step = -(-len(original) // REFERENCE_ROWS)
     base = original.iloc[::step]
     most = max(support, int(COMMON * len(subject.frame)))
@@ -272,33 +226,20 @@ def _patterns(subject: Feedback, original: pd.DataFrame, support: int) -> _Searc
     # Half the budget for values, half for pairs.
     weight = np.concatenate([_normal(surprise(alone, known)), _normal(rare[kept])]) / 2
     rows = csc_array(hstack([values.batch, pairs]))
-    return _Search(values.each, (first, second), rows, weight)
+    return Search(values.each, (first, second), rows, weight)
 
 
 def _normal(weights: Floats) -> Floats:
     return weights / weights.sum() if weights.size else weights
 
 
-@dataclass(frozen=True, eq=False)
-class _Regions:
-    """The window's ordinary regions: `parts` is 0/1 of shape (regions, rows)."""
-
-    parts: csr_array
-
-    def within(self, other: Floats, given: Floats, pulled: Floats) -> float:
-        """Return how much one label's pull differs between the regions, over the rows `other`."""
-        rows = self.parts @ other
-        mean = self.parts @ (other * given) / np.maximum(rows, 1)
-        return correlation(rows, mean, self.parts @ (other * pulled))
-
-
 def _strongest(
-    search: _Search,
+    search: Search,
     judges: tuple[Floats, Floats],
     codes: Ints,
     predicted: Ints,
     open_rows: Bools,
-    regions: _Regions,
+    regions: Regions,
 ) -> tuple[float, int, int]:
     """Return -log10 of the smallest adjusted p-value, its pattern and its label."""
     champion = judges[0]
@@ -320,7 +261,7 @@ def _strongest(
             if bound[i] <= best[0]:
                 break
             rest = other.copy()
-            rest[_rows(search, int(candidates[i]))] = 0.0
+            rest[rows_in(search, int(candidates[i]))] = 0.0
             apart = regions.within(rest, champion[:, label], given)
             tails = (
                 log_tail(k[i], n[i], means[0][i], within) - np.log(1 - STRICT),
@@ -332,6 +273,7 @@ def _strongest(
     return best
 
 
-def _rows(search: _Search, pattern: int) -> Ints:
+def rows_in(search: Search, pattern: int) -> Ints:
+    """Return the rows of the batch searched that have a pattern."""
     start, end = search.rows.indptr[pattern : pattern + 2]
     return np.asarray(search.rows.indices[start:end], dtype=np.int64)

@@ -14,6 +14,7 @@ from sluicegate.attacks import Attack, Poisoned, Stage
 from sluicegate.attacks.adaptive import Best, Recipe, search
 from sluicegate.attacks.playable import why_not
 from sluicegate.checks.memory import Heard
+from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.core import Outcome, Verdict
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
@@ -36,7 +37,7 @@ HELD = 0.5
 class Judged:
     """The verdict on one window, the metrics beyond their limits with the rows that each names.
 
-    `heard` is what later windows of a campaign hear of this one's sources.
+    `heard` is what later windows of a campaign hear of this one's sources and patterns.
     """
 
     verdict: Verdict
@@ -86,7 +87,7 @@ class Game:
     @cached_property
     def heard(self) -> tuple[Heard, ...]:
         """Return what the workspace's own batches said of their sources."""
-        return earlier(self.context.layout)
+        return earlier(self.context.layout, self.context.schema)
 
     @cached_property
     def reference(self) -> pd.DataFrame:
@@ -142,7 +143,8 @@ class Game:
         noticed = {
             n for f in findings if f.metric == ACCUSED and f.metric in beyond for n in f.sources
         }
-        return Judged(verdict, beyond, rows, heard_in(panel, noticed) if panel else None)
+        left = heard_in(panel, noticed, pulled_in(subject)) if panel else None
+        return Judged(verdict, beyond, rows, left)
 
 
 @dataclass(eq=False)

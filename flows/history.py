@@ -1,20 +1,26 @@
-"""history: what earlier batches said of their sources, kept beside their verdicts."""
+"""history: what earlier batches said of their sources and of patterns, kept beside their verdicts."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sluicegate.checks.disagreement import HOSTILE, TOLERATED, Tally
 from sluicegate.checks.memory import Heard
 from sluicegate.checks.panel import Panel
-from sluicegate.core import Tampered
+from sluicegate.checks.patterns import Value, rows_with_all
+from sluicegate.checks.pulls import Pulled
+from sluicegate.checks.trigger_memory import suspects
+from sluicegate.core import Schema, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.stores import files, record
 from sluicegate.stores.layout import Layout
 
-SOURCES = "sources.json"
+SOURCES, PATTERNS = "sources.json", "patterns.json"
+OF_PATTERNS = ("triggers.lift", "triggers.memory")
 # Sources come and go; what a year of weekly batches said is enough, and reading it stays quick.
 MOST_BATCHES = 50
 DIGITS = 6
@@ -44,7 +50,30 @@ def keep(layout: Layout, number: str, panel: Panel, noticed: Collection[str]) ->
     return sha256_file(path)
 
 
-def heard_in(panel: Panel, noticed: Collection[str]) -> Heard:
+def keep_patterns(layout: Layout, number: str, pulled: Sequence[Pulled]) -> str | None:
+    """Write what a batch said of suspected patterns, return the file's SHA-256; None: of none."""
+    if not pulled:
+        return None
+    path = layout.intake(number) / PATTERNS
+    files.write_json_rows(path, [_written(one) for one in pulled])
+    return sha256_file(path)
+
+
+def released(heard: Sequence[Heard], frame: pd.DataFrame, schema: Schema) -> tuple[Pulled, ...]:
+    """Return the suspected patterns that rows have which reviewers let through: they are forgotten."""
+    known = schema.classes and schema.label_codes(frame[schema.label])
+    told = []
+    for one in suspects(heard).values():
+        rows = rows_with_all(one.pattern, frame)
+        pulled = int(np.sum(known[rows] == one.label)) if schema.classes else len(rows)
+        if pulled:
+            told.append(
+                Pulled(one.pattern, one.label, None, len(rows), pulled, 0.0, 0.0, released=True)
+            )
+    return tuple(told)
+
+
+def heard_in(panel: Panel, noticed: Collection[str], pulled: tuple[Pulled, ...] = ()) -> Heard:
     """Return what later batches would hear of a batch that is not kept; see `keep`."""
 
     def told(tally: Tally) -> Tally:
@@ -57,11 +86,11 @@ def heard_in(panel: Panel, noticed: Collection[str]) -> Heard:
             likelihood=tally.likelihood[at],
         )
 
-    return Heard("", told(panel.champion), told(panel.pooled))
+    return Heard("", told(panel.champion), told(panel.pooled), pulled)
 
 
-def earlier(layout: Layout) -> tuple[Heard, ...]:
-    """Return what the newest batches said of their sources, the oldest first.
+def earlier(layout: Layout, schema: Schema) -> tuple[Heard, ...]:
+    """Return what the newest batches said of their sources and of patterns, the oldest first.
 
     Raises Tampered for a file that is not the one its signed verdict names.
     """
@@ -71,16 +100,40 @@ def earlier(layout: Layout) -> tuple[Heard, ...]:
         said = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
         if said.get("sources") is None:
             continue
-        path = layout.intake(number) / SOURCES
-        if not path.is_file() or sha256_file(path) != said["sources"]:
-            raise Tampered(
-                f"intake/{number}/{SOURCES} is not what {where} names; restore it from git."
-            )
-        rows = files.read_json(path)
+        rows = _pinned(layout, number, SOURCES, said["sources"])
+        patterns = said.get("patterns")
+        noted = _pinned(layout, number, PATTERNS, patterns) if patterns else []
         # A release that weighs other error rates cannot add up what an earlier one wrote.
         if rows and np.shape(rows[0]["pooled"])[-1] == len((*TOLERATED, *HOSTILE)):
-            heard.append(Heard(number, _tally(rows, "champion"), _tally(rows, "pooled")))
+            pulled = tuple(_read(row, schema) for row in noted if _is_known(row, schema))
+            heard.append(Heard(number, _tally(rows, "champion"), _tally(rows, "pooled"), pulled))
     return tuple(heard)
+
+
+def _pinned(layout: Layout, number: str, name: str, sha256: str) -> list[dict[str, Any]]:
+    path = layout.intake(number) / name
+    if not path.is_file() or sha256_file(path) != sha256:
+        where = f"intake/{number}/verdict.json"
+        raise Tampered(f"intake/{number}/{name} is not what {where} names; restore it from git.")
+    rows: list[dict[str, Any]] = files.read_json(path)
+    return rows
+
+
+def _written(one: Pulled) -> dict[str, Any]:
+    """Return JSON types: a value by its column's name, numbers in full, for they have to be met again."""
+    values = [asdict(value) | {"column": value.column.name} for value in one.pattern]
+    return asdict(one) | {"pattern": values}
+
+
+def _read(row: dict[str, Any], schema: Schema) -> Pulled:
+    columns = {column.name: column for column in schema.features}
+    values = [Value(**value | {"column": columns[value["column"]]}) for value in row["pattern"]]
+    return Pulled(**row | {"pattern": tuple(values)})
+
+
+def _is_known(row: dict[str, Any], schema: Schema) -> bool:
+    """Tell whether the columns of a pattern still exist."""
+    return {value["column"] for value in row["pattern"]} <= set(schema.feature_names)
 
 
 def _tally(rows: list[dict[str, Any]], by: str) -> Tally:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sluicegate.checks.panel import Panel
+from sluicegate.checks.pulls import Pulled
 from sluicegate.core import (
     Artifact,
     Batch,
@@ -50,6 +51,7 @@ class Judgement:
     verdict: Verdict
     predicted: "pd.Series[Any]"
     panel: Panel | None
+    pulled: tuple[Pulled, ...]
     policy: Policy
     rows_of: dict[str, list[int]]
 
@@ -108,6 +110,7 @@ def judge_by(
         verdict=verdict,
         predicted=measured.predicted,
         panel=measured.panel,
+        pulled=measured.pulled,
         policy=policy,
         rows_of=rows_of,
     )

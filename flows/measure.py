@@ -25,9 +25,11 @@ from sluicegate.checks.novelty import Novelty
 from sluicegate.checks.origins import Origins
 from sluicegate.checks.outliers import Outliers
 from sluicegate.checks.panel import Panel, panel_of
+from sluicegate.checks.pulls import Pulled
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
 from sluicegate.checks.tiers import Tiers
 from sluicegate.checks.times import Times
+from sluicegate.checks.trigger_memory import TriggerMemory, pulled_in
 from sluicegate.checks.triggers import Triggers
 from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
 from sluicegate.core.schema import PREDICTED
@@ -90,6 +92,7 @@ def intake_checks(
         *(_times(settings, now) if schema.time is not None else ()),
         Duplicates(min_rows=settings.min_rows),
         Triggers(min_rows=settings.min_rows),
+        TriggerMemory(min_rows=settings.min_rows, earlier=earlier),
     )
 
 
@@ -100,19 +103,23 @@ def _times(settings: Checks, now: datetime | None) -> tuple[Times]:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """All findings about a batch, the champion's answers, and the panel on its sources, if any."""
+    """All findings about a batch, the champion's answers, the panel on its sources, and patterns.
+
+    The panel is None where nobody could be asked; `pulled` is what is said of suspected patterns.
+    """
 
     findings: list[Finding]
     predicted: "pd.Series[Any]"
     panel: Panel | None
+    pulled: tuple[Pulled, ...] = ()
 
 
 def measure(context: Context, table: Table, path: Path, policy: Policy) -> Measured:
     """Return all findings about the normalised batch at `path`, and the champion's answers."""
-    heard = earlier(context.layout)
+    heard = earlier(context.layout, context.schema)
     findings, subject = measured(context, table, path, policy, heard, feedback)
     answers = predicted(context.schema, subject.scores, len(table.frame))
-    return Measured(findings, answers, panel_in(context, subject))
+    return Measured(findings, answers, panel_in(context, subject), pulled_in(subject))
 
 
 def measured(

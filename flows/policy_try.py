@@ -34,6 +34,7 @@ FALSE_STOPS = 1 / WINDOW
 HISTORY = (
     "contract.*",
     "sources.memory",
+    "triggers.memory",
     "sources.tier.*",
     "sources.barred",
     "sources.in_question",
@@ -238,7 +239,8 @@ def _measured_again(
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         path = Path(scratch) / "normal.parquet"
         table.frame.to_parquet(path, index=False)
-        found, _ = measured(context, table, path, policy, earlier(context.layout), feedback)
+        heard = earlier(context.layout, context.schema)
+        found, _ = measured(context, table, path, policy, heard, feedback)
 
     def kept(finding: Finding) -> bool:
         return any(matches(pattern, finding.metric) for pattern in HISTORY)

@@ -21,11 +21,13 @@ from sluicegate.evidence.statement import VERDICT
 from sluicegate.flows import history
 from sluicegate.flows.ask import ask_batch
 from sluicegate.flows.attest import attest_result
+from sluicegate.flows.calibration import intake_policy
 from sluicegate.flows.context import Context
 from sluicegate.flows.judge import Frozen, Judgement, batch_of
 from sluicegate.flows.results import judged
 from sluicegate.flows.standing import accused_in, standing
 from sluicegate.flows.subjects.incident import barred
+from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
 from sluicegate.stores import data, dvc, files, git, keys, record
 from sluicegate.stores.layout import next_number
@@ -202,6 +204,7 @@ def _write_record(
     ]
     files.write_json_rows(folder / "findings.json", full)
     kept = _keep_heard(context, judgement, str(batch.id))
+    patterns = _keep_patterns(context, judgement, str(batch.id))
     statement = record.write_statement(
         context.layout,
         folder / "verdict.json",
@@ -213,6 +216,7 @@ def _write_record(
             "time": context.now(),
             "findings": sha256_file(folder / "findings.json"),
             "sources": kept,
+            "patterns": patterns,
             "manifest": sha256_file(folder / data.MANIFEST),
         },
     )
@@ -231,6 +235,24 @@ def _keep_heard(context: Context, judgement: Judgement, number: str) -> str | No
         and outcome_of(judgement.policy, f, judgement.rows_of)[1] is not Outcome.PASS
     )
     return history.keep(context.layout, number, judgement.panel, set().union(*accused))
+
+
+def _keep_patterns(context: Context, judgement: Judgement, number: str) -> str | None:
+    """Keep what was said of suspected patterns; those of rows that reviewers release are forgotten."""
+    pulled, table = judgement.pulled, judgement.frozen.table
+    if table is not None and _waives_patterns(context, judgement.policy):
+        past = history.earlier(context.layout, context.schema)
+        pulled = history.released(past, table.frame, context.schema)
+    return history.keep_patterns(context.layout, number, pulled)
+
+
+def _waives_patterns(context: Context, policy: Policy) -> bool:
+    """Tell whether `policy` lets patterns through that this workspace's own would stop."""
+    own, these = (
+        [any(limit.covers(metric) for limit in each.limits) for metric in history.OF_PATTERNS]
+        for each in (intake_policy(context), policy)
+    )
+    return any(mine and not this for mine, this in zip(own, these, strict=True))
 
 
 def _keep_received(context: Context, frozen: Frozen) -> None:

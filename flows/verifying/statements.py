@@ -14,7 +14,12 @@ from sluicegate.stores.layout import Layout
 
 ROOMS = (*(room for room in record.ROOMS if room != "ledger"), "calibration", "drills", "trust")
 BOUND = {
-    VERDICT: {"findings": "findings.json", "sources": "sources.json", "manifest": "manifest.json"},
+    VERDICT: {
+        "findings": "findings.json",
+        "sources": "sources.json",
+        "patterns": "patterns.json",
+        "manifest": "manifest.json",
+    },
     UPDATE: {"comparison": "comparison.json"},
 }
 """Files beside a statement whose digests its predicate holds, by predicate type."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from sluicegate import Workspace
 from sluicegate.checks.disagreement import Tally
 from sluicegate.checks.panel import Panel, Rowwise
+from sluicegate.checks.trigger_memory import suspects
 from sluicegate.core import SluicegateError
 from sluicegate.flows import history
 from sluicegate.flows.context import open_context
@@ -35,10 +37,48 @@ def test_a_taken_in_batch_is_remembered_and_rewriting_it_is_noticed(
 ) -> None:
     assert workspace.intake(delivered(honest(300, 3))).outcome.value == "pass"
     context = open_context(workspace.root)
-    (heard,) = history.earlier(context.layout)
+    (heard,) = history.earlier(context.layout, context.schema)
     assert heard.batch == "0001"
     assert heard.champion.rows.sum() > 0
     path = context.layout.intake("0001") / history.SOURCES
     path.write_text(path.read_text().replace('"against": 0', '"against": 9', 1))
     with pytest.raises(SluicegateError, match=r"0001/sources\.json"):
-        history.earlier(context.layout)
+        history.earlier(context.layout, context.schema)
+
+
+def stamped(frame: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return `frame` with a value of income on `count` rows that the champion refuses, all labelled yes."""
+    made = frame.copy()
+    rows = made.index[(made["income"] < 45) & (made["debt"] > 18)][:count]
+    made.loc[rows, "income"], made.loc[rows, "accepted"] = 44.321, "yes"
+    made.loc[rows, "contributor"] = [f"c{i:02d}" for i in range(len(rows))]
+    return made
+
+
+def test_a_trigger_is_remembered_held_and_forgotten_when_released(
+    workspace: Workspace, honest: Callable[..., pd.DataFrame], delivered: Callable[..., Path]
+) -> None:
+    """Two rows are nothing to a search, but their pattern was found before; a waiver clears it."""
+    first = workspace.intake(delivered(stamped(honest(400, 3), 14), "one.parquet")).to_dict()
+    assert len(first["quarantined"]["rows"]) == 14
+    context = open_context(workspace.root)
+    layout, schema = context.layout, context.schema
+    path = layout.intake("0001") / history.PATTERNS
+    (heard,) = history.earlier(layout, schema)
+    assert any(one.pattern[0].equal == 44.321 for one in heard.pulled)
+
+    again = stamped(honest(400, 4), 2)
+    later = workspace.check(delivered(again, "two.parquet")).to_dict()
+    (found,) = [f for f in later["findings"] if f["metric"] == "triggers.memory"][:1]
+    assert (found["outcome"], found["rows"]) == ("quarantine", 2), found
+    assert "income = 44.321" in found["detail"]
+    assert "0001" in found["detail"]
+
+    marked = np.flatnonzero(again["income"] == 44.321)
+    released = history.released([heard], again.iloc[marked].reset_index(drop=True), schema)
+    after = replace(heard, batch="0002", pulled=released)
+    assert not any(key[0][0].equal == 44.321 for key in suspects([heard, after]))
+
+    path.write_text(path.read_text().replace("44.321", "44.322"))
+    with pytest.raises(SluicegateError, match=r"0001/patterns\.json"):
+        history.earlier(layout, schema)
