@@ -53,6 +53,7 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
     git.require_branch(context.layout.root)
     git.require_committed(context.layout.root, POLICY_FILES)
     require_signed(context.layout)
+    record.tidy(context.layout)
     with tempfile.TemporaryDirectory(prefix="intake-", dir=_scratch(context)) as scratch:
         frozen = step("freeze", freeze, context, path, Path(scratch))
         known = _duplicate(context, frozen, started)

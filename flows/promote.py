@@ -39,6 +39,7 @@ def promote(context: Context, update_id: str) -> Update:
     compared with.
     """
     layout = context.layout
+    record.tidy(layout)
     update, _ = read_update(layout, update_id)
     if update.stage is Stage.PROMOTED:
         return update
@@ -74,6 +75,7 @@ def finish_promotion(context: Context) -> None:
     Call only under the lock of retrains, for a promotion that is alive looks the same from outside.
     """
     layout = context.layout
+    record.tidy(layout)
     update_id = approved(layout)
     if update_id is None:
         return

@@ -73,6 +73,7 @@ def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> 
         git.require_branch(root)
         git.require_committed(root, POLICY_FILES)
         require_signed(context.layout)
+        record.tidy(context.layout)
         finish_promotion(context)
         refuse_expired(context)
         waiting = awaiting(context.layout)

@@ -109,6 +109,7 @@ def answer(
     busy = f"A retrain is at work in {layout.root}; answer again when it has ended."
     with files.locked(layout.home / "retrain.lock", busy, wait):
         git.require_branch(layout.root)
+        record.tidy(layout)
         if decision is Decision.WITHDRAW and is_promoted(layout, subject):
             done = withdraw(context, subject, reviewer, reason, proof)
             return Reviewed(subject, State.OPEN, (), context.settings.approval.required, done)

@@ -101,6 +101,7 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
     busy = f"Another rollback is at work in {layout.root}; wait for it to end."
     with files.locked(layout.home / "rollback.lock", busy, wait=False):
         git.require_branch(layout.root)
+        record.tidy(layout)
         found = trace(context, order.because)
         _versions(context, found)
         number, is_done = _incident_of(layout, order.because)

@@ -135,3 +135,15 @@ def test_no_principle_is_left_out() -> None:
     """All fifteen have a row, in their order."""
     told = [row.values[0]["principle"].split()[0] for row in ROWS]
     assert list(dict.fromkeys(told)) == NUMBERS
+
+
+def test_every_fault_names_tests_that_exist() -> None:
+    """And says what happens and how it resumes; what no test does is listed as not proved."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    sections = tables(page)
+    assert set(sections) == {"Killed", "Stores that are full, away or damaged", "Deliveries"}
+    for row in (row for rows in sections.values() for row in rows):
+        assert TEST.fullmatch(row["proved by"]), row
+        assert missing(row["proved by"]) == []
+        assert all(row.values())
+    assert "## Not proved" in page

@@ -1,7 +1,6 @@
 """A workspace that has lived: a batch, a promoted update, a paused batch; copied for each attack."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from copies import make_its_own
 from hosts import host, promoted_template
 
 from sluicegate import Workspace
@@ -60,7 +60,7 @@ def lived(
     """A workspace with a promoted update of one batch, and with another batch that waits."""
     root = tmp_path_factory.mktemp("lived") / "loans"
     shutil.copytree(template, root, symlinks=True)
-    _make_its_own(root)
+    make_its_own(root)
     place = Workspace.open(root)
     place.intake(honest(300, seed=11))
     assert place.retrain().to_dict()["update"]["stage"] == "promoted"
@@ -75,19 +75,6 @@ def target(lived: Path, tmp_path: Path) -> Target:
     canary = tmp_path / "canary"
     canary.write_text("alive")
     place = Workspace.open(tmp_path / "loans")
-    _make_its_own(place.root)
+    make_its_own(place.root)
     served: Any = champion_of(Layout(place.root))
     return Target(place, canary, served.sha256)
-
-
-def _make_its_own(root: Path) -> None:
-    """Point a copy to its own remote and artifacts: both are written down as absolute paths."""
-    config = root / ".dvc" / "config"
-    text = config.read_text()
-    before = text.split("url = ")[1].splitlines()[0].removesuffix("/.sluicegate/remote")
-    config.write_text(text.replace(before, str(root)))
-    with sqlite3.connect(root / ".sluicegate" / "mlflow" / "mlflow.db") as store:
-        held = (("model_versions", "source"), ("runs", "artifact_uri"))
-        for table, column in (*held, ("experiments", "artifact_location")):
-            how = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
-            store.execute(how, (before, str(root)))

@@ -1,11 +1,12 @@
 """DVC: pointers are judged before DVC reads them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from sluicegate.core import CannotDecide, Tampered
-from sluicegate.stores import dvc, git
+from sluicegate.stores import dvc, git, patience
 
 GOOD = "outs:\n- md5: {}\n  size: 3\n  hash: md5\n  path: t.parquet\n".format("a" * 32)
 
@@ -79,3 +80,43 @@ def test_a_file_goes_to_the_remote_and_comes_back(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "remote")
     with pytest.raises(CannotDecide, match="DVC failed in"):
         dvc.checkout(root, [path])
+
+
+def test_no_room_for_what_dvc_remembers_is_one_sentence(tmp_path: Path) -> None:
+    """A damaged or full memory of DVC's is no traceback, and deleting it mends it."""
+    root = tmp_path / "w"
+    root.mkdir()
+    git.init(root)
+    (root / ".sluicegate").mkdir()
+    dvc.init(root, str(tmp_path / "remote"))
+    table = root / "t.parquet"
+    table.write_bytes(b"x" * 100)
+    dvc.add(root, [table])
+    for memory in (root / ".sluicegate" / "dvc-site").rglob("*.db*"):
+        memory.write_bytes(b"not a database, and long enough to be told from an empty one" * 99)
+    table.write_bytes(b"y" * 100)
+    with pytest.raises(CannotDecide, match="DVC's memory"):
+        dvc.add(root, [table])
+    shutil.rmtree(root / ".sluicegate" / "dvc-site")
+    dvc.add(root, [table])
+
+
+def test_a_remote_that_stays_away_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked again first; with the remote back the same push succeeds."""
+    monkeypatch.setattr(patience, "WAITS", (0.0, 0.0))
+    root, remote = tmp_path / "w", tmp_path / "remote"
+    root.mkdir()
+    git.init(root)
+    (root / ".sluicegate").mkdir()
+    dvc.init(root, str(remote))
+    table = root / "t.parquet"
+    table.write_bytes(b"x" * 100)
+    dvc.add(root, [table])
+    remote.write_text("not mounted")
+    with pytest.raises((CannotDecide, OSError)):
+        dvc.push(root, [table])
+    remote.unlink()
+    dvc.push(root, [table])
+    assert [path.read_bytes() for path in remote.rglob("*") if path.is_file()] == [b"x" * 100]

@@ -182,3 +182,56 @@ def test_what_is_drawn_at_random_is_foretold_by_nobody(tmp_path: Path) -> None:
     drawn = {keys.derived_key(place, why) for place in (here, there) for why in ("a", "b")}
     assert len(drawn) == 4
     assert keys.random_seed(here, "a") != keys.random_seed(there, "a")
+
+
+def killed_while_writing(layout: Layout) -> None:
+    """Leave what a process leaves that dies after it wrote and before it committed."""
+
+    def deed() -> None:
+        with record.writing(layout, "review", record.ROOMS):
+            files.write_json(layout.update("0000") / "refusal.json", {})
+            os._exit(9)
+
+    assert dying_after(0, deed) == 9
+
+
+def test_what_a_killed_deed_wrote_is_read_by_nobody(template: Path, tmp_path: Path) -> None:
+    """Not by who only asks, either: a decision that was never committed must not be acted upon."""
+    layout = place(template, tmp_path / "loans").layout
+    killed_while_writing(layout)
+    assert Workspace.open(layout.root).show("update:0000")["update"]["stage"] == "promoted"
+    assert git.changed_paths(layout.root, ROOMS) == []
+    assert not (layout.home / "journal.json").exists()
+
+
+def test_a_deed_at_work_is_left_alone(template: Path, tmp_path: Path) -> None:
+    """Whoever asks meanwhile puts nothing aside."""
+    layout = place(template, tmp_path / "loans").layout
+    with record.writing(layout, "review", record.ROOMS):
+        files.write_json(layout.update("0000") / "note.json", {})
+        record.tidy(layout)
+        assert (layout.update("0000") / "note.json").is_file()
+        (layout.update("0000") / "note.json").unlink()
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [
+        pytest.param(b"", id="zero bytes"),
+        pytest.param(b'{"deed": "int', id="truncated"),
+        pytest.param(b"[]", id="no mapping"),
+        pytest.param(b'{"paths": ["../elsewhere"]}', id="tampered to leave"),
+        pytest.param(b'{"paths": ["."]}', id="tampered to take all"),
+        pytest.param(b'{"paths": []}', id="tampered to take nothing"),
+    ],
+)
+def test_a_damaged_journal(template: Path, tmp_path: Path, journal: bytes) -> None:
+    """What was left half done is put aside all the same, and nothing of the user's is."""
+    layout = place(template, tmp_path / "loans").layout
+    killed_while_writing(layout)
+    (layout.root / "notes.txt").write_text("mine")
+    (layout.root / "train.py").write_text("mine")
+    (layout.home / "journal.json").write_bytes(journal)
+    record.tidy(layout)
+    assert git.changed_paths(layout.root, ["."]) == ["train.py", "notes.txt"]
+    assert (layout.root / "train.py").read_text() == "mine"

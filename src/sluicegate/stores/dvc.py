@@ -10,6 +10,7 @@ import io
 import logging
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from sluicegate.core import CannotDecide, Tampered
 from . import git
 from .effects import effect
 from .layout import home_of
+from .patience import patiently
 
 _STAGE = re.compile(r"Running stage '([^']+)'")
 _RAISED = re.compile(r"^sluicegate\.core\.errors\.\w+: ")
@@ -65,9 +67,9 @@ def add(root: Path, paths: Sequence[Path]) -> None:
 
 @effect
 def push(root: Path, paths: Sequence[Path]) -> None:
-    """Copy the cached contents of `paths` to the default remote."""
+    """Copy the cached contents of `paths` to the default remote; one that is away is asked again."""
     targets = [str(pointer(path)) for path in paths]
-    _with_repo(root, lambda repo: repo.push(targets=targets))
+    _with_remote(root, lambda repo: repo.push(targets=targets))
 
 
 @effect
@@ -76,7 +78,7 @@ def checkout(root: Path, paths: Sequence[Path]) -> None:
     for path in paths:
         read_pointer(pointer(path))
     targets = [str(pointer(path)) for path in paths]
-    _with_repo(root, lambda repo: repo.pull(targets=targets))
+    _with_remote(root, lambda repo: repo.pull(targets=targets))
 
 
 def read_at(root: Path, path: Path, commit_id: str) -> bytes:
@@ -194,6 +196,10 @@ def _failure(said: list[str]) -> str:
     return f"The stage {name!r} of dvc.yaml failed: {_RAISED.sub('', told)}"
 
 
+def _with_remote(root: Path, deed: Callable[[Any], Any]) -> None:
+    patiently(lambda: _with_repo(root, deed), (CannotDecide, OSError))
+
+
 def _with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -205,6 +211,14 @@ def _with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
         except DvcException as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else said.getvalue()
             raise CannotDecide(f"DVC failed in {root}: {first}") from error
+        except (
+            sqlite3.Error
+        ) as error:  # what it remembers of files; a full disk, or a damaged memory
+            where = home_of(root) / "dvc-site"
+            raise CannotDecide(
+                f"DVC's memory in {where} cannot be used ({error}): make room, or delete it, and run the "
+                "same command again."
+            ) from error
 
 
 @contextlib.contextmanager

@@ -4,10 +4,11 @@ Aliases have no history and artifacts are not verified, so the truth about the c
 signed promotion statement; the alias `champion` mirrors it.
 """
 
+import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,10 @@ class Registry:
 
         The tag that says the run is complete is written last, so a killed one is never taken for done.
         """
-        found = self._find_run(run)
-        if found:
-            return found
+        with self._reached():
+            return self._find_run(run) or self._log(run)
+
+    def _log(self, run: Run) -> str:
         started = self._client.create_run(
             self._experiment(),
             run_name=f"update-{run.update}",
@@ -78,25 +80,28 @@ class Registry:
     @effect
     def register(self, run_id: str, digest: str) -> int:
         """Return the version of the registered model made from `run_id`, made if it is not there."""
-        self._ensure_model()
-        for version in self._client.search_model_versions(f"name='{self.model}'"):
-            if version.run_id == run_id:
-                return int(version.version)
-        artifacts = self._client.get_run(run_id).info.artifact_uri
-        made = self._client.create_model_version(
-            self.model, source=f"{artifacts}/model", run_id=run_id, tags={DIGEST_TAG: digest}
-        )
-        return int(made.version)
+        with self._reached():
+            self._ensure_model()
+            for version in self._client.search_model_versions(f"name='{self.model}'"):
+                if version.run_id == run_id:
+                    return int(version.version)
+            artifacts = self._client.get_run(run_id).info.artifact_uri
+            made = self._client.create_model_version(
+                self.model, source=f"{artifacts}/model", run_id=run_id, tags={DIGEST_TAG: digest}
+            )
+            return int(made.version)
 
     @effect
     def set_alias(self, alias: str, version: int) -> None:
         """Point `alias` to `version`."""
-        self._client.set_registered_model_alias(self.model, alias, str(version))
+        with self._reached():
+            self._client.set_registered_model_alias(self.model, alias, str(version))
 
     @effect
     def drop_alias(self, alias: str) -> None:
         """Remove `alias`, if it is there."""
-        self._client.delete_registered_model_alias(self.model, alias)
+        with self._reached():
+            self._client.delete_registered_model_alias(self.model, alias)
 
     def alias(self, alias: str) -> int | None:
         """Return the version that `alias` points to, None when there is none."""
@@ -142,6 +147,19 @@ class Registry:
             self._client.log_artifact(run_id, str(path), "evidence")
         except (MlflowException, OSError) as error:
             raise CannotDecide(f"MLflow did not take {path}: {error}") from error
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Say in one sentence that MLflow is away; its own client has asked again for minutes by then."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            raise CannotDecide(
+                f"MLflow did not do it ({str(error).splitlines()[0]}); see that it can be reached and "
+                "run the same command again."
+            ) from error
 
     def _experiment(self) -> str:
         found = self._client.get_experiment_by_name(self.model)

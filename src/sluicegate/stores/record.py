@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from sluicegate.core import Artifact, Tampered
+from sluicegate.core import Artifact, Conflict, Tampered
 from sluicegate.core.canonical import canonical_json, sha256_file
 from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry, sign_entry
 from sluicegate.evidence.signing import sign, verify
@@ -36,6 +36,17 @@ ROOMS = (
     "models",
 )
 """What only sluicegate writes in a workspace."""
+
+SELDOM = (
+    "calibration",
+    "drills",
+    "golden",
+    "reference",
+    "trust/keyring.json",
+    "trust/model.pem",
+    "trust/service.json",
+)
+"""What sluicegate alone writes, too, and few deeds do."""
 
 
 def write_statement(
@@ -173,11 +184,24 @@ def writing(layout: Layout, deed: str, paths: Sequence[str]) -> Iterator[None]:
         _journal(layout).unlink()
 
 
+def tidy(layout: Layout) -> None:
+    """Put aside what a killed deed left, unless one is at work: nobody may take it for done.
+
+    A decision that was written and not committed would otherwise be acted upon, and then be put aside.
+    """
+    if layout.may_sign and _journal(layout).exists():
+        with (
+            contextlib.suppress(Conflict),
+            files.locked(layout.home / "lock", f"{layout.root} is being written to.", wait=False),
+        ):
+            recover(layout)
+
+
 def recover(layout: Layout) -> None:
     """Move aside whatever a broken-off deed left uncommitted; call only under the lock."""
     if not _journal(layout).exists():
         return
-    paths = files.read_json(_journal(layout))["paths"]
+    paths = _journalled(layout)
     touched = [name for name in git.changed_paths(layout.root, paths) if name.endswith(".dvc")]
     git.discard(layout.root, paths)
     committed = {name for path in paths for name in git.tracked(layout.root, path)}
@@ -196,9 +220,11 @@ def recover(layout: Layout) -> None:
 
 def _set_aside(layout: Layout, paths: Sequence[str], committed: set[str]) -> None:
     leftovers = layout.home / "leftovers" / f"{os.getpid()}-{secrets.token_hex(4)}"
-    for path in paths:
+    # The ledger goes first, its last entry before the others, so that whoever reads meanwhile finds
+    # a shorter ledger: never a gap in it, nor an entry without its statement.
+    for path in sorted(paths, key="ledger".__ne__):
         named = layout.root / path
-        for file in [named, *sorted(named.rglob("*"))]:
+        for file in [named, *sorted(named.rglob("*"), reverse=True)]:
             name = file.relative_to(layout.root).as_posix()
             # a committed pointer's data file is not tracked by git and stays
             if file.is_file() and name not in committed and f"{name}.dvc" not in committed:
@@ -208,6 +234,22 @@ def _set_aside(layout: Layout, paths: Sequence[str], committed: set[str]) -> Non
         for folder in sorted((layout.root / path).rglob("*"), reverse=True):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _journalled(layout: Layout) -> list[str]:
+    """Return the paths that the deed under way wrote below: every one of ours, if it cannot be read.
+
+    A disk that lost its last writes leaves an empty journal. One that names anything else than plain
+    paths in the workspace is not ours: what lies there is the user's.
+    """
+    try:
+        named = [str(path) for path in files.read_json(_journal(layout))["paths"]]
+    except (Tampered, KeyError, TypeError):
+        named = []
+    ours = all(
+        each[:1] not in (".", "/", "") and ".." not in PurePath(each).parts for each in named
+    )
+    return named if named and ours else [*ROOMS, *SELDOM]
 
 
 def _journal(layout: Layout) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluicegate.flows.context import Context, open_context
+from sluicegate.stores import record
 
 if TYPE_CHECKING:
     from sluicegate.flows.results import UpdateResult
@@ -26,4 +27,5 @@ class Opened:
     def _fresh(self) -> Context:
         # params.yaml may have been committed anew since this process opened the workspace.
         reading = not self._context.layout.may_sign
+        record.tidy(self._context.layout)
         return open_context(self.root, self._context.clock, self._context.tell, reading)

@@ -18,7 +18,7 @@ class Reviewing(Opened):
         from sluicegate.flows.subjects import waiting
 
         with explained():
-            return waiting(self._context.layout)
+            return waiting(self._fresh().layout)
 
     def show_review(self, subject: str) -> dict[str, Any]:
         """Return what is asked about `subject`, with the digests that an answer is bound to."""

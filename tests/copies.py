@@ -1,0 +1,25 @@
+"""Copies of workspaces that share nothing with the one they were copied from."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+
+def copied(source: Path, root: Path) -> Path:
+    """Copy the workspace `source` to `root` and make it its own."""
+    shutil.copytree(source, root, symlinks=True)
+    make_its_own(root)
+    return root
+
+
+def make_its_own(root: Path) -> None:
+    """Point a copy to its own remote and artifacts: both are written down as absolute paths."""
+    config = root / ".dvc" / "config"
+    text = config.read_text()
+    before = text.split("url = ")[1].splitlines()[0].removesuffix("/.sluicegate/remote")
+    config.write_text(text.replace(before, str(root)))
+    with sqlite3.connect(root / ".sluicegate" / "mlflow" / "mlflow.db") as store:
+        held = (("model_versions", "source"), ("runs", "artifact_uri"))
+        for table, column in (*held, ("experiments", "artifact_location")):
+            how = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+            store.execute(how, (before, str(root)))
