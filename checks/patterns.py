@@ -23,7 +23,7 @@ TAIL = 0.005
 AT_ONCE = 100
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Value:
     """One value of a column, as it is named to people and as rows that have it are found.
 

@@ -105,6 +105,15 @@ def test_only_rows_that_go_the_pulled_way_are_named() -> None:
     assert asked(stamped(5, 6, label=0), *past(stamped(4, 14))).rows == ()
 
 
+def test_a_pattern_is_suspected_once() -> None:
+    """Found by the search of every batch, it is still one suspect with one sum of evidence."""
+    told = past(*(stamped(seed, 10) for seed in (4, 5)))
+    held = [one for one in suspects(told).values() if one.pattern[0].equal == "zz"]
+    assert [
+        (len(one.pattern), one.batches, one.pulled) for one in held if len(one.pattern) == 1
+    ] == [(1, ("0001", "0002"), 20)]
+
+
 def test_honest_rows_clear_a_pattern() -> None:
     """What several sources forged once is forgotten when honest rows contradict it."""
     told = past(stamped(4, 10), *(stamped(seed, 12, label=0) for seed in (5, 6)))

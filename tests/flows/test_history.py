@@ -67,6 +67,8 @@ def test_a_trigger_is_remembered_held_and_forgotten_when_released(
     (heard,) = history.earlier(layout, schema)
     assert any(one.pattern[0].equal == 44.321 for one in heard.pulled)
 
+    assert history.earlier(layout, schema)[0].pulled == heard.pulled, "the same after every reading"
+
     again = stamped(honest(400, 4), 2)
     later = workspace.check(delivered(again, "two.parquet")).to_dict()
     (found,) = [f for f in later["findings"] if f["metric"] == "triggers.memory"][:1]
