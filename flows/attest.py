@@ -128,4 +128,4 @@ def _model(context: Context, update: Update) -> Artifact:
 
 
 def _artifact(layout: Layout, path: Path) -> Artifact:
-    return Artifact(path.relative_to(layout.root).as_posix(), sha256_file(path))
+    return Artifact(layout.named(path), sha256_file(path))

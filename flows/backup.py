@@ -16,6 +16,7 @@ from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.signing import sign
 from sluicegate.evidence.statement import BACKUP, statement
 from sluicegate.flows.context import Context
+from sluicegate.flows.keys_left import keys_left
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import dvc, files, git, keys, record
 from sluicegate.stores.layout import Layout, numbered
@@ -56,6 +57,8 @@ def backup(context: Context, target: Path, with_keys: bool = False) -> dict[str,
         signed = sign(statement(named, BACKUP, said), keys.service_signer(layout))
         files.write_json(about, signed)
         _write(target, {ABOUT: about, **paths})
+    if with_keys:
+        keys_left(context, "backup")
     return {
         "schema": 1,
         "path": str(target),

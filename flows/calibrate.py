@@ -15,6 +15,7 @@ from sluicegate.flows.calibration import VERB, read_calibration
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.eligible import eligible, history
+from sluicegate.flows.ruling import ruled
 from sluicegate.gates.calibration import Calibrated, Calibration, calibrated, stops
 from sluicegate.stores import data, files, git, record
 
@@ -41,10 +42,14 @@ class CalibrateResult:
 
 
 def calibrate(context: Context) -> CalibrateResult:
-    """Calibrate the limits of intake and record it: file, signed statement, ledger entry, commit."""
-    before = read_calibration(context.layout)
-    made = measure_null(context, before)
-    _record(context, made)
+    """Calibrate the limits of intake and record it: file, signed statement, ledger entry, commit.
+
+    Honest windows are measured by the policy that its owners signed last.
+    """
+    with ruled(context) as context:
+        before = read_calibration(context.layout)
+        made = measure_null(context, before)
+        _record(context, made)
     return CalibrateResult(made, before)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sluicegate.core import Artifact, Conflict
+from sluicegate.core.canonical import sha256_file
 from sluicegate.flows import incident, proposal, reanchor, release
 from sluicegate.flows.ask import ask_batch, ask_update, keep_page
 from sluicegate.flows.champion import champion_of
@@ -13,7 +14,7 @@ from sluicegate.flows.settle import place_reviewed
 from sluicegate.flows.subjects import kind_of
 from sluicegate.flows.updates import policy_of, read_update
 from sluicegate.flows.updates import refuse as refuse_challenger
-from sluicegate.flows.votes import artifact, conclude, require_approved
+from sluicegate.flows.votes import artifact, conclude, read_request, require_approved
 from sluicegate.stores import data, dvc, files, git, record
 
 
@@ -65,7 +66,11 @@ def _ask_update(context: Context, number: str) -> None:
     update, _ = read_update(layout, number)
     same_policy = policy_of(layout, number) == context.policy_digest
     moved = git.changes(layout.root, update.data_commit, "HEAD", ("golden", "reference"))
-    if not same_policy or moved or champion_of(layout).ref != update.champion:
+    _, bound = read_request(layout, f"update:{number}")
+    trusted = [each for each in bound if each.name.startswith(("golden/", "reference/"))]
+    # judged on the signed ones, whatever HEAD had then
+    others = any(sha256_file(layout.root / each.name) != each.sha256 for each in trusted)
+    if not same_policy or moved or others or champion_of(layout).ref != update.champion:
         raise Conflict(
             f"update:{number} was judged under another policy, on another golden set or reference, or "
             "against another champion; train anew with `sluicegate retrain --supersede`."

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sluicegate.core import Schema
+from sluicegate.core import Finding, Schema
 from sluicegate.core.canonical import sha256_file
 from sluicegate.stores import git
 from sluicegate.stores.layout import Layout, open_layout
@@ -45,12 +45,17 @@ def plainly(name: str, function: Callable[..., T], /, *arguments: Any) -> T:
 
 @dataclass(frozen=True)
 class Context:
-    """A workspace's paths and settings, the clock, and whom to tell of progress."""
+    """A workspace's paths and settings, the clock, and whom to tell of progress.
+
+    `signature` says whether the policy is as its owners signed it, None where nobody owns it or
+    nobody asked.
+    """
 
     layout: Layout
     settings: Settings
     clock: Callable[[], datetime] = utc_now
     tell: Callable[[str], None] = silent
+    signature: Finding | None = None
 
     @cached_property
     def schema(self) -> Schema:

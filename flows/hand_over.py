@@ -11,6 +11,7 @@ from sluicegate.core import Conflict
 from sluicegate.flows.champion import champion_of, first_champion, last_move
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import SIGNATURE, bring_back
+from sluicegate.flows.keys_left import keys_left
 from sluicegate.stores import files, keys, trust
 from sluicegate.stores.trust_root import Rules, TrustRoot, write_trust_root
 
@@ -47,6 +48,7 @@ def export_trust(
     write_trust_root(path, root)
     if pseudonym_key is not None:
         files.write_bytes(pseudonym_key, keys.derived_key(layout, "pseudonym"), 0o600)
+        keys_left(context, "trust export")
     return {
         "schema": 1,
         "path": str(path),

@@ -15,8 +15,8 @@ from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.judge import Frozen, Judgement, batch_of, freeze, judge
 from sluicegate.flows.oracle import remember
-from sluicegate.flows.owned import require_signed
 from sluicegate.flows.results import IntakeResult, judged
+from sluicegate.flows.ruling import ruled
 from sluicegate.flows.settle import settle
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.reading import require_file
@@ -30,7 +30,7 @@ def check(context: Context, given: str | Path) -> IntakeResult:
     That somebody asked is remembered outside git: answers help whoever tries what passes.
     """
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+    with ruled(context) as context, tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         frozen = freeze(context, require_file(given), Path(scratch))
         result = _duplicate(context, frozen, started)
         if result is None:
@@ -45,16 +45,19 @@ def check(context: Context, given: str | Path) -> IntakeResult:
 def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeResult:
     """Receive a delivery: judge it, then admit, quarantine, pause or reject it.
 
-    A delivery that was received before returns its recorded verdict and changes nothing. Raises
-    Misused for a path that is no plain file, Conflict for an uncommitted policy.
+    A delivery that was received before returns its recorded verdict and changes nothing. A policy
+    that differs from what its owners signed is not judged by, and pauses. Raises Misused for a path
+    that is no plain file, Conflict for an uncommitted policy.
     """
     started = time.monotonic()
     path = require_file(given)
     git.require_branch(context.layout.root)
     git.require_committed(context.layout.root, POLICY_FILES)
-    require_signed(context.layout)
     record.tidy(context.layout)
-    with tempfile.TemporaryDirectory(prefix="intake-", dir=_scratch(context)) as scratch:
+    with (
+        ruled(context) as context,
+        tempfile.TemporaryDirectory(prefix="intake-", dir=_scratch(context)) as scratch,
+    ):
         frozen = step("freeze", freeze, context, path, Path(scratch))
         known = _duplicate(context, frozen, started)
         if known:

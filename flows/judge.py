@@ -25,6 +25,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.feeds import Feed, as_proven, feed_of, read_signature
 from sluicegate.flows.measure import Measured, measure
 from sluicegate.flows.oracle import repeats
+from sluicegate.flows.ruling import held
 from sluicegate.gates import Policy, decide
 from sluicegate.stores import data, keys
 from sluicegate.stores.reading import SUFFIXES, Table, Unreadable, read_table
@@ -84,7 +85,8 @@ def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
 
 def judge(context: Context, frozen: Frozen) -> Judgement:
     """Measure the frozen batch and decide by the policy."""
-    return judge_by(context, frozen, intake_policy(context))
+    known = [context.signature] if context.signature else []
+    return judge_by(context, frozen, held(intake_policy(context), known), known)
 
 
 def judge_by(

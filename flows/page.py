@@ -15,6 +15,7 @@ from sluicegate.flows.champion import champion_of
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import limit_of, number
+from sluicegate.flows.ruling import signature_told, unsigned_lines
 from sluicegate.flows.train import told as trainer_of
 from sluicegate.flows.updates import read_comparison
 from sluicegate.gates import Policy
@@ -79,6 +80,8 @@ def render(context: Context, **told: Any) -> str:
         "figures": {},
         "account": None,
         "trainer": serving_trainer(context.layout),
+        "signature": signature_told(context.layout),
+        "unsigned": unsigned_lines(context.layout),
     }
     told = usual | told
     measured = list(_limited(told["told"]))

@@ -23,6 +23,7 @@ from sluicegate.flows.judge import Judgement
 from sluicegate.flows.page import Asked, drawn, losses, render, slices
 from sluicegate.flows.quarantine import stopping
 from sluicegate.flows.results import judged
+from sluicegate.flows.ruling import candidate_policy, line_kind
 from sluicegate.flows.subjects.rollback import before
 from sluicegate.flows.train import told as trainer_of
 from sluicegate.flows.updates import new_batches, read_comparison
@@ -168,7 +169,7 @@ def _of_update(
     heading: str = "The batches it would learn from, new since the champion",
 ) -> str:
     comparison = read_comparison(context.layout, update.id)
-    policy = context.settings.policy("candidate")
+    policy = candidate_policy(context.settings, findings_in(comparison))
     changes = comparison.get("changes", {})
     # positions in another golden set would show other rows
     moved = git.changes(context.layout.root, update.data_commit, "HEAD", ("golden",))
@@ -286,13 +287,7 @@ def _changed(layout: Layout, until: str) -> dict[str, Any]:
     lines = git.changes(layout.root, since, until, CHANGEABLE).splitlines()
     shown = [line for line in lines if not line.startswith(("index ", "diff --git"))]
     return {
-        "lines": [(_kind(line), line) for line in shown[:MOST_DIFF_LINES]],
+        "lines": [(line_kind(line), line) for line in shown[:MOST_DIFF_LINES]],
         "more": max(0, len(shown) - MOST_DIFF_LINES),
         "since": since[:12],
     }
-
-
-def _kind(line: str) -> str:
-    if line.startswith(("+++", "---")):
-        return "file"
-    return {"+": "new", "-": "old", "@": "at"}.get(line[:1], "same")

@@ -8,7 +8,7 @@ from sluicegate.core import Artifact, Misused
 from sluicegate.evidence.statement import POLICY
 from sluicegate.flows import owned
 from sluicegate.flows.context import Context
-from sluicegate.flows.policy_try import Change, changes
+from sluicegate.flows.limits import changed_limits
 from sluicegate.stores import git, record, ssh, trust
 from sluicegate.stores.layout import numbered
 
@@ -35,7 +35,10 @@ def difference(context: Context) -> Difference:
     signed = owned.in_force(layout)
     if signed is None:
         return Difference(None, None, tuple(owned.covered(layout)), (), "")
-    limits = tuple(asdict(each) | {"loosened": each.loosened} for each in _limits(context, signed))
+    limits = tuple(
+        asdict(each) | {"loosened": each.loosened}
+        for each in changed_limits(signed.settings, context.settings)
+    )
     names = tuple(owned.differing(layout, signed))
     return Difference(signed.number, signed.owner, names, limits, owned.diff(layout, signed))
 
@@ -72,15 +75,6 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
     }
     _keep(context, number, listed, said)
     return told.to_dict() | {"signed": number, "owner": owner}
-
-
-def _limits(context: Context, signed: owned.SignedPolicy) -> list[Change]:
-    """Return the limits that differ from the signed ones, those that let more pass first."""
-    before, now = signed.settings, context.settings
-    return [
-        *changes(before.policy("intake"), now.policy("intake")),
-        *changes(before.policy("candidate"), now.policy("candidate")),
-    ]
 
 
 def _keep(context: Context, number: str, listed: dict[str, str], said: dict[str, Any]) -> None:

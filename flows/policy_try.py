@@ -19,6 +19,7 @@ from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import Context
 from sluicegate.flows.drill import quick
 from sluicegate.flows.history import earlier
+from sluicegate.flows.limits import Change, changes
 from sluicegate.flows.measure import feedback, measured
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import effective
@@ -44,21 +45,6 @@ HISTORY = (
 )
 # Settings that say what is done with rows, not how they are measured.
 UNMEASURED = ("max_source_share", "false_stops", "aged_days", "calibration_windows")
-
-
-@dataclass(frozen=True)
-class Change:
-    """A limit that differs; `before` or `after` is None where there is none."""
-
-    metric: str
-    outcome: str
-    before: float | None
-    after: float | None
-
-    @property
-    def loosened(self) -> bool:
-        """Tell whether more passes than before."""
-        return self.after is None or (self.before is not None and self.after > self.before)
 
 
 @dataclass(frozen=True)
@@ -135,30 +121,6 @@ def try_policy(
         context.tell("Attacking the changed policy")
         drill = quick(replace(context, settings=changed), new, seed=changed.seed).to_dict()
     return Trial(differing, tuple(tried), budget, drill)
-
-
-def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
-    """Return the limits that differ, those that let more pass first.
-
-    A metric that is newly declared not applicable counts as a limit that is gone.
-    """
-    before, after = _levels(old), _levels(new)
-    differing = [
-        Change(metric, outcome, before.get((metric, outcome)), after.get((metric, outcome)))
-        for metric, outcome in sorted(before.keys() | after.keys())
-        if before.get((metric, outcome)) != after.get((metric, outcome))
-    ]
-    return tuple(sorted(differing, key=lambda change: not change.loosened))
-
-
-def _levels(policy: Policy) -> dict[tuple[str, str], float]:
-    """Return the strictest limit of each metric and outcome that applies."""
-    levels: dict[tuple[str, str], float] = {}
-    for each in policy.limits:
-        if policy.applies(each):
-            key = (each.metric, each.outcome.value)
-            levels[key] = min(each.limit, levels.get(key, each.limit))
-    return levels
 
 
 def _measures(settings: Settings) -> dict[str, Any]:

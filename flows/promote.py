@@ -79,6 +79,7 @@ def finish_promotion(context: Context) -> None:
     update_id = approved(layout)
     if update_id is None:
         return
+    require_signed(layout)  # an unsigned policy makes it wait; it is no reason to refuse it
     try:
         promote(context, update_id)
     except Conflict as error:

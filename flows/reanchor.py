@@ -21,6 +21,7 @@ from sluicegate.flows.distance import (
     figures_of_champion,
     table_of,
 )
+from sluicegate.flows.owned import require_signed
 from sluicegate.flows.report import number as figure
 from sluicegate.flows.subjects import PAGE
 from sluicegate.flows.subjects.anchor import ANCHORED, farthest, read_anchor
@@ -47,6 +48,7 @@ def propose(context: Context, given: Mapping[str, Path | str], reason: str) -> s
     if not reason.strip():
         raise Misused("A re-anchoring needs a reason that reviewers can judge: --reason WHY.")
     git.require_committed(layout.root, (*POLICY_FILES, *TABLES))
+    require_signed(layout)
     tables = {name: _read(context, require_file(path)) for name, path in given.items()}
     with record.writing(layout, "reanchor", record.ROOMS):
         number = next_number(layout.root / "anchors")

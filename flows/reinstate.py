@@ -74,17 +74,20 @@ def reinstate(
     return champion_of(layout)
 
 
-def mirror(context: Context) -> None:
-    """Have MLflow's alias say who the champion is; that it cannot is told, and stops nothing.
+def mirror(context: Context) -> int | None:
+    """Have MLflow's alias say who the champion is, and return the version that it named instead.
+
+    None where it named the champion, or nobody. That it cannot follow is told, and stops nothing.
 
     Whoever verifies goes by the signed record, and `doctor` says so until the alias follows.
     """
     settings = context.settings
     try:
         registry = open_registry(context.layout, settings.model, settings.mlflow.tracking_uri)
-        registry.mirror(champion_of(context.layout).version)
+        return registry.mirror(champion_of(context.layout).version)
     except CannotDecide as error:
         context.tell(str(error))
+        return None
 
 
 def _sound(context: Context, versions: Sequence[Champion]) -> Champion:

@@ -25,6 +25,7 @@ from sluicegate.flows.exception import (
     unmeasured,
 )
 from sluicegate.flows.judge import Judgement
+from sluicegate.flows.owned import require_signed
 from sluicegate.flows.quarantine import held_for, require_date, review_by
 from sluicegate.flows.settle import settle
 from sluicegate.flows.subjects import PAGE
@@ -65,6 +66,7 @@ def propose(context: Context, wanted: Wanted) -> str:
         require_date(wanted.review_by) if wanted.review_by else review_by(context, context.now())
     )
     git.require_committed(layout.root, POLICY_FILES)
+    require_signed(layout)
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         tried = try_out(context, wanted, Path(scratch))
         _require_use(tried)

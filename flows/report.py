@@ -7,6 +7,7 @@ from sluicegate.core import Finding, Outcome, Stage, Update
 from sluicegate.flows.context import Context
 from sluicegate.flows.markup import escaped
 from sluicegate.flows.results import judged
+from sluicegate.flows.ruling import candidate_policy
 from sluicegate.flows.train import told as trainer_of
 from sluicegate.stores import data, files
 
@@ -17,7 +18,7 @@ def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> s
     """Return the report of a compared update."""
     verdict = update.verdicts[-1]
     findings = [Finding.from_dict(each) for each in comparison["findings"]]
-    told = judged(findings, context.settings.policy("candidate"))
+    told = judged(findings, candidate_policy(context.settings, findings))
     against = f"version {update.champion.version}" if update.champion else "none (the first model)"
     learnt = ", ".join(update.batches) or "none, the base data only"
     asks = []

@@ -26,11 +26,13 @@ from sluicegate.flows.champion import Champion, champion_of, first_champion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.hold import hold
-from sluicegate.flows.owned import require_signed
+from sluicegate.flows.owned import in_force, require_signed
 from sluicegate.flows.promote import finish_promotion, promote
 from sluicegate.flows.results import RetrainResult, judged
 from sluicegate.flows.review import refuse_expired
+from sluicegate.flows.ruling import candidate_policy, lay, ruled
 from sluicegate.flows.updates import (
+    approved,
     awaiting,
     new_batches,
     read_comparison,
@@ -65,6 +67,7 @@ def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> 
 
     While an update awaits review this returns that update; `supersede` replaces it instead. Raises
     Conflict for uncommitted policy or another retrain at work, CannotDecide for a failing trainer.
+    A policy that differs from what its owners signed is neither run nor judged by, and pauses.
     """
     started = time.monotonic()
     root = context.layout.root
@@ -72,20 +75,27 @@ def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> 
     with files.locked(context.layout.home / "retrain.lock", busy, wait=False):
         git.require_branch(root)
         git.require_committed(root, POLICY_FILES)
-        require_signed(context.layout)
         record.tidy(context.layout)
-        finish_promotion(context)
-        refuse_expired(context)
-        waiting = awaiting(context.layout)
-        if waiting and not supersede:
-            return _still_waiting(context, waiting[0], started)
-        step("calibrate the limits", recalibrate_if_stale, context)
-        built = step("build and compare", build, context, pin(context))
-        update, verdict = step("decide", settle, context, built)
-        if update.stage is Stage.APPROVED:
-            update = step("promote", promote, context, update.id)
-        git.remove_worktree(root, built.tree)
-    listed = judged(findings_in(built.comparison), context.settings.policy("candidate"))
+        if approved(context.layout):
+            require_signed(context.layout)  # nothing is promoted past an unsigned policy
+        with ruled(context) as context:
+            return _retrain(context, supersede, step, started)
+
+
+def _retrain(context: Context, supersede: bool, step: Step, started: float) -> RetrainResult:
+    finish_promotion(context)
+    refuse_expired(context)
+    waiting = awaiting(context.layout)
+    if waiting and not supersede:
+        return _still_waiting(context, waiting[0], started)
+    step("calibrate the limits", recalibrate_if_stale, context)
+    built = step("build and compare", build, context, pin(context))
+    update, verdict = step("decide", settle, context, built)
+    if update.stage is Stage.APPROVED:
+        update = step("promote", promote, context, update.id)
+    git.remove_worktree(context.layout.root, built.tree)
+    found = findings_in(built.comparison)
+    listed = judged(found, candidate_policy(context.settings, found))
     took = time.monotonic() - started
     return RetrainResult(update, verdict.outcome, tuple(listed), verdict.reasons, took)
 
@@ -134,6 +144,9 @@ def build(context: Context, update: Update) -> Built:
     layout, began = context.layout, context.now()
     tree = layout.work / update.id
     git.add_worktree(layout.root, tree, update.data_commit)
+    signed = in_force(layout)
+    if signed is not None:
+        lay(layout, signed, tree)  # whatever else was committed never runs
     dvc.share_cache(tree, layout.root)
     fetch(tree, update)
     files.write_json(tree / "candidate.json", pinned_champions(context, update))
@@ -147,6 +160,8 @@ def build(context: Context, update: Update) -> Built:
     model = tree / "build" / "model"
     models.require_data_only(model)
     comparison = files.read_json(tree / "build" / "comparison.json")
+    if context.signature is not None:
+        comparison["findings"].append(context.signature.to_dict())
     digest = models.digest(model)
     if comparison["challenger"] != digest:
         raise Tampered("The challenger changed after it was compared; retrain it.")
@@ -211,7 +226,7 @@ def judge(context: Context, built: Built) -> Verdict:
 
 def judge_by(settings: Settings, update: Update, comparison: Mapping[str, Any]) -> Verdict:
     """Return the verdict on an update by `settings`: the same one whenever it is asked for."""
-    policy = settings.policy("candidate")
+    policy = candidate_policy(settings, findings_in(comparison))
     if not update.batches:
         # Before any feedback was admitted there is none to hold out, so nothing recent to forget.
         policy = replace(policy, not_applicable=(*policy.not_applicable, "recent.*"))
@@ -271,7 +286,7 @@ def _still_waiting(context: Context, update: str, started: float) -> RetrainResu
     return RetrainResult(
         waiting,
         Outcome.PAUSE,
-        tuple(judged(findings, context.settings.policy("candidate"))),
+        tuple(judged(findings, candidate_policy(context.settings, findings))),
         (reason, *verdict.reasons),
         time.monotonic() - started,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from sluicegate.core import Conflict
 from sluicegate.flows.consequences import accept, ask_again, keep_pages, may_lapse, refuse
 from sluicegate.flows.context import Context
+from sluicegate.flows.owned import require_signed
 from sluicegate.flows.proposal import is_promoted, withdraw
 from sluicegate.flows.subjects import folder_of, is_open, kind_of, state_of, waiting
 from sluicegate.flows.votes import (
@@ -110,6 +111,7 @@ def answer(
     with files.locked(layout.home / "retrain.lock", busy, wait):
         git.require_branch(layout.root)
         record.tidy(layout)
+        require_signed(layout)
         if decision is Decision.WITHDRAW and is_promoted(layout, subject):
             done = withdraw(context, subject, reviewer, reason, proof)
             return Reviewed(subject, State.OPEN, (), context.settings.approval.required, done)
@@ -127,6 +129,7 @@ def answer(
 def renew(context: Context, subject: str) -> dict[str, Any]:
     """Ask again about `subject`: a new text, so that earlier answers no longer count."""
     layout = context.layout
+    require_signed(layout)
     with record.writing(layout, "review", record.ROOMS):
         _require_open(layout, subject)
         ask_again(context, subject)

@@ -10,6 +10,7 @@ from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.key_ages import told_of_keys
+from sluicegate.flows.ruling import judged_under
 from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
 from sluicegate.flows.subjects.anchor import moved_so_far, read_anchor
 from sluicegate.flows.subjects.incident import read_incident
@@ -157,13 +158,15 @@ def _show_batch(layout: Layout, number: str) -> dict[str, Any]:
     if not folder.is_dir():
         raise Missing(f"There is no batch:{number}; `sluicegate status` tells how many there are.")
     payload = record.read_statement(layout, folder / "verdict.json")
+    found = files.read_json(folder / "findings.json")
     return {
         "schema": 1,
         "subject": f"batch:{number}",
         "state": batch_states(layout)[number],
         "manifest": files.read_json(folder / data.MANIFEST),
         "verdict": payload["predicate"],
-        "findings": files.read_json(folder / "findings.json"),
+        "findings": found,
+        "policy": judged_under(found),
     }
 
 
@@ -177,6 +180,7 @@ def _show_update(layout: Layout, number: str) -> dict[str, Any]:
         "verdict": verdict.to_dict(),
         "metrics": comparison["report"]["metrics"],
         "findings": comparison["findings"],
+        "policy": judged_under(comparison["findings"]),
         "report": str(Path("updates") / number / "report.md"),
         "rollback": _rollback(layout, number),
     }

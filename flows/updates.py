@@ -30,6 +30,7 @@ from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import render
 from sluicegate.flows.results import judged
+from sluicegate.flows.ruling import candidate_policy
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout, numbered
 
@@ -65,8 +66,8 @@ def record_update(
     materials = [
         *data.materials(layout, list(update.batches)),
         Artifact("params.yaml", context.policy_digest),
-        Artifact("train.py", sha256_file(layout.root / "train.py")),
-        Artifact("dvc.yaml", sha256_file(layout.root / "dvc.yaml")),
+        Artifact("train.py", sha256_file(layout.rules / "train.py")),
+        Artifact("dvc.yaml", sha256_file(layout.rules / "dvc.yaml")),
     ]
     statement = record.write_statement(
         layout,
@@ -84,9 +85,8 @@ def record_update(
             "time": context.now(),
         },
     )
-    told = judged(
-        map(Finding.from_dict, comparison["findings"]), context.settings.policy("candidate")
-    )
+    found = [Finding.from_dict(each) for each in comparison["findings"]]
+    told = judged(found, candidate_policy(context.settings, found))
     attested = [
         attest_training(context, update, tree, run_id, took),
         attest_result(context, folder, subject, measured, told),

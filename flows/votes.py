@@ -11,6 +11,7 @@ from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import DECISION, REQUEST, VOTE, predicate_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.duties import entangled
+from sluicegate.flows.ruling import signature_told
 from sluicegate.flows.subjects import folder_of
 from sluicegate.gates.approval import (
     NAMESPACE,
@@ -42,6 +43,7 @@ def ask(
     layout = context.layout
     named = [artifact(layout, path) for path in (layout.params, *bound)]
     names = [*shown, *((each.name, f"sha256:{each.sha256}") for each in named)]
+    names.append(("policy", signature_told(layout)))
     names.append(("ledger head", f"sha256:{record.head(layout)}"))
     expires = context.clock() + timedelta(days=context.settings.approval.expires_days)
     said = {
@@ -200,7 +202,7 @@ def conclude(context: Context, subject: str, state: str, people: Sequence[str] =
 
 def artifact(layout: Layout, path: Path) -> Artifact:
     """Return the file at `path` as it is now."""
-    return Artifact(path.relative_to(layout.root).as_posix(), sha256_file(path))
+    return Artifact(layout.named(path), sha256_file(path))
 
 
 def require_approved(context: Context, subject: str) -> Standing:

@@ -11,13 +11,14 @@ import numpy as np
 
 from sluicegate.checks.promise import Promise, Served
 from sluicegate.checks.scoring import Answers, Mask, known, truth_of
-from sluicegate.core import Finding, Outcome, Stage, Verdict
+from sluicegate.core import Artifact, Finding, Outcome, Stage, Verdict
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context, Step, plainly
 from sluicegate.flows.proposal import propose
 from sluicegate.flows.reinstate import mirror
 from sluicegate.flows.results import judged
 from sluicegate.flows.rollback import Order, RolledBack, rollback
+from sluicegate.flows.ruling import ruled
 from sluicegate.flows.subjects.rollback import proposals
 from sluicegate.flows.updates import read_update
 from sluicegate.gates import decide
@@ -52,9 +53,19 @@ class Watched:
 
 
 def watch(context: Context, step: Step = plainly) -> Watched:
-    """Judge the champion on what arrived since it was trained, and act on a breach."""
-    mirror(context)
+    """Judge the champion on what arrived since it was trained, and act on a breach.
+
+    The limits are those that the policy's owners signed last.
+    """
+    with ruled(context) as context:
+        return _watch(context, step)
+
+
+def _watch(context: Context, step: Step) -> Watched:
     champion = champion_of(context.layout)
+    strayed = mirror(context)
+    if strayed is not None:
+        _note_strayed(context, champion, strayed)
     findings = step("measure", measured, context, champion)
     policy = context.settings.policy("watch")
     verdict = decide(policy, f"update:{champion.update}", findings)
@@ -68,6 +79,16 @@ def watch(context: Context, step: Step = plainly) -> Watched:
             proposed = step("propose to roll back", _propose, context, champion, why)
     listed = tuple(judged(findings, policy))
     return Watched(champion, listed, verdict, proposed, undone)
+
+
+def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
+    """Record that MLflow's alias named another version than the record, and was moved back."""
+    layout = context.layout
+    subject = Artifact(f"model:{context.settings.model}", champion.sha256)
+    said = {"alias": "champion", "named": strayed, "version": champion.version}
+    with record.writing(layout, "watch", ("ledger",)):
+        record.append(layout, "mirror", [subject], said, context.now())
+        git.commit(layout.root, ["ledger"], f"The alias champion named version {strayed}")
 
 
 def measured(context: Context, champion: Champion) -> list[Finding]:

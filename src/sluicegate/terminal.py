@@ -197,6 +197,7 @@ def print_record(options: argparse.Namespace, shown: dict[str, Any]) -> dict[str
         )
         console.print(f"  {name} on golden: {numbers}")
     _print_findings(console, [each for each in shown["findings"] if "outcome" in each])
+    console.print(f"  policy: {escape(shown['policy'])}", soft_wrap=True)
     if "report" in shown:
         console.print(f"  report: {shown['report']}")
     if shown.get("rollback"):

@@ -50,6 +50,8 @@ def print_explained(options: argparse.Namespace, told: dict[str, Any]) -> dict[s
             said = f"{each['metric']}: {value} (limit {each['limit']:.4g}) {each['outcome']}"
             console.print(f"  {escape(said)}", soft_wrap=True)
     then, now = told["recorded"]["outcome"], told["replayed"]["outcome"]
+    if told.get("not_replayed"):
+        console.print(f"  not replayed: {escape(told['not_replayed'])}", soft_wrap=True)
     same = "the same verdict" if told["same"] else "[red]NOT the verdict that was recorded[/]"
     console.print(f"recorded: {then}; replayed: {now}: {same}")
     return told

@@ -1,17 +1,23 @@
 """The policy: what no owner signed is not judged by, whoever committed it."""
 
+import base64
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from attacks.conftest import Target
 from reviewing import trust_them
 
-from sluicegate.core import Conflict, Misused, SluicegateError, Tampered
-from sluicegate.flows import owned
-from sluicegate.stores import git, ssh
+from sluicegate.core import CannotDecide, Conflict, Misused, Tampered
+from sluicegate.core.canonical import sha256_bytes
+from sluicegate.flows import owned, ruling
+from sluicegate.gates.approval import Decision
+from sluicegate.stores import dvc, git, ssh
 from sluicegate.stores.settings import fill
 
 
@@ -37,11 +43,12 @@ def changed(target: Target, **values: object) -> None:
     committed(target, "params.yaml", fill(text, told))
 
 
-def owned_by_ann(target: Target, keys: dict[str, Path]) -> None:
-    """Let ann own the policy and sign it."""
-    trust_them(target.place, keys, "ann")
+def owned_by_ann(target: Target, keys: dict[str, Path], names: str = "ann") -> None:
+    """Let ann own the policy and sign it, alone or with others of these `names`."""
+    trust_them(target.place, keys, names)
     params = target.root / "params.yaml"
-    committed(target, "params.yaml", params.read_text() + "\npolicy:\n  owners: [ann]\n")
+    owners = f"\npolicy:\n  owners: [{names.replace(' ', ', ')}]\n"
+    committed(target, "params.yaml", params.read_text() + owners)
     target.place.sign_policy("ann", keys["ann"])
 
 
@@ -79,30 +86,126 @@ CHANGES = [
     pytest.param(other_trainer, "train.py", id="other training code"),
     pytest.param(other_golden_set, "golden/manifest.json", id="another golden set"),
     pytest.param(eve_owns_it, "params.yaml", id="an owner of one's own"),
-    pytest.param(nobody_owns_it, owned.ROOM, id="no owner any more"),
 ]
 
 
+def says(result: Any) -> str:
+    """Return what a verdict says of the policy's signature."""
+    (told,) = [each for each in result.to_dict()["findings"] if each["metric"] == ruling.METRIC]
+    return f"{told['outcome']}: {told['detail']}"
+
+
 @pytest.mark.parametrize(("attack", "named"), CHANGES)
-def test_what_no_owner_signed_stops_the_line(
+def test_what_no_owner_signed_pauses_and_is_judged_by_what_was_signed(
     target: Target,
     keys: dict[str, Path],
     honest: Callable[..., pd.DataFrame],
     attack: Callable[[Target, dict[str, Path]], None],
     named: str,
 ) -> None:
-    """Nothing is received or learnt, verify names the file, and the champion's model still loads."""
+    """A batch that would pass pauses, by the signed limits; verify names the file, too."""
     owned_by_ann(target, keys)
     assert target.wrong() == []
+    batch = honest(300, seed=21)
+    before = target.place.check(batch)
+    assert before.outcome.value == "pass"
+    assert says(before).startswith("pass: The policy is the one that ann signed")
     attack(target, keys)
-    for deed in (lambda: target.place.intake(honest(300, seed=21)), target.place.retrain):
-        with pytest.raises(SluicegateError, match=f"{named}.*(differs from|is gone)"):
-            deed()
+    after = target.place.intake(batch)
+    assert after.outcome.value == "pause"
+    assert after.assessment.verdict.policy == before.assessment.verdict.policy
+    assert says(after).startswith(f"pause: {named}")
+    assert "sluicegate policy sign" in says(after)
+    assert "git checkout" in says(after)
     told = [f"{each['where']} {each['says']}" for each in target.wrong(full=False)]
     assert any(named in each for each in told), told
     with pytest.raises((Misused, Tampered)):
         target.place.sign_policy("eve", keys["eve"])
     assert target.unharmed()
+
+
+def test_an_ownership_that_is_gone_from_git_stops_the_line(
+    target: Target, keys: dict[str, Path], honest: Callable[..., pd.DataFrame]
+) -> None:
+    """That the workspace is owned is remembered outside git."""
+    owned_by_ann(target, keys)
+    nobody_owns_it(target, keys)
+    for deed in (lambda: target.place.check(honest(300, seed=21)), target.place.retrain):
+        with pytest.raises(Tampered, match=f"{owned.ROOM}.*is gone"):
+            deed()
+
+
+def test_signed_files_that_cannot_be_read_decide_nothing(
+    target: Target, keys: dict[str, Path], honest: Callable[..., pd.DataFrame]
+) -> None:
+    """Without the signed version there is nothing to judge by, and the working tree is no substitute."""
+    owned_by_ann(target, keys)
+    other_trainer(target, keys)
+    (signed,) = owned.signed_policies(target.layout)
+    for files, error in (
+        ({"params.yaml": "0" * 64}, Tampered),
+        ({"gone.py": "0" * 64}, CannotDecide),
+    ):
+        with pytest.raises(error):
+            ruling.lay(target.layout, replace(signed, files=files), target.root.parent / "laid")
+    batch = honest(300, seed=21)
+    shutil.rmtree(target.root / ".dvc" / "cache")
+    remote = Path(dvc.default_remote(target.root) or "")
+    shutil.rmtree((target.root / ".dvc" / remote).resolve())
+    with pytest.raises(CannotDecide):
+        target.place.check(batch)
+
+
+@pytest.mark.slow
+def test_unsigned_training_code_never_runs_and_what_it_asked_for_is_paused(
+    target: Target, keys: dict[str, Path]
+) -> None:
+    """The signed trainer runs in its place; undone, the question can be answered, by no owner of a change."""
+    owned_by_ann(target, keys, "ann eve")
+    signed = (target.root / "train.py").read_bytes()
+    pinned = git.head(target.root)
+    evil = "raise SystemExit('unsigned code ran')\n"
+    committed(target, "train.py", evil)
+    changed(target, gates__candidate={"golden.*": {"pause": 9.0}})
+    made = target.place.retrain()
+    assert made.update.stage.value == "awaiting"
+    assert "LOOSENED" in says(made)
+    assert says(made).startswith("pause: params.yaml, train.py: changed and not signed")
+    subject = f"update:{made.update.id}"
+    folder = target.layout.update(made.update.id)
+    materials = json.loads((folder / "update.json").read_text())["payload"]
+    assert sha256_bytes(signed) in base64.b64decode(materials).decode()
+    page = (folder / "evidence.html").read_text()
+    assert "unsigned code ran" in page
+    assert "signed by ann" in page
+    assert target.place.explain(subject)["same"]
+    answer = (subject, Decision.APPROVE, "eve")
+    with pytest.raises(Conflict, match="differs from the policy that ann signed"):
+        target.place.answer_review(*answer, "no proof", "")
+    git.run(target.root, "checkout", pinned, "--", "train.py", "params.yaml")
+    git.commit(target.root, ["train.py", "params.yaml"], "undone")
+    assert target.place.check(target.root / "reference" / "reference.parquet") is not None
+    asked = target.place.show_review(subject)
+    assert asked["dead"] is None
+    assert "signed by ann" in dict(asked["names"])["policy"]
+    assert target.unharmed()
+
+
+@pytest.mark.parametrize("who", ["ann", "eve"])
+def test_owners_do_not_review_under_a_change_that_they_signed(
+    target: Target, keys: dict[str, Path], who: str
+) -> None:
+    """ann signed the policy after the champion was made; eve is an owner, too, and signed nothing."""
+    owned_by_ann(target, keys, "ann eve")
+    batch = "batch:0002"
+    target.place.renew_review(batch)
+    proof = target.place.sign_review(batch, Decision.APPROVE, who, keys[who])
+    if who == "ann":
+        with pytest.raises(Conflict, match="as ann they signed the policy that it is judged by"):
+            target.place.answer_review(batch, Decision.APPROVE, who, proof, "")
+    else:
+        done = target.place.answer_review(batch, Decision.APPROVE, who, proof, "")
+        assert done.approved_by == ("eve",)
 
 
 def test_an_owner_accepts_a_change_and_sees_which_limits_let_more_pass(

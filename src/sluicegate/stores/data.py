@@ -124,7 +124,7 @@ def materials(layout: Layout, batches: list[str]) -> list[Artifact]:
     tables = [layout.reference, *(layout.admitted(batch) / FEEDBACK for batch in batches)]
     return [
         Artifact(
-            table.relative_to(layout.root).as_posix(),
+            layout.named(table),
             files.read_json(table.with_name(MANIFEST))["sha256"],
         )
         for table in tables

@@ -12,29 +12,44 @@ SERVICE_KEY, MODEL_KEY = "SLUICEGATE_SERVICE_KEY", "SLUICEGATE_MODEL_KEY"
 
 @dataclass(frozen=True)
 class Layout:
-    """The paths of the workspace at `root`."""
+    """The paths of the workspace at `root`.
+
+    `signed` is where the policy's files lie that rule instead of the workspace's own, once those
+    differ from what their owners signed.
+    """
 
     root: Path
+    signed: Path | None = None
+
+    @property
+    def rules(self) -> Path:
+        """The folder of the policy's files."""
+        return self.signed or self.root
+
+    def named(self, path: Path) -> str:
+        """Return the name of a file by its place in the workspace, of a signed one, too."""
+        base = self.rules if path.is_relative_to(self.rules) else self.root
+        return path.relative_to(base).as_posix()
 
     @property
     def params(self) -> Path:
         """The policy, the schema and the schedule."""
-        return self.root / "params.yaml"
+        return self.rules / "params.yaml"
 
     @property
     def suite(self) -> Path:
         """The Great Expectations suite of the feedback."""
-        return self.root / "expectations" / "feedback.json"
+        return self.rules / "expectations" / "feedback.json"
 
     @property
     def reference(self) -> Path:
         """The original training reference."""
-        return self.root / "reference" / "reference.parquet"
+        return self.rules / "reference" / "reference.parquet"
 
     @property
     def golden(self) -> Path:
         """The golden set."""
-        return self.root / "golden" / "golden.parquet"
+        return self.rules / "golden" / "golden.parquet"
 
     @property
     def candidate(self) -> Path:

@@ -127,16 +127,22 @@ class Registry:
         return Path(unquote(found.path)) if found.scheme in ("", "file") else None
 
     @effect
-    def mirror(self, version: int) -> None:
-        """Let the alias `champion` say `version` alone; raises CannotDecide when MLflow cannot."""
+    def mirror(self, version: int) -> int | None:
+        """Let the alias `champion` say `version` alone, and return whom it named instead, if another.
+
+        Raises CannotDecide when MLflow cannot.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
-            if self.alias("champion") != version:
+            named = self.alias("champion")
+            if named != version:
                 self.set_alias("champion", version)
                 self.drop_alias("previous")  # nobody shall go back to what was taken back
+                return named
         except (MlflowException, OSError) as error:
             raise CannotDecide(f"MLflow could not move the alias champion: {error}") from error
+        return None
 
     @effect
     def log_page(self, run_id: str, path: Path) -> None:

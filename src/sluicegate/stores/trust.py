@@ -91,9 +91,12 @@ def sources_of_feed(layout: Layout, feed: str) -> tuple[str, ...]:
 
 
 def _committed(layout: Layout, path: str) -> str | None:
-    if not git.tracked(layout.root, path):
-        return None
     try:
+        if layout.signed is not None:
+            signed = layout.signed / path
+            return signed.read_text(encoding="utf-8") if signed.is_file() else None
+        if not git.tracked(layout.root, path):
+            return None
         return git.run(layout.root, "show", f"HEAD:./{path}")
     except UnicodeDecodeError as error:
         raise CannotDecide(f"{path} is not UTF-8; save it as UTF-8 and commit it.") from error

@@ -1,6 +1,7 @@
 """The line from feedback to champion: check, intake, retrain, update, and what they left behind."""
 
 import argparse
+from typing import Any
 
 from .options import Answer, Verbs, add_verb, in_workspace, may_run_dry, opened
 
@@ -30,8 +31,19 @@ def add(verbs: Verbs) -> None:
     shown = in_workspace(add_verb(verbs, "show", show, "the whole record of a batch or an update"))
     shown.add_argument("subject", metavar="SUBJECT", help="batch:0001 or update:0001")
     shown.add_argument(
-        "--explain", action="store_true", help="replay an update's findings through its policy"
+        "--explain",
+        action="store_true",
+        help="replay the stored findings through the stored policy",
     )
+
+
+def _difference(options: argparse.Namespace, place: Any, told: dict[str, Any]) -> None:
+    """Show what no owner signed, where that paused something."""
+    from sluicegate import terminal_policy
+
+    unsigned = [each for each in told["findings"] if each["metric"] == "policy.unsigned"]
+    if any(each["value"] for each in unsigned) and not options.json:
+        terminal_policy.print_difference(options, place.policy_difference())
 
 
 def check(options: argparse.Namespace) -> Answer:
@@ -39,8 +51,11 @@ def check(options: argparse.Namespace) -> Answer:
     from sluicegate import terminal
 
     with terminal.progress(options) as tell:
-        result = opened(options, tell).check(options.batch)
-    return terminal.print_intake(options, result.to_dict()), result.outcome.exit_code
+        place = opened(options, tell)
+        result = place.check(options.batch)
+    told = terminal.print_intake(options, result.to_dict())
+    _difference(options, place, told)
+    return told, result.outcome.exit_code
 
 
 def intake(options: argparse.Namespace) -> Answer:
@@ -50,8 +65,11 @@ def intake(options: argparse.Namespace) -> Answer:
     if options.dry_run:
         return check(options)
     with terminal.progress(options) as tell:
-        result = opened(options, tell).intake(options.batch)
-    return terminal.print_intake(options, result.to_dict()), result.outcome.exit_code
+        place = opened(options, tell)
+        result = place.intake(options.batch)
+    told = terminal.print_intake(options, result.to_dict())
+    _difference(options, place, told)
+    return told, result.outcome.exit_code
 
 
 def retrain(options: argparse.Namespace) -> Answer:
@@ -61,8 +79,11 @@ def retrain(options: argparse.Namespace) -> Answer:
     if options.dry_run:
         return terminal.print_plan(options, opened(options, terminal.mute).plan_retrain()), 0
     with terminal.progress(options) as tell:
-        result = opened(options, tell).retrain(supersede=options.supersede)
-    return terminal.print_retrain(options, result.to_dict()), result.outcome.exit_code
+        place = opened(options, tell)
+        result = place.retrain(supersede=options.supersede)
+    told = terminal.print_retrain(options, result.to_dict())
+    _difference(options, place, told)
+    return told, result.outcome.exit_code
 
 
 def update(options: argparse.Namespace) -> Answer:
@@ -75,7 +96,9 @@ def update(options: argparse.Namespace) -> Answer:
         place = opened(options, tell)
         run = place.update if options.no_prefect else place.update_by_prefect
         result = run(options.batch)
-    return terminal.print_update(options, result.to_dict()), result.outcome.exit_code
+    told = terminal.print_update(options, result.to_dict())
+    _difference(options, place, told["retrain"] or told["intake"])
+    return told, result.outcome.exit_code
 
 
 def status(options: argparse.Namespace) -> Answer:

@@ -24,7 +24,7 @@ class Keeping(Opened):
             return verify(self._fresh(), full, bar)
 
     def explain(self, subject: str) -> dict[str, Any]:
-        """Replay the stored findings of `update:NNNN` through its stored policy, offline."""
+        """Replay the stored findings of a batch or an update through its stored policy, offline."""
         from sluicegate.flows.explain import explain
 
         with explained():
