@@ -38,13 +38,14 @@ def print_verified(options: argparse.Namespace, answer: dict[str, Any]) -> dict[
 
 
 def print_explained(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
-    """Print each finding beside its limit, and whether the verdict comes out the same."""
+    """Print each finding beside its limit, what stopped it last, and whether the verdict comes out the same."""
     if options.json:
         return told
     console = plain_console()
     policy = told["policy"]
     console.print(f"{told['subject']}, judged by params.yaml in {policy['commit'][:12]}")
-    for each in told["findings"]:
+    worst_last = sorted(told["findings"], key=lambda each: str(each["outcome"]) != "pass")
+    for each in worst_last:
         if each.get("limit") is not None:
             value = "not measured" if each["value"] is None else f"{each['value']:.4g}"
             said = f"{each['metric']}: {value} (limit {each['limit']:.4g}) {each['outcome']}"
