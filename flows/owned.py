@@ -20,6 +20,8 @@ from sluicegate.stores.layout import Layout, numbered
 from sluicegate.stores.settings import Settings, parse_settings
 
 ROOM = "trust/policies"
+REVIEW = "trust/security-review/"
+"""Signed on its own."""
 COVERED = (
     "params.yaml", "dvc.yaml", "train.py", "expectations", "golden", "reference", "trust",
     "uv.lock", "requirements.txt",
@@ -55,7 +57,7 @@ def text_to_sign(number: str, listed: Mapping[str, str], previous: str | None) -
 def covered(layout: Layout) -> dict[str, str]:
     """Return the SHA-256 of every committed file of the policy, as it lies in the workspace."""
     named = (name for part in COVERED for name in git.tracked(layout.root, part))
-    kept = sorted(name for name in named if not name.startswith(f"{ROOM}/"))
+    kept = sorted(name for name in named if not name.startswith((f"{ROOM}/", REVIEW)))
     return {n: sha256_file(layout.root / n) if (layout.root / n).is_file() else "" for n in kept}
 
 

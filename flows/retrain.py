@@ -31,6 +31,7 @@ from sluicegate.flows.promote import finish_promotion, promote
 from sluicegate.flows.results import RetrainResult, judged
 from sluicegate.flows.review import refuse_expired
 from sluicegate.flows.ruling import candidate_policy, lay, ruled
+from sluicegate.flows.security_review import first_promotion
 from sluicegate.flows.updates import (
     approved,
     awaiting,
@@ -160,8 +161,9 @@ def build(context: Context, update: Update) -> Built:
     model = tree / "build" / "model"
     models.require_data_only(model)
     comparison = files.read_json(tree / "build" / "comparison.json")
-    if context.signature is not None:
-        comparison["findings"].append(context.signature.to_dict())
+    for told in (context.signature, first_promotion(context) if update.champion else None):
+        if told is not None:
+            comparison["findings"].append(told.to_dict())
     digest = models.digest(model)
     if comparison["challenger"] != digest:
         raise Tampered("The challenger changed after it was compared; retrain it.")

@@ -9,6 +9,7 @@ from sluicegate.flows.consequences import accept, ask_again, keep_pages, may_lap
 from sluicegate.flows.context import Context
 from sluicegate.flows.owned import require_signed
 from sluicegate.flows.proposal import is_promoted, withdraw
+from sluicegate.flows.security_review import require_reviewed
 from sluicegate.flows.subjects import folder_of, is_open, kind_of, state_of, waiting
 from sluicegate.flows.votes import (
     cast,
@@ -119,6 +120,8 @@ def answer(
             _require_open(layout, subject, decision)
             request, bound = read_request(layout, subject)
             require_alive(context, request, bound)
+            if decision is Decision.APPROVE and subject.startswith("update:"):
+                require_reviewed(context, subject.removeprefix("update:"))
             vote = verified_vote(context, request, reviewer, decision, proof)
             keep(context, request, reviewer, vote, reason, proof)
             told = f"{subject}: {decision.value} by {vote.person}"

@@ -25,6 +25,9 @@ from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings
 
 METRIC = "policy.unsigned"
+REVIEWED = "policy.security_review"
+BUILT_IN = (METRIC, REVIEWED)
+"""Whatever is told of these beyond 0 pauses; no setting says otherwise."""
 MOST_NAMED, MOST_LINES = 8, 200
 
 
@@ -77,10 +80,9 @@ def lay(layout: Layout, signed: owned.SignedPolicy, place: Path) -> None:
 
 
 def held(policy: Policy, findings: Sequence[Finding]) -> Policy:
-    """Return `policy` with the limit that pauses what differs from the signature, where one is told of."""
-    if not any(each.metric == METRIC for each in findings):
-        return policy
-    return replace(policy, limits=(*policy.limits, Limit(METRIC, 0.0, Outcome.PAUSE)))
+    """Return `policy` with the built-in limits of those metrics that `findings` tell of."""
+    told = [name for name in BUILT_IN if any(each.metric == name for each in findings)]
+    return replace(policy, limits=(*policy.limits, *(Limit(x, 0.0, Outcome.PAUSE) for x in told)))
 
 
 def candidate_policy(settings: Settings, findings: Sequence[Finding]) -> Policy:

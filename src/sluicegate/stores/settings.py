@@ -143,9 +143,13 @@ class Approval(_Section):
 
 
 class Owned(_Section):
-    """Who owns the policy, by their names in trust/allowed_signers; nobody else changes it."""
+    """Who owns the policy, by their names in trust/allowed_signers; nobody else changes it.
+
+    In `production` the first promotion wants a signed security review.
+    """
 
     owners: tuple[str, ...] = ()
+    production: bool = False
 
 
 class Quarantine(_Section):

@@ -27,9 +27,34 @@ def add(verbs: Verbs) -> None:
     signed.add_argument(
         "--as", dest="owner", metavar="NAME", required=True, help="you, in policy.owners"
     )
-    signed.add_argument(
-        "--key", metavar="FILE", default="~/.ssh/id_ed25519", help="your SSH key (%(default)s)"
-    )
+    words = "write the checklist of the security review, or sign it filled (--as)"
+    reviewed = in_workspace(add_verb(parts, "review", review, words))
+    reviewed.add_argument("path", metavar="FILE", help="the checklist")
+    reviewed.add_argument("--as", dest="reviewer", metavar="NAME", help="you, to sign it")
+    for verb in (signed, reviewed):
+        verb.add_argument(
+            "--key", metavar="FILE", default="~/.ssh/id_ed25519", help="your SSH key (%(default)s)"
+        )
+
+
+def review(options: argparse.Namespace) -> Answer:
+    """Write the blank checklist of the security review, or sign the filled one."""
+    from sluicegate import terminal
+
+    place = opened(options, terminal.mute)
+    if options.reviewer:
+        made = place.sign_security_review(
+            options.path, options.reviewer, Path(options.key).expanduser()
+        )
+        said = (
+            f"The security review is signed by {made['signed']}; it lies in trust/security-review/."
+        )
+    else:
+        made = place.security_checklist(options.path)
+        said = (
+            f"{made['path']} has {made['items']} items; answer each, then sign it with --as NAME."
+        )
+    return terminal.print_line(options, made, said), 0
 
 
 def diff(options: argparse.Namespace) -> Answer:
