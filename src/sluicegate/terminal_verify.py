@@ -38,7 +38,7 @@ def print_verified(options: argparse.Namespace, answer: dict[str, Any]) -> dict[
 
 
 def print_explained(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
-    """Print each finding beside its limit, what stopped it last, and whether the verdict comes out the same."""
+    """Print each finding beside its limit, what stopped it last, and whether the verdict is the same."""
     if options.json:
         return told
     console = plain_console()
