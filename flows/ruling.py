@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sluicegate.core import CannotDecide, Finding, Outcome, Tampered
+from sluicegate.core import CannotDecide, Conflict, Finding, Outcome, Tampered
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.flows import owned
 from sluicegate.flows.context import Context
@@ -29,6 +29,7 @@ REVIEWED = "policy.security_review"
 BUILT_IN = (METRIC, REVIEWED)
 """Whatever is told of these beyond 0 pauses; no setting says otherwise."""
 MOST_NAMED, MOST_LINES = 8, 200
+RUNS = ("params.yaml", "dvc.yaml", "train.py")
 
 
 @contextlib.contextmanager
@@ -77,6 +78,22 @@ def lay(layout: Layout, signed: owned.SignedPolicy, place: Path) -> None:
         if sha256_bytes(content) != sha256 or ".." in PurePosixPath(name).parts:
             raise Tampered(f"{name} in the commit {signed.commit[:12]} is not what was signed.")
         files.write_bytes(place / name, content)
+
+
+def require_once_signed(layout: Layout, commit: str) -> None:
+    """Raise Conflict unless what a commit would run was signed at some time, or older than any signature.
+
+    For whatever trains anew what was trained before.
+    """
+    policies = [*owned.signed_policies(layout)]
+    if not policies or git.is_ancestor(layout.root, commit, policies[0].commit):
+        return
+    code = {name: git.find_at(layout.root, commit, name) for name in RUNS}
+    digests = {name: sha256_bytes(text) for name, text in code.items() if text is not None}
+    if not any(all(p.files.get(x) == digests.get(x) for x in RUNS) for p in policies):
+        raise Conflict(
+            f"{', '.join(RUNS)} in the commit {commit[:12]} were signed by no owner, so they are not run."
+        )
 
 
 def held(policy: Policy, findings: Sequence[Finding]) -> Policy:

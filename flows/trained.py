@@ -17,6 +17,7 @@ from sluicegate.core import CannotDecide, Missing, Schema, Stage, Tampered, Upda
 from sluicegate.core.canonical import sha256_json
 from sluicegate.flows.context import Context
 from sluicegate.flows.retrain import fetch
+from sluicegate.flows.ruling import require_once_signed
 from sluicegate.stores import data, dvc, files, git, models, packages, pipeline, record
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import Layout, numbered
@@ -132,6 +133,7 @@ def _kept(layout: Layout, key: str) -> Trained | None:
 
 def _built(context: Context, recipe: Recipe, key: str, what: str) -> Trained:
     layout, began = context.layout, time.monotonic()
+    require_once_signed(layout, recipe.commit)
     tree = layout.work / f"trained-{key[:12]}"
     git.add_worktree(layout.root, tree, recipe.commit)
     try:

@@ -142,6 +142,9 @@ def test_signed_files_that_cannot_be_read_decide_nothing(
     owned_by_ann(target, keys)
     other_trainer(target, keys)
     (signed,) = owned.signed_policies(target.layout)
+    ruling.require_once_signed(target.layout, signed.commit)
+    with pytest.raises(Conflict, match="signed by no owner"):
+        ruling.require_once_signed(target.layout, git.head(target.root))
     for files, error in (
         ({"params.yaml": "0" * 64}, Tampered),
         ({"gone.py": "0" * 64}, CannotDecide),

@@ -177,6 +177,12 @@ def added_in(root: Path, path: str) -> str | None:
     return said[-1] if said else None
 
 
+def is_ancestor(root: Path, commit_id: str, later: str) -> bool:
+    """Tell whether a commit is another one or lies in its history."""
+    asked = ["git", "-C", str(root), "merge-base", "--is-ancestor", commit_id, later]
+    return not subprocess.run(asked, capture_output=True, check=False, env=_plain()).returncode
+
+
 def find_at(root: Path, commit_id: str, path: str) -> bytes | None:
     """Return the bytes of the file `path` as it was in a commit, None where it was not there."""
     done = subprocess.run(
