@@ -10,6 +10,8 @@ from sluicegate.flows.ask import ask_batch, ask_update, keep_page
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.promote import promote
+from sluicegate.flows.retirement import carry_out
+from sluicegate.flows.retirement.order import ask_retirement
 from sluicegate.flows.settle import place_reviewed
 from sluicegate.flows.subjects import kind_of
 from sluicegate.flows.updates import policy_of, read_update
@@ -134,4 +136,5 @@ _OF = {
     "anchor": Consequences(reanchor.ask_anchor, reanchor.accept, reanchor.refuse),
     "rollback": Consequences(proposal.ask_rollback, proposal.accept, proposal.refuse, lapses=False),
     "incident": Consequences(incident.ask_incident, incident.accept, incident.refuse, lapses=False),
+    "retirement": Consequences(ask_retirement, carry_out.accept, carry_out.refuse),
 }

@@ -28,6 +28,7 @@ LEADS = {
     "anchor": "Why it is asked",
     "rollback": "Why it is proposed",
     "incident": "Why it was done",
+    "retirement": "Why it is asked",
 }
 
 

@@ -133,6 +133,22 @@ def anchor_page(context: Context, said: Mapping[str, Any], question: str, shown:
         )
 
 
+def retirement_page(context: Context, said: Mapping[str, Any], question: str, shown: Asked) -> str:
+    """Return the evidence about what somebody wants destroyed; it shows no value of any row."""
+    return render(
+        context,
+        subject=f"retirement:{said['retirement']}",
+        question=question,
+        why=[f"{said['asked_by'] or 'The runner'} asks: {said['reason']}"],
+        answers=None,
+        batches=[],
+        unshown=0,
+        changed=_changed(context.layout, git.head(context.layout.root)),
+        lineage=shown,
+        told=[],
+    )
+
+
 def incident_page(
     context: Context, number: str, question: str, shown: Asked, told: Mapping[str, Any]
 ) -> str:

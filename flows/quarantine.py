@@ -11,6 +11,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.subjects import state_of
 from sluicegate.flows.subjects.kind import PROPOSED
 from sluicegate.flows.subjects.release import RELEASED, read_release, releases
+from sluicegate.flows.subjects.retirement import destroyed_rows, tombstones
 from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout, numbered
 
@@ -27,6 +28,7 @@ def in_quarantine(context: Context) -> dict[str, Any]:
         "schema": 1,
         "quarantine": [_lot(context, batch) for batch in batches(context.layout)],
         "exceptions": list(_exceptions(context)),
+        "destroyed": list(_destroyed(context.layout)),
     }
 
 
@@ -68,7 +70,10 @@ def rows_of(context: Context, batch: str) -> "pd.DataFrame":
 
     tables = [data.read_verified(lot / data.FEEDBACK) for lot in lots(context.layout, batch)]
     if not tables:
-        raise Missing(f"batch:{batch} has no rows in quarantine; see `sluicegate quarantine list`.")
+        gone = "; some were destroyed" if destroyed_rows(context.layout, batch) else ""
+        raise Missing(
+            f"batch:{batch} has no rows in quarantine{gone}; see `sluicegate quarantine list`."
+        )
     return pd.concat(tables, ignore_index=True).sort_values(ROW).reset_index(drop=True)
 
 
@@ -129,7 +134,8 @@ def _lot(context: Context, batch: str) -> dict[str, Any]:
     why = [each["metric"] for each in stopping(layout, batch)]
     sources = {source for each in told for source in each["sources"]}
     until = review_by(context, since)
-    left = sum(each["rows"] for each in told) - len(_released(layout, batch))
+    out = _released(layout, batch) - destroyed_rows(layout, batch)
+    left = sum(each["rows"] for each in told) - len(out)
     return {
         "subject": f"batch:{batch}",
         "rows": left,
@@ -156,6 +162,18 @@ def _exceptions(context: Context) -> Iterator[dict[str, Any]]:
             "state": state,
             "overdue": late,
         } | told
+
+
+def _destroyed(layout: Layout) -> Iterator[dict[str, Any]]:
+    for number, told in tombstones(layout):
+        subject = f"retirement:{number}"
+        rows = {batch: len(each) for batch, each in told["rows"].items()}
+        yield {
+            "subject": subject,
+            "what": told["what"],
+            "rows": rows,
+            "state": state_of(layout, subject),
+        }
 
 
 def _released(layout: Layout, batch: str) -> set[int]:

@@ -13,6 +13,7 @@ from sluicegate.evidence.statement import REINSTATEMENT
 from sluicegate.flows.champion import REINSTATE, Champion, champion_of, read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import bring_back
+from sluicegate.flows.subjects.retirement import destroyed_models
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import data, git, models, record
 from sluicegate.stores.layout import numbered
@@ -20,12 +21,13 @@ from sluicegate.stores.mlflow import open_registry
 
 
 def clean_versions(context: Context, tainted: Collection[str]) -> list[Champion]:
-    """Return the former champions outside the `tainted` updates, the newest first."""
+    """Return the former champions outside the `tainted` updates that still exist, the newest first."""
     layout = context.layout
+    out = {*tainted, *destroyed_models(layout)}
     return [
         read_promotion(layout, each)
         for each in reversed(numbered(layout.root / "updates"))
-        if each not in tainted and read_update(layout, each)[0].stage is Stage.PROMOTED
+        if each not in out and read_update(layout, each)[0].stage is Stage.PROMOTED
     ]
 
 

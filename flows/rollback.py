@@ -19,6 +19,7 @@ from sluicegate.flows.incident import close, read_closed, served
 from sluicegate.flows.reinstate import clean_versions, costs, mirror, reinstate
 from sluicegate.flows.retrain import retrain
 from sluicegate.flows.subjects.incident import incidents, is_closed, read_incident
+from sluicegate.flows.subjects.retirement import destroyed_models
 from sluicegate.flows.take_out import take_out
 from sluicegate.flows.trace import TO, Embodied, Trace, embodied, parse_cause, trace
 from sluicegate.flows.unfinished import still_serving
@@ -193,6 +194,8 @@ def _versions(context: Context, found: Trace) -> list[Champion]:
     if target is None:
         return clean
     chosen = [each for each in clean if each.update == target]
+    if not chosen and target in destroyed_models(context.layout):
+        raise Conflict(f"The model of update:{target} was destroyed; name another.")
     if not chosen:
         stage = read_update(context.layout, target)[0].stage.value
         raise Conflict(f"update:{target} is {stage}, so nobody can go back to it; name another.")

@@ -10,11 +10,13 @@ from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.key_ages import told_of_keys
+from sluicegate.flows.quarantine import lots
 from sluicegate.flows.ruling import judged_under
 from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
 from sluicegate.flows.subjects.anchor import moved_so_far, read_anchor
 from sluicegate.flows.subjects.incident import read_incident
 from sluicegate.flows.subjects.release import read_release
+from sluicegate.flows.subjects.retirement import read_retirement, tombstones
 from sluicegate.flows.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
 from sluicegate.flows.threats import open_threats
 from sluicegate.flows.train import told as trainer_of
@@ -114,11 +116,14 @@ def status(context: Context) -> Status:
 def batch_states(layout: Layout) -> dict[str, str]:
     """Return the state of every batch that was received."""
     admitted = set(data.admitted_batches(layout))
+    gone = {batch for _, told in tombstones(layout) for batch in told["rows"]}
     states = {}
     for batch in record.received(layout):
         settled = state_of(layout, f"batch:{batch}")
         held = settled == "admitted" and batch not in admitted
         states[batch] = "quarantined" if held else settled
+        if batch in gone - admitted and not lots(layout, batch):
+            states[batch] = "retired"
     return states
 
 
@@ -142,6 +147,7 @@ _STATEMENTS = {
     "anchor": read_anchor,
     "rollback": read_proposal,
     "incident": read_incident,
+    "retirement": read_retirement,
 }
 
 

@@ -5,6 +5,7 @@ was released reached those that learnt from the batch it became, and a row that 
 on and never learnt. Rows that the caps or a later correction left out of training count as learnt.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from sluicegate.core.schema import HOLDOUT, ROW
 from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
+from sluicegate.flows.subjects.retirement import destroyed_tables
 from sluicegate.flows.updates import read_update, run_of
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.layout import Layout, numbered
@@ -174,7 +176,7 @@ def concerned(context: Context, cause: Cause) -> Rows:
                     f"batch:{cause.name} has {len(rows[cause.name])} rows, counted from 0."
                 )
             rows = {cause.name: frozenset({cause.row})}
-    return _with_released(layout, rows)
+    return with_released(layout, rows)
 
 
 def added_by(layout: Layout, update: str) -> list[str]:
@@ -191,6 +193,7 @@ def added_by(layout: Layout, update: str) -> list[str]:
 def embodying(layout: Layout, rows: Rows) -> Iterator[Embodied]:
     """Yield the updates whose challenger learnt any of `rows`, the oldest first."""
     seen: dict[tuple[str, str], int] = {}
+    gone = destroyed_tables(layout)
     for number in numbered(layout.root / "updates"):
         update, _ = read_update(layout, number)
         if update.challenger is None:
@@ -200,11 +203,25 @@ def embodying(layout: Layout, rows: Rows) -> Iterator[Embodied]:
         for path, blob in git.blobs(layout.root, update.data_commit, list(manifests)).items():
             batch = manifests[path]
             if (batch, blob) not in seen:
-                table = data.read_admitted_at(layout, batch, update.data_commit)
-                seen[batch, blob] = len(_of(table[~table[HOLDOUT].astype(bool)], rows[batch]))
+                seen[batch, blob] = _learnt(layout, batch, update.data_commit, rows[batch], gone)
             learnt |= {batch: seen[batch, blob]} if seen[batch, blob] else {}
         if learnt:
             yield embodied(layout, number, update.challenger, learnt)
+
+
+def _learnt(
+    layout: Layout, batch: str, commit_id: str, rows: frozenset[int], gone: Mapping[str, Any]
+) -> int:
+    """Return how many of `rows` the table of `batch` in a commit offered to learn from.
+
+    Of a table that was destroyed the tombstone says which it had.
+    """
+    about = f"batches/{batch}/{data.MANIFEST}"
+    told = gone.get(json.loads(git.read_at(layout.root, commit_id, about))["sha256"])
+    if told is not None:
+        return len(rows.intersection(told["learnable"]))
+    table = data.read_admitted_at(layout, batch, commit_id)
+    return len(_of(table[~table[HOLDOUT].astype(bool)], rows))
 
 
 def embodied(
@@ -257,16 +274,22 @@ def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int]
     manifest = files.read_json(layout.intake(batch) / data.MANIFEST)
     if source not in manifest["sources"]:
         return frozenset()
+    return rows_where(layout, batch, column, source)
+
+
+def rows_where(layout: Layout, batch: str, column: str, value: str) -> frozenset[int]:
+    """Return the rows of `batch`, wherever it keeps them, that have the text `value` in `column`."""
     found: set[int] = set()
     for folder in (layout.admitted(batch), *lots(layout, batch), layout.intake(batch) / "rows"):
         if (folder / data.MANIFEST).is_file():
             table = _table(folder)
-            named = table[column].fillna("").astype(str) == source
-            found.update(int(row) for row in table.loc[named, ROW])
+            if column in table:
+                named = table[column].fillna("").astype(str) == value
+                found.update(int(row) for row in table.loc[named, ROW])
     return frozenset(found)
 
 
-def _with_released(layout: Layout, rows: Rows) -> Rows:
+def with_released(layout: Layout, rows: Rows) -> Rows:
     """Add the rows of the batches that `rows` became when they were released, release by release."""
     found = dict(rows)
     for batch, became in _released(layout):

@@ -14,6 +14,7 @@ from sluicegate.flows.verifying.keys import keys
 from sluicegate.flows.verifying.ledger import ledger
 from sluicegate.flows.verifying.models import promoted_models
 from sluicegate.flows.verifying.policy import policy
+from sluicegate.flows.verifying.retired import retired
 from sluicegate.flows.verifying.statements import statements
 from sluicegate.flows.verifying.tables import tables
 from sluicegate.stores import record
@@ -36,6 +37,7 @@ PARTS: tuple[Callable[[Inspection], None], ...] = (
     policy,
     approvals,
     promoted_models,
+    retired,
 )
 
 

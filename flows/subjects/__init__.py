@@ -12,6 +12,7 @@ from sluicegate.flows.subjects.batch import BATCH
 from sluicegate.flows.subjects.incident import INCIDENT_KIND
 from sluicegate.flows.subjects.kind import Kind
 from sluicegate.flows.subjects.release import RELEASE_KIND
+from sluicegate.flows.subjects.retirement import RETIREMENT_KIND
 from sluicegate.flows.subjects.rollback import ROLLBACK
 from sluicegate.flows.subjects.update import UPDATE
 from sluicegate.stores.layout import Layout
@@ -19,7 +20,7 @@ from sluicegate.stores.layout import Layout
 PAGE = "evidence.html"
 """The evidence lies beside each request under this name."""
 
-KINDS = (BATCH, UPDATE, RELEASE_KIND, ANCHOR_KIND, ROLLBACK, INCIDENT_KIND)
+KINDS = (BATCH, UPDATE, RELEASE_KIND, ANCHOR_KIND, ROLLBACK, INCIDENT_KIND, RETIREMENT_KIND)
 
 
 def kind_of(subject: str) -> tuple[Kind, str]:

@@ -7,6 +7,7 @@ from sluicegate.core.canonical import sha256_json
 from sluicegate.evidence.model_signature import listed_files, signed_files
 from sluicegate.flows.champion import Champion, champion_of, read_promotion
 from sluicegate.flows.keep import SIGNATURE
+from sluicegate.flows.subjects.retirement import destroyed_models
 from sluicegate.flows.verifying.inspection import Inspection
 from sluicegate.flows.verifying.tables import pointed_at
 from sluicegate.stores import dvc, files, keys, models, record
@@ -18,7 +19,9 @@ from sluicegate.stores.model_copies import listed
 def promoted_models(found: Inspection) -> None:
     """Look at the models of all promotions, and at whom MLflow calls the champion."""
     context, layout = found.context, found.context.layout
-    promoted = [n for n in numbered(layout.root / "updates") if _is_promoted(found, n)]
+    gone = destroyed_models(layout)
+    every = numbered(layout.root / "updates")
+    promoted = [n for n in every if _is_promoted(found, n) and n not in gone]
     uri = context.settings.mlflow.tracking_uri
     try:
         registry = open_registry(layout, context.settings.model, uri)

@@ -78,6 +78,10 @@ def print_quarantine(options: argparse.Namespace, told: dict[str, Any]) -> dict[
             f"waives {escape(', '.join(each['waives']) or 'nothing')}, "
             f"to be looked at again by {each['review_by']}{late}"
         )
+    for each in told["destroyed"]:
+        lost = ", ".join(f"{rows} rows of batch:{batch}" for batch, rows in each["rows"].items())
+        state = "destroyed" if each["state"] == "retired" else "being destroyed"
+        console.print(f"{each['subject']}: {escape(each['what'])} {state}, {lost}")
     return told
 
 

@@ -48,7 +48,7 @@ def pseudonymise(frame: pd.DataFrame, columns: tuple[str, ...], key: bytes) -> p
     key is the same pseudonym in every batch; missing stays missing.
     """
     replaced = {
-        name: frame[name].map(lambda value: _pseudonym(value, key), na_action="ignore")
+        name: frame[name].map(lambda value: pseudonym(value, key), na_action="ignore")
         for name in columns
         if name in frame
     }
@@ -60,7 +60,8 @@ def named_columns(schema: Schema) -> tuple[str, ...]:
     return tuple(_readers(schema))
 
 
-def _pseudonym(value: Any, key: bytes) -> str:
+def pseudonym(value: Any, key: bytes) -> str:
+    """Return the keyed hash that stands for `value` in every batch."""
     return hmac.new(key, label_text(value).encode(), hashlib.sha256).hexdigest()[:16]
 
 

@@ -60,7 +60,7 @@ def default_remote(root: Path) -> str | None:
 def add(root: Path, paths: Sequence[Path]) -> None:
     """Track `paths` (files) in the cache and write their pointers; the files stay as they are."""
     # relink=False: the default replaces the file by a link, and a kill between strands the only copy
-    _with_repo(root, lambda repo: repo.add([str(path) for path in paths], relink=False))
+    with_repo(root, lambda repo: repo.add([str(path) for path in paths], relink=False))
     for path in paths:
         read_pointer(pointer(path))
 
@@ -94,7 +94,7 @@ def read_at(root: Path, path: Path, commit_id: str) -> bytes:
         if cached.is_file():
             found.append(cached.read_bytes())
 
-    _with_repo(root, find)
+    with_repo(root, find)
     if not found:
         raise CannotDecide(f"{name} of {commit_id[:12]} is in no cache or remote; run `dvc fetch`.")
     return found[0]
@@ -197,10 +197,11 @@ def _failure(said: list[str]) -> str:
 
 
 def _with_remote(root: Path, deed: Callable[[Any], Any]) -> None:
-    patiently(lambda: _with_repo(root, deed), (CannotDecide, OSError))
+    patiently(lambda: with_repo(root, deed), (CannotDecide, OSError))
 
 
-def _with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
+def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
+    """Call `deed` with DVC's own view of `root`; raises CannotDecide with DVC's reason."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

@@ -172,6 +172,10 @@ class Layout:
         """A proposed reference or golden set, what was decided, and the ones that it replaced."""
         return self.root / "anchors" / anchor
 
+    def retirement(self, retirement: str) -> Path:
+        """What somebody wants destroyed, what was decided, the tombstone and the certificate."""
+        return self.root / "retired" / retirement
+
 
 def open_layout(root: Path, reading: bool = False) -> Layout:
     """Return the layout of the workspace at `root`; raises Missing where there is none.

@@ -145,6 +145,28 @@ class Registry:
         return None
 
     @effect
+    def destroy(self, run_id: str) -> None:
+        """Delete the artifacts of a run, its versions, and the run; raises CannotDecide when it cannot.
+
+        MLflow goes on listing the run's figures as deleted until `mlflow gc`.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        try:
+            run = self._client.get_run(run_id)
+            place = get_artifact_repository(run.info.artifact_uri)
+            if place.list_artifacts():
+                place.delete_artifacts()
+            for version in self._client.search_model_versions(f"name='{self.model}'"):
+                if version.run_id == run_id:
+                    self._client.delete_model_version(self.model, version.version)
+            if run.info.lifecycle_stage == "active":
+                self._client.delete_run(run_id)
+        except (MlflowException, OSError, NotImplementedError) as error:
+            raise CannotDecide(f"MLflow did not delete run {run_id}: {error}") from error
+
+    @effect
     def log_page(self, run_id: str, path: Path) -> None:
         """Keep the file `path` beside the run's model; raises CannotDecide when it cannot."""
         from mlflow.exceptions import MlflowException

@@ -34,6 +34,7 @@ ROOMS = (
     "incidents",
     "successions",
     "models",
+    "retired",
 )
 """What only sluicegate writes in a workspace."""
 

@@ -18,6 +18,29 @@ def add(verbs: Verbs) -> None:
     )
     shown.add_argument("batch", metavar="BATCH", help="batch:0001")
     _add_release(add_verb(deeds, "release", release, "ask to send rows through intake again"))
+    words = "ask to destroy rows in quarantine, in every store and for good"
+    gone = may_run_dry(in_workspace(add_verb(deeds, "destroy", destroy, words)))
+    gone.add_argument("batch", metavar="BATCH", help="batch:0001")
+    gone.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
+    gone.add_argument(
+        "--row", metavar="N", type=int, action="append", help="only this row of the file"
+    )
+    gone.add_argument(
+        "--source", metavar="NAME", action="append", default=[], help="only rows of this source"
+    )
+    words = "ask to destroy a batch, source, person's rows or model, in every store and for good"
+    last = may_run_dry(in_workspace(add_verb(verbs, "retire", retire, words)))
+    last.add_argument(
+        "what",
+        metavar="WHAT",
+        nargs="?",
+        help="batch:0003, source:NAME, row:0003/57, subject:ID or model:2",
+    )
+    how = last.add_mutually_exclusive_group()
+    how.add_argument("--destroy", action="store_true", help="keep nothing but digests")
+    how.add_argument("--due", action="store_true", help="list what has passed its retention")
+    how.add_argument("--archive", metavar="DIR", help="keep one copy there, outside the workspace")
+    last.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
     again = add_verb(verbs, "reanchor", reanchor, "ask to trust a new reference or golden set")
     in_workspace(again)
     again.add_argument(
@@ -86,6 +109,51 @@ def release(options: argparse.Namespace) -> Answer:
     if options.dry_run:
         return terminal.print_plan(options, plan), 0
     return terminal_review.print_review(options, asked), PAUSED
+
+
+def destroy(options: argparse.Namespace) -> Answer:
+    """Ask to destroy rows in quarantine, or say what holds them."""
+    from sluicegate import terminal, terminal_retire
+
+    what = f"quarantine:{_number(options.batch)}"
+    chosen: dict[str, Any] = {
+        "rows": tuple(options.row) if options.row else None,
+        "sources": tuple(options.source),
+    }
+    with terminal.progress(options) as tell:
+        place = opened(options, tell)
+        if options.dry_run:
+            plan = place.plan_retirement(what, **chosen)
+        else:
+            told = place.retire(what, reason=options.reason, **chosen)
+    if options.dry_run:
+        return terminal_retire.print_plan(options, plan), 0
+    return terminal_retire.print_retired(options, told), PAUSED if told["asked"] else 0
+
+
+def retire(options: argparse.Namespace) -> Answer:
+    """Ask to retire something, say what embodies it, or finish what was agreed to."""
+    from sluicegate import terminal, terminal_retire
+    from sluicegate.core.errors import Misused
+
+    if options.due:
+        place = opened(options, terminal.mute, reading=True)
+        return terminal_retire.print_due(options, place.due()), 0
+    if not options.what:
+        raise Misused("Name what to retire, like batch:0003, or list it with --due.")
+    if not (options.dry_run or options.destroy or options.archive):
+        raise Misused("Say what becomes of it: --destroy, or --archive DIR.")
+    if options.what.startswith("quarantine:"):
+        raise Misused("Write `sluicegate quarantine destroy batch:0001`.")
+    with terminal.progress(options) as tell:
+        place = opened(options, tell)
+        if options.dry_run:
+            plan = place.plan_retirement(options.what)
+        else:
+            told = place.retire(options.what, reason=options.reason, archive=options.archive)
+    if options.dry_run:
+        return terminal_retire.print_plan(options, plan), 0
+    return terminal_retire.print_retired(options, told), PAUSED if told["asked"] else 0
 
 
 def reanchor(options: argparse.Namespace) -> Answer:

@@ -56,6 +56,43 @@ class Quarantining(Opened):
         with explained():
             return show(self._fresh(), propose(self._fresh(), wanted))
 
+    def plan_retirement(self, what: str, **wanted: Any) -> dict[str, Any]:
+        """Return what embodies `what`, and what would be destroyed; arguments as for `retire`."""
+        from sluicegate.flows.retirement.order import Wanted, plan
+
+        with explained():
+            return plan(self._fresh(), Wanted(what, **wanted))
+
+    def due(self) -> dict[str, Any]:
+        """Return the batches and models whose retention, as their card states it, is over."""
+        from sluicegate.flows.retirement.due import due
+
+        with explained():
+            return due(self._fresh())
+
+    def retire(
+        self,
+        what: str,
+        *,
+        reason: str,
+        archive: str | None = None,
+        rows: tuple[int, ...] | None = None,
+        sources: tuple[str, ...] = (),
+    ) -> dict[str, Any]:
+        """Ask the reviewers to destroy `what` in every store, or finish what a kill broke off.
+
+        `what` is `batch:NNNN`, `source:NAME`, `row:NNNN/N`, `subject:ID` or `model:N`;
+        `quarantine:NNNN` is what batch NNNN has in quarantine, of which `rows` and `sources` choose.
+        With `archive`, a full path outside the workspace, a copy is kept there. Returns the question,
+        or the certificate of what was destroyed.
+        """
+        from sluicegate.flows.retire import retire
+        from sluicegate.flows.retirement.order import Wanted
+
+        with explained():
+            wanted = Wanted(what, reason, archive, rows, sources)
+            return retire(self._fresh(), wanted).to_dict()
+
     def reanchor(
         self,
         *,

@@ -1,0 +1,244 @@
+"""carry_out: the rows leave the tree as one commit, then every store, then a certificate says so.
+
+Each step looks at the record and the stores for what is left to do, so that the same command finishes
+a retirement that was killed anywhere. Nothing is deleted before the tombstone is committed.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, CannotDecide, Conflict
+from sluicegate.core.canonical import sha256_bytes, sha256_file
+from sluicegate.core.schema import ROW
+from sluicegate.evidence.statement import DESTRUCTION, TOMBSTONE
+from sluicegate.flows.context import Context
+from sluicegate.flows.retirement.order import ordered, require_decided
+from sluicegate.flows.retirement.survey import Survey, in_file, pointers_now
+from sluicegate.flows.subjects.retirement import (
+    APPROVED,
+    CERTIFICATE,
+    TOMB,
+    read_retirement,
+    read_tombstone,
+)
+from sluicegate.flows.trace import with_released
+from sluicegate.flows.votes import artifact, conclude, require_approved
+from sluicegate.stores import data, dvc, files, git, models, objects, record
+from sluicegate.stores.mlflow import open_registry
+
+GIT_HOLDS = (
+    "git: names of sources, row positions, digests, findings and verdicts of the rows' batches, in every "
+    "commit and clone"
+)
+OUT_OF_REACH = (
+    "backups and clones made before, copies on serving hosts, and versions that a remote's storage keeps",
+    "files in inbox/ and at whoever sent them: they are the user's",
+)
+
+
+def accept(context: Context, number: str, people: Sequence[str]) -> str:
+    """Destroy what reviewers agreed to, in every store."""
+    layout, subject = context.layout, f"retirement:{number}"
+    with record.writing(layout, "retire", record.ROOMS):
+        found = ordered(context, number)
+        _require_same(context, number, found)
+        require_approved(context, subject)
+        conclude(context, subject, APPROVED, people)
+        _bury(context, number, found)
+        git.commit_all(layout.root, record.ROOMS, f"{subject}: taken out for good")
+    return finish(context, number)
+
+
+def refuse(context: Context, number: str, reason: str) -> str:
+    """Leave everything where it is."""
+    root, subject = context.layout.root, f"retirement:{number}"
+    with record.writing(context.layout, "review", record.ROOMS):
+        conclude(context, subject, "refused")
+        git.commit_all(root, record.ROOMS, f"{subject} refused: {reason[:60]}")
+    return "refused; nothing is destroyed"
+
+
+def finish(context: Context, number: str) -> str:
+    """Delete in every store what the tombstone names, and certify it; raises CannotDecide."""
+    layout = context.layout
+    told = read_tombstone(layout, number)
+    busy = f"Another retirement is at work in {layout.root}; wait for it to end."
+    with files.locked(layout.home / "retire.lock", busy, wait=False):
+        with record.writing(layout, "retire", record.ROOMS):
+            live = set(pointers_now(layout).values())
+        doomed = [each for each in told["tables"] if each["md5"] not in live]
+        if told["archive"]:
+            _archive(context, told, doomed)
+        for each in doomed:
+            objects.destroy(layout.root, each["md5"])
+        for name in told["received"]:
+            files.remove(layout.root / name)
+        for each in told["models"]:
+            _destroy_model(context, each)
+        for path in _scratch(context):
+            files.remove(path)
+        left = list(_still_here(context, told))
+        if left:
+            raise CannotDecide(f"{left[0]} still holds what was to be destroyed; delete it.")
+        _certify(context, number, told)
+    return "archived, and destroyed everywhere else" if told["archive"] else "destroyed"
+
+
+def _require_same(context: Context, number: str, found: Survey) -> None:
+    """Raise Conflict where rows went on since the question was asked, or something waits again."""
+    if dict(with_released(context.layout, found.rows)) != dict(found.rows):
+        raise Conflict(f"Rows of retirement:{number} moved since it was asked for; ask again.")
+    require_decided(context.layout, found)
+
+
+def _bury(context: Context, number: str, found: Survey) -> None:
+    """Take the rows out of every table in the tree, and put up the tombstone."""
+    layout = context.layout
+    now = pointers_now(layout)
+    for model in found.models:
+        files.remove(dvc.pointer(layout.archive(model.sha256)))
+    left = []
+    for pointer in [name for name, md5 in now.items() if md5 in {t.md5 for t in found.tables}]:
+        rest = _without(context, layout.root / pointer.removesuffix(".dvc"), found)
+        left += [rest] if rest else []
+    if left:
+        dvc.add(layout.root, left)
+        dvc.push(layout.root, left)
+    said = found.to_dict()
+    del said["descendants"]
+    said |= {
+        "retirement": number,
+        "what": read_retirement(layout, number)["what"],
+        "archive": read_retirement(layout, number)["archive"],
+        "descendants": [{"update": e.update, "version": e.version} for e in found.descendants],
+        "time": context.now(),
+    }
+    gone = [Artifact(each.name, each.sha256) for each in found.tables]
+    gone += [Artifact(name, Path(name).name.partition(".")[0]) for name in found.received]
+    gone += [Artifact(f"model:{context.settings.model}", each.sha256) for each in found.models]
+    path = layout.retirement(number) / TOMB
+    made = record.write_statement(layout, path, gone, TOMBSTONE, said)
+    stays = [artifact(layout, each) for each in left]
+    about = {"retirement": number, "what": said["what"]}
+    record.append(layout, "retire", [*gone, *stays, made], about, context.now())
+
+
+def _without(context: Context, table: Path, found: Survey) -> Path | None:
+    """Write `table` without the rows that go; return it, or None where none is left."""
+    layout = context.layout
+    batch, order = in_file(layout, table.relative_to(layout.root).as_posix())
+    frame = data.read_verified(table)
+    at = frame[ROW].map(lambda row: order.get(int(row), int(row)))
+    stays = frame[~at.isin(found.rows[batch])]
+    manifest = files.read_json(table.with_name(data.MANIFEST))
+    # Without its pointer the table counts as changed, so that a kill from here on brings both back.
+    files.remove(dvc.pointer(table))
+    if stays.empty:
+        files.remove(table.with_name(data.MANIFEST))
+        files.remove(table)
+        return None
+    kept = {"file", "sha256", "rows", "sources", "labels"}
+    about = {name: value for name, value in manifest.items() if name not in kept}
+    data.write_with_manifest(table, stays, context.schema, about)
+    return table
+
+
+def _archive(context: Context, told: dict[str, Any], doomed: Sequence[dict[str, Any]]) -> None:
+    """Copy what is to go to the archive, by SHA-256; raises CannotDecide for what is nowhere."""
+    place, root = Path(told["archive"]), context.layout.root
+    for each in doomed:
+        target = place / f"{each['sha256']}.parquet"
+        if not (target.is_file() and sha256_file(target) == each["sha256"]):
+            content = objects.read(root, each["md5"])
+            if content is None or sha256_bytes(content) != each["sha256"]:
+                raise CannotDecide(f"{each['name']} is in no store any more and not in {place}.")
+            files.write_bytes(target, content, 0o600)
+    for name in told["received"]:
+        target = place / Path(name).name
+        if (root / name).is_file():
+            files.copy_in(root / name, target)
+        elif not target.is_file():
+            raise CannotDecide(f"{name} is gone and not in {place}.")
+
+    for each in told["models"]:
+        kept = context.layout.models / each["sha256"]
+        if kept.is_dir():
+            files.copy_tree(kept, place / each["sha256"])
+        if (
+            not (place / each["sha256"]).is_dir()
+            or models.digest(place / each["sha256"]) != each["sha256"]
+        ):
+            raise CannotDecide(
+                f"The model {each['sha256'][:12]} is not in {place} as it was recorded."
+            )
+
+
+def _destroy_model(context: Context, told: dict[str, Any]) -> None:
+    """Delete a model in DVC, in MLflow with its version and run, and where models are loaded from."""
+    layout, settings = context.layout, context.settings
+    for md5 in told["md5"]:
+        objects.destroy(layout.root, md5)
+    registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
+    registry.destroy(told["run"])
+    files.remove_tree(layout.models / told["sha256"])
+
+
+def _scratch(context: Context) -> Iterator[Path]:
+    """Yield the tables that broken-off deeds and stages left behind: copies that nothing reads again."""
+    layout = context.layout
+    for folder in (layout.home / "leftovers", layout.work, layout.root / "build"):
+        yield from sorted(folder.rglob("*.parquet"))
+
+
+def _still_here(context: Context, told: dict[str, Any]) -> Iterator[str]:
+    """Yield the files of the workspace that have the content of a table that was to be destroyed."""
+    layout = context.layout
+    doomed = {each["sha256"] for each in told["tables"]}
+    doomed |= {Path(name).name.partition(".")[0] for name in told["received"]}
+    for folder in sorted(layout.root.iterdir()):
+        if folder.name in (".git", "inbox"):
+            continue
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
+            try:
+                same = path.is_file() and not path.is_symlink() and sha256_file(path) in doomed
+            except FileNotFoundError:
+                continue  # intake goes on meanwhile
+            if same:
+                yield path.relative_to(layout.root).as_posix()
+
+
+def _certify(context: Context, number: str, told: dict[str, Any]) -> None:
+    layout = context.layout
+    said = {
+        "retirement": number,
+        "what": told["what"],
+        "archive": told["archive"],
+        "destroyed": [
+            {name: each[name] for name in ("name", "sha256", "md5")} for each in told["tables"]
+        ],
+        "received": told["received"],
+        "models": told["models"],
+        "stores": [
+            *objects.stores(layout.root),
+            *(["MLflow: version, artifacts"] if told["models"] else []),
+            "received files, kept models, leftovers and build tables",
+        ],
+        "descendants": told["descendants"],
+        "left": [
+            GIT_HOLDS,
+            *(f"git: {each} may show values" for each in told["pages"]),
+            *OUT_OF_REACH,
+        ],
+        "time": context.now(),
+    }
+    gone = [Artifact(each["name"], each["sha256"]) for each in told["tables"]]
+    gone += [artifact(layout, layout.retirement(number) / TOMB)]
+    with record.writing(layout, "retire", record.ROOMS):
+        path = layout.retirement(number) / CERTIFICATE
+        if path.is_file():
+            return
+        made = record.write_statement(layout, path, gone, DESTRUCTION, said)
+        about = {"retirement": number, "what": told["what"]}
+        record.append(layout, "destroy", [*gone, made], about, context.now())
+        git.commit_all(layout.root, record.ROOMS, f"retirement:{number} carried out")

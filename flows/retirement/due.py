@@ -1,0 +1,83 @@
+"""due: what has passed the retention that its card states, and is not retired yet."""
+
+import calendar
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sluicegate.flows.champion import champion_of, read_promotion
+from sluicegate.flows.context import Context
+from sluicegate.flows.quarantine import lots
+from sluicegate.flows.subjects.retirement import destroyed_models
+from sluicegate.stores import data, files, record
+from sluicegate.stores.layout import numbered
+
+_PERIOD = re.compile(r"\b(\d{1,4}) (day|week|month|year)s?\b", re.IGNORECASE)
+
+
+def due(context: Context) -> dict[str, Any]:
+    """Return the batches and models whose retention is over; `untold` are cards that state no period."""
+    about = context.settings.card
+    texts = {"data": about.data.retention, "model": about.model.retention}
+    told = {
+        name: {"retention": text, "period": _found(text) is not None}
+        for name, text in texts.items()
+    }
+    passed = [*_batches(context, texts["data"]), *_models(context, texts["model"])]
+    now = context.now()
+    return {
+        "schema": 1,
+        "cards": told,
+        "due": [each for each in passed if each["until"] < now[:10]],
+    }
+
+
+def until(since: str, text: str | None) -> str | None:
+    """Return the last day of the first period that `text` names, counted from `since`.
+
+    >>> until("2026-01-31T08:00:00+00:00", "1 month after receipt")
+    '2026-02-28'
+    >>> until("2026-01-31T08:00:00+00:00", "as long as needed") is None
+    True
+    """
+    found = _found(text)
+    if found is None:
+        return None
+    count, unit = found
+    start = datetime.fromisoformat(since)
+    if unit in ("day", "week"):
+        return (start + timedelta(days=count * (7 if unit == "week" else 1))).date().isoformat()
+    months = start.year * 12 + start.month - 1 + count * (12 if unit == "year" else 1)
+    year, month = divmod(months, 12)
+    day = min(start.day, calendar.monthrange(year, month + 1)[1])
+    return start.date().replace(year=year, month=month + 1, day=day).isoformat()
+
+
+def _found(text: str | None) -> tuple[int, str] | None:
+    found = _PERIOD.search(text or "")
+    return (int(found[1]), found[2].lower()) if found else None
+
+
+def _batches(context: Context, text: str | None) -> Iterator[dict[str, str]]:
+    layout = context.layout
+    for batch in record.received(layout):
+        manifest = files.read_json(layout.intake(batch) / data.MANIFEST)
+        kept = any(layout.received.glob(f"{manifest['sha256']}*")) or bool(lots(layout, batch))
+        last = until(manifest["received"], text)
+        if last and (kept or (layout.admitted(batch) / data.MANIFEST).is_file()):
+            yield {"what": f"batch:{batch}", "since": manifest["received"], "until": last}
+
+
+def _models(context: Context, text: str | None) -> Iterator[dict[str, str]]:
+    layout = context.layout
+    serving, gone = champion_of(layout).update, destroyed_models(layout)
+    for number in numbered(layout.root / "updates"):
+        if number == serving or number in gone:
+            continue
+        if (layout.update(number) / "promotion.json").is_file():
+            promoted = read_promotion(layout, number)
+            last = until(promoted.since, text)
+            if last:
+                what = f"model:{promoted.version}"
+                yield {"what": what, "since": promoted.since, "until": last}

@@ -1,0 +1,195 @@
+"""survey: every table that any commit points to and that holds rows in question, and what learnt them.
+
+Tables are looked for in git's whole history, since DVC keeps what a later commit took out.
+"""
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from sluicegate.core import Missing
+from sluicegate.core.canonical import sha256_bytes
+from sluicegate.core.schema import HOLDOUT, ROW
+from sluicegate.flows.context import Context
+from sluicegate.flows.subjects import PAGE
+from sluicegate.flows.subjects.release import read_release, releases
+from sluicegate.flows.subjects.retirement import destroyed_models
+from sluicegate.flows.trace import Embodied, Rows, embodying
+from sluicegate.flows.updates import read_update, run_of
+from sluicegate.stores import data, dvc, files, objects
+from sluicegate.stores.layout import Layout
+
+TABLE_ROOMS = ("batches", "intake", "quarantine", "releases")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with rows in question: its name, its digests, which of its rows, how many others.
+
+    `rows` and `learnable` are positions in the received file of `batch`; `learnable` are all that the
+    table offers to learn from, so that a trace of its other rows stays exact without it.
+    """
+
+    name: str
+    sha256: str
+    md5: str
+    batch: str
+    rows: tuple[int, ...]
+    learnable: tuple[int, ...]
+    stays: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model in question: its update, its version and run in MLflow, and DVC's objects of it."""
+
+    update: str
+    version: int
+    sha256: str
+    run: str
+    md5: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What holds what is to be retired, what learnt it, and what git goes on holding."""
+
+    rows: Rows
+    tables: tuple[Table, ...] = ()
+    models: tuple[Model, ...] = ()
+    received: tuple[str, ...] = ()
+    descendants: tuple[Embodied, ...] = ()
+    sources: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return {
+            "rows": {batch: sorted(rows) for batch, rows in self.rows.items()},
+            "tables": [
+                asdict(each) | {"rows": list(each.rows), "learnable": list(each.learnable)}
+                for each in self.tables
+            ],
+            "models": [asdict(each) | {"md5": list(each.md5)} for each in self.models],
+            "received": list(self.received),
+            "descendants": [each.to_dict() for each in self.descendants],
+            "pages": list(self.pages),
+        }
+
+
+def survey(context: Context, rows: Rows) -> Survey:
+    """Return all that holds or has learnt `rows`; raises CannotDecide for a store out of reach."""
+    layout = context.layout
+    tables, sources = [], set()
+    for name, md5 in _pointed(layout, rows):
+        found = _table(context, name, md5, rows)
+        if found:
+            tables.append(found[0])
+            sources |= found[1]
+    gone = destroyed_models(layout)
+    learnt = tuple(each for each in embodying(layout, rows) if each.update not in gone)
+    return Survey(
+        rows=rows,
+        tables=tuple(tables),
+        received=tuple(_received(layout, rows)),
+        descendants=learnt,
+        sources=tuple(sorted(sources)),
+        pages=tuple(_pages(layout, rows, learnt)),
+    )
+
+
+def survey_model(context: Context, update: str) -> Survey:
+    """Return the model of `update`, wherever it is kept."""
+    layout = context.layout
+    challenger = read_update(layout, update)[0].challenger
+    if challenger is None:
+        raise Missing(f"update:{update} has no model.")
+    pointer = dvc.pointer(layout.archive(challenger.sha256)).relative_to(layout.root).as_posix()
+    kept = sorted({md5 for _, md5 in objects.ever_pointed(layout.root, [pointer])})
+    run = run_of(layout, update)
+    return Survey(
+        {}, models=(Model(update, challenger.version, challenger.sha256, run, tuple(kept)),)
+    )
+
+
+def pointers_now(layout: Layout) -> dict[str, str]:
+    """Return the MD5 of every table and model that the tree points to, by the path of its pointer."""
+    rooms = (*TABLE_ROOMS, "golden", "reference", "anchors", "models")
+    found = (path for room in rooms for path in sorted((layout.root / room).rglob("*.dvc")))
+    return {
+        path.relative_to(layout.root).as_posix(): str(dvc.read_pointer(path)["md5"])
+        for path in found
+    }
+
+
+def in_file(layout: Layout, name: str) -> tuple[str, Mapping[int, int]]:
+    """Return the batch of the table or pointer `name`, and its rows' positions in the received file.
+
+    A release numbers its rows anew, in the order in which it names them; elsewhere the mapping is
+    empty, and the positions are what they are.
+    """
+    room, number = PurePosixPath(name).parts[:2]
+    if room != "releases":
+        return number, {}
+    said = read_release(layout, number)
+    return str(said["batch"]), dict(enumerate(said["rows"]))
+
+
+def _pointed(layout: Layout, rows: Rows) -> Iterator[tuple[str, str]]:
+    rooms = [f"{room}/{batch}" for batch in rows for room in TABLE_ROOMS[:3]]
+    rooms += [f"releases/{n}" for n in releases(layout) if read_release(layout, n)["batch"] in rows]
+    known = set()
+    for name, md5 in objects.ever_pointed(layout.root, rooms):
+        if md5 not in known:
+            known.add(md5)
+            yield name, md5
+
+
+def _table(context: Context, name: str, md5: str, rows: Rows) -> tuple[Table, set[str]] | None:
+    """Return what a pointer names, and whose rows it has, if rows in question are among them."""
+    import pandas as pd
+
+    content = objects.read(context.layout.root, md5)
+    if content is None:
+        return None
+    batch, order = in_file(context.layout, name)
+    frame = pd.read_parquet(io.BytesIO(content))
+    at = frame[ROW].map(lambda row: order.get(int(row), int(row)) if order else int(row))
+    gone = at.isin(rows.get(batch, ()))
+    if not gone.any():
+        return None
+    out = frame[HOLDOUT].astype(bool) if HOLDOUT in frame else gone | True
+    source = context.schema.source
+    named = {str(x) for x in frame.loc[gone, source].dropna()} if source in frame else set()
+    table = Table(
+        name=name.removesuffix(".dvc"),
+        sha256=sha256_bytes(content),
+        md5=md5,
+        batch=batch,
+        rows=tuple(sorted(int(row) for row in at[gone])),
+        learnable=tuple(sorted(int(row) for row in at[~out])),
+        stays=int((~gone).sum()),
+    )
+    return table, named
+
+
+def _received(layout: Layout, rows: Rows) -> Iterator[str]:
+    """Yield the received files that hold rows in question; nothing reads one after its receipt."""
+    for batch in rows:
+        sha256 = files.read_json(layout.intake(batch) / data.MANIFEST)["sha256"]
+        for path in sorted(layout.received.glob(f"{sha256}*")):
+            yield path.relative_to(layout.root).as_posix()
+
+
+def _pages(layout: Layout, rows: Rows, learnt: tuple[Embodied, ...]) -> Iterator[str]:
+    """Yield the evidence pages in git that may show values of rows in question."""
+    folders = [layout.intake(batch) for batch in rows]
+    folders += [
+        layout.release(n) for n in releases(layout) if read_release(layout, n)["batch"] in rows
+    ]
+    folders += [layout.update(each.update) for each in learnt]
+    for folder in folders:
+        if (folder / PAGE).is_file():
+            yield (folder / PAGE).relative_to(layout.root).as_posix()

@@ -1,0 +1,69 @@
+"""What a person reads before something is destroyed, and of what was."""
+
+import argparse
+from typing import Any
+
+from rich.markup import escape
+from rich.tree import Tree
+
+from sluicegate.terminal import plain_console
+from sluicegate.terminal_review import print_review
+
+
+def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:
+    """Print what embodies what is to be retired, as a tree."""
+    if options.json:
+        return plan
+    tree = Tree(escape(plan["what"]))
+    tables = tree.add("would be destroyed, in DVC's cache and every remote")
+    for each in plan["tables"]:
+        stays = f"; its other {each['stays']} rows stay" if each["stays"] else ""
+        tables.add(escape(f"{each['name']}: {len(each['rows'])} rows{stays}"))
+    for each in plan["models"]:
+        tables.add(f"the model of update:{each['update']} (version {each['version']})")
+    for name in plan["received"]:
+        tree.add(escape(f"would be destroyed whole: {name}, as it was received"))
+    for each in plan["descendants"]:
+        tree.add(
+            f"learnt from it and stays: update:{each['update']}, version {each['version']} "
+            f"({each['stage']}); `sluicegate retire model:{each['version']}`"
+        )
+    for name in plan["pages"]:
+        tree.add(escape(f"stays in git and may show values: {name}"))
+    plain_console().print(tree)
+    return plan
+
+
+def print_retired(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
+    """Print the question that waits, or what was destroyed."""
+    if options.json:
+        return told
+    if told["asked"]:
+        print_review(options, told["asked"])
+        return told
+    console, said = plain_console(), told["certificate"]
+    how = f"archived in {said['archive']} and destroyed" if said["archive"] else "destroyed"
+    console.print(escape(f"{told['subject']}: {said['what']} is {how}"), soft_wrap=True)
+    for name in said["stores"]:
+        console.print(f"  gone from {escape(name)}")
+    for each in said["descendants"]:
+        console.print(f"  version {each['version']} (update:{each['update']}) learnt from it")
+    for each in said["left"]:
+        console.print(f"  left: {escape(each)}", soft_wrap=True)
+    return told
+
+
+def print_due(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
+    """Print what has passed its retention, and the cards that state no period."""
+    if options.json:
+        return told
+    console = plain_console()
+    for name, card in told["cards"].items():
+        if not card["period"]:
+            said = f"says {card['retention']!r}" if card["retention"] else "says nothing"
+            console.print(escape(f"card.{name}.retention {said}: no period, like 24 months"))
+    for each in told["due"]:
+        console.print(f"{each['what']}: kept since {each['since']}, due on {each['until']}")
+    if not told["due"]:
+        console.print("Nothing has passed its retention.")
+    return told

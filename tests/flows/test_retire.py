@@ -1,0 +1,325 @@
+"""retire and quarantine destroy: after a signed yes no store holds the rows, and the record says so."""
+
+import contextlib
+import io
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from reviewing import policy, trust_them
+
+from sluicegate import Workspace
+from sluicegate.core import Conflict, Missing, Misused
+from sluicegate.flows.assemble import assemble
+from sluicegate.flows.subjects.retirement import read_certificate
+from sluicegate.flows.updates import read_update
+from sluicegate.gates.approval import State
+from sluicegate.stores import dvc, effects, git
+from sluicegate.stores.settings import fill
+
+Rows = Callable[..., pd.DataFrame]
+Cli = Callable[..., tuple[int, dict[str, Any], str]]
+pytestmark = pytest.mark.slow
+
+ODD = 41.987654
+"""An income that no other row has."""
+
+
+@pytest.fixture(scope="module")
+def held_template(
+    template: Path, honest: Rows, poisoned: Rows, keys: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:  # fmt: skip
+    """A workspace with rows of c99 in quarantine, one of them with an odd income, and two remotes."""
+    root = tmp_path_factory.mktemp("held") / "loans"
+    shutil.copytree(template, root, symlinks=True)
+    frame = poisoned(honest(400, seed=11), "c99", 45)
+    frame.loc[420, "income"] = ODD
+    _with_stores_of_its_own(template, root)
+    place = Workspace.open(root)
+    assert place.intake(frame).outcome.value == "quarantine"
+    trust_them(place, keys)
+    for command in (["remote", "add", "spare", "../spare"], ["push", "-q", "-r", "spare"]):
+        said = [sys.executable, "-m", "dvc", *command]
+        subprocess.run(said, cwd=root, check=True, capture_output=True)
+    git.commit(root, [".dvc/config"], "a second remote")
+    return root
+
+
+@pytest.fixture
+def place(held_template: Path, tmp_path: Path) -> Workspace:
+    for path in held_template.parent.iterdir():
+        shutil.copytree(path, tmp_path / path.name, symlinks=True)
+    return Workspace.open(tmp_path / "loans")
+
+
+def _with_stores_of_its_own(template: Path, root: Path) -> None:
+    """Let DVC and MLflow in the copy at `root` name the copy's remote and artifacts."""
+    config = root / ".dvc" / "config"
+    config.write_text(config.read_text().replace(str(template), ".."))
+    git.commit(root, [".dvc/config"], "a remote of its own")
+    columns = {
+        "experiments": ["artifact_location"],
+        "runs": ["artifact_uri"],
+        "model_versions": ["source", "storage_location"],
+    }
+    with contextlib.closing(sqlite3.connect(root / ".sluicegate" / "mlflow" / "mlflow.db")) as made:
+        for table, names in columns.items():
+            for name in names:
+                made.execute(
+                    f"UPDATE {table} SET {name} = replace({name}, ?, ?)",
+                    (str(template), str(root)),
+                )
+        made.commit()
+
+
+def holding(root: Path, value: float) -> list[str]:
+    """Return the files below `root`, and the objects of git, that hold `value`."""
+    return [*_files(root, value), *_in_git(root, value)]
+
+
+def _files(root: Path, value: float) -> Iterator[str]:
+    for path in sorted(each for each in root.rglob("*") if each.is_file()):
+        content = path.read_bytes()
+        if content[:4] == b"PAR1":
+            frame = pd.read_parquet(io.BytesIO(content))
+            found = "income" in frame and (frame["income"].astype(float) == value).any()
+        else:
+            found = repr(value).encode() in content
+        if found:
+            yield path.relative_to(root).as_posix()
+
+
+def _in_git(root: Path, value: float) -> Iterator[str]:
+    command = ["git", "-C", str(root), "cat-file", "--batch-all-objects", "--batch"]
+    if repr(value).encode() in subprocess.run(command, check=True, capture_output=True).stdout:
+        yield "git"
+
+
+def say(place: Workspace, keys: dict[str, Path], said: str, subject: str) -> State:
+    proof = place.sign_review(subject, said, "ann", keys["ann"])
+    return place.answer_review(subject, said, "ann", proof, "because").state
+
+
+def retire(place: Workspace, what: str, **wanted: object) -> str:
+    return str(place.retire(what, reason="audited", **wanted)["subject"])  # type: ignore[arg-type]
+
+
+def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path]) -> None:
+    """Not in the tree, the cache, a remote, or as received; the ledger names them as destroyed."""
+    root = place.root
+    before = holding(root, ODD)
+    kinds = ("quarantine/", ".dvc/cache/", ".sluicegate/received/", ".sluicegate/remote/")
+    assert all(any(path.startswith(kind) for path in before) for kind in kinds)
+    assert list(_files(root.parent / "spare", ODD))
+    told = place.plan_retirement("quarantine:0001")
+    assert [each["stays"] for each in told["tables"]] == [0]
+    with pytest.raises(Misused, match="needs a reason"):
+        place.retire("quarantine:0001", reason=" ")
+    subject = retire(place, "quarantine:0001")
+    assert retire(place, "quarantine:0001") == subject  # asked once
+    assert holding(root, ODD) == before
+    assert say(place, keys, "approve", subject) is State.APPROVED
+    assert holding(root, ODD) == []
+    assert list(_files(root.parent, ODD)) == []
+    assert git.run(root, "status", "--porcelain").strip() == ""
+    for full in (False, True):
+        seen = Workspace.open(root).verify(full=full)
+        assert seen.exit_code == 0, seen.wrong
+        assert "quarantine:0001 (retirement:0001) was destroyed" in " ".join(seen.notes)
+    listed = place.quarantine()
+    assert listed["quarantine"] == []
+    assert listed["destroyed"][0]["state"] == "retired"
+    with pytest.raises(Missing, match="were destroyed"):
+        place.show_quarantine("0001")
+    assert place.trace("row:0001/420")["batches"][0]["set_aside"] == 0
+
+
+def test_some_rows_go_and_the_others_stay(place: Workspace, keys: dict[str, Path]) -> None:
+    """The table is written anew without them, and what it was is gone."""
+    rows = [each["row"] for each in place.show_quarantine("0001")["held"]]
+    with pytest.raises(Misused, match="Row 7777"):
+        retire(place, "quarantine:0001", rows=(7777,))
+    say(place, keys, "approve", retire(place, "quarantine:0001", rows=(420,)))
+    left = [each["row"] for each in place.show_quarantine("0001")["held"]]
+    assert left == [row for row in rows if row != 420]
+    assert list(_files(place.root.parent, ODD)) == []
+    assert place.verify(full=True).exit_code == 0
+    with pytest.raises(Misused, match="Row 420"):
+        place.release("0001", reason="audited", rows=(420,))
+
+
+def test_a_no_destroys_nothing(place: Workspace, keys: dict[str, Path]) -> None:
+    """And without an answer nothing is destroyed either."""
+    before = holding(place.root, ODD)
+    assert say(place, keys, "reject", retire(place, "quarantine:0001")) is State.REJECTED
+    assert holding(place.root, ODD) == before
+    assert retire(place, "quarantine:0001") == "retirement:0002"
+
+
+def test_what_comes_back_is_found(place: Workspace, keys: dict[str, Path]) -> None:
+    """Whoever restores an object from an old backup is told of it."""
+    table = place.root / "quarantine" / "0001" / "feedback.parquet"
+    md5 = dvc.read_pointer(dvc.pointer(table))["md5"]
+    content = table.read_bytes()
+    say(place, keys, "approve", retire(place, "quarantine:0001"))
+    cached = dvc.copies(place.root, None, md5)["cache"]
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    cached.write_bytes(content)
+    assert "is in the cache again" in place.verify().wrong[0].says
+
+
+class Killed(BaseException):
+    """What a killed process looks like from inside."""
+
+
+@pytest.mark.parametrize("count", [1, 4, 7, 9, 11, 13])
+def test_killed_anywhere_it_is_finished(
+    place: Workspace, keys: dict[str, Path], count: int
+) -> None:
+    """By the same command: nothing that was to go is left, and the record says that it is gone."""
+    subject = retire(place, "quarantine:0001")
+    proof = place.sign_review(subject, "approve", "ann", keys["ann"])
+    done: list[str] = []
+
+    def observe(name: str) -> None:
+        done.append(name)
+        if len(done) == count:
+            raise Killed
+
+    effects.observer = observe
+    try:
+        with pytest.raises(Killed):
+            place.answer_review(subject, "approve", "ann", proof)
+    finally:
+        effects.observer = None
+    again = Workspace.open(place.root)
+    if again.show_review(subject)["open"]:
+        again.answer_review(subject, "approve", "ann", proof)
+    else:
+        told = again.retire("quarantine:0001", reason="audited")
+        assert told["certificate"]["what"] == "quarantine:0001"
+    assert holding(place.root, ODD) == []
+    assert again.verify(full=True).exit_code == 0
+    assert git.run(place.root, "status", "--porcelain").strip() == ""
+
+
+def test_what_waits_is_decided_first(place: Workspace) -> None:
+    """A release that is asked for holds the rows back from destruction."""
+    waived = ("sources.disagreement", "sources.share", "duplicates.contradicting")
+    place.release("0001", reason="audited", waives=waived, sources=("c99",), waive_unmeasured=True)
+    with pytest.raises(Conflict, match="asked for already"):
+        retire(place, "quarantine:0001", sources=("c99",))
+
+
+@pytest.fixture(scope="module")
+def learnt(
+    template: Path, honest: Rows, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Workspace:
+    """A workspace whose champion learnt from a batch with ids and an odd income."""
+    root = tmp_path_factory.mktemp("learnt") / "loans"
+    shutil.copytree(template, root, symlinks=True)
+    _with_stores_of_its_own(template, root)
+    place = Workspace.open(root)
+    params = root / "params.yaml"
+    params.write_text(fill(params.read_text(), {"data.id": "case"}))
+    git.commit(root, ["params.yaml"], "feedback has ids")
+    trust_them(place, keys)
+    policy(place, when="always", required=1)
+    frame = honest(300, seed=11).assign(case=[f"person-{at:04d}" for at in range(300)])
+    frame.loc[7, "income"] = ODD
+    assert place.intake(frame).outcome.exit_code == 0
+    assert place.retrain().to_dict()["update"]["stage"] == "awaiting"
+    return place
+
+
+def test_a_person_a_batch_and_a_model_end(
+    learnt: Workspace, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    """Each leaves every store, what learnt from it is named, and nobody can go back to it."""
+    place = learnt
+    with pytest.raises(Conflict, match="update:0001 learnt from it and waits"):
+        place.retire("subject:person-0007", reason="asked to be forgotten")
+    say(place, keys, "approve", "update:0001")
+    learnt_before = place.trace("batch:0001")["updates"]
+    before = place.status().batches
+    assert before["admitted"] == 1
+
+    subject = retire(place, "subject:person-0007")
+    say(place, keys, "approve", subject)
+    assert holding(place.root, ODD) == []
+    text = b"".join(path.read_bytes() for path in (place.root / "ledger").iterdir())
+    statements = "".join(path.read_text() for path in (place.root / "retired").rglob("*.json"))
+    assert b"person-0007" not in text
+    assert "person-0007" not in statements
+    assert place.status().batches == before
+    assert place.trace("batch:0001")["updates"] == learnt_before
+    with pytest.raises(Missing, match="left to retire"):
+        place.retire("subject:person-0007", reason="again")
+
+    with pytest.raises(Misused, match="outside the workspace"):
+        place.retire("batch:0001", reason="old", archive=str(place.root / "archive"))
+    subject = retire(place, "batch:0001", archive=str(tmp_path / "archive"))
+    say(place, keys, "approve", subject)
+    certificate = read_certificate(place._context.layout, "0002")
+    assert [each["version"] for each in certificate["descendants"]] == [2]
+    kept = {f"{each['sha256']}.parquet" for each in certificate["destroyed"]}
+    assert kept <= {path.name for path in (tmp_path / "archive").iterdir()}
+    assert place.status().batches["admitted"] == 0
+    assert place.trace("batch:0001")["updates"] == learnt_before
+    assemble(place.root)
+
+    with pytest.raises(Conflict, match="Version 2 serves"):
+        place.retire("model:2", reason="old")
+    sha256 = read_update(place._context.layout, "0000")[0].challenger.sha256  # type: ignore[union-attr]
+    assert (place._context.layout.models / sha256).is_dir()
+    artifacts = place.root / ".sluicegate" / "mlflow" / "artifacts"
+    assert len(list(artifacts.rglob("MLmodel"))) == 2
+    say(place, keys, "approve", retire(place, "model:1"))
+    assert not (place._context.layout.models / sha256).exists()
+    assert not list((place.root / "models").glob(f"{sha256}*"))
+    assert len(list(artifacts.rglob("MLmodel"))) == 1
+    with pytest.raises(Conflict, match="was destroyed"):
+        place.rollback("to:0000", reason="back")
+    seen = place.verify(full=True)
+    assert seen.exit_code == 0, (seen.wrong, seen.undecided)
+    assert "model:1 (retirement:0003) was destroyed" in " ".join(seen.notes)
+
+
+def test_what_is_due_comes_from_the_cards(place: Workspace) -> None:
+    """A period in words is counted from the receipt; a card without one is named."""
+    assert place.due()["cards"]["data"]["period"] is False
+    params = place.root / "params.yaml"
+    params.write_text(fill(params.read_text(), {"card.data.retention": "3 weeks after receipt"}))
+    assert place.due()["due"] == []
+    later = Workspace.open(place.root, clock=lambda: datetime.now(UTC) + timedelta(days=23))
+    assert [each["what"] for each in later.due()["due"]] == ["batch:0001"]
+
+
+def test_the_command_line_asks_and_says_what_would_go(place: Workspace, run_cli: Cli) -> None:
+    """Exit code 3 while people have to decide, 2 where nothing says what becomes of it."""
+    where = ("-C", place.root)
+    code, plan, _ = run_cli("quarantine", "destroy", "batch:0001", "--dry-run", *where)
+    assert (code, len(plan["tables"])) == (0, 1)
+    code, told, _ = run_cli("retire", "batch:0001", "--reason", "old", *where)
+    assert code == 2
+    assert "--destroy" in told["error"]
+    code, told, _ = run_cli("retire", "batch:0001", "--destroy", "--reason", "old", *where)
+    assert (code, told["subject"]) == (3, "retirement:0001")
+    assert run_cli("retire", "--due", *where)[0] == 0
+    assert run_cli("show", "retirement:0001", *where)[1]["state"] == "proposed"
+
+
+def test_whose_rows_they_are_must_be_told(place: Workspace) -> None:
+    """Without a column of ids nobody can tell."""
+    with pytest.raises(Misused, match=r"data\.id in params\.yaml names no column"):
+        place.retire("subject:ann", reason="asked to be forgotten")
+    with pytest.raises(Misused, match="cannot be retired"):
+        place.retire("golden:1", reason="old")
