@@ -15,6 +15,7 @@ from sluicegate.flows.calibration import VERB, read_calibration
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.eligible import eligible, history
+from sluicegate.flows.false_stops import false_stops
 from sluicegate.flows.ruling import ruled
 from sluicegate.gates.calibration import Calibrated, Calibration, calibrated, stops
 from sluicegate.stores import data, files, git, record
@@ -69,7 +70,8 @@ def measure_null(context: Context, before: Calibration | None) -> Calibration:
     pool = pool_of(context, batches)
     context.tell(f"Calibrating the limits on {settings.checks.calibration_windows} honest windows")
     drawn = list(measured_windows(context, pool, policy))
-    past = history(layout, batches)
+    stopped = false_stops(context)
+    past = [*history(layout, batches), *(each.window for each in stopped)]
     budget = settings.checks.false_stops
     asked = filter(policy.applies, policy.limits)
     limits = calibrated(asked, drawn, past, budget, before.limits if before else ())
@@ -80,11 +82,12 @@ def measure_null(context: Context, before: Calibration | None) -> Calibration:
         rows=pool.rows,
         block=block_of(pool),
         drawn=len(drawn),
-        history=len(past),
+        history=len(past) - len(stopped),
         batches=tuple(each.batch for each in batches),
         sources=pool.sources,
         materials=_materials(context, [each.batch for each in batches]),
         limits=limits,
+        false_stops=tuple(each.release for each in stopped),
         stopped=stops(limits, both, written=True),
         stops=stops(limits, both, written=False),
     )
@@ -99,8 +102,9 @@ def is_stale(context: Context) -> bool:
     """Tell whether the calibration is missing or out of date.
 
     A batch that it was made from may no longer calibrate (a hold, a rollback, an accusation), or the
-    golden set or the reference is another, or a limit or the budget was changed; or there are five
-    more batches that may. A new champion alone is no reason: it had to hold its own on the same rows.
+    golden set or the reference is another, or a limit or the budget was changed; or other releases
+    from quarantine count as false stops, or there are five more batches that may. A new champion
+    alone is no reason: it had to hold its own on the same rows.
     """
     found = read_calibration(context.layout)
     if found is None:
@@ -113,8 +117,9 @@ def is_stale(context: Context) -> bool:
     moved = {_key(x) for x in found.limits} != {_key(x) for x in written}
     trusted = _materials(context, [])
     changed = not set(trusted[:2]) <= set(found.materials)
+    labels = tuple(each.release for each in false_stops(context)) != found.false_stops
     budget = found.budget != context.settings.checks.false_stops
-    return bool(gone or moved or changed or budget or len(fresh) >= FRESH_BATCHES)
+    return bool(gone or moved or changed or budget or labels or len(fresh) >= FRESH_BATCHES)
 
 
 def _record(context: Context, made: Calibration) -> None:

@@ -47,7 +47,7 @@ def eligible(context: Context) -> tuple[Eligible, ...]:
     found: list[Eligible] = []
     tainted: set[str] = set().union(*barred(layout))
     for batch in reversed(receipts):
-        tainted |= _accused(receipts[batch], batch in reviewed)
+        tainted |= accused_by(receipts[batch], batch in reviewed)
         aged = _received(receipts[batch]) <= eldest
         if batch in inside and (batch in reviewed or aged):
             mine = tainted & receipts[batch]["sources"].keys()
@@ -63,7 +63,7 @@ def history(layout: Layout, batches: tuple[Eligible, ...]) -> list[Window]:
     """
     windows = []
     for each in batches:
-        findings = _findings(layout, each.batch)
+        findings = findings_of(layout, each.batch)
         accused = any(told["outcome"] == "quarantine" for told in findings)
         if each.tainted or (accused and not each.reviewed):
             continue
@@ -81,7 +81,8 @@ def window_of(findings: Any) -> Window:
     return window
 
 
-def _findings(layout: Layout, batch: str) -> list[dict[str, Any]]:
+def findings_of(layout: Layout, batch: str) -> list[dict[str, Any]]:
+    """Return what was measured of a batch when it was received; raises Tampered."""
     where = f"intake/{batch}/verdict.json"
     said = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
     path = layout.intake(batch) / "findings.json"
@@ -95,7 +96,8 @@ def _decided(layout: Layout, batch: str) -> str | None:
     return decision_in(layout, layout.intake(batch), f"batch:{batch}")
 
 
-def _accused(receipt: Mapping[str, Any], reviewed: bool) -> set[str]:
+def accused_by(receipt: Mapping[str, Any], reviewed: bool) -> set[str]:
+    """Return the sources that a receipt accuses; what paused and was approved is no accusation."""
     accused: Mapping[str, str] = receipt.get("accused", {})
     return {source for source, outcome in accused.items() if not (reviewed and outcome == "pause")}
 

@@ -79,7 +79,8 @@ class Calibration:
     """What a workspace's limits were calibrated on, and to what.
 
     `stopped` and `stops` count the honest windows beyond a written and beyond a calibrated limit,
-    among `drawn` windows of `rows` rows in blocks of `block` and the `history` of accepted batches.
+    among `drawn` windows of `rows` rows in blocks of `block`, the `history` of accepted batches, and
+    the `false_stops`: releases from quarantine that reviewers agreed to.
     """
 
     time: str
@@ -92,6 +93,7 @@ class Calibration:
     sources: str
     materials: tuple[Artifact, ...]
     limits: tuple[Calibrated, ...]
+    false_stops: tuple[str, ...] = ()
     stopped: int = 0
     stops: int = 0
 
@@ -102,8 +104,9 @@ class Calibration:
         young = sum(each.state == CALIBRATING for each in self.limits)
         of = f" and {len(self.batches)} batches" if self.batches else ""
         past = f", {self.history} accepted batches as they were received" if self.history else ""
+        labels = f", {len(self.false_stops)} false stops" if self.false_stops else ""
         return (
-            f"{self.drawn} windows of {self.rows} rows from the golden set{of}{past}; "
+            f"{self.drawn} windows of {self.rows} rows from the golden set{of}{past}{labels}; "
             f"budget 1 in {1 / self.budget:.0f} batches; {raised} limits raised, {young} calibrating"
         )
 
@@ -120,6 +123,7 @@ class Calibration:
             "batches": list(self.batches),
             "sources": self.sources,
             "materials": [each.to_dict() for each in self.materials],
+            "false_stops": list(self.false_stops),
             "stopped": self.stopped,
             "stops": self.stops,
             "limits": [each.to_dict() for each in self.limits],
@@ -148,6 +152,7 @@ class Calibration:
                 Artifact(each["name"], each["digest"]["sha256"]) for each in data["materials"]
             ),
             limits=limits,
+            false_stops=tuple(data.get("false_stops", ())),
             stopped=data["stopped"],
             stops=data["stops"],
         )

@@ -12,7 +12,9 @@ from reviewing import policy, trust_them
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.evidence.statement import VERDICT, predicate_of
+from sluicegate.flows.calibrate import is_stale
 from sluicegate.flows.calibration import intake_policy
+from sluicegate.flows.false_stops import false_stops
 from sluicegate.flows.subjects.release import read_release
 from sluicegate.gates.approval import State
 from sluicegate.stores import data, git, record
@@ -160,3 +162,30 @@ def test_who_released_does_not_review(place: Workspace, keys: dict[str, Path]) -
     assert place.retrain().to_dict()["update"]["stage"] == "awaiting"
     with pytest.raises(Conflict, match="released quarantine"):
         say(place, keys, "ann", "approve", "update:0001")
+
+
+def test_a_release_is_a_false_stop_until_something_speaks_against_it(
+    place: Workspace, keys: dict[str, Path]
+) -> None:
+    """Only what it waived and let out whole counts, and nothing after a rollback of what it became."""
+    context = place._fresh()
+    subject = ask(place)
+    assert false_stops(context) == ()
+    say(place, keys, "ann", "approve", subject)
+    (found,) = false_stops(context)
+    assert found.release == "0001"
+    assert set(found.window) <= set(WAIVED)
+    assert "sources.share" in found.window or "sources.disagreement" in found.window
+    assert is_stale(context)
+    place.rollback("batch:0002", reason="it was poison after all", retrain=False)
+    assert false_stops(context) == ()
+
+
+def test_part_of_what_was_accused_says_nothing(place: Workspace, keys: dict[str, Path]) -> None:
+    """A finding about all rows of a source is not false because a few of them were let out."""
+    rows = [
+        each["row"] for each in place.show_quarantine("0001")["held"] if each["source"] == "c99"
+    ]
+    say(place, keys, "ann", "approve", ask(place, rows=tuple(rows[:12]), sources=()))
+    measured = {metric for each in false_stops(place._fresh()) for metric in each.window}
+    assert not measured & {"sources.share", "sources.disagreement"}
