@@ -121,7 +121,12 @@ def _bury(context: Context, number: str, found: Survey) -> None:
     made = record.write_statement(layout, path, gone, TOMBSTONE, said)
     stays = [artifact(layout, each) for each in left]
     about = {"retirement": number, "what": said["what"]}
-    record.append(layout, "retire", [*gone, *stays, made], about, context.now())
+    record.append(layout, "retire", [*_as_gone(gone), *stays, made], about, context.now())
+
+
+def _as_gone(tables: Sequence[Artifact]) -> list[Artifact]:
+    """Return what the ledger calls them: under its own name a path is what the ledger named last."""
+    return [Artifact(f"destroyed:{each.name}", each.sha256) for each in tables]
 
 
 def _without(context: Context, table: Path, found: Survey) -> Path | None:
@@ -233,12 +238,12 @@ def _certify(context: Context, number: str, told: dict[str, Any]) -> None:
         "time": context.now(),
     }
     gone = [Artifact(each["name"], each["sha256"]) for each in told["tables"]]
-    gone += [artifact(layout, layout.retirement(number) / TOMB)]
+    tomb = artifact(layout, layout.retirement(number) / TOMB)
     with record.writing(layout, "retire", record.ROOMS):
         path = layout.retirement(number) / CERTIFICATE
         if path.is_file():
             return
-        made = record.write_statement(layout, path, gone, DESTRUCTION, said)
+        made = record.write_statement(layout, path, [*gone, tomb], DESTRUCTION, said)
         about = {"retirement": number, "what": told["what"]}
-        record.append(layout, "destroy", [*gone, made], about, context.now())
+        record.append(layout, "destroy", [*_as_gone(gone), made], about, context.now())
         git.commit_all(layout.root, record.ROOMS, f"retirement:{number} carried out")

@@ -22,7 +22,7 @@ from sluicegate.stores import data, git, record
 Rows = Callable[..., pd.DataFrame]
 pytestmark = pytest.mark.slow
 
-WAIVED = ("sources.disagreement", "sources.share", "duplicates.contradicting")
+WAIVED = ("sources.disagreement", "sources.share", "duplicates.contradicting", "drift.concept")
 
 
 @pytest.fixture(scope="module")

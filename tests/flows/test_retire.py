@@ -213,7 +213,7 @@ def test_killed_anywhere_it_is_finished(
 
 def test_what_waits_is_decided_first(place: Workspace) -> None:
     """A release that is asked for holds the rows back from destruction."""
-    waived = ("sources.disagreement", "sources.share", "duplicates.contradicting")
+    waived = ("sources.disagreement", "sources.share", "duplicates.contradicting", "drift.concept")
     place.release("0001", reason="audited", waives=waived, sources=("c99",), waive_unmeasured=True)
     with pytest.raises(Conflict, match="asked for already"):
         retire(place, "quarantine:0001", sources=("c99",))
