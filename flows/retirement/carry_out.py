@@ -64,7 +64,11 @@ def finish(context: Context, number: str) -> str:
     layout = context.layout
     told = read_tombstone(layout, number)
     busy = f"Another retirement is at work in {layout.root}; wait for it to end."
-    with files.locked(layout.home / "retire.lock", busy, wait=False):
+    training = f"A bisect or plan is training in {layout.root}; run this again when it has ended."
+    with (
+        files.locked(layout.home / "retire.lock", busy, wait=False),
+        files.locked(layout.home / "trained.lock", training, wait=False),
+    ):
         with record.writing(layout, "retire", record.ROOMS):
             live = set(pointers_now(layout).values())
         doomed = [each for each in told["tables"] if each["md5"] not in live]
@@ -76,6 +80,7 @@ def finish(context: Context, number: str) -> str:
             files.remove(layout.root / name)
         for each in told["models"]:
             _destroy_model(context, each)
+        files.remove_tree(layout.home / "trained")  # what bisect and plan kept; made again if asked
         for path in _scratch(context):
             files.remove(path)
         left = list(_still_here(context, told))
@@ -227,7 +232,7 @@ def _certify(context: Context, number: str, told: dict[str, Any]) -> None:
         "stores": [
             *objects.stores(layout.root),
             *(["MLflow: version, artifacts"] if told["models"] else []),
-            "received files, kept models, leftovers and build tables",
+            "received files, models of bisect and plan, leftovers and build tables",
         ],
         "descendants": told["descendants"],
         "left": [
