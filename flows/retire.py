@@ -10,7 +10,7 @@ from sluicegate.flows.retirement.order import Wanted, propose, standing_order
 from sluicegate.flows.review import show
 from sluicegate.flows.subjects.kind import PROPOSED
 from sluicegate.flows.subjects.retirement import APPROVED, read_certificate
-from sluicegate.stores import files
+from sluicegate.stores import files, record
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Retired:
 
 def retire(context: Context, wanted: Wanted) -> Retired:
     """Ask the reviewers to retire something, or finish what they agreed to and a kill broke off."""
+    record.tidy(context.layout)
     what = named(context, wanted.what)
     number = standing_order(context.layout, what, APPROVED)
     if number is not None:
