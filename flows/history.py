@@ -1,5 +1,6 @@
 """history: what earlier batches said of their sources and of patterns, kept beside their verdicts."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +14,7 @@ from sluicegate.checks.panel import Panel
 from sluicegate.checks.patterns import Value, rows_with_all
 from sluicegate.checks.pulls import Pulled
 from sluicegate.checks.trigger_memory import suspects
-from sluicegate.core import Schema, Tampered
+from sluicegate.core import Column, Schema, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.stores import files, record
@@ -121,14 +122,28 @@ def _pinned(layout: Layout, number: str, name: str, sha256: str) -> list[dict[st
 
 def _written(one: Pulled) -> dict[str, Any]:
     """Return JSON types: a value by its column's name, numbers in full, for they have to be met again."""
-    values = [asdict(value) | {"column": value.column.name} for value in one.pattern]
+    values = [
+        {name: _json(told) for name, told in asdict(value).items()} | {"column": value.column.name}
+        for value in one.pattern
+    ]
     return asdict(one) | {"pattern": values}
+
+
+def _json(told: Any) -> Any:
+    """Return `told` with an infinite number as a string: JSON has no other way to say it."""
+    return str(told) if isinstance(told, float) and not math.isfinite(told) else told
 
 
 def _read(row: dict[str, Any], schema: Schema) -> Pulled:
     columns = {column.name: column for column in schema.features}
-    values = [Value(**value | {"column": columns[value["column"]]}) for value in row["pattern"]]
-    return Pulled(**row | {"pattern": tuple(values)})
+    return Pulled(**row | {"pattern": tuple(_value(each, columns) for each in row["pattern"])})
+
+
+def _value(told: dict[str, Any], columns: dict[str, Column]) -> Value:
+    column = columns[told["column"]]
+    ends = ("equal", "low", "high") if column.kind.is_number else ()
+    infinite = {name: float(told[name]) for name in ends if isinstance(told[name], str)}
+    return Value(**told | infinite | {"column": column})
 
 
 def _is_known(row: dict[str, Any], schema: Schema) -> bool:

@@ -124,9 +124,9 @@ def copies(schema: Schema) -> pd.DataFrame:
 
 
 def retries(schema: Schema) -> pd.DataFrame:
-    """Every source sends all of its rows twice."""
+    """Every source sends all of its rows twice, under other ids."""
     frame = honest(schema).head(200)
-    return pd.concat([frame, frame], ignore_index=True)
+    return pd.concat([frame, frame.assign(case=frame["case"] + "-b")], ignore_index=True)
 
 
 def moved(schema: Schema) -> pd.DataFrame:

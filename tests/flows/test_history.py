@@ -12,6 +12,8 @@ import pytest
 from sluicegate import Workspace
 from sluicegate.checks.disagreement import Tally
 from sluicegate.checks.panel import Panel, Rowwise
+from sluicegate.checks.patterns import Value
+from sluicegate.checks.pulls import Pulled
 from sluicegate.checks.trigger_memory import suspects
 from sluicegate.core import SluicegateError
 from sluicegate.flows import history
@@ -84,3 +86,15 @@ def test_a_trigger_is_remembered_held_and_forgotten_when_released(
     path.write_text(path.read_text().replace("44.321", "44.322"))
     with pytest.raises(SluicegateError, match=r"0001/patterns\.json"):
         history.earlier(layout, schema)
+
+
+def test_an_infinite_number_in_a_pattern_is_kept(workspace: Workspace) -> None:
+    """JSON has no infinity, and a batch that holds one is still taken in and remembered."""
+    context = open_context(workspace.root)
+    income = next(c for c in context.schema.features if c.name == "income")
+    values = (Value(income, "income = inf", equal=np.inf), Value(income, "income < 1", low=1.0))
+    one = Pulled(values, 1, None, 5, 4, 0.5, 0.25, released=False)
+    context.layout.intake("0001").mkdir(parents=True)
+    assert history.keep_patterns(context.layout, "0001", [one])
+    (row,) = json.loads((context.layout.intake("0001") / history.PATTERNS).read_text())
+    assert history._read(row, context.schema) == one
