@@ -101,4 +101,5 @@ def test_what_happened_outlives_silence() -> None:
         "anchor": True,
         "rollback": False,
         "incident": False,
+        "retirement": True,
     }
