@@ -166,6 +166,7 @@ def retrained(seed: int, golden: pd.DataFrame) -> tuple[Contender, Contender]:
     return contender(old, golden, golden[:0]), contender(new, golden, golden[:0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", [mixed, retrained])
 def test_of_200_pairs_of_equally_good_models_few_have_a_significantly_worse_slice(
     pair: Callable[[int, pd.DataFrame], tuple[Contender, Contender]],

@@ -167,6 +167,7 @@ def test_regression_compares_numbers():
     assert found["label"] <= LIMIT < found["prediction"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [30, 60, 300])
 def test_no_false_alarm_on_the_same_world(rows):
     """Of 200 batches of the same world, none moves any column beyond a tenth of the limit."""
@@ -177,6 +178,7 @@ def test_no_false_alarm_on_the_same_world(rows):
     assert worst <= LIMIT / 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kinds", [20, 125, 1000, 20_000])
 def test_many_categories_are_no_false_alarm(kinds):
     """Pooling rare categories makes no drift of its own, however many there are."""

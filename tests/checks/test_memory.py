@@ -48,6 +48,7 @@ def test_what_no_batch_shows_several_together_do() -> None:
     assert "0000" in told, told
 
 
+@pytest.mark.slow
 def test_long_honesty_is_no_credit() -> None:
     """A source that behaved for twenty batches is found about as soon as one that never did."""
     turned = [batch(seed, wrong=0) for seed in range(20)] + [
@@ -58,6 +59,7 @@ def test_long_honesty_is_no_credit() -> None:
     assert "0000" not in told, "the honest batches are not held against it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [0, 1])
 def test_tolerated_sloppiness_never_adds_up(wrong: int) -> None:
     """Up to one wrong label in ten is sloppy, however many batches there are."""

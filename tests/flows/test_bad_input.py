@@ -440,6 +440,7 @@ TRAINERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "said"), TRAINERS)
 def test_a_trainer_that_fails_leaves_the_champion_serving(
     line: Workspace, run_cli: Callable[..., Any], script: str, said: str

@@ -190,6 +190,7 @@ def test_intake_commits_only_its_own_paths(
     assert not [name for name in changed if name.endswith(".parquet")]
 
 
+@pytest.mark.slow
 def test_the_form_of_the_file_does_not_change_the_verdict(
     own: Workspace, honest: Honest, poisoned: Any, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from sluicegate import Workspace
 from sluicegate.flows.doctor import doctor
@@ -19,6 +20,7 @@ def repeats(told: dict[str, Any]) -> tuple[float, str, str]:
     return found["value"], found["outcome"], found["detail"]
 
 
+@pytest.mark.slow
 def test_versions_of_one_file_are_counted(workspace: Workspace, honest: Rows) -> None:
     """Changed labels, names and rows do not hide it, the same bytes and other rows do not count."""
     layout, frame = Layout(workspace.root), honest(200, 31)

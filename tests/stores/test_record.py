@@ -91,6 +91,7 @@ def state_of(context: Context) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_batch_survives_a_kill_after_every_side_effect(
     template: Path, tmp_path: Path, judged: Judgement
 ) -> None:
