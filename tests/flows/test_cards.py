@@ -185,6 +185,7 @@ def test_a_public_card_holds_no_limit_source_or_parameter(
         for place, limit in enumerate(limits.values()):
             for outcome in limit:
                 limit[outcome] += (1 + place + 100 * at) * 1e-6
+    settings["gates"]["candidate"]["divergence.previous.*"] = {"pause": 2.000777}  # all change
     settings["train"] = {"trees": 37, "leaf": 4, "words": 4987, "strength": 9.87}
     settings["seed"] = 86753
     (workspace.root / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))

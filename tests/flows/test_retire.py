@@ -281,11 +281,11 @@ def test_a_person_a_batch_and_a_model_end(
     sha256 = read_update(place._context.layout, "0000")[0].challenger.sha256  # type: ignore[union-attr]
     assert (place._context.layout.models / sha256).is_dir()
     artifacts = place.root / ".sluicegate" / "mlflow" / "artifacts"
-    assert len(list(artifacts.rglob("MLmodel"))) == 2
+    models = set(artifacts.rglob("MLmodel"))  # copies of one template write into the same folder
     say(place, keys, "approve", retire(place, "model:1"))
     assert not (place._context.layout.models / sha256).exists()
     assert not list((place.root / "models").glob(f"{sha256}*"))
-    assert len(list(artifacts.rglob("MLmodel"))) == 1
+    assert len(models - set(artifacts.rglob("MLmodel"))) == 1
     with pytest.raises(Conflict, match="was destroyed"):
         place.rollback("to:0000", reason="back")
     seen = place.verify(full=True)

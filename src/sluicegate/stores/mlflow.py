@@ -38,18 +38,27 @@ class Run:
 
 
 class Registry:
-    """The runs and versions of one registered model."""
+    """The runs and versions of one registered model; raises CannotDecide where it cannot be opened."""
 
     def __init__(self, layout: Layout, model: str, tracking_uri: str | None = None) -> None:
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         self.model = model
         self._artifacts = layout.home / "mlflow" / "artifacts"
         self._artifacts.mkdir(parents=True, exist_ok=True)
         self._embedded = tracking_uri is None
-        self._client = MlflowClient(tracking_uri or embedded_uri(layout))
+        where = tracking_uri or embedded_uri(layout)
+        try:
+            self._client = MlflowClient(where)
+        except (MlflowException, SQLAlchemyError) as error:
+            raise CannotDecide(
+                f"MLflow at {where} cannot be opened ({str(error).splitlines()[0]}); see that it is there "
+                "and run the same command again."
+            ) from error
 
     @effect
     def log_run(self, run: Run) -> str:
