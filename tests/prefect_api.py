@@ -23,7 +23,7 @@ def ask(served: Services, path: str, body: dict[str, Any] | None = None) -> Any:
     raise AssertionError(f"{path} did not answer")
 
 
-def eventually(look: Callable[[], Any], seconds: float = 120) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 300) -> Any:
     """Return what `look` returns once it is true."""
     until = time.monotonic() + seconds
     while not (found := look()):

@@ -20,7 +20,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 60_000  # milliseconds; two cores run the server, the runner and the browser
+PATIENCE = 180_000  # milliseconds; two cores run the server, the runner and the browser
 
 pytestmark = [
     pytest.mark.slow,
