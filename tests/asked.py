@@ -29,13 +29,19 @@ class Asked:
         found: list[dict[str, Any]] = ask(self.served, "/flow_runs/filter", query)
         return found
 
-    def suspended(self, subject: str = UPDATE, but: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the run that waits for an answer; `but` is the pause that was answered."""
+    def suspended(
+        self, subject: str = UPDATE, but: dict[str, Any] | None = None, only: str | None = None
+    ) -> dict[str, Any]:
+        """Return the run that waits for an answer; `but` is the pause that was answered.
+
+        `only` the run of this id: one that asked an earlier question may not be closed yet.
+        """
 
         def look() -> dict[str, Any] | None:
             for run in self.runs(subject):
                 if (
-                    run["state_type"] == "PAUSED"
+                    only in (None, run["id"])
+                    and run["state_type"] == "PAUSED"
                     and pause(run) != pause(but)
                     and self.has_form(run)
                 ):
@@ -71,10 +77,10 @@ class Asked:
         return reply
 
     def refused(self, run: dict[str, Any], why: str, **said: Any) -> None:
-        """Answer, and see the form come back with the reason."""
+        """Answer, and see the form of the same run come back with the reason."""
         reply = self.answer(run, **said)
         assert reply["status"] == "ACCEPT", reply
-        again = self.suspended(run["parameters"]["subject"], but=run)
+        again = self.suspended(run["parameters"]["subject"], but=run, only=run["id"])
         assert why in self.form(again)
 
     def proof(self, who: str = "ann", decision: str = "approve", subject: str = UPDATE) -> str:

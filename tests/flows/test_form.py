@@ -145,9 +145,7 @@ def test_a_right_answer_moves_the_champion(asked: Asked) -> None:
     old = asked.proof()
     asked.place.renew_review(UPDATE)
     run = eventually(lambda: current(asked))
-    asked.refused(
-        run, "", proof=old
-    )  # a proof for the question as it was asked before: the form is back
+    asked.refused(run, "does not", proof=old)  # a proof for the question as it was asked before
     run = asked.suspended()
     assert asked.answer(run, proof=asked.proof())["status"] == "ACCEPT"
     eventually(lambda: asked.champion == "0001")
