@@ -17,8 +17,8 @@ from sluicegate.flows.calibrate import is_stale
 from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import POLICY_FILES, Context, open_context
 from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
-from sluicegate.flows.key_ages import expiring, told_of_keys
 from sluicegate.flows.owned import in_force, require_signed
+from sluicegate.flows.service_keys.ages import expiring, told_of_keys
 from sluicegate.flows.threats import THREATS, open_threats
 from sluicegate.flows.unfinished import incomplete
 from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT

@@ -9,9 +9,9 @@ from sluicegate.core import Missing, Misused
 from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.key_ages import told_of_keys
 from sluicegate.flows.quarantine import lots
 from sluicegate.flows.ruling import judged_under
+from sluicegate.flows.service_keys.ages import told_of_keys
 from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
 from sluicegate.flows.subjects.anchor import moved_so_far, read_anchor
 from sluicegate.flows.subjects.incident import read_incident

@@ -29,7 +29,7 @@ def print_bisect(options: argparse.Namespace, told: dict[str, Any]) -> dict[str,
     """Print what a bisect found."""
     if options.json:
         return told
-    from sluicegate.flows.bisect_report import sentences
+    from sluicegate.flows.bisecting.report import sentences
 
     console = plain_console()
     console.print(f"[bold]{escape(told['asked'])}[/]", soft_wrap=True)

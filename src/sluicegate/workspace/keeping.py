@@ -46,8 +46,8 @@ class Keeping(Opened):
 
     def rotate_keys(self, *kinds: str, reason: str = "rotated") -> dict[str, Any]:
         """Let new keys follow, of `statements`, of `models`, or of both; all that was signed verifies."""
-        from sluicegate.flows.rotate import rotate
-        from sluicegate.flows.succession import BOTH
+        from sluicegate.flows.service_keys.rotate import rotate
+        from sluicegate.flows.service_keys.succession import BOTH
 
         with explained():
             return rotate(self._fresh(), frozenset(kinds) or BOTH, reason)
@@ -59,7 +59,7 @@ class Keeping(Opened):
 
         With `dry_run` return what it signed and what rests on that, and change nothing.
         """
-        from sluicegate.flows.revoke import Order, plan, revoke
+        from sluicegate.flows.service_keys.revoke import Order, plan, revoke
 
         order, context = Order(keyid, since, reason, **wanted), self._fresh()
         with explained():

@@ -1,9 +1,9 @@
-"""bisect_report: a bisect in words, with every set that was tried."""
+"""report: a bisect in words, with every set that was tried."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sluicegate.flows.bisect_search import BASE_FAILS, FOUND, PASSES
+from sluicegate.flows.bisecting.search import BASE_FAILS, FOUND, PASSES
 from sluicegate.flows.markup import escaped
 from sluicegate.flows.report import number
 

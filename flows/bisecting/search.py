@@ -1,4 +1,4 @@
-"""bisect_search: which of an ordered list of parts have to go so that a test passes again.
+"""search: which of an ordered list of parts have to go so that a test passes again.
 
 Binary search over prefixes (as in `git bisect`): with one guilty part it asks 2 + log2(n) times, plus
 once to confirm. Where several are guilty, the part that turns a passing prefix into a failing one is

@@ -7,7 +7,7 @@ from sluicegate.evidence.keyring import Keyring
 from sluicegate.flows.champion import PROMOTE, REINSTATE, champion_of, last_move
 from sluicegate.flows.context import Context
 from sluicegate.flows.reinstate import clean_versions
-from sluicegate.flows.survey import Survey
+from sluicegate.flows.service_keys.survey import Survey
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import data
 from sluicegate.stores.layout import numbered

@@ -20,7 +20,7 @@ from sluicegate.evidence.statement import KEYRING, REINSTATEMENT, statement
 from sluicegate.flows.champion import REINSTATE, champion_of, read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import SIGNATURE
-from sluicegate.flows.survey import Survey, survey
+from sluicegate.flows.service_keys.survey import Survey, survey
 from sluicegate.stores import files, git, keys, record
 from sluicegate.stores.layout import Layout, next_number, numbered
 

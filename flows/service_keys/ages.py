@@ -1,4 +1,4 @@
-"""key ages: which service keys were retired or revoked, and whether the one that signs is old."""
+"""ages: which service keys were retired or revoked, and whether the one that signs is old."""
 
 from datetime import datetime, timedelta
 

@@ -11,8 +11,8 @@ from typing import Any
 from sluicegate.core import CannotDecide, Conflict, Misused
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import BISECTION
-from sluicegate.flows.bisect import Order, bisect
-from sluicegate.flows.bisect_search import FOUND
+from sluicegate.flows.bisecting.bisect import Order, bisect
+from sluicegate.flows.bisecting.search import FOUND
 from sluicegate.flows.context import Context
 from sluicegate.flows.exception import Wanted
 from sluicegate.flows.quarantine import HELD, taken

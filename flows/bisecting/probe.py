@@ -1,4 +1,4 @@
-"""bisect_probe: the test that a bisect puts every model to, and over which batches.
+"""probe: the test that a bisect puts every model to, and over which batches.
 
 Three of them: rows with the answer that is expected, a slice of the golden set against what the first
 champion promised on it, and the comparison by which an update was paused or rejected.

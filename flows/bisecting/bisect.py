@@ -14,15 +14,15 @@ from typing import Any
 
 from sluicegate.core import Misused
 from sluicegate.core.canonical import sha256_json
-from sluicegate.flows.bisect_probe import (
+from sluicegate.flows.bisecting.probe import (
     Probe,
     answers_again,
     by_example,
     by_slice,
     by_update,
 )
-from sluicegate.flows.bisect_report import written
-from sluicegate.flows.bisect_search import (
+from sluicegate.flows.bisecting.report import written
+from sluicegate.flows.bisecting.search import (
     FOUND,
     Searched,
     questions,

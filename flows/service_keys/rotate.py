@@ -5,7 +5,7 @@ from typing import Any
 from sluicegate.core import Conflict
 from sluicegate.flows.context import Context
 from sluicegate.flows.owned import in_force
-from sluicegate.flows.succession import BOTH, settle, succeed
+from sluicegate.flows.service_keys.succession import BOTH, settle, succeed
 from sluicegate.stores import git, keys, record
 
 

@@ -1,0 +1,1 @@
+"""Which batch, then which source, makes something fail; and the innocent ones given back."""
