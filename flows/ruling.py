@@ -162,9 +162,8 @@ def _unsigned(now: Settings, signed: owned.SignedPolicy, changed: Sequence[str])
         float(len(changed)),
         detail=(
             f"{_named(changed)}: changed and not signed by an owner, so this was judged by policy "
-            f"{signed.number}, which {signed.owner} signed at {signed.time}.{limits} See `sluicegate "
-            "policy diff`; an owner accepts it with `sluicegate policy sign --as NAME`, or undo it: "
-            f"`git {mend}`, and commit."
+            f"{signed.number} of {signed.owner}, {signed.time}. An owner accepts it with `sluicegate policy "
+            f"sign --as NAME`, or undo it: `git {mend}`, and commit.{limits}"
         ),
     )
 

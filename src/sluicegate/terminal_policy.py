@@ -34,13 +34,15 @@ def print_trial(options: argparse.Namespace, trial: dict[str, Any]) -> dict[str,
     return trial
 
 
-def print_difference(options: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
-    """Print what differs from the policy that was signed last, and which limits let more pass."""
+def print_difference(
+    options: argparse.Namespace, found: dict[str, Any], verb: str = "differ from it"
+) -> dict[str, Any]:
+    """Print which files `verb`, how, and which limits let more pass."""
     if options.json:
         return found
     console = plain_console()
     signed = f"{found['signed']}, signed by {found['owner']}" if found["signed"] else "not signed"
-    console.print(f"policy: {escape(signed)}; {len(found['files'])} files differ")
+    console.print(f"policy: {escape(signed)}; files that {verb}: {len(found['files'])}")
     _print_changes(console, found["limits"])
     console.print(found["diff"], markup=False, highlight=False, soft_wrap=True)
     return found

@@ -72,7 +72,7 @@ def sign(options: argparse.Namespace) -> Answer:
 
     place = opened(options, terminal.mute)
     found = place.sign_policy(options.owner, Path(options.key).expanduser())
-    return terminal_policy.print_difference(options, found), 0
+    return terminal_policy.print_difference(options, found, "it accepts anew"), 0
 
 
 def try_policy(options: argparse.Namespace) -> Answer:
