@@ -27,6 +27,8 @@ from sluicegate.stores import effects, files, git, keys, record
 from sluicegate.stores.layout import MODEL_KEY, SERVICE_KEY, Layout
 from sluicegate.workspace import diagnose
 
+pytestmark = pytest.mark.slow
+
 Rows = Callable[..., pd.DataFrame]
 WHY = "the laptop was stolen"
 quiet = pytest.mark.filterwarnings("ignore::sluicegate.serving.events.ServingWarning")
@@ -220,7 +222,6 @@ def test_what_a_stolen_key_signed_is_told_and_the_champion_is_signed_again(
     assert target.unharmed()
 
 
-@pytest.mark.slow
 def test_a_champion_signed_since_is_rolled_back_before_the_key_is_revoked(
     target: Target, tmp_path: Path, honest: Rows
 ) -> None:
@@ -380,7 +381,6 @@ def test_a_key_from_the_environment_is_not_rotated_from_here(
     assert git.head(target.root) == before
 
 
-@pytest.mark.slow
 def test_a_change_of_keys_survives_a_kill_after_every_side_effect(target: Target) -> None:
     """The workspace is readable at once, and the same command ends in one and the same state."""
     root, kept = target.root, target.root.parent / "kept"
@@ -404,7 +404,6 @@ def test_a_change_of_keys_survives_a_kill_after_every_side_effect(target: Target
     assert target.wrong() == []
 
 
-@pytest.mark.slow
 def test_a_revocation_survives_a_kill_in_the_middle(target: Target) -> None:
     """Either nothing is revoked yet or all of it is; the same command ends it, and does no more."""
     root, kept, layout = target.root, target.root.parent / "kept", target.layout

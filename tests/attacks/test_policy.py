@@ -20,6 +20,8 @@ from sluicegate.gates.approval import Decision
 from sluicegate.stores import dvc, git, ssh
 from sluicegate.stores.settings import fill
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, Path]:
@@ -159,7 +161,6 @@ def test_signed_files_that_cannot_be_read_decide_nothing(
         target.place.check(batch)
 
 
-@pytest.mark.slow
 def test_unsigned_training_code_never_runs_and_what_it_asked_for_is_paused(
     target: Target, keys: dict[str, Path]
 ) -> None:

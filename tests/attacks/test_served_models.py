@@ -20,7 +20,10 @@ from sluicegate.stores.layout import Layout
 
 Rows = Callable[..., pd.DataFrame]
 Attack = Callable[[Path], Any]
-pytestmark = pytest.mark.filterwarnings("ignore::sluicegate.serving.events.ServingWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sluicegate.serving.events.ServingWarning"),
+]
 
 
 def model_of(source: Path) -> Path:

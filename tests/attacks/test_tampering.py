@@ -16,6 +16,8 @@ from sluicegate.flows.context import open_context
 from sluicegate.stores import dvc, git
 from sluicegate.stores.mlflow import open_registry
 
+pytestmark = pytest.mark.slow
+
 Attack = Callable[[Target], None]
 
 
@@ -209,7 +211,6 @@ REFUSED = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("attack", "named"), REFUSED)
 def test_nothing_tampered_with_is_learnt(target: Target, attack: Attack, named: str) -> None:
     """A retrain reads every table against its manifest, refuses by name, and the champion serves."""

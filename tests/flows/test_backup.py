@@ -18,6 +18,8 @@ from sluicegate.stores import git as git_store
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import open_registry
 
+pytestmark = pytest.mark.slow
+
 Rows = Callable[..., pd.DataFrame]
 Git = Callable[..., str]
 

@@ -104,6 +104,7 @@ NO_TABLE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "spoilt", "said"), NO_TABLE)
 def test_content_that_breaks_the_contract_is_rejected_and_kept(
     line: Workspace,

@@ -17,6 +17,8 @@ from sluicegate.flows.batch_evidence import _drifted
 from sluicegate.flows.subjects import PAGE
 from sluicegate.stores import files
 
+pytestmark = pytest.mark.slow
+
 UPDATE, BATCH = "update:0001", "batch:0002"
 SECTIONS = [
     "What would change for users",

@@ -14,7 +14,10 @@ from sluicegate.gates.approval import NAMESPACE, Decision, Request
 from sluicegate.stores import record, ssh
 from sluicegate.stores.layout import Layout
 
-pytestmark = pytest.mark.filterwarnings("ignore::sluicegate.serving.events.ServingWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sluicegate.serving.events.ServingWarning"),
+]
 Said = dict[str, Any]
 PLACE = "updates/0001"
 
