@@ -90,7 +90,11 @@ def _retrain(context: Context, supersede: bool, step: Step, started: float) -> R
     if waiting and not supersede:
         return _still_waiting(context, waiting[0], started)
     step("calibrate the limits", recalibrate_if_stale, context)
-    built = step("build and compare", build, context, pin(context))
+    return conclude(context, step("build and compare", build, context, pin(context)), started, step)
+
+
+def conclude(context: Context, built: Built, started: float, step: Step = plainly) -> RetrainResult:
+    """Decide on what was built, and promote it where nobody has to be asked."""
     update, verdict = step("decide", settle, context, built)
     if update.stage is Stage.APPROVED:
         update = step("promote", promote, context, update.id)

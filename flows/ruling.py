@@ -162,8 +162,8 @@ def _unsigned(now: Settings, signed: owned.SignedPolicy, changed: Sequence[str])
         float(len(changed)),
         detail=(
             f"{_named(changed)}: changed and not signed by an owner, so this was judged by policy "
-            f"{signed.number} of {signed.owner}, {signed.time}. An owner accepts it with `sluicegate policy "
-            f"sign --as NAME`, or undo it: `git {mend}`, and commit.{limits}"
+            f"{signed.number} of {signed.owner}, {signed.time}. An owner accepts it with `sluicegate "
+            f"policy sign --as NAME`, or undo it: `git {mend}`, and commit.{limits}"
         ),
     )
 

@@ -58,11 +58,22 @@ def default_remote(root: Path) -> str | None:
 
 @effect
 def add(root: Path, paths: Sequence[Path]) -> None:
-    """Track `paths` (files) in the cache and write their pointers; the files stay as they are."""
-    # relink=False: the default replaces the file by a link, and a kill between strands the only copy
-    with_repo(root, lambda repo: repo.add([str(path) for path in paths], relink=False))
-    for path in paths:
-        read_pointer(pointer(path))
+    """Track `paths` (files) in the cache and write their pointers; the files stay as they are.
+
+    Raises CannotDecide for one that the cache does not hold then: DVC only logs that its disk was full.
+    """
+
+    def keep(repo: Any) -> None:
+        # relink=False: the default replaces the file by a link, and a kill between strands the only copy
+        repo.add([str(path) for path in paths], relink=False)
+        for path in paths:
+            if not repo.cache.local.exists(read_pointer(pointer(path))["md5"]):
+                raise CannotDecide(
+                    f"DVC did not keep {path} in its cache, as when the disk is full; make room and run "
+                    "the same command again."
+                )
+
+    with_repo(root, keep)
 
 
 @effect

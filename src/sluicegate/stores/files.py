@@ -56,9 +56,12 @@ def read_json(path: Path) -> Any:
 
 @effect
 def copy_in(source: Path, target: Path) -> None:
-    """Copy the file `source` to `target`, whole or not at all."""
+    """Copy the file `source` to `target`, whole or not at all; call only under the lock.
+
+    What a killed copy left is overwritten by the next one.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = target.with_name(f".{target.name}.part")
     try:
         shutil.copyfile(source, temporary)
         temporary.replace(target)

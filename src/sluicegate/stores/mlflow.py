@@ -146,8 +146,10 @@ class Registry:
         try:
             named = self.alias("champion")
             if named != version:
-                self.set_alias("champion", version)
                 self.drop_alias("previous")  # nobody shall go back to what was taken back
+                self.set_alias(
+                    "champion", version
+                )  # last: until then the next call does both again
                 return named
         except (MlflowException, OSError) as error:
             raise CannotDecide(f"MLflow could not move the alias champion: {error}") from error

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from sluicegate.core import Artifact, Conflict, Tampered
+from sluicegate.core import Artifact, Conflict, Missing, Tampered
 from sluicegate.core.canonical import canonical_json, sha256_file
 from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry, sign_entry
 from sluicegate.evidence.signing import sign, verify
@@ -151,13 +151,21 @@ def anchored(layout: Layout, title: str, commit_id: str) -> str:
 def backwards(layout: Layout) -> Iterator[Entry]:
     """Yield the verified entries from the last to the first, each linked to the one after it.
 
-    Those that a revoked key signed after it was doubted are passed over.
+    Those that a revoked key signed after it was doubted are passed over, and so are those at the end
+    that are put aside meanwhile, because their deed was killed before it was committed.
     """
     ring = keyring(layout)
     expected: str | None = None
+    after: Path | None = None
     for path in reversed(entry_files(layout)):
-        envelope = files.read_json(path)
-        where = f"ledger/{path.name}"
+        try:
+            envelope = files.read_json(path)
+        except Missing:
+            if after is not None and after.exists():
+                raise
+            expected = None
+            continue
+        after, where = path, f"ledger/{path.name}"
         if expected is not None and envelope_digest(envelope) != expected:
             raise Tampered(f"{where} is not the entry that the next one follows.")
         span = ring.at(int(path.stem))
