@@ -18,17 +18,13 @@ from sluicegate import Workspace, load_champion
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
-from sluicegate.stores import data, dvc, effects, files, git, record
+from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.workspace import diagnose
 
 pytestmark = pytest.mark.slow
 
 MALLORY = "mallory"
 HONEST, MIXED, LATER = "0001", "0002", "0003"
-
-
-class Killed(BaseException):
-    """What a killed process looks like from inside."""
 
 
 @pytest.fixture(scope="module")
@@ -290,58 +286,3 @@ def test_nobody_countersigned(place: Workspace) -> None:
     back(place, f"batch:{MIXED}")
     late = Workspace.open(place.root, clock=lambda: datetime.now(UTC) + timedelta(days=2))
     assert "nobody countersigned" in late.status().to_dict()["incidents"]["0001"][0]
-
-
-def test_killed_anywhere_it_is_finished_by_the_same_command(place: Workspace) -> None:
-    """After each side effect in turn; then the same command twice comes to the same state."""
-    undisturbed = shutil.copytree(place.root, place.root.parent / "undisturbed", symlinks=True)
-    wanted = _state(Workspace.open(undisturbed))
-    assert wanted["tables"] != {}
-    kept = shutil.copytree(place.root, place.root.parent / "kept", symlinks=True)
-    for stop in range(1, 200):
-        shutil.rmtree(place.root)
-        shutil.copytree(kept, place.root, symlinks=True)
-        if not _killed_at(place, stop):
-            break
-        assert _state(place) == wanted, f"killed after effect {stop}"
-    assert stop > 20
-
-
-def _killed_at(place: Workspace, stop: int) -> bool:
-    seen = 0
-
-    def kill(_: str) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == stop:
-            raise Killed
-
-    effects.observer = kill
-    try:
-        back(place, f"source:{MALLORY}")
-    except Killed:
-        return True
-    finally:
-        effects.observer = None
-    return False
-
-
-def _state(place: Workspace) -> dict[str, Any]:
-    """Roll back, twice; return what then is the case, but for times."""
-    told = back(place, f"source:{MALLORY}")
-    assert back(place, f"source:{MALLORY}")["incident"] == told["incident"] == "0001"
-    at_rest(place)
-    layout = place._context.layout
-    tables = {
-        path.parent.relative_to(place.root).as_posix(): len(data.read_verified(path))
-        for room in ("batches", "quarantine")
-        for path in (place.root / room).rglob(data.FEEDBACK)
-        if dvc.pointer(path).is_file()
-    }
-    return {
-        "champion": place.status().champion.update,
-        "tables": tables,
-        "stages": [place.show(f"update:000{n}")["update"]["stage"] for n in range(4)],
-        "cleaned": told["cleaned"],
-        "verbs": sorted({entry.verb for entry in record.backwards(layout)}),
-    }

@@ -93,6 +93,19 @@ def test_a_lock_that_outlived_its_git_is_removed_and_a_fresh_one_is_not(root: Pa
     assert not lock.exists()
 
 
+def test_a_lock_of_a_tag_that_outlived_its_git_is_removed(root: Path) -> None:
+    """A git that was killed while it made a tag leaves a lock of its own, deep in refs/."""
+    lock = root / ".git" / "refs" / "tags" / "update" / "0001.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    with pytest.raises(CannotDecide, match=r"0001\.lock"):
+        git.tag(root, "update/0001", git.head(root), "no")
+    old = time.time() - git.STALE_LOCK_SECONDS - 1
+    os.utime(lock, (old, old))
+    git.tag(root, "update/0001", git.head(root), "yes")
+    assert git.tags(root, "*") == ["update/0001"]
+
+
 @pytest.mark.parametrize(
     ("marker", "deed"),
     [

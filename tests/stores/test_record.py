@@ -2,23 +2,21 @@
 
 import os
 import shutil
-import warnings
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from killed import Point, disturbed
 
 from sluicegate import Workspace
 from sluicegate.core import Tampered
 from sluicegate.evidence.ledger import verify_chain
 from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.intake import Judgement, freeze, judge, settle
-from sluicegate.flows.status import status
 from sluicegate.stores import effects, files, git, keys, record
-from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
 
 ROOMS = ("intake", "batches", "quarantine", "ledger", "updates")
@@ -52,73 +50,6 @@ def carry_out(context: Context, judgement: Judgement) -> None:
         settle(context, judgement)
 
 
-def dying_after(point: int, deed: Callable[[], None]) -> int:
-    """Run `deed` in a child that ends without a word after its effect number `point`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads
-        child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def observe(_: str) -> None:
-            nonlocal seen
-            seen += 1
-            if seen == point:
-                os._exit(9)
-
-        effects.observer = observe
-        try:
-            deed()
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def state_of(context: Context) -> dict[str, Any]:
-    """Return what must be the same however often the process died on the way."""
-    root = context.layout.root
-    entries = record.backwards(context.layout)
-    held = read_verified(root / "quarantine" / "0001" / "feedback.parquet")
-    admitted = read_verified(root / "batches" / "0001" / "feedback.parquet")
-    return {
-        "status": status(context).to_dict(),
-        "tracked": [name for room in ROOMS for name in git.tracked(root, room)],
-        "changed": git.changed_paths(root, ROOMS),
-        "rows": (admitted["_row"].tolist(), held["_row"].tolist(), held["_reason"].tolist()),
-        "verbs": [entry.verb for entry in entries],
-        "received": sorted(path.name for path in context.layout.received.iterdir()),
-        "journal": (context.layout.home / "journal.json").exists(),
-    }
-
-
-@pytest.mark.slow
-def test_a_batch_survives_a_kill_after_every_side_effect(
-    template: Path, tmp_path: Path, judged: Judgement
-) -> None:
-    """Died after any effect of settling, intake run again ends as if nothing had happened."""
-    whole = place(template, tmp_path / "whole")
-    names: list[str] = []
-    effects.observer = names.append
-    try:
-        carry_out(whole, judged)
-    finally:
-        effects.observer = None
-    expected = state_of(whole)
-    assert len(names) > 15
-    for point, name in enumerate(names, 1):
-        context = place(template, tmp_path / f"{point}")
-        before = status(context).to_dict()
-        code = dying_after(point, lambda at=context: carry_out(at, judged))  # type: ignore[misc]
-        assert code == 9
-        settled = name == "git.commit"
-        after = status(context).to_dict()
-        assert after == (expected["status"] if settled else before), (point, name)
-        if not settled:
-            carry_out(context, judged)
-        assert state_of(context) == expected | {"journal": settled}, (point, name)
-        shutil.rmtree(context.layout.root)
-
-
 @pytest.mark.slow
 def test_a_killed_intake_is_no_duplicate_of_itself(
     template: Path, tmp_path: Path, judged: Judgement, honest: Callable[..., pd.DataFrame]
@@ -132,8 +63,8 @@ def test_a_killed_intake_is_no_duplicate_of_itself(
         carry_out(whole, judged)
     finally:
         effects.observer = None
-    last = len(names) - 1  # all is written, nothing committed
-    assert dying_after(last, lambda: carry_out(context, judged)) == 9
+    last = Point("after", len(names) - 1, names[-2])  # all is written, nothing committed
+    assert disturbed(lambda: carry_out(context, judged), last) == ""
     told = Workspace.open(context.layout.root).intake(judged.frozen.path).to_dict()
     assert told["batch"]["duplicate_of"] is None
     assert told["batch"]["id"] == "0001"
@@ -191,9 +122,9 @@ def killed_while_writing(layout: Layout) -> None:
     def deed() -> None:
         with record.writing(layout, "review", record.ROOMS):
             files.write_json(layout.update("0000") / "refusal.json", {})
-            os._exit(9)
+            os.kill(os.getpid(), signal.SIGKILL)
 
-    assert dying_after(0, deed) == 9
+    assert disturbed(deed, Point("after", 0, "")) == ""
 
 
 def test_what_a_killed_deed_wrote_is_read_by_nobody(template: Path, tmp_path: Path) -> None:

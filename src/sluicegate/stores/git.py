@@ -1,5 +1,6 @@
 """git: the branch that admits, the commits and tags that remember. The only caller of git."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -117,7 +118,7 @@ def commit_as_service(root: Path, rooms: Sequence[str], message: str) -> str:
 
 
 def _commit(root: Path, paths: Sequence[str], message: str, *settings: str) -> str:
-    _clear_stale_lock(root)
+    _clear_stale_locks(root)
     run(root, "add", "--", *paths)
     if changed_paths(root, paths):
         said = ("--only", "--no-verify", "--quiet", "-m", message)
@@ -137,7 +138,7 @@ def holds_files(path: Path) -> bool:
 @effect
 def discard(root: Path, paths: Sequence[str]) -> None:
     """Bring the committed files below `paths` back as they are in HEAD, in index and tree."""
-    _clear_stale_lock(root)
+    _clear_stale_locks(root)
     present = [path for path in paths if (root / path).exists() or tracked(root, path)]
     if not present:
         return
@@ -150,6 +151,7 @@ def discard(root: Path, paths: Sequence[str]) -> None:
 @effect
 def tag(root: Path, name: str, commit_id: str, message: str) -> None:
     """Make the annotated tag `name`; one that already names the commit is left as it is."""
+    _clear_stale_locks(root)
     if run(root, "tag", "--list", name):
         if run(root, "rev-list", "-n", "1", name) != commit_id:
             raise Conflict(f"The tag {name} already names another commit; remove or rename it.")
@@ -287,13 +289,16 @@ def _plain() -> dict[str, str]:
     return kept | {"LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
 
 
-def _clear_stale_lock(root: Path) -> None:
+def _clear_stale_locks(root: Path) -> None:
     # We hold the workspace's own lock here. A git of the user's may still be at work, so only a lock
     # that has outlived any git command is one that a killed process left.
-    lock = root / run(root, "rev-parse", "--git-dir") / "index.lock"
-    try:
-        age = time.time() - lock.stat().st_mtime
-    except FileNotFoundError:
-        return
-    if age > STALE_LOCK_SECONDS:
-        lock.unlink(missing_ok=True)
+    own, shared = run(root, "rev-parse", "--git-dir", "--git-common-dir").splitlines()
+    whole = [
+        root / own / "index.lock",
+        root / own / "HEAD.lock",
+        root / shared / "packed-refs.lock",
+    ]
+    for lock in [*whole, *(root / shared / "refs").rglob("*.lock")]:
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - lock.stat().st_mtime > STALE_LOCK_SECONDS:
+                lock.unlink()

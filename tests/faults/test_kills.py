@@ -1,0 +1,226 @@
+"""SIGKILL after and inside every side effect of intake, update, promotion and rollback, and other faults.
+
+Each time the deed is killed in a forked child, done again and done once more: the same state as of a run
+that nothing disturbed, while another process asks all the time who the champion is.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from copies import copied
+from killed import disturbed, in_child, points_of, stopped, watched
+from reviewing import policy, trust_them
+
+from sluicegate import Workspace
+from sluicegate.core import Conflict
+from sluicegate.core.schema import ROW
+from sluicegate.evidence.ledger import read_entry
+from sluicegate.flows import pages, retrain
+from sluicegate.flows.champion import champion_of
+from sluicegate.flows.context import Context, open_context, utc_now
+from sluicegate.flows.intake import freeze, judge, settle
+from sluicegate.flows.promote import finish_broken_off, finish_promotion
+from sluicegate.flows.results import RetrainResult
+from sluicegate.flows.review import answer
+from sluicegate.flows.rollback import Order, rollback
+from sluicegate.flows.subjects import is_open
+from sluicegate.gates.approval import Decision
+from sluicegate.stores import data, files, git, record
+from sluicegate.stores import keys as service_keys
+from sluicegate.stores.layout import Layout
+from sluicegate.stores.mlflow import open_registry
+
+pytestmark = pytest.mark.slow
+
+assert pages.update_page, "imported here, so that no child has to"
+
+MALLORY = "mallory"
+Deed = Callable[[Context], object]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A workspace as it was right before a deed, to be put back at the very same path."""
+
+    kept: Path
+    root: Path
+    deed: Deed
+
+    def put_back(self) -> None:
+        shutil.rmtree(self.root)
+        shutil.copytree(self.kept, self.root, symlinks=True)
+
+    def carry_out(self, clock: Callable[[], datetime] = utc_now) -> None:
+        """Do what the user's command does."""
+        self.deed(open_context(self.root, clock))
+
+    def resume(self) -> None:
+        """Do it again a minute later: until then a lock that a killed git left is respected."""
+        for lock in (self.root / ".git").rglob("*.lock"):
+            os.utime(lock, (time.time() - 120,) * 2)
+        self.carry_out()
+
+
+@pytest.fixture(scope="module")
+def scenes(
+    template: Path,
+    honest: Callable[..., pd.DataFrame],
+    keys: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Scene]:
+    """The same workspace before intake, before its update, its promotion, and its rollback."""
+    folder = tmp_path_factory.mktemp("kills")
+    root, made = copied(template, folder / "loans"), {}
+    place, subject = Workspace.open(root), "update:0001"
+    policy(place, when="always", required=1)
+    trust_them(place, keys)
+
+    def scene(name: str, deed: Deed) -> None:
+        shutil.copytree(root, folder / name, symlinks=True)
+        made[name] = Scene(folder / name, root, deed)
+        in_child(made[name].carry_out)
+
+    frame = honest(300, seed=3)
+    frame.loc[:4, "region"] = "west"
+    frame.loc[5:7, "contributor"] = MALLORY
+    frame.to_parquet(folder / "batch.parquet", index=False)
+    context = open_context(root)
+    judgement = judge(context, freeze(context, folder / "batch.parquet", folder))
+    scene("intake", lambda context: take_in(context, judgement))
+    context = open_context(root)
+    built = retrain.build(context, retrain.pin(context))
+    scene("update", lambda context: learn(context, built))
+    proof = in_child(lambda: place.sign_review(subject, "approve", "ann", keys["ann"]))
+    said = (subject, Decision.APPROVE, "ann", "looked at", proof)
+    scene("promotion", lambda context: approve(context, *said))
+    scene("rollback", lambda context: rollback(context, Order(f"source:{MALLORY}", "seen", False)))
+    return made
+
+
+def take_in(context: Context, judgement: Any) -> None:
+    """Settle a batch that was judged, as intake does; what is received is received once."""
+    record.tidy(context.layout)
+    if not record.received(context.layout):
+        with record.writing(context.layout, "intake", record.ROOMS):
+            settle(context, judgement)
+
+
+def learn(context: Context, built: retrain.Built) -> RetrainResult | None:
+    """Decide on what was built, as retrain does."""
+    with files.locked(context.layout.home / "retrain.lock", "busy", wait=False):
+        record.tidy(context.layout)
+        finish_promotion(context)
+        if git.tracked(context.layout.root, f"updates/{built.update.id}"):
+            return None
+        return retrain.conclude(context, built, time.monotonic())
+
+
+def approve(context: Context, subject: str, *said: Any) -> None:
+    """Answer the question, or carry on where it was answered before the process died."""
+    record.tidy(context.layout)
+    if is_open(context.layout, subject):
+        answer(context, subject, *said)
+    else:
+        finish_broken_off(context)
+
+
+def champion(root: Path) -> str:
+    return champion_of(Layout(root)).update
+
+
+def state_of(root: Path) -> dict[str, Any]:
+    """Return what has to be the same however often a process died on the way."""
+    place, layout = Workspace.open(root), Layout(root)
+    registry = open_registry(layout, place._context.settings.model, None)
+    client = registry._client
+    versions = client.search_model_versions(f"name='{registry.model}'")
+    checked = place.verify(full=True).to_dict()
+    entries = [files.read_json(path) for path in record.entry_files(layout)]
+    key = service_keys.public_of(layout)
+    return {
+        "champion": champion(root),
+        "verbs": [read_entry(each, key, "ledger").verb for each in entries],
+        "tracked": sorted(name for room in record.ROOMS for name in git.tracked(root, room)),
+        "changed": git.changed_paths(root, ["."]),
+        "tags": git.tags(root, "*"),
+        "tables": {
+            path.relative_to(root).as_posix(): data.read_verified(path)[ROW].tolist()
+            for room in ("batches", "quarantine")
+            for path in sorted((root / room).rglob(data.FEEDBACK))
+        },
+        "received": sorted(path.name for path in layout.received.iterdir()),
+        "journal": (layout.home / "journal.json").exists(),
+        "versions": sorted(int(each.version) for each in versions),
+        "aliases": {each: registry.alias(each) for each in ("champion", "previous", "challenger")},
+        "verify": (checked["ok"], checked["wrong"], checked["undecided"]),
+    }
+
+
+@pytest.mark.parametrize("name", ["intake", "update", "promotion", "rollback"])
+def test_killed_anywhere_and_resumed_twice(scenes: dict[str, Scene], name: str) -> None:
+    """Nothing is lost, nothing is done twice, and there is one champion at every instant."""
+    scene = scenes[name]
+    state = partial(state_of, scene.root)
+    scene.put_back()
+    before = champion(scene.root)
+    points = points_of(scene.carry_out)
+    wanted = in_child(state)
+    after = wanted["champion"]
+    assert len(points) > 30
+    quiet = 0
+    for point in points:
+        scene.put_back()
+        with watched(partial(champion, scene.root)) as seen:
+            said = disturbed(scene.carry_out, point)
+            in_child(scene.resume)
+            in_child(scene.carry_out)
+        assert in_child(state) == wanted, point
+        assert {*seen} <= {before, after}, (point, seen)
+        assert seen[-1] == after, (point, seen)
+        quiet += point.how != "full" and said != ""
+    assert quiet < len(points) / 10, "few of them came to their end before they were killed"
+
+
+def test_who_was_stopped_goes_on_after_others_asked(scenes: dict[str, Scene]) -> None:
+    """A second retrain is refused while the stopped one holds the lock, and so nobody takes over."""
+    scene = scenes["update"]
+    scene.put_back()
+    points = points_of(scene.carry_out)
+    wanted = in_child(partial(state_of, scene.root))
+    scene.put_back()
+    middle = [point for point in points if point.how == "after"][len(points) // 8]
+    with stopped(scene.carry_out, middle):
+        assert in_child(partial(refusal, scene)) == "busy"
+    in_child(scene.carry_out)
+    assert in_child(partial(state_of, scene.root)) == wanted
+
+
+def refusal(scene: Scene) -> str:
+    with pytest.raises(Conflict) as caught:
+        scene.carry_out()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("days", [1, -1], ids=["forward", "back"])
+@pytest.mark.parametrize("name", ["intake", "update", "promotion", "rollback"])
+def test_a_clock_that_is_a_day_off(scenes: dict[str, Scene], name: str, days: int) -> None:
+    """Who serves is said by the order of the ledger, whatever the clock said meanwhile."""
+    scene, found = scenes[name], []
+    for off in (0, days):
+        scene.put_back()
+        in_child(partial(scene.carry_out, ahead(off)))
+        found.append(in_child(partial(state_of, scene.root)))
+    assert found[0] == found[1]
+
+
+def ahead(days: int) -> Callable[[], datetime]:
+    return lambda: datetime.now(UTC) + timedelta(days=days)
