@@ -24,6 +24,8 @@ from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.probing import cell_for, probe
 from sluicegate.stores.settings import Trainer, fill
 
+pytestmark = pytest.mark.slow
+
 HONEST = (Path(__file__).parents[2] / "train.py").read_text()
 WALLS = ("bubblewrap", "landlock", "user")
 
@@ -190,7 +192,6 @@ def reaching(workspace: Workspace, port: int, bystander: int, left: Path) -> str
     return REACHES.format(root=str(workspace.root), port=port, bystander=bystander, left=str(left))
 
 
-@pytest.mark.slow
 def test_a_hostile_trainer_reaches_nothing(
     workspace: Workspace,
     wall: str,

@@ -154,6 +154,7 @@ MEASURED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spoilt", "expected", "said"), MEASURED)
 def test_rows_that_break_the_contract_are_set_aside_and_what_cannot_be_measured_pauses(
     line: Workspace,

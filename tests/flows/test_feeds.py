@@ -16,6 +16,8 @@ from sluicegate.stores import files
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
 
+pytestmark = pytest.mark.slow
+
 Rows = Callable[..., pd.DataFrame]
 FEED = "trust/feeds.yaml", "crm:\n  sources: ['c0*', 'c1*']\n"
 

@@ -22,6 +22,8 @@ from sluicegate.flows.votes import current
 from sluicegate.gates.approval import State
 from sluicegate.stores import files, git, record
 
+pytestmark = pytest.mark.slow
+
 Rows = Callable[..., pd.DataFrame]
 
 
@@ -87,7 +89,6 @@ def test_a_paused_batch(place: Workspace, keys: dict[str, Path], said: str, stat
         answer(place, keys, "bob", "withdraw", "batch:0002")
 
 
-@pytest.mark.slow
 def test_two_people(place: Workspace, keys: dict[str, Path]) -> None:
     """Where two are required one is not enough, also twice, and asking anew binds the new policy."""
     policy(place, required=2, separate_duties=False)
@@ -102,7 +103,6 @@ def test_two_people(place: Workspace, keys: dict[str, Path]) -> None:
         place.renew_review("update:0001")
 
 
-@pytest.mark.slow
 def test_a_withdrawn_yes_stays_withdrawn(place: Workspace, keys: dict[str, Path]) -> None:
     """The old signature cannot bring it back."""
     policy(place, required=2, separate_duties=False)
@@ -115,7 +115,6 @@ def test_a_withdrawn_yes_stays_withdrawn(place: Workspace, keys: dict[str, Path]
     assert current(place._fresh(), "batch:0002")[0].approved_by == ("bob",)
 
 
-@pytest.mark.slow
 def test_nobody_reviews_what_they_had_a_hand_in(place: Workspace, keys: dict[str, Path]) -> None:
     """Not the source of its rows, not the author of the policy, not somebody whom nobody knows."""
     source = sorted(place.show("batch:0001")["manifest"]["sources"])[0]
@@ -132,7 +131,6 @@ def test_nobody_reviews_what_they_had_a_hand_in(place: Workspace, keys: dict[str
     assert champion(place) == "0000"
 
 
-@pytest.mark.slow
 def test_nobody_reviews_a_run_that_they_started(
     place: Workspace, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +173,6 @@ def test_proofs_that_are_none(place: Workspace, keys: dict[str, Path]) -> None:
     assert place.answer_review("update:0001", "approve", "ann", proof).state is State.APPROVED
 
 
-@pytest.mark.slow
 def test_a_removed_reviewer_no_longer_counts(place: Workspace, keys: dict[str, Path]) -> None:
     """Their recorded yes dies with their key."""
     policy(place, required=2, separate_duties=False)
@@ -186,7 +183,6 @@ def test_a_removed_reviewer_no_longer_counts(place: Workspace, keys: dict[str, P
     assert "ann" in current(place._fresh(), "batch:0002")[1][0]
 
 
-@pytest.mark.slow
 def test_without_reviewers_nobody_decides(place: Workspace, keys: dict[str, Path]) -> None:
     """An uncommitted allowed_signers is none."""
     git.run(place.root, "rm", "--cached", "-q", "trust/allowed_signers")
@@ -195,7 +191,6 @@ def test_without_reviewers_nobody_decides(place: Workspace, keys: dict[str, Path
         answer(place, keys, "ann", "approve", "update:0001")
 
 
-@pytest.mark.slow
 def test_changed_evidence_kills_the_question(place: Workspace, keys: dict[str, Path]) -> None:
     """The reviewer is told which file changed."""
     proof = place.sign_review("update:0001", "approve", "ann", keys["ann"])
@@ -233,7 +228,6 @@ def test_a_decision_without_votes_promotes_nothing(place: Workspace, keys: dict[
     assert champion(place) == "0000"
 
 
-@pytest.mark.slow
 def test_a_vote_of_another_service_is_tampering(place: Workspace, keys: dict[str, Path]) -> None:
     policy(place, required=2, separate_duties=False)
     place.renew_review("batch:0002")
@@ -244,7 +238,6 @@ def test_a_vote_of_another_service_is_tampering(place: Workspace, keys: dict[str
         place.show_review("batch:0002")
 
 
-@pytest.mark.slow
 def test_time_runs_out(place: Workspace, keys: dict[str, Path]) -> None:
     """By default nothing is decided and it can be asked again; an old proof does not fit the new text."""
     later = Workspace.open(place.root, clock=lambda: datetime.now(UTC) + timedelta(days=15))
@@ -257,7 +250,6 @@ def test_time_runs_out(place: Workspace, keys: dict[str, Path]) -> None:
     assert answer(later, keys, "ann", "approve", "batch:0002") is State.APPROVED
 
 
-@pytest.mark.slow
 def test_on_expiry_reject(place: Workspace) -> None:
     """The next retrain refuses what nobody decided; nothing else is needed to run."""
     policy(place, on_expiry="reject")
@@ -267,7 +259,6 @@ def test_on_expiry_reject(place: Workspace) -> None:
     assert later.show("batch:0002")["state"] == "quarantined"
 
 
-@pytest.mark.slow
 def test_a_kill_between_yes_and_promotion(
     place: Workspace, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +281,6 @@ def test_a_kill_between_yes_and_promotion(
     assert place.status().unfinished is None
 
 
-@pytest.mark.slow
 def test_an_approval_that_died_does_not_block_the_line(
     place: Workspace, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +299,6 @@ def test_an_approval_that_died_does_not_block_the_line(
     assert read_update(place._context.layout, "0001")[0].stage is Stage.REFUSED
 
 
-@pytest.mark.slow
 def test_the_command_line_in_a_clone(
     place: Workspace, keys: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

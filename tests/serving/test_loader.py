@@ -22,6 +22,8 @@ from sluicegate.serving.loader import in_normal_form
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
 
+pytestmark = pytest.mark.slow
+
 Rows = Callable[..., pd.DataFrame]
 quiet = pytest.mark.filterwarnings("ignore::sluicegate.serving.events.ServingWarning")
 
