@@ -1,4 +1,4 @@
-"""SIGKILL after and inside every side effect of intake, update, promotion and rollback, and other faults.
+"""Intake, update, promotion and rollback, killed, stopped, with a full disk or a wrong clock.
 
 Each time the deed is killed in a forked child, done again and done once more: the same state as of a run
 that nothing disturbed, while another process asks all the time who the champion is.
