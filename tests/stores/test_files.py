@@ -95,3 +95,21 @@ def test_a_tree_is_copied_once(tmp_path: Path) -> None:
     files.copy_tree(source, target)
     assert (target / "x").read_bytes() == b"1"
     assert names(tmp_path / "b") == ["c"]
+
+
+def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
+    """Whoever may commit a link knows under which name a copy is made."""
+    key, made, kept = tmp_path / "key", tmp_path / "made", tmp_path / "dvc.lock"
+    key.write_text("secret")
+    made.write_text("new")
+    (tmp_path / ".dvc.lock.part").symlink_to(key)
+    files.copy_in(made, kept)
+    assert (key.read_text(), kept.read_text(), kept.is_symlink()) == ("secret", "new", False)
+
+
+def test_what_a_killed_copy_left_is_overwritten(tmp_path: Path) -> None:
+    made, kept = tmp_path / "made", tmp_path / "dvc.lock"
+    made.write_text("new")
+    (tmp_path / ".dvc.lock.part").write_text("half")
+    files.copy_in(made, kept)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dvc.lock", "made"]

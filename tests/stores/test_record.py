@@ -12,7 +12,7 @@ import pytest
 from killed import Point, disturbed
 
 from sluicegate import Workspace
-from sluicegate.core import Tampered
+from sluicegate.core import Missing, Tampered
 from sluicegate.evidence.ledger import verify_chain
 from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.intake import Judgement, freeze, judge, settle
@@ -167,3 +167,25 @@ def test_a_damaged_journal(template: Path, tmp_path: Path, journal: bytes) -> No
     record.tidy(layout)
     assert git.changed_paths(layout.root, ["."]) == ["train.py", "notes.txt"]
     assert (layout.root / "train.py").read_text() == "mine"
+
+
+def test_only_what_is_put_aside_is_passed_over(template: Path, tmp_path: Path) -> None:
+    """A reader may lose the last entries of a killed deed meanwhile; a link to nowhere or a gap it told."""
+    layout = place(template, tmp_path / "loans").layout
+    *_, before, last = record.entry_files(layout)
+    reading = record.backwards(layout)
+    assert f"{next(reading).sequence:06d}" == last.stem
+    last.rename(tmp_path / "last")
+    before.rename(tmp_path / "before")
+    assert next(reading).sequence == int(before.stem) - 1
+    (tmp_path / "before").rename(before)
+    last.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(Missing):
+        next(record.backwards(layout))
+    last.unlink()
+    (tmp_path / "last").rename(last)
+    reading = record.backwards(layout)
+    next(reading)
+    before.unlink()
+    with pytest.raises(Missing):
+        next(reading)

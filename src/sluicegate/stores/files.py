@@ -56,14 +56,17 @@ def read_json(path: Path) -> Any:
 
 @effect
 def copy_in(source: Path, target: Path) -> None:
-    """Copy the file `source` to `target`, whole or not at all; call only under the lock.
+    """Copy the file `source` to `target`, whole or not at all; one process at a time for one target.
 
-    What a killed copy left is overwritten by the next one.
+    What a killed copy left is overwritten by the next one. A link that lies there instead is removed,
+    never followed: its name is known to who may commit one.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.part")
+    temporary.unlink(missing_ok=True)
     try:
-        shutil.copyfile(source, temporary)
+        with source.open("rb") as made, temporary.open("xb") as kept:
+            shutil.copyfileobj(made, kept)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
