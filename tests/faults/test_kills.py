@@ -163,6 +163,9 @@ def state_of(root: Path) -> dict[str, Any]:
             for room in ("batches", "quarantine")
             for path in sorted((root / room).rglob(data.FEEDBACK))
         },
+        "remote": sorted(
+            path.name for path in (layout.home / "remote").rglob("*") if path.is_file()
+        ),
         "received": sorted(path.name for path in layout.received.iterdir()),
         "journal": (layout.home / "journal.json").exists(),
         "versions": sorted(int(each.version) for each in versions),
