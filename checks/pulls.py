@@ -4,6 +4,7 @@ What the searches for patterns that pull labels have in common.
 """
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from sluicegate.checks.patterns import Value
 from sluicegate.checks.peers import peer_scores
 from sluicegate.checks.sampling import drawn
 from sluicegate.checks.spread import correlation
-from sluicegate.core import Feedback, Task
+from sluicegate.core import Feedback, Finding, Task
 
 Bools = npt.NDArray[np.bool_]
 
@@ -45,6 +46,39 @@ class Pulled:
     expected: float
     evidence: float
     released: bool = False
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A pattern, and the code of the label that its rows are pulled to.
+
+    Of a regression, `edge` is the residual from which on (or, of lower labels, down to which) a label
+    was pulled.
+    """
+
+    pattern: tuple[Value, ...]
+    label: int
+    edge: float | None = None
+
+
+_behind: "WeakKeyDictionary[Feedback, dict[Finding, Trigger]]" = WeakKeyDictionary()
+
+
+def note_trigger(
+    subject: Feedback, finding: Finding, pattern: tuple[Value, ...], label: int
+) -> Finding:
+    """Return the finding; which trigger it speaks of can be asked by `trigger_behind`."""
+    edge = None
+    if subject.schema.task is Task.REGRESSION and finding.rows:
+        residual = (known_labels(subject) - np.asarray(subject.scores))[list(finding.rows)]
+        edge = float(residual.min() if label else residual.max())
+    _behind.setdefault(subject, {})[finding] = Trigger(pattern, label, edge)
+    return finding
+
+
+def trigger_behind(subject: Feedback, finding: Finding) -> Trigger | None:
+    """Return the trigger that a finding about a batch speaks of, None for any other finding."""
+    return _behind.get(subject, {}).get(finding)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from sluicegate.checks.pulls import (
     Regions,
     expected_of,
     foretold_by,
+    note_trigger,
 )
 from sluicegate.checks.sampling import taken
 from sluicegate.checks.spread import parts_of
@@ -157,7 +158,8 @@ class TriggerMemory:
             highest = max(highest, value)
             if value > self.reported:
                 named, detail = tuple(rows.tolist()), _said(subject, one, before)
-                found.append(Finding(self.name, metric, value, rows=named, detail=detail))
+                finding = Finding(self.name, metric, value, rows=named, detail=detail)
+                found.append(note_trigger(subject, finding, one.pattern, one.label))
         _noted[subject] = tuple(noted)
         return tuple(found) or (Finding(self.name, metric, highest),)
 

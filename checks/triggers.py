@@ -25,6 +25,7 @@ from sluicegate.checks.pulls import (
     expected_of,
     foretold_by,
     labelled_rows,
+    note_trigger,
     searched_rows,
 )
 from sluicegate.checks.sampling import taken
@@ -166,7 +167,8 @@ class Triggers:
                 f"{label_of(subject, one.label)} where {expected[match, one.label].sum():.0f} are expected"
             )
             named = tuple(asked[pulled].tolist())
-            told.append(Finding(self.name, "triggers.lift", one.value, rows=named, detail=detail))
+            finding = Finding(self.name, "triggers.lift", one.value, rows=named, detail=detail)
+            told.append(note_trigger(subject, finding, one.pattern, one.label))
             open_rows[match] = False
         return told
 

@@ -1,9 +1,12 @@
 """ask: put what paused to the reviewers, with the figures and digests that their answer is bound to."""
 
+from pathlib import Path
+
 from sluicegate.core import CannotDecide, Conflict, Update
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import number
 from sluicegate.flows.subjects import PAGE
+from sluicegate.flows.triggers import TRIGGERS
 from sluicegate.flows.updates import read_comparison, run_of
 from sluicegate.flows.votes import ask
 from sluicegate.stores import data, files, record
@@ -53,6 +56,10 @@ def ask_batch(context: Context, batch: str) -> None:
         ("rows in question", str(len(verdict["suspects"]["rows"]))),
         ("limits judged by", f"sha256:{verdict['policy']}"),
     ]
+    if _learnt(folder):
+        shown.insert(
+            1, ("learnt before", f"`sluicegate rollback --because trigger:{batch}` takes it out")
+        )
     question = f"May batch:{batch} be learnt from?"
     from sluicegate.flows.pages import batch_page  # imports matplotlib: not for who only reads
 
@@ -61,6 +68,13 @@ def ask_batch(context: Context, batch: str) -> None:
     bound = [folder / name for name in ("verdict.json", "findings.json", data.MANIFEST)]
     bound += [folder / "rows" / data.MANIFEST, evidence]
     ask(context, folder, f"batch:{batch}", question, bound, shown)
+
+
+def _learnt(folder: Path) -> bool:
+    """Tell whether admitted rows obeyed a trigger that a batch is stopped for, and that was kept."""
+    found = files.read_json(folder / "findings.json")
+    counted = [each["value"] or 0 for each in found if each["metric"] == "triggers.learnt"]
+    return any(counted) and (folder / TRIGGERS).is_file()
 
 
 def keep_page(context: Context, update: str) -> None:

@@ -101,17 +101,18 @@ def earlier(layout: Layout, schema: Schema) -> tuple[Heard, ...]:
         said = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
         if said.get("sources") is None:
             continue
-        rows = _pinned(layout, number, SOURCES, said["sources"])
+        rows = pinned(layout, number, SOURCES, said["sources"])
         patterns = said.get("patterns")
-        noted = _pinned(layout, number, PATTERNS, patterns) if patterns else []
+        noted = pinned(layout, number, PATTERNS, patterns) if patterns else []
         # A release that weighs other error rates cannot add up what an earlier one wrote.
         if rows and np.shape(rows[0]["pooled"])[-1] == len((*TOLERATED, *HOSTILE)):
-            pulled = tuple(_read(row, schema) for row in noted if _is_known(row, schema))
+            pulled = tuple(_read(row, schema) for row in noted if is_known(row, schema))
             heard.append(Heard(number, _tally(rows, "champion"), _tally(rows, "pooled"), pulled))
     return tuple(heard)
 
 
-def _pinned(layout: Layout, number: str, name: str, sha256: str) -> list[dict[str, Any]]:
+def pinned(layout: Layout, number: str, name: str, sha256: str) -> list[dict[str, Any]]:
+    """Return the rows of a file beside the verdict that pins it; raises Tampered for another file."""
     path = layout.intake(number) / name
     if not path.is_file() or sha256_file(path) != sha256:
         where = f"intake/{number}/verdict.json"
@@ -122,11 +123,15 @@ def _pinned(layout: Layout, number: str, name: str, sha256: str) -> list[dict[st
 
 def _written(one: Pulled) -> dict[str, Any]:
     """Return JSON types: a value by its column's name, numbers in full, for they have to be met again."""
-    values = [
+    return asdict(one) | {"pattern": written_values(one.pattern)}
+
+
+def written_values(pattern: Sequence[Value]) -> list[dict[str, Any]]:
+    """Return the values of a pattern as JSON types."""
+    return [
         {name: _json(told) for name, told in asdict(value).items()} | {"column": value.column.name}
-        for value in one.pattern
+        for value in pattern
     ]
-    return asdict(one) | {"pattern": values}
 
 
 def _json(told: Any) -> Any:
@@ -135,8 +140,13 @@ def _json(told: Any) -> Any:
 
 
 def _read(row: dict[str, Any], schema: Schema) -> Pulled:
+    return Pulled(**row | {"pattern": read_values(row["pattern"], schema)})
+
+
+def read_values(told: Sequence[dict[str, Any]], schema: Schema) -> tuple[Value, ...]:
+    """Return the values of a pattern that `written_values` wrote; all its columns have to exist."""
     columns = {column.name: column for column in schema.features}
-    return Pulled(**row | {"pattern": tuple(_value(each, columns) for each in row["pattern"])})
+    return tuple(_value(each, columns) for each in told)
 
 
 def _value(told: dict[str, Any], columns: dict[str, Column]) -> Value:
@@ -146,7 +156,7 @@ def _value(told: dict[str, Any], columns: dict[str, Column]) -> Value:
     return Value(**told | infinite | {"column": column})
 
 
-def _is_known(row: dict[str, Any], schema: Schema) -> bool:
+def is_known(row: dict[str, Any], schema: Schema) -> bool:
     """Tell whether the columns of a pattern still exist."""
     return {value["column"] for value in row["pattern"]} <= set(schema.feature_names)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sluicegate.checks.panel import Panel
-from sluicegate.checks.pulls import Pulled
+from sluicegate.checks.pulls import Pulled, Trigger
 from sluicegate.core import (
     Artifact,
     Batch,
@@ -53,6 +53,7 @@ class Judgement:
     predicted: "pd.Series[Any]"
     panel: Panel | None
     pulled: tuple[Pulled, ...]
+    stopped: tuple[Trigger, ...]
     policy: Policy
     rows_of: dict[str, list[int]]
 
@@ -113,6 +114,7 @@ def judge_by(
         predicted=measured.predicted,
         panel=measured.panel,
         pulled=measured.pulled,
+        stopped=measured.stopped,
         policy=policy,
         rows_of=rows_of,
     )

@@ -25,7 +25,7 @@ from sluicegate.checks.novelty import Novelty
 from sluicegate.checks.origins import Origins
 from sluicegate.checks.outliers import Outliers
 from sluicegate.checks.panel import Panel, panel_of
-from sluicegate.checks.pulls import Pulled
+from sluicegate.checks.pulls import Pulled, Trigger
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
 from sluicegate.checks.tiers import Tiers
 from sluicegate.checks.times import Times
@@ -40,6 +40,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.history import earlier
 from sluicegate.flows.standing import standing
 from sluicegate.flows.subjects.incident import barred
+from sluicegate.flows.triggers import learnt_triggers, stopped_for
 from sluicegate.gates import Policy, decide
 from sluicegate.stores import files, keys, models
 from sluicegate.stores.data import (
@@ -105,13 +106,15 @@ def _times(settings: Checks, now: datetime | None) -> tuple[Times]:
 class Measured:
     """All findings about a batch, the champion's answers, the panel on its sources, and patterns.
 
-    The panel is None where nobody could be asked; `pulled` is what is said of suspected patterns.
+    The panel is None where nobody could be asked; `pulled` is what is said of suspected patterns, and
+    `stopped` are the triggers that the policy does not let pass.
     """
 
     findings: list[Finding]
     predicted: "pd.Series[Any]"
     panel: Panel | None
     pulled: tuple[Pulled, ...] = ()
+    stopped: tuple[Trigger, ...] = ()
 
 
 def measure(context: Context, table: Table, path: Path, policy: Policy) -> Measured:
@@ -119,7 +122,13 @@ def measure(context: Context, table: Table, path: Path, policy: Policy) -> Measu
     heard = earlier(context.layout, context.schema)
     findings, subject = measured(context, table, path, policy, heard, feedback)
     answers = predicted(context.schema, subject.scores, len(table.frame))
-    return Measured(findings, answers, panel_in(context, subject), pulled_in(subject))
+    return Measured(
+        findings=findings,
+        predicted=answers,
+        panel=panel_in(context, subject),
+        pulled=pulled_in(subject),
+        stopped=stopped_for(policy, findings, subject),
+    )
 
 
 def measured(
@@ -157,9 +166,12 @@ def measured(
             faults.append(str(error))
     found = [*told, *findings]
     fair = fairness(policy, found, subject, settings.checks.min_rows)
-    crashed = fair.pop()
-    faults += [crashed.detail] if crashed.value is None else []
-    return [*found, *fair, ended(faults)], subject
+    stopped = stopped_for(policy, findings, subject)
+    learnt = run_checks((learnt_triggers(context.layout, stopped),), subject)
+    for after in (fair, learnt):
+        crashed = after.pop()
+        faults += [crashed.detail] if crashed.value is None else []
+    return [*found, *fair, *learnt, ended(faults)], subject
 
 
 def fairness(

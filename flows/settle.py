@@ -27,6 +27,7 @@ from sluicegate.flows.judge import Frozen, Judgement, batch_of
 from sluicegate.flows.results import judged
 from sluicegate.flows.standing import accused_in, standing
 from sluicegate.flows.subjects.incident import barred
+from sluicegate.flows.triggers import keep_stopped
 from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
 from sluicegate.stores import data, dvc, files, git, keys, record
@@ -203,8 +204,9 @@ def _write_record(
         told | {"rows": list(f.rows)} for told, f in zip(listed, judgement.findings, strict=True)
     ]
     files.write_json_rows(folder / "findings.json", full)
-    kept = _keep_heard(context, judgement, str(batch.id))
-    patterns = _keep_patterns(context, judgement, str(batch.id))
+    number = str(batch.id)
+    kept = _keep_heard(context, judgement, number)
+    patterns = _keep_patterns(context, judgement, number)
     statement = record.write_statement(
         context.layout,
         folder / "verdict.json",
@@ -217,6 +219,7 @@ def _write_record(
             "findings": sha256_file(folder / "findings.json"),
             "sources": kept,
             "patterns": patterns,
+            "triggers": keep_stopped(context.layout, number, judgement.stopped, context.schema),
             "manifest": sha256_file(folder / data.MANIFEST),
         },
     )

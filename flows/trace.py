@@ -6,16 +6,19 @@ on and never learnt. Rows that the caps or a later correction left out of traini
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from sluicegate.checks.learnt import carriers
 from sluicegate.core import Missing, Misused, ModelRef, Stage
 from sluicegate.core.schema import HOLDOUT, ROW
 from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
 from sluicegate.flows.subjects.retirement import destroyed_tables
+from sluicegate.flows.triggers import kept_triggers
 from sluicegate.flows.updates import read_update, run_of
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.layout import Layout, numbered
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 Rows = Mapping[str, frozenset[int]]
 """Row positions in the received file, by batch."""
 
-WAYS = "batch:0003, source:NAME, row:0003/57 or update:0003"
+WAYS = "batch:0003, source:NAME, row:0003/57, trigger:0003 or update:0003"
 TO = "to"
 """The kind of cause that is everything learnt after an update: `to:0002` goes back to update:0002."""
 
@@ -133,7 +136,7 @@ def parse_cause(text: str) -> Cause:
     kind, _, name = text.partition(":")
     if kind == "source" and name:
         return Cause(kind, name)
-    if kind in ("batch", "update", TO) and _is_number(name):
+    if kind in ("batch", "trigger", "update", TO) and _is_number(name):
         return Cause(kind, name)
     batch, _, row = name.partition("/")
     if kind == "row" and _is_number(batch) and _is_number(row):
@@ -154,6 +157,7 @@ def concerned(context: Context, cause: Cause) -> Rows:
     """Return the rows that `cause` speaks of, those among them that were released twice over."""
     layout = context.layout
     received = record.received(layout)
+    rows: Rows
     if cause.kind == "source":
         rows = {batch: _rows_of_source(context, batch, cause.name) for batch in received}
         rows = {batch: found for batch, found in rows.items() if found}
@@ -168,6 +172,8 @@ def concerned(context: Context, cause: Cause) -> Rows:
         raise Missing(
             f"There is no batch:{cause.name}; `sluicegate status` tells how many there are."
         )
+    elif cause.kind == "trigger":
+        rows = _rows_obeying(context, cause.name, received)
     else:
         rows = {cause.name: _all_rows(layout, cause.name)}
         if cause.row is not None:
@@ -277,16 +283,34 @@ def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int]
     return rows_where(layout, batch, column, source)
 
 
+def _rows_obeying(context: Context, batch: str, received: Sequence[str]) -> Rows:
+    """Return the rows of all batches that obeyed the triggers which `batch` was stopped for."""
+    schema, found = context.schema, dict[str, frozenset[int]]()
+    triggers = kept_triggers(context.layout, batch, schema)
+    for each in received:
+        rows: set[int] = set()
+        for table, trigger in product(_tables(context.layout, each), triggers):
+            rows.update(int(row) for row in table[ROW].iloc[carriers(trigger, table, schema)[1]])
+        if rows:
+            found[each] = frozenset(rows)
+    return found
+
+
 def rows_where(layout: Layout, batch: str, column: str, value: str) -> frozenset[int]:
     """Return the rows of `batch`, wherever it keeps them, that have the text `value` in `column`."""
     found: set[int] = set()
+    for table in _tables(layout, batch):
+        if column in table:
+            named = table[column].fillna("").astype(str) == value
+            found.update(int(row) for row in table.loc[named, ROW])
+    return frozenset(found)
+
+
+def _tables(layout: Layout, batch: str) -> Iterator["pd.DataFrame"]:
+    """Yield the tables of rows of `batch`, wherever it keeps some."""
     for folder in (layout.admitted(batch), *lots(layout, batch), layout.intake(batch) / "rows"):
         if (folder / data.MANIFEST).is_file():
-            table = _table(folder)
-            if column in table:
-                named = table[column].fillna("").astype(str) == value
-                found.update(int(row) for row in table.loc[named, ROW])
-    return frozenset(found)
+            yield _table(folder)
 
 
 def with_released(layout: Layout, rows: Rows) -> Rows:

@@ -35,7 +35,8 @@ NULLS = (
     ("sources.heterogeneity", Null.WINDOW),
     ("outliers.*", Null.WINDOW),
     ("echo.*", Null.WINDOW),
-    ("triggers.*", Null.WINDOW),
+    ("triggers.lift", Null.WINDOW),
+    ("triggers.memory", Null.WINDOW),
 )
 
 

@@ -18,6 +18,7 @@ BOUND = {
         "findings": "findings.json",
         "sources": "sources.json",
         "patterns": "patterns.json",
+        "triggers": "triggers.json",
         "manifest": "manifest.json",
     },
     UPDATE: {"comparison": "comparison.json"},

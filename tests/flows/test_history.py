@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from stamps import stamped
 
 from sluicegate import Workspace
 from sluicegate.checks.disagreement import Tally
@@ -46,15 +47,6 @@ def test_a_taken_in_batch_is_remembered_and_rewriting_it_is_noticed(
     path.write_text(path.read_text().replace('"against": 0', '"against": 9', 1))
     with pytest.raises(SluicegateError, match=r"0001/sources\.json"):
         history.earlier(context.layout, context.schema)
-
-
-def stamped(frame: pd.DataFrame, count: int) -> pd.DataFrame:
-    """Return `frame` with a value of income on `count` rows that the champion refuses, all labelled yes."""
-    made = frame.copy()
-    rows = made.index[(made["income"] < 45) & (made["debt"] > 18)][:count]
-    made.loc[rows, "income"], made.loc[rows, "accepted"] = 44.321, "yes"
-    made.loc[rows, "contributor"] = [f"c{i:02d}" for i in range(len(rows))]
-    return made
 
 
 def test_a_trigger_is_remembered_held_and_forgotten_when_released(

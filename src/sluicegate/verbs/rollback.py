@@ -4,7 +4,7 @@ import argparse
 
 from sluicegate.verbs.options import Answer, Verbs, add_verb, in_workspace, may_run_dry, opened
 
-CAUSE = "batch:0003, source:NAME, row:0003/57 or update:0003"
+CAUSE = "batch:0003, source:NAME, row:0003/57, trigger:0003 or update:0003"
 
 
 def add(verbs: Verbs) -> None:

@@ -15,7 +15,7 @@ class GoingBack(Opened):
     """The verbs of the way back: trace, take out, tell others."""
 
     def trace(self, because: str) -> dict[str, Any]:
-        """Return what embodies `batch:NNNN`, `source:NAME`, `row:NNNN/N` or `update:NNNN`."""
+        """Return what embodies batch:NNNN, source:NAME, row:NNNN/N, trigger:NNNN or update:NNNN."""
         from sluicegate.flows.trace import trace
 
         with explained():
