@@ -3,9 +3,10 @@
     uv run python benchmarks/campaigns.py --data DIR --seeds 300-310 --out campaigns.jsonl
 
 Windows follow each other, sources stay who they are, an attacker keeps names, trigger and slice, and
-every window is judged with the memory of the ones before it. Then four models are trained, on the
-base data and: no poison at all; everything that was sent; what passed the gates; and what a reviewer
-who approves every pause lets in besides. The same limits as in detection.py, without drift's.
+every window is judged with the memory of the ones before it. Then five models are trained, on the
+base data and: no poison at all; everything that was sent; what passed the gates; what a reviewer who
+approves every pause lets in besides; and of that what is left when all that obeyed a trigger which was
+stopped is rolled back. The same limits as in detection.py, without drift's.
 """
 
 import argparse
@@ -27,17 +28,22 @@ from worlds import NOBODY, SETTINGS, World
 
 from sluicegate.attacks import Aim, Attack
 from sluicegate.attacks.stage import everywhere
+from sluicegate.checks.learnt import carriers
 from sluicegate.checks.memory import Heard
 from sluicegate.checks.panel import panel_of
+from sluicegate.checks.pulls import Trigger
 from sluicegate.checks.trigger_memory import pulled_in
-from sluicegate.core import Outcome, Verdict
-from sluicegate.flows.measure import fairness, intake_checks
+from sluicegate.checks.triggers import OBEYED
+from sluicegate.core import Feedback, Outcome, Verdict
+from sluicegate.core.schema import PREDICTED
+from sluicegate.flows.measure import fairness, intake_checks, predicted
+from sluicegate.flows.triggers import stopped_for
 from sluicegate.gates import decide
 from sluicegate.stores.settings import Checks
 
 WINDOWS = 6
 USED = ("adult-600", "elec2-600", "spambase-300", "digits-300")
-MODELS = ("clean", "unguarded", "guarded", "waved through")
+MODELS = ("clean", "unguarded", "guarded", "waved through", "rolled back")
 
 
 def steady(world: World, frame: pd.DataFrame) -> pd.DataFrame:
@@ -59,12 +65,13 @@ KINDS: dict[str, Attack | None] = {**dict.fromkeys(HONEST), **{a.name: a for a i
 
 
 def run(world: World, kind: str, plan: int) -> dict[str, Any]:
-    """Judge one window after the other, train the four models, and return what became of it."""
+    """Judge one window after the other, train the models, and return what became of it."""
     limits, size, attack = written(world, drift=False), world.setting.window, KINDS[kind]
     world.who = world.rng.permutation(200)
     heard: list[Heard] = []
     learnt: dict[str, list[pd.DataFrame]] = {name: [world.base] for name in MODELS}
     told, aim = [], Aim(everywhere)
+    stopped: list[Trigger] = []
     for number in range(min(WINDOWS, len(world.pool) // size)):
         frame = world.pool.iloc[number * size : (number + 1) * size].reset_index(drop=True)
         clean = world.noisy(frame.assign(source=world.senders(size)), 0.02)
@@ -73,13 +80,15 @@ def run(world: World, kind: str, plan: int) -> dict[str, Any]:
         else:
             poisoned = attack(world.stage(clean, plan), attack.share)
             frame, bad, aim = poisoned.frame, poisoned.rows, poisoned.aim
-        verdict = _judged(world, frame, limits, heard, number)
+        subject = world.feedback(frame)
+        frame = frame.assign(**{PREDICTED: predicted(world.schema, subject.scores, size)})
+        verdict, found = _judged(subject, limits, heard, number)
+        stopped += found
         aside = np.array(verdict.quarantined.rows, dtype=np.int64)
         rest = np.setdiff1d(np.arange(size), aside)
         through = rest if verdict.outcome in (Outcome.PASS, Outcome.QUARANTINE) else NOBODY
-        for name, table in zip(
-            MODELS, (clean, frame, frame.loc[through], frame.loc[rest]), strict=True
-        ):
+        tables = clean, frame, frame.loc[through], frame.loc[rest]
+        for name, table in zip(MODELS, tables, strict=False):
             learnt[name].append(table)
         told.append(
             {
@@ -91,19 +100,38 @@ def run(world: World, kind: str, plan: int) -> dict[str, Any]:
                 "honest_aside": len(np.setdiff1d(aside, bad)),
             }
         )
+    learnt["rolled back"], out = _rolled_back(world, learnt["waved through"], stopped)
     models = {name: _trained(world, tables) for name, tables in learnt.items()}
     return {
         "windows": told,
+        "taken_out": out,
         "harm": {name: _harm(world, model, aim) for name, model in models.items()},
         "accuracy": {name: _accuracy(world, model) for name, model in models.items()},
     }
 
 
+def _rolled_back(
+    world: World, tables: list[pd.DataFrame], stopped: list[Trigger]
+) -> tuple[list[pd.DataFrame], int]:
+    """Return the tables less the rows that `triggers.learnt` would name, and how many these are."""
+    base, *windows = tables
+    gone = [set[int]() for _ in windows]
+    for trigger in dict.fromkeys(stopped):
+        asked = [carriers(trigger, table, world.schema) for table in windows]
+        if sum(len(obeyed) for _, obeyed in asked) > OBEYED * sum(len(rows) for rows, _ in asked):
+            for rows, (_, obeyed) in zip(gone, asked, strict=True):
+                rows.update(map(int, obeyed))
+    left = [
+        table.iloc[np.setdiff1d(np.arange(len(table)), list(rows)).astype(int)]
+        for table, rows in zip(windows, gone, strict=True)
+    ]
+    return [base, *left], sum(map(len, gone))
+
+
 def _judged(
-    world: World, frame: pd.DataFrame, limits: Any, heard: list[Heard], number: int
-) -> Verdict:
-    subject = world.feedback(frame)
-    checks = intake_checks(Checks(), limits, world.schema, tuple(heard))
+    subject: Feedback, limits: Any, heard: list[Heard], number: int
+) -> tuple[Verdict, tuple[Trigger, ...]]:
+    checks = intake_checks(Checks(), limits, subject.schema, tuple(heard))
     findings = [finding for check in checks for finding in check(subject)]
     findings += fairness(limits, findings, subject, Checks().min_rows)[:1]
     where = subject.sources.groupby(subject.sources).indices.items()
@@ -111,7 +139,7 @@ def _judged(
     panel, _ = panel_of(subject, 30)
     if panel is not None:
         heard.append(Heard(f"{number:04d}", panel.champion, panel.pooled, pulled_in(subject)))
-    return verdict
+    return verdict, stopped_for(limits, findings, subject)
 
 
 def _trained(world: World, tables: list[pd.DataFrame]) -> HistGradientBoostingClassifier:
@@ -152,7 +180,7 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
         yield (
             "| campaign | windows stopped | campaigns stopped | first stop in window "
             "| poison rows before it | poison learnt / waved through | success: clean / unguarded / "
-            "guarded / waved through |"
+            "guarded / waved through / rolled back |"
         )
         yield "|---" * 7 + "|"
         for kind in KINDS:
@@ -189,7 +217,8 @@ def _cells(lines: list[dict[str, Any]]) -> Iterator[str]:
     poison = max(1, sum(w["poison"] for w in windows))
     learnt, waved = (sum(w[name] for w in windows) / poison for name in ("learnt", "waved"))
     yield f"{learnt:.0%} / {waved:.0%}"
-    yield " / ".join(f"{np.nanmean([line['harm'][name] for line in lines]):.2f}" for name in MODELS)
+    harms = ([line["harm"].get(name, np.nan) for line in lines] for name in MODELS)
+    yield " / ".join("-" if np.isnan(harm).all() else f"{np.nanmean(harm):.2f}" for harm in harms)
 
 
 def main() -> None:
