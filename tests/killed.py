@@ -84,6 +84,11 @@ def points_of(deed: Callable[[], Any]) -> list[Point]:
     return points
 
 
+def first_of_each(points: list[Point]) -> list[Point]:
+    """Return where each kind of effect is disturbed in each way for the first time."""
+    return list({(point.how, point.effect): point for point in reversed(points)}.values())[::-1]
+
+
 def disturbed(deed: Callable[[], Any], point: Point) -> str:
     """Disturb `deed` at `point`, with SIGKILL or a full disk; return what it said, "" when it died."""
     reader, writer = os.pipe()

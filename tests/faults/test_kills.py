@@ -1,4 +1,4 @@
-"""Intake, update, promotion and rollback, killed, stopped, with a full disk or a wrong clock.
+"""Intake, update, promotion, rollback and retire, killed, stopped, with a full disk or a wrong clock.
 
 Each time the deed is killed in a forked child, done again and done once more: the same state as of a run
 that nothing disturbed, while another process asks all the time who the champion is.
@@ -7,7 +7,7 @@ that nothing disturbed, while another process asks all the time who the champion
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,7 +17,8 @@ from typing import Any
 import pandas as pd
 import pytest
 from copies import copied
-from killed import disturbed, in_child, points_of, stopped, watched
+from killed import disturbed, first_of_each, in_child, points_of, stopped, watched
+from remains import ODD, holding
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace
@@ -30,9 +31,12 @@ from sluicegate.flows.context import Context, open_context, utc_now
 from sluicegate.flows.intake import freeze, judge, settle
 from sluicegate.flows.promote import finish_broken_off, finish_promotion
 from sluicegate.flows.results import RetrainResult
+from sluicegate.flows.retire import retire
+from sluicegate.flows.retirement.order import Wanted
 from sluicegate.flows.review import answer
 from sluicegate.flows.rollback import Order, rollback
-from sluicegate.flows.subjects import is_open
+from sluicegate.flows.subjects import is_open, state_of
+from sluicegate.flows.subjects.retirement import APPROVED
 from sluicegate.gates.approval import Decision
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores import keys as service_keys
@@ -44,6 +48,8 @@ pytestmark = pytest.mark.slow
 assert pages.update_page, "imported here, so that no child has to"
 
 MALLORY = "mallory"
+RETIRED = (f"source:{MALLORY}", "model:2")
+"""What rolling mallory back left: rows set aside and in the remote's history, and what learnt from them."""
 Deed = Callable[[Context], object]
 
 
@@ -91,7 +97,8 @@ def scenes(
 
     frame = honest(300, seed=3)
     frame.loc[:4, "region"] = "west"
-    frame.loc[5:7, "contributor"] = MALLORY
+    frame.loc[4:7, "contributor"] = MALLORY
+    frame.loc[5, "income"] = ODD
     frame.to_parquet(folder / "batch.parquet", index=False)
     context = open_context(root)
     judgement = judge(context, freeze(context, folder / "batch.parquet", folder))
@@ -103,6 +110,8 @@ def scenes(
     said = (subject, Decision.APPROVE, "ann", "looked at", proof)
     scene("promotion", lambda context: approve(context, *said))
     scene("rollback", lambda context: rollback(context, Order(f"source:{MALLORY}", "seen", False)))
+    asked = [in_child(partial(asked_to_retire, root, what, keys["ann"])) for what in RETIRED]
+    scene("retire", lambda context: carry_out(context, asked))
     return made
 
 
@@ -133,6 +142,22 @@ def approve(context: Context, subject: str, *said: Any) -> None:
         finish_broken_off(context)
 
 
+def asked_to_retire(root: Path, what: str, key: Path) -> tuple[str, str]:
+    """Ask to retire `what`; return the subject and ann's signed yes, which nobody has given yet."""
+    subject = retire(open_context(root), Wanted(what, "audited")).subject
+    return subject, Workspace.open(root).sign_review(subject, "approve", "ann", key)
+
+
+def carry_out(context: Context, asked: Sequence[tuple[str, str]]) -> None:
+    """Give the yes, or ask for the same again where it was given before the process died."""
+    record.tidy(context.layout)
+    for what, (subject, proof) in zip(RETIRED, asked, strict=True):
+        if is_open(context.layout, subject):
+            answer(context, subject, Decision.APPROVE, "ann", "audited", proof)
+        elif state_of(context.layout, subject) == APPROVED:
+            retire(context, Wanted(what))
+
+
 def champion(root: Path) -> str:
     return champion_of(Layout(root)).update
 
@@ -142,7 +167,7 @@ def batches(root: Path) -> Any:
     return Workspace.open(root).status().to_dict()["batches"]
 
 
-def state_of(root: Path) -> dict[str, Any]:
+def seen_in(root: Path) -> dict[str, Any]:
     """Return what has to be the same however often a process died on the way."""
     place, layout = Workspace.open(root), Layout(root)
     registry = open_registry(layout, place._context.settings.model, None)
@@ -178,7 +203,7 @@ def state_of(root: Path) -> dict[str, Any]:
 def test_killed_anywhere_and_resumed_twice(scenes: dict[str, Scene], name: str) -> None:
     """Nothing is lost, nothing is done twice, and there is one champion at every instant."""
     scene = scenes[name]
-    state = partial(state_of, scene.root)
+    state = partial(seen_in, scene.root)
     scene.put_back()
     before, held = champion(scene.root), in_child(partial(batches, scene.root))
     points = points_of(scene.carry_out)
@@ -200,18 +225,41 @@ def test_killed_anywhere_and_resumed_twice(scenes: dict[str, Scene], name: str) 
     assert quiet < len(points) / 10, "few of them came to their end before they were killed"
 
 
+def test_a_retire_that_is_killed_leaves_nothing_that_was_to_go(scenes: dict[str, Scene]) -> None:
+    """After the first effect of each kind, inside what destroys, and with a certificate half made."""
+    scene = scenes["retire"]
+    state = partial(seen_in, scene.root)
+    scene.put_back()
+    assert holding(scene.root, ODD)
+    points = points_of(scene.carry_out)
+    wanted = in_child(state)
+    certified = [p for p in points if p.how == "after" and p.effect == "record.append"][-1]
+    assert holding(scene.root, ODD) == []
+    assert wanted["verbs"].count("destroy") == len(RETIRED)
+    assert wanted["verify"] == [True, [], []]
+    for point in [*first_of_each(points), certified]:
+        inside = point.how == "inside" and point.effect.endswith("destroy")
+        if point.how == "after" or inside:
+            scene.put_back()
+            assert disturbed(scene.carry_out, point) == "", point
+            in_child(scene.resume)
+            in_child(scene.carry_out)
+            assert holding(scene.root, ODD) == [], point
+            assert in_child(state) == wanted, point
+
+
 def test_who_was_stopped_goes_on_after_others_asked(scenes: dict[str, Scene]) -> None:
     """A second retrain is refused while the stopped one holds the lock, and so nobody takes over."""
     scene = scenes["update"]
     scene.put_back()
     points = points_of(scene.carry_out)
-    wanted = in_child(partial(state_of, scene.root))
+    wanted = in_child(partial(seen_in, scene.root))
     scene.put_back()
     middle = [point for point in points if point.how == "after"][len(points) // 8]
     with stopped(scene.carry_out, middle):
         assert "Another retrain is at work" in in_child(partial(refusal, scene.root))
     in_child(scene.carry_out)
-    assert in_child(partial(state_of, scene.root)) == wanted
+    assert in_child(partial(seen_in, scene.root)) == wanted
 
 
 def refusal(root: Path) -> str:
@@ -228,7 +276,7 @@ def test_a_clock_that_is_a_day_off(scenes: dict[str, Scene], name: str, days: in
     for off in (0, days):
         scene.put_back()
         in_child(partial(scene.carry_out, ahead(off)))
-        found.append(in_child(partial(state_of, scene.root)))
+        found.append(in_child(partial(seen_in, scene.root)))
     assert found[0] == found[1]
 
 

@@ -1,18 +1,18 @@
 """retire and quarantine destroy: after a signed yes no store holds the rows, and the record says so."""
 
 import contextlib
-import io
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from remains import ODD, files_with, holding
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace
@@ -21,15 +21,12 @@ from sluicegate.flows.assemble import assemble
 from sluicegate.flows.subjects.retirement import read_certificate
 from sluicegate.flows.updates import read_update
 from sluicegate.gates.approval import State
-from sluicegate.stores import dvc, effects, git
+from sluicegate.stores import dvc, git
 from sluicegate.stores.settings import fill
 
 Rows = Callable[..., pd.DataFrame]
 Cli = Callable[..., tuple[int, dict[str, Any], str]]
 pytestmark = pytest.mark.slow
-
-ODD = 41.987654
-"""An income that no other row has."""
 
 
 @pytest.fixture(scope="module")
@@ -80,29 +77,6 @@ def _with_stores_of_its_own(template: Path, root: Path) -> None:
         made.commit()
 
 
-def holding(root: Path, value: float) -> list[str]:
-    """Return the files below `root`, and the objects of git, that hold `value`."""
-    return [*_files(root, value), *_in_git(root, value)]
-
-
-def _files(root: Path, value: float) -> Iterator[str]:
-    for path in sorted(each for each in root.rglob("*") if each.is_file()):
-        content = path.read_bytes()
-        if content[:4] == b"PAR1":
-            frame = pd.read_parquet(io.BytesIO(content))
-            found = "income" in frame and (frame["income"].astype(float) == value).any()
-        else:
-            found = repr(value).encode() in content
-        if found:
-            yield path.relative_to(root).as_posix()
-
-
-def _in_git(root: Path, value: float) -> Iterator[str]:
-    command = ["git", "-C", str(root), "cat-file", "--batch-all-objects", "--batch"]
-    if repr(value).encode() in subprocess.run(command, check=True, capture_output=True).stdout:
-        yield "git"
-
-
 def say(place: Workspace, keys: dict[str, Path], said: str, subject: str) -> State:
     proof = place.sign_review(subject, said, "ann", keys["ann"])
     return place.answer_review(subject, said, "ann", proof, "because").state
@@ -118,7 +92,7 @@ def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path])
     before = holding(root, ODD)
     kinds = ("quarantine/", ".dvc/cache/", ".sluicegate/received/", ".sluicegate/remote/")
     assert all(any(path.startswith(kind) for path in before) for kind in kinds)
-    assert list(_files(root.parent / "spare", ODD))
+    assert list(files_with(root.parent / "spare", ODD))
     told = place.plan_retirement("quarantine:0001")
     assert [each["stays"] for each in told["tables"]] == [0]
     with pytest.raises(Misused, match="needs a reason"):
@@ -128,7 +102,7 @@ def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path])
     assert holding(root, ODD) == before
     assert say(place, keys, "approve", subject) is State.APPROVED
     assert holding(root, ODD) == []
-    assert list(_files(root.parent, ODD)) == []
+    assert list(files_with(root.parent, ODD)) == []
     assert git.run(root, "status", "--porcelain").strip() == ""
     for full in (False, True):
         seen = Workspace.open(root).verify(full=full)
@@ -150,7 +124,7 @@ def test_some_rows_go_and_the_others_stay(place: Workspace, keys: dict[str, Path
     say(place, keys, "approve", retire(place, "quarantine:0001", rows=(420,)))
     left = [each["row"] for each in place.show_quarantine("0001")["held"]]
     assert left == [row for row in rows if row != 420]
-    assert list(_files(place.root.parent, ODD)) == []
+    assert list(files_with(place.root.parent, ODD)) == []
     assert place.verify(full=True).exit_code == 0
     with pytest.raises(Misused, match="Row 420"):
         place.release("0001", reason="audited", rows=(420,))
@@ -174,41 +148,6 @@ def test_what_comes_back_is_found(place: Workspace, keys: dict[str, Path]) -> No
     cached.parent.mkdir(parents=True, exist_ok=True)
     cached.write_bytes(content)
     assert "is in the cache again" in place.verify().wrong[0].says
-
-
-class Killed(BaseException):
-    """What a killed process looks like from inside."""
-
-
-@pytest.mark.parametrize("count", [1, 4, 7, 9, 11, 13])
-def test_killed_anywhere_it_is_finished(
-    place: Workspace, keys: dict[str, Path], count: int
-) -> None:
-    """By the same command: nothing that was to go is left, and the record says that it is gone."""
-    subject = retire(place, "quarantine:0001")
-    proof = place.sign_review(subject, "approve", "ann", keys["ann"])
-    done: list[str] = []
-
-    def observe(name: str) -> None:
-        done.append(name)
-        if len(done) == count:
-            raise Killed
-
-    effects.observer = observe
-    try:
-        with pytest.raises(Killed):
-            place.answer_review(subject, "approve", "ann", proof)
-    finally:
-        effects.observer = None
-    again = Workspace.open(place.root)
-    if again.show_review(subject)["open"]:
-        again.answer_review(subject, "approve", "ann", proof)
-    else:
-        told = again.retire("quarantine:0001", reason="audited")
-        assert told["certificate"]["what"] == "quarantine:0001"
-    assert holding(place.root, ODD) == []
-    assert again.verify(full=True).exit_code == 0
-    assert git.run(place.root, "status", "--porcelain").strip() == ""
 
 
 def test_what_waits_is_decided_first(place: Workspace) -> None:
