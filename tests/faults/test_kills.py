@@ -226,7 +226,7 @@ def test_killed_anywhere_and_resumed_twice(scenes: dict[str, Scene], name: str) 
 
 
 def test_a_retire_that_is_killed_leaves_nothing_that_was_to_go(scenes: dict[str, Scene]) -> None:
-    """After the first effect of each kind, inside what destroys, and with a certificate half made."""
+    """After the first effect of each kind, inside one that destroys, and with a certificate half made."""
     scene = scenes["retire"]
     state = partial(seen_in, scene.root)
     scene.put_back()
@@ -238,8 +238,8 @@ def test_a_retire_that_is_killed_leaves_nothing_that_was_to_go(scenes: dict[str,
     assert wanted["verbs"].count("destroy") == len(RETIRED)
     assert wanted["verify"] == [True, [], []]
     for point in [*first_of_each(points), certified]:
-        inside = point.how == "inside" and point.effect.endswith("destroy")
-        if point.how == "after" or inside:
+        how = "inside" if point.effect.endswith("destroy") else "after"
+        if point.how == how:
             scene.put_back()
             assert disturbed(scene.carry_out, point) == "", point
             in_child(scene.resume)
