@@ -64,6 +64,25 @@ def page(told: Mapping[str, Any]) -> str:
     )
 
 
+def summary(told: Mapping[str, Any], drawn: str) -> str:
+    """Return the same as markdown; `drawn` says where the picture is."""
+    heads = ("schedule", *HEADINGS)
+    lines = [
+        "# Does retraining pay?",
+        "",
+        f"**{told['advice']}**",
+        "",
+        f"![Score and gain of each schedule]({drawn})",
+        "",
+        f"| {' | '.join(heads)} |",
+        "|---" * len(heads) + "|",
+        *(f"| {' | '.join(cells)} |" for cells in figures(told)),
+        "",
+        *(f"- {each}" for each in remarks(told)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 HEADINGS = ("score", "gain", "interval", "retrainings", "seconds")
 
 

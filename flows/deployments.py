@@ -52,7 +52,7 @@ from sluicegate.flows.inbox import inbox as take_inbox
 from sluicegate.flows.incident import ACCOUNT
 from sluicegate.flows.notices import keep_notices
 from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
-from sluicegate.flows.review_runs import keep_asked, keep_asking
+from sluicegate.flows.review_runs import asking_after, keep_asking
 from sluicegate.flows.rollback import Order, RolledBack
 from sluicegate.flows.runs import (
     AS_FLOW,
@@ -64,6 +64,7 @@ from sluicegate.flows.runs import (
     settled,
 )
 from sluicegate.flows.summary import batch_page, findings_rows, inbox_page, said, update_page
+from sluicegate.flows.trial_runs import bisect, plan
 from sluicegate.flows.up import SERVING
 from sluicegate.flows.updates import awaiting, read_update
 from sluicegate.flows.watch import Watched
@@ -84,13 +85,13 @@ _step: Step = as_task
 @flow(**AS_FLOW)
 def inbox(workspace: str) -> State[list[Taken]]:
     """Take in every new file of the workspace's inbox, the oldest first."""
-    return _asking(workspace, lambda context: _inbox(context))
+    return asking_after(workspace, lambda context: _inbox(context))
 
 
 @flow(**AS_FLOW)
 def intake(workspace: str, path: str) -> State[IntakeResult]:
     """Judge one delivery of feedback, and admit, quarantine, pause or reject it."""
-    return _asking(workspace, lambda context: _intake(context, path))
+    return asking_after(workspace, lambda context: _intake(context, path))
 
 
 @flow(**AS_FLOW)
@@ -99,13 +100,13 @@ def retrain(workspace: str, supersede: bool = False) -> State[RetrainResult | No
 
     `supersede` trains in any case and replaces an update that awaits review.
     """
-    return _asking(workspace, lambda context: _retrain(context, supersede))
+    return asking_after(workspace, lambda context: _retrain(context, supersede))
 
 
 @flow(**AS_FLOW)
 def update(workspace: str, path: str) -> State[UpdateResult]:
     """Take in one delivery and retrain, unless intake paused or rejected it."""
-    return _asking(workspace, lambda context: _update(context, path))
+    return asking_after(workspace, lambda context: _update(context, path))
 
 
 @flow(**AS_FLOW)
@@ -123,16 +124,18 @@ def rollback(
 
     Nobody has to approve it beforehand; reviewers countersign it within a day.
     """
-    return _asking(workspace, lambda context: _rollback(context, Order(because, reason, retrain)))
+    return asking_after(
+        workspace, lambda context: _rollback(context, Order(because, reason, retrain))
+    )
 
 
 @flow(**AS_FLOW)
 def watch(workspace: str) -> State[Watched]:
     """Judge the champion on feedback that it has not learnt from; a breach asks to roll it back."""
-    return _asking(workspace, lambda context: _watch(context))
+    return asking_after(workspace, lambda context: _watch(context))
 
 
-RUNBOOKS = (inbox, retrain, intake, update, drill, rollback, watch, form.review)
+RUNBOOKS = (inbox, retrain, intake, update, drill, rollback, watch, bisect, plan, form.review)
 
 
 def observed_update(
@@ -204,23 +207,6 @@ def _keep_notices(deployment: UUID, settings: Settings) -> None:
             keep_notices(client, deployment, settings.approval)
     except (Misused, httpx.HTTPError) as error:  # a gate depends on no notice
         print(f"notices: {error}", flush=True)
-
-
-def _asking(workspace: str, runbook: Callable[[Context], State[T]]) -> State[T]:
-    """Return the state of a runbook, once what it paused is put to the reviewers as runs."""
-
-    def run() -> State[T]:
-        context = open_served(workspace)
-        try:
-            return runbook(context)
-        finally:
-            try:
-                with get_client(sync_client=True) as client:
-                    keep_asked(client, context)
-            except httpx.HTTPError as error:  # what was done stays done; `up` asks again by itself
-                context.tell(f"The review runs could not be brought up to date: {error}")
-
-    return settled(run)
 
 
 def _inbox(context: Context) -> State[list[Taken]]:

@@ -6,9 +6,10 @@ killed or set to another state is made again, and a pause made without Prefect g
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 from prefect import get_client
@@ -26,10 +27,12 @@ from prefect.states import Completed
 from sluicegate.core import Conflict, SluicegateError
 from sluicegate.flows.context import Context, open_context, utc_now
 from sluicegate.flows.promote import finish_broken_off
-from sluicegate.flows.runs import runs_of
+from sluicegate.flows.runs import open_served, runs_of, settled
 from sluicegate.flows.subjects import waiting
 from sluicegate.flows.votes import read_request, require_alive
 from sluicegate.stores import record
+
+T = TypeVar("T")
 
 DEPLOYMENT = "review/review"
 ON_ITS_WAY = (StateType.PENDING, StateType.RUNNING, StateType.SCHEDULED)
@@ -67,6 +70,23 @@ def keep_asked(client: SyncPrefectClient, context: Context) -> None:
                 tags=["review", subject, nonce],
                 idempotency_key=free[0],
             )
+
+
+def asking_after(workspace: str, runbook: Callable[[Context], State[T]]) -> State[T]:
+    """Return the state of a runbook, once what it paused is put to the reviewers as runs."""
+
+    def run() -> State[T]:
+        context = open_served(workspace)
+        try:
+            return runbook(context)
+        finally:
+            try:
+                with get_client(sync_client=True) as client:
+                    keep_asked(client, context)
+            except httpx.HTTPError as error:  # what was done stays done; `up` asks again by itself
+                context.tell(f"The review runs could not be brought up to date: {error}")
+
+    return settled(run)
 
 
 def form_of(api: str, subject: str) -> str | None:

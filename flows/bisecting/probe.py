@@ -105,6 +105,8 @@ def by_update(context: Context, update: str) -> Probe:
     Raises Misused for an update that nothing measured stopped, or that was promoted.
     """
     layout = context.layout
+    if not (update.isascii() and update.isdigit()):
+        raise Misused(f"{update!r} is no update; write one like update:0007.")
     told, _ = read_update(layout, update)
     if told.stage is Stage.PROMOTED or told.champion is None or told.challenger is None:
         raise Misused(f"update:{update} is {told.stage.value}; bisect a rejected or paused one.")

@@ -57,7 +57,18 @@ def written(told: Mapping[str, Any]) -> str:
     if told["mend"]:
         lines += ["", "What takes it out:", ""]
         lines += [f"    {each}" for each in told["mend"]]
+    if "given_back" in told:
+        lines += ["", *(f"- {escaped(each)}" for each in given_back(told["given_back"]))]
     return "\n".join(lines) + "\n"
+
+
+def given_back(given: Mapping[str, Any]) -> list[str]:
+    """Return which of the innocent batches came back, a line each."""
+    names = ", ".join(f"batch:{each}" for each in given["batches"])
+    said = [f"admitted again: {names or 'none'}"]
+    said += [f"batch:{batch} stays: {why}" for batch, why in given["kept"].items()]
+    asked = "is asked of the reviewers: the other rows of the guilty batch"
+    return said + [f"{each} {asked}" for each in given["releases"]]
 
 
 def _ended(told: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ def print_bisect(options: argparse.Namespace, told: dict[str, Any]) -> dict[str,
     """Print what a bisect found."""
     if options.json:
         return told
-    from sluicegate.flows.bisecting.report import sentences
+    from sluicegate.flows.bisecting.report import given_back, sentences
 
     console = plain_console()
     console.print(f"[bold]{escape(told['asked'])}[/]", soft_wrap=True)
@@ -42,7 +42,8 @@ def print_bisect(options: argparse.Namespace, told: dict[str, Any]) -> dict[str,
     )
     for each in told["mend"]:
         console.print(f"  next: {each}", markup=False, soft_wrap=True)
-    _print_given_back(console, told.get("given_back"))
+    for each in given_back(told["given_back"]) if "given_back" in told else ():
+        console.print(f"  {escape(each)}", soft_wrap=True)
     console.print(f"  report: {told['report']}")
     return told
 
@@ -97,14 +98,3 @@ def _steps(told: dict[str, Any]) -> Table:
         seconds = f"{step['seconds']:.0f}" if step["fresh"] else "kept"
         table.add_row(f"  {escape(step['told'])}", value, f"{test}{votes}", seconds)
     return table
-
-
-def _print_given_back(console: Any, given: dict[str, Any] | None) -> None:
-    if given is None:
-        return
-    names = ", ".join(f"batch:{each}" for each in given["batches"])
-    console.print(f"  admitted again: {names or 'none'}")
-    for batch, why in given["kept"].items():
-        console.print(f"  batch:{batch} stays: {escape(why)}")
-    for each in given["releases"]:
-        console.print(f"  {each} is asked of the reviewers: the other rows of the guilty batch")

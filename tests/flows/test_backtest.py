@@ -8,7 +8,7 @@ import pytest
 from sluicegate import Workspace
 from sluicegate.core import Misused
 from sluicegate.flows.backtest import Scores, schedules, weighed
-from sluicegate.flows.backtest_page import page, picture
+from sluicegate.flows.backtest_page import page, picture, summary
 from sluicegate.flows.plots import drawing
 
 ROWS = 200.0
@@ -103,3 +103,4 @@ def test_the_page_shows_every_schedule(tmp_path: Path) -> None:
     assert "every 4 batches" in shown
     assert "Not tried" in shown
     assert "<b>Retrain &lt;b&gt;.</b>" in shown
+    assert "| every 4 batches | " in summary(told, "plan.png")

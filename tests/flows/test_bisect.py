@@ -156,5 +156,7 @@ def test_what_cannot_be_asked_is_said(workspace: Workspace) -> None:
         workspace.bisect(slice="region=west")
     with pytest.raises(Misused, match="promoted"):
         workspace.bisect("0000")
+    with pytest.raises(Misused, match="is no update"):
+        workspace.bisect("../updates/0000")
     with pytest.raises((Misused, CannotDecide), match="rejected update"):
         workspace.bisect(slice="region=north", give_back=True)

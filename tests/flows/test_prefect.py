@@ -118,6 +118,24 @@ def test_update_through_prefect(shop: Path, served: Services, tmp_path: Path) ->
     assert {"freeze", "measure and decide"} <= {each["name"] for each in tasks}
 
 
+def test_bisect_and_plan_through_prefect(shop: Path, served: Services) -> None:
+    """The forms ask what the command line asks; reports are artifacts, and no history is no failure."""
+    forms = {d["name"]: d["parameter_openapi_schema"] for d in ask(served, "/deployments/filter")}
+    asked = {"update", "example", "slice", "limit", "repeat", "most", "give_back"}
+    assert set(forms["bisect"]["properties"]) == {"workspace", *asked}
+    assert set(forms["plan"]["properties"]) == {"workspace", "most"}
+    nothing = run(served, "bisect")
+    assert (nothing["type"], nothing["message"][:14]) == ("FAILED", "Name one thing")
+    found = run(served, "bisect", slice="kind=x", limit=1.0)
+    assert (found["type"], found["name"]) == ("COMPLETED", "Completed")
+    assert "nothing to find" in found["message"]
+    (folder,) = (shop / ".sluicegate" / "bisect").iterdir()
+    assert artifacts(served)[f"bisect-{folder.name}"]["data"] == (folder / "report.md").read_text()
+    planned = run(served, "plan", most=4)
+    assert (planned["type"], planned["name"]) == ("COMPLETED", "Undecided")
+    assert planned["message"].startswith("Not enough history")
+
+
 def test_a_dropped_file_is_taken_exactly_once(shop: Path, served: Services) -> None:
     """The inbox deployment takes it; the next turn finds nothing new; a text file fails the run once."""
     feedback(4).to_parquet(shop / "inbox" / "dropped.parquet", index=False)
