@@ -7,7 +7,7 @@ control. The champion's record and model go there as often as they like: the hos
 from pathlib import Path
 from typing import Any, Literal
 
-from sluicegate.core import Conflict
+from sluicegate.core import Conflict, Misused
 from sluicegate.flows.champion import champion_of, first_champion, last_move
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import SIGNATURE, bring_back
@@ -29,6 +29,10 @@ def export_trust(
 
     `pseudonym_key` is a file to write, mode 0600, what makes pseudonyms of sensitive columns.
     """
+    if max_age_hours is not None and not max_age_hours > 0:
+        raise Misused(
+            f"A model cannot be {max_age_hours} hours old at most; give more than 0 hours."
+        )
     layout, settings = context.layout, context.settings
     signers = trust.allowed_signers(layout) if trust.has_reviewers(layout) else ""
     root = TrustRoot(

@@ -59,7 +59,7 @@ def _atlas(told: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "study": {
             "name": f"Poisoned feedback in {told['model']}",
-            "summary": f"{told['reason']} {_outcome(told)}",
+            "summary": f"{told['reason'].rstrip('.')}. {_outcome(told)}",
             "incident-date": told["timeline"][0]["time"][:10],
             "incident-date-granularity": "DATE",
             "procedure": [

@@ -5,7 +5,7 @@ was killed anywhere, and does nothing when it is run again.
 """
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sluicegate.core import Artifact, Conflict, Stage, Update
@@ -53,6 +53,8 @@ class RolledBack:
     closed: dict[str, Any] | None
     still_serving: tuple[Report, ...]
     seconds: float
+    repeated: bool = False
+    """Whether all of it had been carried out before, and nothing was left to do."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `rollback`."""
@@ -66,6 +68,7 @@ class RolledBack:
             "differs": closed.get("differs"),
             "update": self.update.to_dict() if self.update else None,
             "incident": self.incident,
+            "repeated": self.repeated,
             "still_serving": [asdict(each) for each in self.still_serving],
             "seconds": round(self.seconds, 3),
         }
@@ -124,7 +127,8 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
                 step("retrain without it", _retrain, context, number, order.because, step)
             made = _made(context, number, order.because) if order.retrain else None
             step("close the incident", close, context, number, found, made)
-    return _told(context, number, found, time.monotonic() - started)
+    told = _told(context, number, found, time.monotonic() - started)
+    return replace(told, repeated=is_done)
 
 
 def _incident_of(layout: Layout, because: str) -> tuple[str | None, bool]:
@@ -150,7 +154,7 @@ def _embodies(found: Trace, champion: Champion) -> bool:
 def _open(context: Context, order: Order, found: Trace) -> str:
     """Write down what is to be taken back before anything is, and return the incident's number."""
     layout = context.layout
-    cause, reason = parse_cause(order.because), order.reason.strip() or "no reason given"
+    cause, reason = parse_cause(order.because), order.reason.strip() or "No reason was given."
     serving = champion_of(layout)
     with record.writing(layout, "rollback", record.ROOMS):
         number = next_number(layout.root / "incidents")

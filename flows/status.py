@@ -9,7 +9,7 @@ from sluicegate.core import Missing, Misused
 from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.quarantine import lots
+from sluicegate.flows.quarantine import batches, lots
 from sluicegate.flows.ruling import judged_under
 from sluicegate.flows.service_keys.ages import told_of_keys
 from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
@@ -41,6 +41,8 @@ class Status:
     unfinished: str | None
     """The approved update whose promotion is at work, or broke off."""
     batches: dict[str, int]
+    quarantine: dict[str, int]
+    """How many rows of how many batches are in quarantine."""
     golden_verified: bool
     insistent: dict[str, int]
     """Who lately had nearly the same rows checked in many versions, and how often."""
@@ -74,6 +76,7 @@ class Status:
             "awaiting": list(self.awaiting),
             "unfinished": self.unfinished,
             "batches": self.batches,
+            "quarantine": self.quarantine,
             "golden_verified": self.golden_verified,
             "insistent": self.insistent,
             "calibration": self.calibration,
@@ -98,6 +101,7 @@ def status(context: Context) -> Status:
         awaiting=tuple(_awaiting(layout)),
         unfinished=approved(layout),
         batches={state: list(states.values()).count(state) for state in STATES},
+        quarantine=_in_quarantine(layout),
         golden_verified=bool(golden["verified"]),
         insistent=checked.insistent(layout, context.now()),
         calibration=found.told if found else "calibrating: run `sluicegate calibrate`",
@@ -111,6 +115,15 @@ def status(context: Context) -> Status:
             for report in read_reports(layout.serving)
         ),
     )
+
+
+def _in_quarantine(layout: Layout) -> dict[str, int]:
+    """Return how many rows of how many batches are set aside."""
+    rows = [
+        sum(int(files.read_json(lot / data.MANIFEST)["rows"]) for lot in lots(layout, batch))
+        for batch in batches(layout)
+    ]
+    return {"rows": sum(rows), "batches": len(rows)}
 
 
 def batch_states(layout: Layout) -> dict[str, str]:

@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.checks.learnt import carriers
-from sluicegate.core import Missing, Misused, ModelRef, Stage
+from sluicegate.core import Conflict, Missing, Misused, ModelRef, Stage
 from sluicegate.core.schema import HOLDOUT, ROW
 from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
@@ -167,7 +167,14 @@ def concerned(context: Context, cause: Cause) -> Rows:
         kept = read_update(layout, cause.name)[0].batches
         rows = {batch: _all_rows(layout, batch) for batch in received if batch not in kept}
     elif cause.kind == "update":
-        rows = {batch: _all_rows(layout, batch) for batch in added_by(layout, cause.name)}
+        added = added_by(layout, cause.name)
+        if not added:
+            raise Conflict(
+                f"update:{cause.name} learnt from no batch that the champion before it had not learnt "
+                "from, so it brought nothing to take out; name a batch or a source, or go back to "
+                "another update with `sluicegate rollback --to update:NNNN`."
+            )
+        rows = {batch: _all_rows(layout, batch) for batch in added}
     elif cause.name not in received:
         raise Missing(
             f"There is no batch:{cause.name}; `sluicegate status` tells how many there are."

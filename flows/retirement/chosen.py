@@ -39,7 +39,7 @@ def rows_to_retire(context: Context, what: str) -> Rows:
     gone = {batch: rows - destroyed_rows(context.layout, batch) for batch, rows in found.items()}
     left = {batch: frozenset(rows) for batch, rows in gone.items() if rows}
     if not left:
-        raise Missing(f"Nothing of {named(context, what)} is left to retire.")
+        raise Missing(f"No row of {what} is kept: none was received, or all were destroyed.")
     return left
 
 
@@ -54,7 +54,7 @@ def model_to_retire(layout: Layout, version: str) -> str:
         if champion_of(layout).version == update.challenger.version:
             raise Conflict(
                 f"Version {version} serves, so it cannot be retired; let another one serve first, with "
-                f"`sluicegate rollback --because update:{number}` or `sluicegate retrain`."
+                "`sluicegate retrain`, or `sluicegate rollback --to` an update before it."
             )
         if update.stage in (Stage.AWAITING, Stage.APPROVED):
             raise Conflict(f"update:{number} waits; decide that first.")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sluicegate.core import Missing
 from sluicegate.evidence.statement import INCIDENT
 from sluicegate.flows.subjects.kind import PROPOSED, Kind, Supplied, decision_in, stated
 from sluicegate.stores.layout import Layout, numbered
@@ -11,7 +12,10 @@ COUNTERSIGNED, CONTESTED = "countersigned", "contested"
 
 def read_incident(layout: Layout, number: str) -> dict[str, Any]:
     """Return why an incident was opened, what it takes back and from where."""
-    return stated(layout, layout.incident(number) / "incident.json", INCIDENT)
+    path = layout.incident(number) / "incident.json"
+    if not path.is_file():
+        raise Missing(f"There is no incident:{number}; `sluicegate status` tells which are open.")
+    return stated(layout, path, INCIDENT)
 
 
 def incidents(layout: Layout) -> list[str]:

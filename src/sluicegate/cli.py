@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -47,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         answer, code = options.run(options)
+        if options.json:
+            print(json.dumps(answer, ensure_ascii=False), flush=True)
+    except BrokenPipeError:  # whoever read this has seen enough; what was done is done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except SluicegateError as error:
         if options.debug:
             raise
@@ -58,8 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         return _failed(options, f"Something unforeseen stopped this ({said}); see --debug.", 1)
-    if options.json:
-        print(json.dumps(answer, ensure_ascii=False))
     return int(code)
 
 

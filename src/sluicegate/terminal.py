@@ -72,7 +72,8 @@ def print_intake(options: argparse.Namespace, answer: dict[str, Any]) -> dict[st
     console.print(f"  {batch['rows']} rows from {batch['sources']} sources")
     if batch["duplicate_of"]:
         console.print(f"  received before as batch:{batch['duplicate_of']}; nothing changed")
-    _print_selection(console, "set aside", answer["quarantined"])
+    if answer["outcome"] != "reject":  # of what is rejected nothing is kept apart
+        _print_selection(console, "set aside", answer["quarantined"])
     _print_selection(console, "in question", answer["suspects"])
     _print_reasons(console, answer["reasons"])
     _print_findings(console, answer["findings"])
@@ -134,7 +135,9 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
             "nobody vouched for its labels"
         )
     counts = ", ".join(f"{count} {state}" for state, count in answer["batches"].items())
-    console.print(f"  batches: {counts}")
+    aside = answer["quarantine"]
+    held = f"; in quarantine: {aside['rows']} rows of {aside['batches']}" if aside["rows"] else ""
+    console.print(f"  batches: {counts}{held}")
     if answer["trainer"].startswith("trainer not"):
         console.print(f"  [yellow]{escape(answer['trainer'])}[/]")
     if answer["open_threats"]:
@@ -302,7 +305,9 @@ def _print_findings(console: Console, findings: list[dict[str, Any]]) -> None:
     limited = [each for each in findings if each["limit"] is not None]
     limited.sort(key=lambda each: (WORST_FIRST.index(each["outcome"]), each["metric"]))
     beyond = [each for each in limited if each["outcome"] != "pass"]
-    console.print(f"  {len(limited)} limits checked, {len(beyond)} exceeded")
+    blind = sum(each["value"] is None for each in beyond)
+    said = f", {blind} could not be measured" if blind else ""
+    console.print(f"  {len(limited)} limits checked, {len(beyond) - blind} exceeded{said}")
 
 
 def shortened(text: str) -> str:

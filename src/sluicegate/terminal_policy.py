@@ -41,6 +41,12 @@ def print_difference(
     if options.json:
         return found
     console = plain_console()
+    if not found["signed"] and not found["diff"]:
+        console.print(
+            "policy: nobody has signed one, so there is nothing to differ from; name its owners under "
+            "policy.owners in params.yaml, then run `sluicegate policy sign`"
+        )
+        return found
     signed = f"{found['signed']}, signed by {found['owner']}" if found["signed"] else "not signed"
     console.print(f"policy: {escape(signed)}; files that {verb}: {len(found['files'])}")
     _print_changes(console, found["limits"])

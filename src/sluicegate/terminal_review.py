@@ -33,7 +33,8 @@ def print_review(options: argparse.Namespace, shown: dict[str, Any]) -> dict[str
     for name, value in shown["names"].items():
         console.print(f"  {escape(name)}: {escape(value)}", soft_wrap=True)
     for vote in shown["votes"]:
-        said = f"{vote['decision']} by {vote['reviewer']}, {vote['time']}: {vote['reason']}"
+        why = vote["reason"] or "no reason given"
+        said = f"{vote['decision']} by {vote['reviewer']}, {vote['time']}: {why}"
         console.print(f"  {escape(said)}", soft_wrap=True)
     if not shown["open"]:
         console.print("  decided already")
@@ -106,6 +107,8 @@ def print_held(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, A
 
 def read_proof(path: Path) -> str:
     """Return the signature in a file; raises Misused where there is none."""
+    if not path.exists():
+        raise Misused(f"{path} is not there; make a proof with `sluicegate review sign`.")
     try:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:

@@ -49,7 +49,13 @@ def print_rollback(options: argparse.Namespace, answer: dict[str, Any]) -> dict[
     if answer["incident"] is None:
         console.print(f"{because}: no admitted row and no model embodies it; nothing to take back")
         return answer
-    console.print(f"{because}: rolled back, incident:{answer['incident']}")
+    if answer["repeated"]:
+        console.print(
+            f"{because}: was rolled back before, nothing is left to do; incident:{answer['incident']} "
+            "says why, and this was done then:"
+        )
+    else:
+        console.print(f"{because}: rolled back, incident:{answer['incident']}")
     before, after = answer["champion"]["before"], answer["champion"]["after"]
     console.print(f"  serving: version {before['version']} before, version {after['version']} now")
     for each in answer["cleaned"]:

@@ -51,6 +51,8 @@ def print_explained(options: argparse.Namespace, told: dict[str, Any]) -> dict[s
             said = f"{each['metric']}: {value} (limit {each['limit']:.4g}) {each['outcome']}"
             console.print(f"  {escape(said)}", soft_wrap=True)
     then, now = told["recorded"]["outcome"], told["replayed"]["outcome"]
+    for reason in told["recorded"]["reasons"]:
+        console.print(f"  because: {escape(reason)}", soft_wrap=True)
     if told.get("not_replayed"):
         console.print(f"  not replayed: {escape(told['not_replayed'])}", soft_wrap=True)
     same = "the same verdict" if told["same"] else "[red]NOT the verdict that was recorded[/]"

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -605,3 +606,35 @@ def _fill(disk: Path, leave: int) -> Path:
     with filler.open("wb") as file:
         file.write(b"\0" * max(0, free - leave))
     return filler
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        pytest.param(["trace", "update:0000"], "brought nothing to take out", id="the base"),
+        pytest.param(["trace", "trigger:0001"], "There is no batch:0001", id="no such batch"),
+        pytest.param(["incident", "export", "incident:0009"], "no incident:0009", id="no incident"),
+        pytest.param(["trust", "export", "t.json", "--max-age", "-5"], "more than 0", id="an age"),
+        pytest.param(
+            ["review", "approve", "update:0000", "--as", "ann", "--proof", "none.sig"],
+            "none.sig is not there", id="no proof",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_named(
+    workspace: Workspace, run_cli: Callable[..., Any], verb: list[str], said: str
+) -> None:
+    """Each is told in the words that were typed."""
+    code, answer, _ = run_cli(*verb, "-C", workspace.root)
+    assert code in (1, 2)
+    assert said in answer["error"]
+
+
+def test_a_reader_who_has_seen_enough_ends_nothing_loudly(workspace: Workspace) -> None:
+    """`sluicegate ... | head -1` shows no traceback."""
+    command = [sys.executable, "-m", "sluicegate.cli", "status", "--json", "-C", workspace.root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout
+        assert run.stderr
+        run.stdout.close()
+        assert run.stderr.read() == b""

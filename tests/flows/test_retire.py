@@ -200,7 +200,7 @@ def test_a_person_a_batch_and_a_model_end(
     assert "person-0007" not in statements
     assert place.status().batches == before
     assert place.trace("batch:0001")["updates"] == learnt_before
-    with pytest.raises(Missing, match="left to retire"):
+    with pytest.raises(Missing, match="none was received, or all were destroyed"):
         place.retire("subject:person-0007", reason="again")
 
     with pytest.raises(Misused, match="outside the workspace"):

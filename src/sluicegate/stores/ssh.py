@@ -55,7 +55,8 @@ def verify(text: str, signature: str, signer: str, allowed: str, namespace: str)
     if done.returncode or not found:
         raise Misused(
             f"The proof is not {signer}'s signature of this text ({_last(done.stderr or done.stdout)}); "
-            "sign the text that `sluicegate review show` prints, with a key in trust/allowed_signers."
+            "make it anew with `sluicegate review sign`, with a key that trust/allowed_signers has for "
+            f"{signer}."
         )
     return found.group()
 
