@@ -13,8 +13,8 @@ from sluicegate.gates.policy import parse_limits
 from sluicegate.stores.settings import Checks
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
-# What is measured elsewhere, or not at all in these worlds: no contract, time, id or origin.
-ELSEWHERE = ("checks.", "contract.", "times.", "origins.", "corrections.")
+# What is measured elsewhere, or not at all in these worlds: no contract, time, id, origin or earlier data.
+ELSEWHERE = ("checks.", "contract.", "times.", "origins.", "corrections.", "triggers.learnt")
 
 
 def written(world: World, drift: bool = True) -> Policy:
