@@ -120,9 +120,10 @@ def drill(workspace: str, full: bool = True, seed: int | None = None) -> State[D
 def rollback(
     workspace: str, because: str, reason: str = "", retrain: bool = True
 ) -> State[RolledBack]:
-    """Take `because` (batch:0003, source:NAME, row:0003/57, update:0003) out of serving, data and models.
+    """Take `because` (batch:0003, source:NAME, row:0003/57, trigger:0003, update:0003) out again.
 
-    Nobody has to approve it beforehand; reviewers countersign it within a day.
+    Out of serving, data and models, in this order. Nobody has to approve it beforehand; reviewers
+    countersign it within a day.
     """
     return asking_after(
         workspace, lambda context: _rollback(context, Order(because, reason, retrain))
