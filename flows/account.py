@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sluicegate.core.canonical import sha256_file
 from sluicegate.flows.champion import PROMOTE, REINSTATE
 from sluicegate.flows.context import Context
+from sluicegate.flows.let_through import let_through, receipt
 from sluicegate.flows.markup import escaped
 from sluicegate.flows.trace import Trace
 from sluicegate.flows.updates import recorded_at
@@ -13,7 +13,6 @@ from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout
 
 NOT_LOGGED = "predictions not logged"
-MOST_NEAR = 3
 
 
 def account(
@@ -45,7 +44,7 @@ def account(
         },
         "served": _served(layout, found),
         "affected_predictions": NOT_LOGGED,
-        "let_through": [*_let_through(layout, found)],
+        "let_through": [*let_through(layout, found, opened)],
         "taken_out": closed["cleaned"],
         "champion": {"before": opened["champion"], "after": closed["champion"]},
         "differs": closed["differs"],
@@ -81,7 +80,10 @@ def written(told: Mapping[str, Any]) -> str:
         "",
         "## What let it through",
         "",
+        "What was measured of these rows, those nearest to their limits or beyond them first.",
+        "",
         *(_near(each) for each in told["let_through"]),
+        *([] if told["let_through"] else ["Nothing: no row of it reached the data."]),
         "",
         "## Taken out of the data",
         "",
@@ -105,9 +107,7 @@ def _timeline(
     layout: Layout, found: Trace, opened: Mapping[str, Any], closed: Mapping[str, Any]
 ) -> Iterator[dict[str, str]]:
     for batch in found.batches:
-        manifest = files.read_json(layout.intake(batch.batch) / data.MANIFEST)
-        what = f"batch:{batch.batch} was received with {len(batch.rows)} such rows: {manifest['state']}"
-        yield {"time": manifest["received"], "what": what}
+        yield from receipt(layout, batch)
     for update in found.updates:
         rows = sum(update.learnt.values())
         learnt = f"update:{update.update} learnt {rows} of them (version {update.version})"
@@ -141,40 +141,6 @@ def _served(layout: Layout, found: Trace) -> list[dict[str, Any]]:
     ]
 
 
-def _let_through(layout: Layout, found: Trace) -> Iterator[dict[str, Any]]:
-    """Yield the verdict on each delivery and update, and which of its limits came nearest."""
-    for batch in found.batches:
-        where = f"intake/{batch.batch}/verdict.json"
-        said = record.read_statement(layout, layout.root / where)["predicate"]
-        findings = files.read_json(layout.intake(batch.batch) / "findings.json")
-        yield _verdict(layout, f"batch:{batch.batch}", where, said["outcome"], findings)
-    for update in found.updates:
-        where = f"updates/{update.update}/update.json"
-        said = record.read_statement(layout, layout.root / where)["predicate"]["verdict"]
-        yield _verdict(layout, f"update:{update.update}", where, said["outcome"], [])
-
-
-def _verdict(
-    layout: Layout, subject: str, where: str, outcome: str, findings: list[dict[str, Any]]
-) -> dict[str, Any]:
-    near = [
-        (each["value"] / each["limit"], each)
-        for each in findings
-        if each["limit"] and each["value"] is not None and each["limit"] > 0
-    ]
-    near.sort(key=lambda pair: -pair[0])
-    return {
-        "subject": subject,
-        "outcome": outcome,
-        "statement": where,
-        "sha256": sha256_file(layout.root / where),
-        "nearest": [
-            {"metric": each["metric"], "value": each["value"], "limit": each["limit"]}
-            for _, each in near[:MOST_NEAR]
-        ],
-    }
-
-
 def _controls(opened: Mapping[str, Any]) -> list[str]:
     changed = ["Limits that were calibrated on it are calibrated anew without it."]
     if opened["sources"]:
@@ -184,9 +150,16 @@ def _controls(opened: Mapping[str, Any]) -> list[str]:
 
 
 def _near(each: Mapping[str, Any]) -> str:
-    near = "; ".join(f"{n['metric']} {n['value']:.3g} of {n['limit']:.3g}" for n in each["nearest"])
-    said = f" (nearest to its limit: {near})" if near else ""
-    return f"- {each['subject']}: {each['outcome']}, `{each['statement']}`{escaped(said)}"
+    said = [
+        f"{near['metric']} {near['value']:.3g} of {near['limit']:.3g}, "
+        f"{'exceeded' if near['value'] > near['limit'] else 'within'}"
+        for near in each["nearest"]
+    ]
+    said += [reason.removesuffix(".") for reason in each["reasons"]]
+    if each["approved_by"]:
+        said.append(f"approved by {', '.join(each['approved_by'])}")
+    told = f": {escaped('; '.join(said))}" if said else ""
+    return f"- {each['subject']}: {each['outcome']}, `{each['statement']}`{told}"
 
 
 def _differences(differs: Mapping[str, Any] | None) -> list[str]:

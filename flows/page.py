@@ -16,6 +16,7 @@ from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import limit_of, number
 from sluicegate.flows.ruling import signature_told, unsigned_lines
+from sluicegate.flows.silence import after_silence
 from sluicegate.flows.train import told as trainer_of
 from sluicegate.flows.updates import read_comparison
 from sluicegate.gates import Policy
@@ -80,6 +81,7 @@ def render(context: Context, **told: Any) -> str:
         "anchor": None,
         "figures": {},
         "account": None,
+        "destruction": None,
         "trainer": serving_trainer(context.layout),
         "signature": signature_told(context.layout),
         "unsigned": unsigned_lines(context.layout),
@@ -144,13 +146,10 @@ def _place(order: Sequence[str], outcome: str) -> int:
 
 def _otherwise(context: Context, subject: str) -> str:
     approval = context.settings.approval
-    # a proposal to roll back does not end by silence
-    then = "hold" if subject.startswith("rollback:") else approval.on_expiry
-    after = {
-        "hold": "goes on waiting and the champion serves on; it then has to be asked again",
-        "reject": "is refused, and the champion serves on",
-    }
-    return f"If nobody decides within {approval.expires_days:g} days, it {after[then]}."
+    # neither a proposal to roll back nor a rollback that was made ends by silence
+    then = "hold" if subject.startswith(("rollback:", "incident:")) else approval.on_expiry
+    told = after_silence(subject, then)
+    return f"If nobody decides within {approval.expires_days:g} days, it {told}."
 
 
 def _words(schema: Schema) -> dict[str, Any]:

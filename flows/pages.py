@@ -133,7 +133,13 @@ def anchor_page(context: Context, said: Mapping[str, Any], question: str, shown:
         )
 
 
-def retirement_page(context: Context, said: Mapping[str, Any], question: str, shown: Asked) -> str:
+def retirement_page(
+    context: Context,
+    said: Mapping[str, Any],
+    destruction: Mapping[str, Any],
+    question: str,
+    shown: Asked,
+) -> str:
     """Return the evidence about what somebody wants destroyed; it shows no value of any row."""
     return render(
         context,
@@ -141,9 +147,8 @@ def retirement_page(context: Context, said: Mapping[str, Any], question: str, sh
         question=question,
         why=[f"{said['asked_by'] or 'The runner'} asks: {said['reason']}"],
         answers=None,
-        batches=[],
-        unshown=0,
-        changed=_changed(context.layout, git.head(context.layout.root)),
+        batches=None,
+        destruction=destruction,
         lineage=shown,
         told=[],
     )

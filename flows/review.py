@@ -10,6 +10,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.owned import require_signed
 from sluicegate.flows.proposal import is_promoted, withdraw
 from sluicegate.flows.security_review import require_reviewed
+from sluicegate.flows.silence import after_silence
 from sluicegate.flows.subjects import folder_of, is_open, kind_of, state_of, waiting
 from sluicegate.flows.votes import (
     cast,
@@ -182,9 +183,5 @@ def _why_not(layout: Layout, subject: str) -> str:
 
 
 def _otherwise(context: Context, subject: str, expires: str) -> str:
-    after = {
-        "hold": "it goes on waiting, the champion serves on, and it has to be asked again",
-        "reject": "it is refused",
-    }
     then = context.settings.approval.on_expiry if may_lapse(subject) else "hold"
-    return f"At {expires}: {after[then]}."
+    return f"At {expires}: it {after_silence(subject, then)}."

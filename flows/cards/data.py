@@ -5,8 +5,10 @@ from typing import Any
 from sluicegate.core import Missing
 from sluicegate.evidence.statement import VERDICT
 from sluicegate.flows.context import Context
+from sluicegate.flows.quarantine import lots
 from sluicegate.flows.status import batch_states
 from sluicegate.flows.subjects.kind import stated
+from sluicegate.flows.subjects.retirement import destroyed_rows
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout, numbered
@@ -35,6 +37,9 @@ def data_card(context: Context, batch: str) -> dict[str, Any]:
         "rows": receipt["rows"],
         "admitted": admitted,
         "set_aside": _table(layout, f"quarantine/{batch}"),
+        "held": _table(layout, f"quarantine/{batch}/held"),
+        "rolled_back": _rolled_back(layout, batch),
+        "destroyed": _destroyed(layout, batch),
         "labels": receipt["labels"],
         "people": context.settings.card.data.model_dump(),
         "missing": [m for m in context.settings.card.missing if m.startswith("data.")],
@@ -56,6 +61,21 @@ def _table(layout: Layout, folder: str) -> dict[str, Any] | None:
         return None
     manifest = files.read_json(path)
     return {key: manifest[key] for key in ("rows", "labels", "sha256")}
+
+
+def _rolled_back(layout: Layout, batch: str) -> dict[str, Any] | None:
+    """Return how many rows rollbacks took out of the batch, and in which incidents, None for none."""
+    taken = {
+        lot.name.removeprefix("incident-"): files.read_json(lot / data.MANIFEST)["rows"]
+        for lot in lots(layout, batch)
+        if lot.name.startswith("incident-")
+    }
+    return {"rows": sum(taken.values()), "incidents": sorted(taken)} if taken else None
+
+
+def _destroyed(layout: Layout, batch: str) -> dict[str, Any] | None:
+    gone = destroyed_rows(layout, batch)
+    return {"rows": len(gone)} if gone else None
 
 
 def _columns(context: Context) -> list[dict[str, Any]]:

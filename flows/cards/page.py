@@ -26,6 +26,9 @@ FACTS = (
     ("rows", "rows received"),
     ("admitted", "admitted"),
     ("set_aside", "set aside"),
+    ("held", "held whole"),
+    ("rolled_back", "taken out by a rollback"),
+    ("destroyed", "destroyed for good"),
     ("source_count", "sources"),
     ("signed_by", "signed by the feed"),
     ("approved_by", "approved by"),
@@ -100,7 +103,8 @@ def _labels(card: Card) -> Lines:
         return []
     total = sum(counts.values())
     rows = [(escaped(name), rows, f"{rows / total:.1%}") for name, rows in counts.items()]
-    return ["## Labels", "", *_table(("label", "rows", "share"), rows)]
+    head = "rows received" if card["card"] == "data" else "rows"
+    return ["## Labels", "", *_table(("label", head, "share"), rows)]
 
 
 def _golden(card: Card) -> Lines:

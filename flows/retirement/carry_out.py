@@ -14,6 +14,7 @@ from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import DESTRUCTION, TOMBSTONE
 from sluicegate.flows.context import Context
 from sluicegate.flows.retirement.order import ordered, require_decided
+from sluicegate.flows.retirement.reach import emptied, left
 from sluicegate.flows.retirement.survey import Survey, in_file, pointers_now
 from sluicegate.flows.subjects.retirement import (
     APPROVED,
@@ -26,15 +27,6 @@ from sluicegate.flows.trace import with_released
 from sluicegate.flows.votes import artifact, conclude, require_approved
 from sluicegate.stores import data, dvc, files, git, models, objects, record
 from sluicegate.stores.mlflow import open_registry
-
-GIT_HOLDS = (
-    "git: names of sources, row positions, digests, findings and verdicts of the rows' batches, in every "
-    "commit and clone"
-)
-OUT_OF_REACH = (
-    "backups and clones made before, copies on serving hosts, and versions that a remote's storage keeps",
-    "files in inbox/ and at whoever sent them: they are the user's",
-)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -83,9 +75,9 @@ def finish(context: Context, number: str) -> str:
         files.remove_tree(layout.home / "trained")  # what bisect and plan kept; made again if asked
         for path in _scratch(context):
             files.remove(path)
-        left = list(_still_here(context, told))
-        if left:
-            raise CannotDecide(f"{left[0]} still holds what was to be destroyed; delete it.")
+        still = list(_still_here(context, told))
+        if still:
+            raise CannotDecide(f"{still[0]} still holds what was to be destroyed; delete it.")
         _certify(context, number, told)
     return "archived, and destroyed everywhere else" if told["archive"] else "destroyed"
 
@@ -103,13 +95,13 @@ def _bury(context: Context, number: str, found: Survey) -> None:
     now = pointers_now(layout)
     for model in found.models:
         files.remove(dvc.pointer(layout.archive(model.sha256)))
-    left = []
+    kept = []
     for pointer in [name for name, md5 in now.items() if md5 in {t.md5 for t in found.tables}]:
         rest = _without(context, layout.root / pointer.removesuffix(".dvc"), found)
-        left += [rest] if rest else []
-    if left:
-        dvc.add(layout.root, left)
-        dvc.push(layout.root, left)
+        kept += [rest] if rest else []
+    if kept:
+        dvc.add(layout.root, kept)
+        dvc.push(layout.root, kept)
     said = found.to_dict()
     del said["descendants"]
     said |= {
@@ -124,7 +116,7 @@ def _bury(context: Context, number: str, found: Survey) -> None:
     gone += [Artifact(f"model:{context.settings.model}", each.sha256) for each in found.models]
     path = layout.retirement(number) / TOMB
     made = record.write_statement(layout, path, gone, TOMBSTONE, said)
-    stays = [artifact(layout, each) for each in left]
+    stays = [artifact(layout, each) for each in kept]
     about = {"retirement": number, "what": said["what"]}
     record.append(layout, "retire", [*_as_gone(gone), *stays, made], about, context.now())
 
@@ -229,17 +221,9 @@ def _certify(context: Context, number: str, told: dict[str, Any]) -> None:
         ],
         "received": told["received"],
         "models": told["models"],
-        "stores": [
-            *objects.stores(layout.root),
-            *(["MLflow: version, artifacts"] if told["models"] else []),
-            "received files, models of bisect and plan, leftovers and build tables",
-        ],
+        "stores": emptied(layout, bool(told["models"])),
         "descendants": told["descendants"],
-        "left": [
-            GIT_HOLDS,
-            *(f"git: {each} may show values" for each in told["pages"]),
-            *OUT_OF_REACH,
-        ],
+        "left": left(told["pages"]),
         "time": context.now(),
     }
     gone = [Artifact(each["name"], each["sha256"]) for each in told["tables"]]

@@ -14,6 +14,7 @@ from sluicegate.flows.retirement.chosen import (
     rows_to_retire,
     set_aside,
 )
+from sluicegate.flows.retirement.shown import shown as destruction
 from sluicegate.flows.retirement.survey import Survey, survey, survey_model
 from sluicegate.flows.subjects import PAGE, state_of
 from sluicegate.flows.subjects.kind import PROPOSED
@@ -43,7 +44,10 @@ class Wanted:
 def plan(context: Context, wanted: Wanted) -> dict[str, Any]:
     """Return what embodies what is to be retired, and what stays, without asking anybody."""
     what = named(context, wanted.what)
-    return {"schema": 1, "what": what} | _surveyed(context, wanted).to_dict()
+    if wanted.archive is not None:
+        _require_outside(context.layout, wanted.archive)
+    told = {"schema": 1, "what": what, "archive": wanted.archive}
+    return told | _surveyed(context, wanted).to_dict()
 
 
 def standing_order(layout: Layout, what: str, state: str) -> str | None:
@@ -153,7 +157,7 @@ def _put(context: Context, number: str, found: Survey) -> None:
     question = f"May {said['what']} be {'archived' if said['archive'] else 'destroyed'} for good?"
     from sluicegate.flows.pages import retirement_page  # imports matplotlib: not for who only reads
 
-    page = retirement_page(context, said, question, shown)
+    page = retirement_page(context, said, destruction(context, said, found), question, shown)
     files.write_bytes(folder / PAGE, page.encode())
     ask(context, folder, f"retirement:{number}", question, [folder / ORDER, folder / PAGE], shown)
 

@@ -14,8 +14,12 @@ def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, A
     """Print what embodies what is to be retired, as a tree."""
     if options.json:
         return plan
-    tree = Tree(escape(plan["what"]))
-    tables = tree.add("would be destroyed, in DVC's cache and every remote")
+    tree, where = Tree(escape(plan["what"])), "in DVC's cache and every remote"
+    archive = plan["archive"]
+    if archive:
+        tree.add(escape(f"a copy of all that would be destroyed goes to {archive} first"))
+    then = f"would then be destroyed, {where}" if archive else f"would be destroyed, {where}"
+    tables = tree.add(then)
     for each in plan["tables"]:
         stays = f"; its other {each['stays']} rows stay" if each["stays"] else ""
         tables.add(escape(f"{each['name']}: {len(each['rows'])} rows{stays}"))

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from sluicegate.flows.updates import read_update
 from sluicegate.gates.approval import State
 from sluicegate.stores import dvc, git
 from sluicegate.stores.settings import fill
+from sluicegate.terminal_retire import print_plan
 
 Rows = Callable[..., pd.DataFrame]
 Cli = Callable[..., tuple[int, dict[str, Any], str]]
@@ -99,6 +101,13 @@ def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path])
         place.retire("quarantine:0001", reason=" ")
     subject = retire(place, "quarantine:0001")
     assert retire(place, "quarantine:0001") == subject  # asked once
+    page = (root / "retired" / "0001" / "evidence.html").read_text()
+    assert "What would go" in page
+    assert "c99 (" in page
+    assert "goes whole, as it was received, with its other" in " ".join(page.split())
+    assert "learns from what the champion knows" not in page
+    assert "golden set since the champion" not in page
+    assert "nothing is destroyed" in place.show_review(subject)["if_nobody_decides"]
     assert holding(root, ODD) == before
     assert say(place, keys, "approve", subject) is State.APPROVED
     assert holding(root, ODD) == []
@@ -242,11 +251,20 @@ def test_what_is_due_comes_from_the_cards(place: Workspace) -> None:
     assert [each["what"] for each in later.due()["due"]] == ["batch:0001"]
 
 
-def test_the_command_line_asks_and_says_what_would_go(place: Workspace, run_cli: Cli) -> None:
+def test_the_command_line_asks_and_says_what_would_go(
+    place: Workspace, run_cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Exit code 3 while people have to decide, 2 where nothing says what becomes of it."""
     where = ("-C", place.root)
     code, plan, _ = run_cli("quarantine", "destroy", "batch:0001", "--dry-run", *where)
     assert (code, len(plan["tables"])) == (0, 1)
+    away = ("--archive", "/mnt/archive", "--dry-run")
+    code, plan, _ = run_cli("retire", "batch:0001", *away, *where)
+    assert (code, plan["archive"]) == (0, "/mnt/archive")
+    print_plan(Namespace(json=False), plan)
+    assert "a copy of all that would be destroyed goes to /mnt/archive first" in (
+        " ".join(capsys.readouterr().out.split())
+    )
     code, told, _ = run_cli("retire", "batch:0001", "--reason", "old", *where)
     assert code == 2
     assert "--destroy" in told["error"]

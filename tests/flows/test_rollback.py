@@ -18,6 +18,7 @@ from sluicegate import Workspace, load_champion
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
+from sluicegate.flows import let_through
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.workspace import diagnose
 
@@ -117,6 +118,9 @@ def test_a_source_goes_and_its_batch_stays(place: Workspace, keys: dict[str, Pat
     assert len(kept) == 297
     assert told["cleaned"] == [{"batch": MIXED, "rows": 3}]
     settled(place)
+    card = place.card(f"batch:{MIXED}")
+    assert card["rolled_back"] == {"rows": 3, "incidents": ["0001"]}
+    assert card["admitted"]["rows"] + card["rolled_back"]["rows"] == card["rows"]
     held = place.show_quarantine(MIXED)["held"]
     assert {(each["source"], each["held_for"][0]) for each in held} == {
         (MALLORY, "incident:0001: source:mallory")
@@ -130,6 +134,35 @@ def test_a_source_goes_and_its_batch_stays(place: Workspace, keys: dict[str, Pat
     assert done == "countersigned; mallory is barred"
     shut = place.check(frame).to_dict()
     assert (shut["outcome"], shut["quarantined"]["sources"]) == ("quarantine", [MALLORY])
+
+
+def test_the_account_says_what_let_it_through(place: Workspace, keys: dict[str, Path]) -> None:
+    """Only what reached the data is named, each with what speaks of the rows, and who approved it."""
+    frame = joined(rows(300, seed=31))
+    assert place.intake(frame.assign(income=frame["income"] * 4)).outcome.value == "pause"
+    proof = place.sign_review("batch:0004", "reject", "ann", keys["ann"])
+    place.answer_review("batch:0004", "reject", "ann", proof, "odd incomes")
+    back(place, f"source:{MALLORY}")
+    told = place.export_incident("0001")
+    subjects = [each["subject"] for each in told["let_through"]]
+    assert subjects == [f"batch:{MIXED}", "update:0002", "update:0003"]
+    assert told["let_through"][1]["approved_by"] == ["ann"]
+    assert "approval.when is always" in told["let_through"][1]["reasons"][0]
+    said = [each["what"] for each in told["timeline"]]
+    assert f"batch:{MIXED} was received with 3 such rows: 3 admitted" in said
+    assert "batch:0004 was rejected by ann (odd incomes): no model learnt from it" in said
+    page = (place.root / "incidents" / "0001" / "evidence.html").read_text()
+    assert "Approved by ann." in page
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "beyond"), [(2.0, 0.0, True), (1.0, 1.0, False), (0.5, 1.0, False)]
+)
+def test_a_limit_of_nought_can_be_exceeded(value: float, limit: float, beyond: bool) -> None:
+    """What is beyond its limit comes first, and exactly at a limit is within it."""
+    finding = {"value": value, "limit": limit}
+    assert let_through._distance(finding)[0] is beyond
+    assert let_through._found_something(finding)
 
 
 def test_who_is_rolled_back_wrongly_is_not_barred(place: Workspace, keys: dict[str, Path]) -> None:

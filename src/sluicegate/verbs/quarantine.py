@@ -148,7 +148,7 @@ def retire(options: argparse.Namespace) -> Answer:
     with terminal.progress(options) as tell:
         place = opened(options, tell)
         if options.dry_run:
-            plan = place.plan_retirement(options.what)
+            plan = place.plan_retirement(options.what, archive=options.archive)
         else:
             told = place.retire(options.what, reason=options.reason, archive=options.archive)
     if options.dry_run:
