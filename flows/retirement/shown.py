@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_SPANS = 30
+MOST_SOURCES = 40
 
 
 def shown(context: Context, said: Mapping[str, Any], found: Survey) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def _of_batch(context: Context, batch: str, rows: Collection[int]) -> dict[str, 
         "spans": runs[:MOST_SPANS],
         "more": len(runs) > MOST_SPANS,
         "of": files.read_json(layout.intake(batch) / data.MANIFEST)["rows"],
-        "sources": dict(sources.most_common()),
+        "sources": dict(sources.most_common(MOST_SOURCES)),
+        "more_sources": max(0, len(sources) - MOST_SOURCES),
         "why": dict(why.most_common()),
     }
 
