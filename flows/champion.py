@@ -11,7 +11,7 @@ from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT, predicate_of
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 
-PROMOTE, REINSTATE = "promote", "reinstate"
+PROMOTE, REINSTATE, SUSPEND = "promote", "reinstate", "suspend"
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,16 @@ def last_move(layout: Layout) -> Entry:
         if entry.verb in (PROMOTE, REINSTATE):
             return entry
     raise Missing(f"{layout.root} has no champion yet; run `sluicegate init` again.")
+
+
+def suspended(layout: Layout) -> Entry | None:
+    """Return the entry since which nobody serves; None while the champion does."""
+    for entry in record.backwards(layout):
+        if entry.verb == SUSPEND:
+            return entry
+        if entry.verb in (PROMOTE, REINSTATE):
+            return None
+    return None
 
 
 def first_champion(layout: Layout) -> Champion:

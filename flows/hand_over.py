@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sluicegate.core import Conflict, Misused
-from sluicegate.flows.champion import champion_of, first_champion, last_move
+from sluicegate.flows.champion import champion_of, first_champion, last_move, suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import SIGNATURE, bring_back
 from sluicegate.flows.keys_left import keys_left
@@ -44,7 +44,7 @@ def export_trust(
         people={name: person.signers for name, person in trust.people(layout).items()},
         approval=Rules(when=settings.approval.when, required=settings.approval.required),
         first=first_champion(layout).sha256,
-        floor=last_move(layout).sequence,
+        floor=(suspended(layout) or last_move(layout)).sequence,
         data=settings.data,
         on_failure=on_failure,
         max_age_hours=max_age_hours,
@@ -68,6 +68,11 @@ def export_champion(context: Context, folder: Path) -> dict[str, Any]:
     layout, champion = context.layout, champion_of(context.layout)
     if folder.exists() and any(folder.iterdir()):
         raise Conflict(f"{folder} is not empty; name a new folder.")
+    stopped = suspended(layout)
+    if stopped:
+        raise Conflict(
+            f"Nobody serves since incident:{stopped.details['incident']}; train a model first."
+        )
     bring_back(layout, champion.update, champion.sha256)
     record, move = layout.update(champion.update), last_move(layout)
     proofs = [record / name for name in PROVING]

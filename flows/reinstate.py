@@ -10,7 +10,14 @@ from typing import Any
 from sluicegate.checks.scoring import Answers, metrics, truth_of
 from sluicegate.core import Artifact, CannotDecide, SluicegateError, Stage
 from sluicegate.evidence.statement import REINSTATEMENT
-from sluicegate.flows.champion import REINSTATE, Champion, champion_of, read_promotion
+from sluicegate.flows.champion import (
+    REINSTATE,
+    SUSPEND,
+    Champion,
+    champion_of,
+    read_promotion,
+    suspended,
+)
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import bring_back
 from sluicegate.flows.subjects.retirement import destroyed_models
@@ -76,6 +83,18 @@ def reinstate(
     return champion_of(layout)
 
 
+def suspend(context: Context, incident: str, because: str) -> None:
+    """Record that nobody serves until another model is promoted or reinstated; twice is once."""
+    layout, champion = context.layout, champion_of(context.layout)
+    if suspended(layout):
+        return
+    subject = Artifact(f"model:{context.settings.model}", champion.sha256)
+    said = {"incident": incident, "because": because, "version": champion.version}
+    with record.writing(layout, "rollback", record.ROOMS):
+        record.append(layout, SUSPEND, [subject], said, context.now())
+        git.commit_all(layout.root, record.ROOMS, f"incident:{incident}: nobody serves")
+
+
 def mirror(context: Context) -> int | None:
     """Have MLflow's alias say who the champion is, and return the version that it named instead.
 
@@ -104,7 +123,7 @@ def _sound(context: Context, versions: Sequence[Champion]) -> Champion:
         else:
             return each
     raise CannotDecide(
-        "No former champion is clean and sound, so the champion was left as it is"
+        "No former champion is clean and sound"
         + (f" ({faults[0]})" if faults else "")
-        + "; stop serving it, or train one with `sluicegate retrain`."
+        + "; train one with `sluicegate retrain`."
     )

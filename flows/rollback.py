@@ -8,15 +8,15 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sluicegate.core import Artifact, Conflict, Stage, Update
+from sluicegate.core import Artifact, CannotDecide, Conflict, Stage, Update
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import INCIDENT, WITHDRAWAL
 from sluicegate.flows.calibrate import calibrate
 from sluicegate.flows.calibration import read_calibration
-from sluicegate.flows.champion import Champion, champion_of
+from sluicegate.flows.champion import Champion, champion_of, suspended
 from sluicegate.flows.context import Context, Step, plainly
 from sluicegate.flows.incident import close, read_closed, served
-from sluicegate.flows.reinstate import clean_versions, costs, mirror, reinstate
+from sluicegate.flows.reinstate import clean_versions, costs, mirror, reinstate, suspend
 from sluicegate.flows.retrain import retrain
 from sluicegate.flows.subjects.incident import incidents, is_closed, read_incident
 from sluicegate.flows.subjects.retirement import destroyed_models
@@ -53,6 +53,8 @@ class RolledBack:
     closed: dict[str, Any] | None
     still_serving: tuple[Report, ...]
     seconds: float
+    suspended: bool = False
+    """Whether nobody serves now, for want of a clean version."""
     repeated: bool = False
     """Whether all of it had been carried out before, and nothing was left to do."""
 
@@ -68,6 +70,7 @@ class RolledBack:
             "differs": closed.get("differs"),
             "update": self.update.to_dict() if self.update else None,
             "incident": self.incident,
+            "suspended": self.suspended,
             "repeated": self.repeated,
             "still_serving": [asdict(each) for each in self.still_serving],
             "seconds": round(self.seconds, 3),
@@ -98,8 +101,8 @@ def plan(context: Context, because: str) -> dict[str, Any]:
 def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack:
     """Take `order.because` out of serving, data and models, and open an incident about it.
 
-    Raises Missing for a cause that nobody knows, CannotDecide where no clean version can serve or the
-    trainer fails; then the same command goes on where it stopped.
+    Raises Missing for a cause that nobody knows, CannotDecide where the update to go back to cannot serve
+    or the trainer fails; then the same command goes on where it stopped.
     """
     started, layout = time.monotonic(), context.layout
     busy = f"Another rollback is at work in {layout.root}; wait for it to end."
@@ -128,7 +131,7 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
             made = _made(context, number, order.because) if order.retrain else None
             step("close the incident", close, context, number, found, made)
     told = _told(context, number, found, time.monotonic() - started)
-    return replace(told, repeated=is_done)
+    return replace(told, repeated=is_done, suspended=suspended(layout) is not None)
 
 
 def _incident_of(layout: Layout, because: str) -> tuple[str | None, bool]:
@@ -180,11 +183,22 @@ def _open(context: Context, order: Order, found: Trace) -> str:
 
 
 def _serve_clean(context: Context, number: str, because: str) -> None:
-    """Let the newest clean version serve, if the champion is tainted; no model is trained for it."""
+    """Let the newest clean version serve, if the champion is tainted; no model is trained for it.
+
+    Where none is left, nobody serves, or the champion does on, as the policy says.
+    """
     found, serving = trace(context, because), champion_of(context.layout)
     versions = _versions(context, found)
-    if _embodies(found, serving) or _goes_to(because) not in (None, serving.update):
-        reinstate(context, number, because, versions)
+    target = _goes_to(because)
+    if _embodies(found, serving) or target not in (None, serving.update):
+        try:
+            reinstate(context, number, because, versions)
+        except CannotDecide as error:
+            if target is not None:
+                raise
+            context.tell(str(error))
+            if context.settings.rollback.without_clean == "stop":
+                suspend(context, number, because)
     mirror(context)
 
 

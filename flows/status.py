@@ -7,7 +7,7 @@ from typing import Any
 
 from sluicegate.core import Missing, Misused
 from sluicegate.flows.calibration import read_calibration
-from sluicegate.flows.champion import Champion, champion_of
+from sluicegate.flows.champion import Champion, champion_of, suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import batches, lots
 from sluicegate.flows.ruling import judged_under
@@ -38,6 +38,8 @@ class Status:
     model: str
     champion: Champion
     awaiting: tuple[dict[str, Any], ...]
+    suspended: str | None
+    """The incident since which nobody serves, for want of a clean version."""
     unfinished: str | None
     """The approved update whose promotion is at work, or broke off."""
     batches: dict[str, int]
@@ -74,6 +76,7 @@ class Status:
                 "since": self.champion.since,
             },
             "awaiting": list(self.awaiting),
+            "suspended": self.suspended,
             "unfinished": self.unfinished,
             "batches": self.batches,
             "quarantine": self.quarantine,
@@ -95,10 +98,12 @@ def status(context: Context) -> Status:
     states = batch_states(layout)
     golden = files.read_json(layout.golden.with_name(data.MANIFEST))
     found, champion = read_calibration(layout), champion_of(layout)
+    stopped = suspended(layout)
     return Status(
         model=context.settings.model,
         champion=champion,
         awaiting=tuple(_awaiting(layout)),
+        suspended=stopped.details["incident"] if stopped else None,
         unfinished=approved(layout),
         batches={state: list(states.values()).count(state) for state in STATES},
         quarantine=_in_quarantine(layout),

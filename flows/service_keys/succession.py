@@ -17,7 +17,7 @@ from sluicegate.evidence.ledger import envelope_digest
 from sluicegate.evidence.model_signature import listed_files, sign_model
 from sluicegate.evidence.signing import Signer, public_key, public_pem, sign
 from sluicegate.evidence.statement import KEYRING, REINSTATEMENT, statement
-from sluicegate.flows.champion import REINSTATE, champion_of, read_promotion
+from sluicegate.flows.champion import REINSTATE, SUSPEND, champion_of, read_promotion, suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import SIGNATURE
 from sluicegate.flows.service_keys.survey import Survey, survey
@@ -152,6 +152,7 @@ def _say_again(context: Context, number: str, reason: str) -> None:
     Else whoever holds that could number an old promotion anew, above all that a host has seen.
     """
     layout, champion = context.layout, champion_of(context.layout)
+    stopped = suspended(layout)
     said = {
         "succession": number,
         "because": reason,
@@ -165,6 +166,8 @@ def _say_again(context: Context, number: str, reason: str) -> None:
     path = layout.root / ROOM / number / "reinstatement.json"
     made = record.write_statement(layout, path, [model], REINSTATEMENT, said)
     record.append(layout, REINSTATE, [model, made], said, context.now())
+    if stopped:  # whom nobody may serve is not served because keys changed
+        record.append(layout, SUSPEND, [model], stopped.details, context.now())
 
 
 def _named(signer: Signer) -> Artifact:

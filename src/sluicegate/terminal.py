@@ -129,6 +129,11 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
         f"  champion: version {champion['version']} (update:{champion['update']}), "
         f"since {champion['since']}, {champion['sha256'][:12]}"
     )
+    if answer["suspended"]:
+        console.print(
+            f"  [red]nobody serves[/] since incident:{answer['suspended']}: no version is clean of it; "
+            "train one with `sluicegate retrain`"
+        )
     if not answer["golden_verified"]:
         console.print(
             "  golden set: [yellow]unverified[/], held out from the base data; "

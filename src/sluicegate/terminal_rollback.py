@@ -57,7 +57,14 @@ def print_rollback(options: argparse.Namespace, answer: dict[str, Any]) -> dict[
     else:
         console.print(f"{because}: rolled back, incident:{answer['incident']}")
     before, after = answer["champion"]["before"], answer["champion"]["after"]
-    console.print(f"  serving: version {before['version']} before, version {after['version']} now")
+    if answer["suspended"]:
+        console.print(
+            f"  serving: [red]nobody[/]; version {before['version']} embodies it, and no clean "
+            "version is left"
+        )
+    else:
+        now = f"version {after['version']} now"
+        console.print(f"  serving: version {before['version']} before, {now}")
     for each in answer["cleaned"]:
         console.print(f"  data: {each['rows']} rows of batch:{each['batch']} went to quarantine")
     _print_differs(console, answer["differs"])

@@ -240,6 +240,13 @@ def test_a_person_a_batch_and_a_model_end(
     assert seen.exit_code == 0, (seen.wrong, seen.undecided)
     assert "model:1 (retirement:0003) was destroyed" in " ".join(seen.notes)
 
+    told = place.rollback("batch:0001", reason="bought", retrain=False).to_dict()
+    assert told["suspended"], "no version is clean: nobody serves"
+    assert told["champion"]["after"] == told["champion"]["before"]
+    assert place.status().suspended == told["incident"] == "0001"
+    assert place.rollback("batch:0001", retrain=False).to_dict()["repeated"]
+    assert place.verify(full=True).exit_code == 0
+
 
 def test_what_is_due_comes_from_the_cards(place: Workspace) -> None:
     """A period in words is counted from the receipt; a card without one is named."""

@@ -16,9 +16,12 @@ from hosts import Host, promote_as_thief, roll_back
 from numpy.testing import assert_array_equal
 
 from sluicegate import ServingWarning, Workspace, load_champion
-from sluicegate.core import CannotDecide, Missing, Misused, SluicegateError, Tampered
+from sluicegate.core import CannotDecide, Conflict, Missing, Misused, SluicegateError, Tampered
 from sluicegate.flows.champion import champion_of
+from sluicegate.flows.context import open_context
+from sluicegate.flows.reinstate import reinstate, suspend
 from sluicegate.serving.loader import in_normal_form
+from sluicegate.stores import record
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
 
@@ -175,6 +178,39 @@ def test_what_a_rollback_took_back_answers_no_more(
     if on_failure == "last_good":  # what serves again is good enough to fall back to
         shutil.rmtree(host.source / "ledger")
         assert host.load().version == 1
+
+
+@quiet
+@pytest.mark.parametrize("on_failure", ["refuse", "last_good"])
+def test_where_no_version_is_clean_nobody_answers(
+    on_failure: str, host: Host, honest: Rows, tmp_path: Path
+) -> None:
+    """Nor when whoever holds the record leaves out the entry that says so; until one is promoted."""
+    host.trusts(on_failure=on_failure)
+    served = host.load()
+    context = open_context(host.source)
+    layout, held = context.layout, champion_of(context.layout)
+    suspend(context, "0001", "batch:0001")
+    suspend(context, "0001", "batch:0001")
+    entry = record.entry_files(layout)[-1]
+    for attempt in (served.refresh, host.load):
+        with pytest.raises(CannotDecide, match="Nobody serves since incident:0001"):
+            attempt()
+    with pytest.raises(CannotDecide, match="No champion"):
+        served.predict(honest(3, seed=6))
+    place = Workspace.open(host.source)
+    assert place.status().suspended == "0001"
+    with pytest.raises(Conflict, match="Nobody serves"):
+        place.export_champion(tmp_path / "export")
+    entry.rename(tmp_path / "entry.json")
+    with pytest.raises(Tampered, match="an old one is played again"):
+        served.refresh()
+    (tmp_path / "entry.json").rename(entry)
+
+    place.rotate_keys(reason="drill")
+    assert place.status().suspended == "0001", "new keys let nobody serve again"
+    reinstate(context, "0001", "a mistake", [held])
+    assert place.status().suspended is None
 
 
 @quiet

@@ -17,7 +17,7 @@ from sluicegate.stores.trust_root import TrustRoot, read_trust_root
 
 from .events import Listener, ServingEvent, raise_event
 from .memory import Memory
-from .promoted import Promoted, read_promoted
+from .promoted import NobodyServes, Promoted, read_promoted
 from .shelf import Shelf
 
 if TYPE_CHECKING:
@@ -182,7 +182,11 @@ class ServedChampion:
 
     def _newest(self, before: tuple[Promoted, Model] | None) -> tuple[Promoted, Model]:
         place = self._place
-        promoted = read_promoted(place.shelf)
+        try:
+            promoted = read_promoted(place.shelf)
+        except NobodyServes as told:
+            place.memory.remember_suspension(told.sequence)
+            raise
         place.memory.require_newest(promoted, place.root.floor)
         place.memory.remember(promoted)
         if before is not None and before[0] == promoted:

@@ -64,6 +64,13 @@ class Memory:
         told = {**promoted.to_dict(), "verified": last, "reinstated": back}
         files.write_json(self.path / "seen.json", told)
 
+    def remember_suspension(self, sequence: int) -> None:
+        """Remember that everything promoted before the entry `sequence` was taken back."""
+        before = self._seen()
+        if sequence > before["sequence"]:
+            told = {**before, "sequence": sequence, "reinstated": sequence}
+            files.write_json(self.path / "seen.json", told)
+
     def require_not_taken_back(self, promoted: Promoted, floor: int) -> None:
         """Raise Tampered for a champion from before the floor, or before a rollback that was seen.
 

@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sluicegate.core import Tampered
+from sluicegate.core import CannotDecide, Tampered
 from sluicegate.core.canonical import sha256_json
 from sluicegate.evidence.ledger import Entry
 from sluicegate.evidence.model_signature import signed_files
 from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT
-from sluicegate.flows.champion import REINSTATE
+from sluicegate.flows.champion import REINSTATE, SUSPEND
 from sluicegate.stores.trust_root import TrustRoot
 
 from .approvals import require_approved
@@ -18,6 +18,22 @@ from .shelf import Shelf, Statement
 PLACE = re.compile(r"updates/([0-9]{4,})/promotion\.json")
 AGAIN = re.compile(r"(incidents|successions)/[0-9]{4,}/reinstatement\.json")
 NUMBER = re.compile(r"[0-9]{4,}")
+
+
+class NobodyServes(CannotDecide):
+    """A rollback found no clean version, and the policy says that nobody serves then.
+
+    `sequence` is the ledger's entry that says so.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        """Say since which entry, and because of which incident."""
+        self.sequence = entry.sequence
+        about = entry.details.get("incident")
+        super().__init__(
+            f"Nobody serves since incident:{about} (the ledger's entry {entry.sequence}), for no version "
+            "is clean of it; train and promote another one."
+        )
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ def read_promoted(shelf: Shelf) -> Promoted:
     """Return the model that the latest promotion or reinstatement on `shelf` names.
 
     Only once its statement, approvals and signature hold.
-    Raises Tampered or Missing, naming the file that is wrong.
+    Raises Tampered or Missing, naming the file that is wrong, NobodyServes after a suspension.
     """
     try:
         return _read(replace(shelf))  # which reads the keyring afresh
@@ -55,6 +71,8 @@ def read_promoted(shelf: Shelf) -> Promoted:
 
 def _read(shelf: Shelf) -> Promoted:
     entry = shelf.last_move()
+    if entry.verb == SUSPEND:
+        raise NobodyServes(entry)
     named = entry.subjects[-1]
     if entry.verb == REINSTATE:
         statement = shelf.statement(_placed(AGAIN, named.name, entry))

@@ -18,7 +18,7 @@ from sluicegate.evidence.keyring import Keyring, read_keyring
 from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry
 from sluicegate.evidence.signing import verify
 from sluicegate.evidence.statement import predicate_of
-from sluicegate.flows.champion import PROMOTE, REINSTATE
+from sluicegate.flows.champion import PROMOTE, REINSTATE, SUSPEND
 from sluicegate.stores.model_copies import opened
 from sluicegate.stores.trust_root import TrustRoot
 
@@ -78,7 +78,7 @@ class Shelf:
         return _json(self.read(name), name)
 
     def last_move(self) -> Entry:
-        """Return the ledger's latest promotion or reinstatement, each later entry and link verified.
+        """Return the latest promotion, reinstatement or suspension, each later entry and link verified.
 
         Raises Missing where there is none, Tampered for an entry that does not hold.
         """
@@ -90,7 +90,7 @@ class Shelf:
             entry, counts = self._entry(envelope, name)
             if entry.sequence != int(Path(name).stem):
                 raise Tampered(f"{name} says it is entry {entry.sequence}.")
-            if counts and entry.verb in (PROMOTE, REINSTATE):
+            if counts and entry.verb in (PROMOTE, REINSTATE, SUSPEND):
                 return entry
             expected = entry.previous
         raise Missing(f"{self.path} holds no promotion; name a workspace, its clone or an export.")

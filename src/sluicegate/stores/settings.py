@@ -193,6 +193,12 @@ class Watch(_Section):
     auto: bool = False
 
 
+class Rollback(_Section):
+    """Where no former champion is clean of what is rolled back: nobody serves, or the champion does on."""
+
+    without_clean: Literal["stop", "serve_on"] = "stop"
+
+
 class Mlflow(_Section):
     """Where runs and models are registered; null is the workspace's own store."""
 
@@ -237,6 +243,7 @@ class Settings(_Section):
     schedule: Schedule
     drill: Drill = Drill()
     watch: Watch = Watch()
+    rollback: Rollback = Rollback()
     mlflow: Mlflow = Mlflow()
     card: About = About()
     trainer: Trainer = Trainer()
