@@ -47,6 +47,8 @@ def account(
         "let_through": [*let_through(layout, found, opened)],
         "taken_out": closed["cleaned"],
         "champion": {"before": opened["champion"], "after": closed["champion"]},
+        "suspended": closed.get("suspended", False),
+        "still_embodied": closed["champion"]["update"] in {each.update for each in found.updates},
         "differs": closed["differs"],
         "retrained": closed["update"],
         "controls": _controls(opened),
@@ -56,11 +58,14 @@ def account(
 def written(told: Mapping[str, Any]) -> str:
     """Return an account as a page of markdown."""
     before, after = told["champion"]["before"], told["champion"]["after"]
-    moved = (
-        f"version {before['version']} served, version {after['version']} serves"
-        if before["version"] != after["version"]
-        else f"version {after['version']} served and serves: it embodies none of it"
-    )
+    if before["version"] != after["version"]:
+        moved = f"version {before['version']} served, version {after['version']} serves"
+    elif told["suspended"]:
+        moved = f"version {before['version']} served, nobody does since: no version is clean of it"
+    elif told["still_embodied"]:
+        moved = f"version {after['version']} served and serves, though it embodies it: no version is clean"
+    else:
+        moved = f"version {after['version']} served and serves: it embodies none of it"
     lines = [
         f"# incident:{told['incident']}: {escaped(told['because'])}",
         "",

@@ -10,7 +10,7 @@ from typing import Any
 from sluicegate.core import Update
 from sluicegate.evidence.statement import INCIDENT_CLOSED
 from sluicegate.flows.account import account, written
-from sluicegate.flows.champion import Champion, champion_of
+from sluicegate.flows.champion import Champion, champion_of, suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.differs import differs
 from sluicegate.flows.subjects import PAGE
@@ -36,6 +36,7 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
     closed = {
         "incident": number,
         "champion": served(serving),
+        "suspended": suspended(layout) is not None,
         "cleaned": _cleaned(layout, number),
         "differs": differs(context, before["sha256"], serving.sha256, found.batches),
         "update": made.id if made else None,
@@ -62,11 +63,14 @@ def ask_incident(context: Context, number: str) -> None:
     layout, folder = context.layout, context.layout.incident(number)
     opened, closed = read_incident(layout, number), read_closed(layout, number)
     was, serving = opened["champion"], closed["champion"]
+    now = f"{serving['version']}, sha256:{serving['sha256']}"
+    if closed.get("suspended"):
+        now = "none: no version is clean of it"
     shown = [
         ("what was rolled back", opened["because"]),
         ("why", opened["reason"]),
         ("version that served", f"{was['version']}, sha256:{was['sha256']}"),
-        ("version that serves now", f"{serving['version']}, sha256:{serving['sha256']}"),
+        ("version that serves now", now),
         ("rows taken out", str(sum(each["rows"] for each in closed["cleaned"]))),
         ("sources barred", ", ".join(opened["sources"]) or "none"),
         ("trained without it", f"update:{closed['update']}" if closed["update"] else "not yet"),

@@ -93,10 +93,14 @@ def _public(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _outcome(told: Mapping[str, Any]) -> str:
-    moved = told["champion"]["before"]["version"] != told["champion"]["after"]["version"]
-    words = [
-        "A version that had not learnt them serves since." if moved else "None of them was served."
-    ]
+    if told["champion"]["before"]["version"] != told["champion"]["after"]["version"]:
+        words = ["A version that had not learnt them serves since."]
+    elif told.get("suspended"):
+        words = ["No version had not learnt them, so none serves since."]
+    elif told.get("still_embodied"):
+        words = ["No version had not learnt them, and one that did serves on."]
+    else:
+        words = ["None of them was served."]
     if told["retrained"]:
         words.append("A model was trained without them.")
     return " ".join(words)
