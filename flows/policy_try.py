@@ -36,6 +36,7 @@ HISTORY = (
     "contract.*",
     "sources.memory",
     "triggers.memory",
+    "triggers.learnt",
     "sources.tier.*",
     "sources.barred",
     "sources.in_question",
