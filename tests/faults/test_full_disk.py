@@ -16,35 +16,35 @@ from sluicegate.stores.mlflow import open_registry
 
 pytestmark = pytest.mark.slow
 
-LEFT_KIB = (0, 200)
+LEFT_KIB = (0, 8)
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 MiB."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path)]
+@pytest.fixture(params=[".git", ".sluicegate/mlflow"])
+def disk(request: pytest.FixtureRequest, workspace: Workspace) -> Iterator[Path]:
+    """A disk of 64 MiB under one store of the workspace."""
+    store = workspace.root / request.param
+    aside = store.with_name("aside")
+    store.rename(aside)
+    store.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(store)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small disk is not permitted here")
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
+    shutil.copytree(aside, store, symlinks=True, dirs_exist_ok=True)
+    shutil.rmtree(aside)
+    yield store
+    subprocess.run(["umount", "-l", str(store)], check=True)
 
 
-@pytest.mark.parametrize("store", [".git", ".sluicegate/mlflow"])
 def test_a_store_on_a_full_disk_stops_a_retrain_that_then_goes_on(
-    store: str, disk: Path, workspace: Workspace, honest: Callable[..., pd.DataFrame]
+    disk: Path, workspace: Workspace, honest: Callable[..., pd.DataFrame]
 ) -> None:
     """It cannot decide and says so, the champion serves on; with room the same command promotes."""
     root = workspace.root
     assert workspace.intake(honest(300, seed=31)).outcome.value == "pass"
-    shutil.move(root / store, disk / "store")
-    (root / store).symlink_to(disk / "store")
     before = workspace.status().champion
     for left in LEFT_KIB:
         filler = disk / "filler"
-        free = shutil.disk_usage(disk).free
-        filler.write_bytes(b"\0" * (free - left * 1024))
+        filler.write_bytes(b"\0" * (shutil.disk_usage(disk).free - left * 1024))
         with pytest.raises(CannotDecide):
             workspace.retrain()
         filler.unlink()
