@@ -28,6 +28,7 @@ from sluicegate.checks.scoring import (
 from sluicegate.core import CannotDecide, Finding, Misused, Schema, Task
 from sluicegate.core.measures import MEASURES
 
+DIGITS = 12
 BATCH = 100
 LEAST_P = 1e-300
 
@@ -179,7 +180,8 @@ class Comparison:
         yield self._finding("slices_too_small", len(small), detail)
 
     def _finding(self, metric: str, value: float | None, detail: str = "") -> Finding:
-        number = None if value is None or isnan(value) else float(value)
+        # A difference of two shares is a number of rows: without rounding 14 of 500 are more than .028.
+        number = None if value is None or isnan(value) else round(float(value), DIGITS)
         return Finding(self.name, f"{self.where}.{metric}", number, detail=detail)
 
 

@@ -165,8 +165,12 @@ def test_an_update_waits_while_a_required_field_is_missing(
     workspace: Workspace, honest: Rows, git: Git
 ) -> None:
     """The page says which; with the field filled in the next update is promoted."""
+    params = workspace.root / "params.yaml"
+    settings = yaml.safe_load(params.read_text())
+    settings["gates"]["candidate"]["golden.loss_upper.accuracy"] = {"pause": 0.5}  # not the subject
+    params.write_text(yaml.safe_dump(settings))
     fill_in(workspace, git, required=["model.owner"], model={"owner": "  "})
-    workspace.intake(honest(300, seed=31))
+    workspace.intake(honest(300, seed=11))
     paused = workspace.retrain().to_dict()
     assert paused["update"]["stage"] == "awaiting"
     assert "model.owner" in " ".join(paused["reasons"])
@@ -192,7 +196,7 @@ def test_a_public_card_holds_no_limit_source_or_parameter(
     (workspace.root / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     git(workspace.root, "commit", "-qam", "peculiar")
     fill_in(workspace, git)
-    workspace.intake(honest(300, seed=31))
+    workspace.intake(honest(300, seed=11))
     workspace.retrain()
     wanted = {
         *(name for gate in settings["gates"].values() for name in gate),
