@@ -6,7 +6,6 @@ from sluicegate.core import CannotDecide, Conflict, Update
 from sluicegate.flows.context import Context
 from sluicegate.flows.report import number
 from sluicegate.flows.subjects import PAGE
-from sluicegate.flows.triggers import TRIGGERS
 from sluicegate.flows.updates import read_comparison, run_of
 from sluicegate.flows.votes import ask
 from sluicegate.stores import data, files, record
@@ -56,7 +55,7 @@ def ask_batch(context: Context, batch: str) -> None:
         ("rows in question", str(len(verdict["suspects"]["rows"]))),
         ("limits judged by", f"sha256:{verdict['policy']}"),
     ]
-    if _learnt(folder):
+    if verdict.get("triggers") and _learnt(folder):
         shown.insert(
             1, ("learnt before", f"`sluicegate rollback --because trigger:{batch}` takes it out")
         )
@@ -71,10 +70,9 @@ def ask_batch(context: Context, batch: str) -> None:
 
 
 def _learnt(folder: Path) -> bool:
-    """Tell whether admitted rows obeyed a trigger that a batch is stopped for, and that was kept."""
+    """Tell whether admitted rows obeyed a trigger that a batch is stopped for."""
     found = files.read_json(folder / "findings.json")
-    counted = [each["value"] or 0 for each in found if each["metric"] == "triggers.learnt"]
-    return any(counted) and (folder / TRIGGERS).is_file()
+    return any(each["value"] for each in found if each["metric"] == "triggers.learnt")
 
 
 def keep_page(context: Context, update: str) -> None:

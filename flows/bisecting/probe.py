@@ -15,12 +15,12 @@ import pandas as pd
 from sluicegate.checks.scoring import Answers, known, truth_of
 from sluicegate.core import Misused, ModelRef, Outcome, Stage
 from sluicegate.core.schema import label_text
+from sluicegate.flows.causes import added_by
 from sluicegate.flows.champion import Champion, champion_of, first_champion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import Context
 from sluicegate.flows.results import judged
 from sluicegate.flows.retrain import judge_by
-from sluicegate.flows.trace import added_by
 from sluicegate.flows.trained import Trained, settings_at
 from sluicegate.flows.trusted import in_normal_form, read_given, require_columns
 from sluicegate.flows.updates import read_comparison, read_update, verified_products
