@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sluicegate.core import SluicegateError, Stage
 from sluicegate.evidence.keyring import Keyring
-from sluicegate.flows.champion import PROMOTE, REINSTATE, champion_of, last_move
+from sluicegate.flows.champion import PROMOTE, REINSTATE, champion_of, last_move, suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.reinstate import clean_versions
 from sluicegate.flows.service_keys.survey import Survey
@@ -22,8 +22,13 @@ def resting(context: Context, after: Keyring, found: Survey) -> list[str]:
     wait, and the calibration. What was taken back or refused rests on nothing any more.
     """
     doubted = _doubted(after, found)
-    told = [*_champion(context, after, found, doubted), *_updates(context, doubted)]
     layout = context.layout
+    told = [*_champion(context, after, found, doubted), *_updates(context, doubted)]
+    stopped = suspended(layout)
+    if stopped and after.at(stopped.sequence) is None:
+        told.append(
+            f"nobody serves on its word (entry {stopped.sequence}): `sluicegate trust rotate` says it anew"
+        )
     for batch in data.admitted_batches(layout):
         if f"intake/{batch}/verdict.json" in doubted:
             told.append(f"batch:{batch} was admitted on its word: `{ROLLBACK} batch:{batch}`")

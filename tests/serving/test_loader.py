@@ -21,6 +21,7 @@ from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import open_context
 from sluicegate.flows.reinstate import reinstate, suspend
 from sluicegate.serving.loader import in_normal_form
+from sluicegate.stores import keys as service_keys
 from sluicegate.stores import record
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
@@ -183,7 +184,7 @@ def test_what_a_rollback_took_back_answers_no_more(
 @quiet
 @pytest.mark.parametrize("on_failure", ["refuse", "last_good"])
 def test_where_no_version_is_clean_nobody_answers(
-    on_failure: str, host: Host, honest: Rows, tmp_path: Path
+    on_failure: str, host: Host, honest: Rows, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     """Nor when whoever holds the record leaves out the entry that says so; until one is promoted."""
     host.trusts(on_failure=on_failure)
@@ -207,8 +208,17 @@ def test_where_no_version_is_clean_nobody_answers(
         served.refresh()
     (tmp_path / "entry.json").rename(entry)
 
+    since = int(entry.stem)
+    asked: dict[str, Any] = {"reason": "lost", "vouch": True, "reviewer": "ann", "key": keys["ann"]}
+    tried = place.revoke_key("current", since, dry_run=True, **asked)
+    assert any("nobody serves on its word" in each for each in tried["resting"])
+    with pytest.raises(Conflict, match="nobody serves on its word"):
+        place.revoke_key("current", since, **asked)
+    old = service_keys.public_of(layout)["keyid"]
     place.rotate_keys(reason="drill")
     assert place.status().suspended == "0001", "new keys let nobody serve again"
+    place.revoke_key(old, since, reason="lost", vouch=True)
+    assert place.status().suspended == "0001", "nor that the old one is believed no more"
     reinstate(context, "0001", "a mistake", [held])
     assert place.status().suspended is None
 
