@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sluicegate.flows.champion import PROMOTE, REINSTATE
+from sluicegate.flows.champion import PROMOTE, REINSTATE, SUSPEND, suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.let_through import let_through, receipt
 from sluicegate.flows.markup import escaped
@@ -126,13 +126,16 @@ def _timeline(
     after = closed["champion"]
     if after["version"] != opened["champion"]["version"]:
         yield {"time": after["since"], "what": f"version {after['version']} became champion"}
+    stopped = suspended(layout)
+    if stopped:
+        yield {"time": stopped.time, "what": "nobody serves since: no version is clean of it"}
     yield {"time": closed["time"], "what": "the rollback was complete"}
 
 
 def _served(layout: Layout, found: Trace) -> list[dict[str, Any]]:
     """Return from when until when each model that embodies it was the champion."""
     embodying = {each.update: each for each in found.updates}
-    moves = [e for e in record.backwards(layout) if e.verb in (PROMOTE, REINSTATE)][::-1]
+    moves = [e for e in record.backwards(layout) if e.verb in (PROMOTE, REINSTATE, SUSPEND)][::-1]
     ends = [*(move.time for move in moves[1:]), "now"]
     return [
         {
@@ -142,7 +145,7 @@ def _served(layout: Layout, found: Trace) -> list[dict[str, Any]]:
             "until": until,
         }
         for move, until in zip(moves, ends, strict=True)
-        if move.details["update"] in embodying
+        if move.verb != SUSPEND and move.details["update"] in embodying
     ]
 
 

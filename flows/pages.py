@@ -160,6 +160,8 @@ def incident_page(
     """Return the evidence about a rollback that was carried out; `told` is the account of it."""
     layout, gone = context.layout, told["taken_out"]
     taken = [f"{each['rows']} rows of batch:{each['batch']} went to quarantine." for each in gone]
+    if told.get("suspended"):
+        taken.insert(0, "Nobody serves since: no version is clean of it.")
     differs = told["differs"] or {"changed": []}
     with plots.drawing():
         return render(

@@ -1,6 +1,9 @@
 """silence: what follows where nobody answers a question in time."""
 
-STAYS = {"retirement": "nothing is destroyed"}
+STAYS = {
+    "retirement": "nothing is destroyed",
+    "incident": "what was rolled back stays so",
+}
 """What stays as it is meanwhile, by kind of subject; of most, what people care for is who serves."""
 
 
