@@ -46,8 +46,8 @@ def champion_of(layout: Layout) -> Champion:
 
 
 def last_move(layout: Layout) -> Entry:
-    """Return the ledger's latest promotion or reinstatement; raises Missing before the first."""
-    for entry in record.backwards(layout):
+    """Return the ledger's latest committed promotion or reinstatement; raises Missing before the first."""
+    for entry in record.committed(layout):
         if entry.verb in (PROMOTE, REINSTATE):
             return entry
     raise Missing(f"{layout.root} has no champion yet; run `sluicegate init` again.")
@@ -55,12 +55,17 @@ def last_move(layout: Layout) -> Entry:
 
 def suspended(layout: Layout) -> Entry | None:
     """Return the entry since which nobody serves; None while the champion does."""
-    for entry in record.backwards(layout):
+    for entry in record.committed(layout):
         if entry.verb == SUSPEND:
             return entry
         if entry.verb in (PROMOTE, REINSTATE):
             return None
     return None
+
+
+def serving_version(layout: Layout) -> int | None:
+    """Return the version that MLflow's alias `champion` has to name; None while nobody serves."""
+    return None if suspended(layout) else champion_of(layout).version
 
 
 def first_champion(layout: Layout) -> Champion:

@@ -251,7 +251,7 @@ def disk(context: Context) -> Iterator[Diagnosis]:
 
 def champion(context: Context) -> Iterator[Diagnosis]:
     """Look whether MLflow answers, and whether its alias is the champion of the signed record."""
-    from sluicegate.flows.champion import champion_of
+    from sluicegate.flows.champion import serving_version
     from sluicegate.stores.mlflow import open_registry
 
     uri = context.settings.mlflow.tracking_uri
@@ -262,21 +262,23 @@ def champion(context: Context) -> Iterator[Diagnosis]:
         yield Diagnosis("mlflow", reached, says, mend)
         if not reached:
             return
-    recorded = champion_of(context.layout).version
+    recorded = serving_version(context.layout)
     alias = open_registry(context.layout, context.settings.model, uri).alias("champion")
     if alias == recorded:
-        yield Diagnosis(
-            "champion", True, f"The champion is version {recorded}, here and in MLflow."
-        )
+        who = "Nobody serves" if recorded is None else f"The champion is version {recorded}"
+        yield Diagnosis("champion", True, f"{who}, here and in MLflow.")
         return
     pointed = "names no version" if alias is None else f"points to version {alias}"
     yield Diagnosis(
         "champion",
         False,
-        f"The signed record says version {recorded}, but MLflow's alias champion {pointed}.",
-        f"Find out who moved it, then set the alias champion of {context.settings.model} to "
-        f"version {recorded} in MLflow.",
+        f"The signed record says {_due(recorded)}, but MLflow's alias champion {pointed}.",
+        "Find out who moved it, then run `sluicegate watch`, which moves it back.",
     )
+
+
+def _due(version: int | None) -> str:
+    return "that nobody serves" if version is None else f"version {version}"
 
 
 def rollbacks(context: Context) -> Iterator[Diagnosis]:

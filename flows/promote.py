@@ -13,7 +13,7 @@ from sluicegate.evidence.statement import PROMOTION
 from sluicegate.flows.attest import attest_promotion
 from sluicegate.flows.cards.bom import bill_of_materials
 from sluicegate.flows.cards.model import model_card
-from sluicegate.flows.champion import PROMOTE, champion_of
+from sluicegate.flows.champion import PROMOTE, champion_of, suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import keep
 from sluicegate.flows.owned import require_signed
@@ -111,7 +111,9 @@ def _move(context: Context, update: Update) -> Update:
     if update.challenger is None:
         raise Conflict(f"update:{update.id} has no challenger; retrain.")
     registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
-    if update.champion is not None:
+    if update.champion is None or suspended(layout):
+        registry.drop_alias("previous")  # nobody shall go back to what was taken back
+    else:
         registry.set_alias("previous", update.champion.version)
     registry.set_alias("champion", update.challenger.version)
     registry.drop_alias("challenger")

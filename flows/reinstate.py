@@ -16,6 +16,7 @@ from sluicegate.flows.champion import (
     Champion,
     champion_of,
     read_promotion,
+    serving_version,
     suspended,
 )
 from sluicegate.flows.context import Context
@@ -98,14 +99,15 @@ def suspend(context: Context, incident: str, because: str) -> None:
 def mirror(context: Context) -> int | None:
     """Have MLflow's alias say who the champion is, and return the version that it named instead.
 
-    None where it named the champion, or nobody. That it cannot follow is told, and stops nothing.
+    None where it named the champion, or nobody. While nobody serves there is no such alias. That it
+    cannot follow is told, and stops nothing.
 
     Whoever verifies goes by the signed record, and `doctor` says so until the alias follows.
     """
     settings = context.settings
     try:
         registry = open_registry(context.layout, settings.model, settings.mlflow.tracking_uri)
-        return registry.mirror(champion_of(context.layout).version)
+        return registry.mirror(serving_version(context.layout))
     except CannotDecide as error:
         context.tell(str(error))
         return None

@@ -12,7 +12,7 @@ import numpy as np
 from sluicegate.checks.promise import Promise, Served
 from sluicegate.checks.scoring import Answers, Mask, known, truth_of
 from sluicegate.core import Artifact, Finding, Outcome, Stage, Verdict
-from sluicegate.flows.champion import Champion, champion_of
+from sluicegate.flows.champion import Champion, champion_of, serving_version
 from sluicegate.flows.context import Context, Step, plainly
 from sluicegate.flows.proposal import propose
 from sluicegate.flows.reinstate import mirror
@@ -85,7 +85,7 @@ def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
     """Record that MLflow's alias named another version than the record, and was moved back."""
     layout = context.layout
     subject = Artifact(f"model:{context.settings.model}", champion.sha256)
-    said = {"alias": "champion", "named": strayed, "version": champion.version}
+    said = {"alias": "champion", "named": strayed, "version": serving_version(layout)}
     with record.writing(layout, "watch", ("ledger",)):
         record.append(layout, "mirror", [subject], said, context.now())
         git.commit(layout.root, ["ledger"], f"The alias champion named version {strayed}")

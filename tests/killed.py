@@ -60,8 +60,8 @@ def in_child(deed: Callable[[], Any]) -> Any:
 def points_of(deed: Callable[[], Any]) -> list[Point]:
     """Carry `deed` out undisturbed and return where it can be disturbed.
 
-    After each side effect, in the middle of each kind of effect the first two times, and, once for each
-    kind, with a full disk and in the process that it starts.
+    After each side effect, in the middle of each, and, once for each kind, with a full disk and in the
+    process that it starts.
     """
     points: list[Point] = []
     effects_seen, changes, last, started = [], 0, 0, 0
@@ -72,8 +72,7 @@ def points_of(deed: Callable[[], Any]) -> list[Point]:
             continue
         if changes > last:
             middle = (last + changes + 2) // 2
-            if effects_seen.count(name) < 2:
-                points.append(Point("inside", middle, name))
+            points.append(Point("inside", middle, name))
             if name not in effects_seen:
                 points.append(Point("full", middle, name))
         if started > last and name not in effects_seen:

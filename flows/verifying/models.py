@@ -5,7 +5,7 @@ from pathlib import Path
 from sluicegate.core import SluicegateError
 from sluicegate.core.canonical import sha256_json
 from sluicegate.evidence.model_signature import listed_files, signed_files
-from sluicegate.flows.champion import Champion, champion_of, read_promotion
+from sluicegate.flows.champion import Champion, read_promotion, serving_version
 from sluicegate.flows.keep import SIGNATURE
 from sluicegate.flows.subjects.retirement import destroyed_models
 from sluicegate.flows.verifying.inspection import Inspection
@@ -25,7 +25,7 @@ def promoted_models(found: Inspection) -> None:
     uri = context.settings.mlflow.tracking_uri
     try:
         registry = open_registry(layout, context.settings.model, uri)
-        serving = champion_of(layout)
+        serving = serving_version(layout)
     except SluicegateError as error:
         found.doubt("mlflow", str(error))
         return
@@ -36,11 +36,12 @@ def promoted_models(found: Inspection) -> None:
         except SluicegateError as error:
             found.blame(f"updates/{number}/promotion.json", str(error))
     alias = registry.alias("champion")
-    if alias != serving.version:
+    if alias != serving:
         pointed = "names no version" if alias is None else f"points to version {alias}"
+        due = "nobody serves" if serving is None else f"version {serving} serves"
         found.blame(
             f"alias champion of {context.settings.model}",
-            f"{pointed}, but the version last promoted or reinstated is {serving.version}",
+            f"{pointed}, but by the signed record {due}",
         )
 
 

@@ -167,5 +167,5 @@ def test_what_a_rollback_leaves_is_as_recorded(target: Target) -> None:
     registry.set_alias("champion", 2)
     told = target.wrong(full=False)
     assert [each["says"] for each in told] == [
-        "points to version 2, but the version last promoted or reinstated is 1"
+        "points to version 2, but by the signed record version 1 serves"
     ]

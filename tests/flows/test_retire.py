@@ -23,6 +23,7 @@ from sluicegate.flows.subjects.retirement import read_certificate
 from sluicegate.flows.updates import read_update
 from sluicegate.gates.approval import State
 from sluicegate.stores import dvc, git
+from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.settings import fill
 from sluicegate.terminal_retire import print_plan
 
@@ -253,6 +254,15 @@ def test_a_person_a_batch_and_a_model_end(
     assert "No other model serves instead" in page
     assert place.rollback("batch:0001", retrain=False).to_dict()["repeated"]
     assert place.verify(full=True).exit_code == 0
+
+    registry = open_registry(place._context.layout, place._context.settings.model)
+    assert registry.alias("champion") is None
+    registry.set_alias("champion", 2)
+    assert [each["says"] for each in place.verify().to_dict()["wrong"]] == [
+        "points to version 2, but by the signed record nobody serves"
+    ]
+    place.watch()
+    assert registry.alias("champion") is None
 
 
 def test_what_is_due_comes_from_the_cards(place: Workspace) -> None:

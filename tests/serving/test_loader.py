@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hosts import Host, promote_as_thief, roll_back
+from killed import Point, disturbed
 from numpy.testing import assert_array_equal
 
 from sluicegate import ServingWarning, Workspace, load_champion
@@ -179,6 +180,25 @@ def test_what_a_rollback_took_back_answers_no_more(
     if on_failure == "last_good":  # what serves again is good enough to fall back to
         shutil.rmtree(host.source / "ledger")
         assert host.load().version == 1
+
+
+@quiet
+def test_what_is_not_committed_moves_no_host(host: Host) -> None:
+    """Written by a process that died: it is put aside yet, and no host may remember that it saw it."""
+    served, context = host.load(), open_context(host.source)
+    written = len(record.entry_files(context.layout)) + 1
+    died = Point("after", 3, "record.append")
+    assert disturbed(lambda: suspend(context, "0001", "batch:0001"), died) == ""
+    assert len(record.entry_files(context.layout)) == written
+    assert served.refresh() is False
+    assert host.load().version == 2
+    assert Workspace.open(host.source).status().suspended is None
+    assert len(record.entry_files(context.layout)) == written - 1
+    assert served.refresh() is False
+
+    suspend(context, "0001", "batch:0001")
+    with pytest.raises(CannotDecide, match="Nobody serves"):
+        served.refresh()
 
 
 @quiet

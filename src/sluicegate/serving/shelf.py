@@ -20,10 +20,12 @@ from sluicegate.evidence.signing import verify
 from sluicegate.evidence.statement import predicate_of
 from sluicegate.flows.champion import PROMOTE, REINSTATE, SUSPEND
 from sluicegate.stores.model_copies import opened
+from sluicegate.stores.record import comes_after
 from sluicegate.stores.trust_root import TrustRoot
 
 MOST_BYTES = 50_000_000
 KEYRING = "trust/keyring.json"
+JOURNAL = ".sluicegate/journal.json"
 ENTRY = re.compile(r"[0-9]{6,}\.json")
 
 
@@ -80,17 +82,24 @@ class Shelf:
     def last_move(self) -> Entry:
         """Return the latest promotion, reinstatement or suspension, each later entry and link verified.
 
+        One that a workspace is still writing, or died over, does not count: it may yet be put aside.
         Raises Missing where there is none, Tampered for an entry that does not hold.
         """
         expected: str | None = None
         for name in self._entries():
-            envelope = self.json(name)
+            try:
+                envelope = self.json(name)
+            except Missing:
+                if expected is not None or os.path.lexists(self.path / name):
+                    raise
+                continue  # put aside meanwhile, for its deed was killed
             if expected is not None and envelope_digest(envelope) != expected:
                 raise Tampered(f"{name} is not the entry that the next one follows.")
             entry, counts = self._entry(envelope, name)
             if entry.sequence != int(Path(name).stem):
                 raise Tampered(f"{name} says it is entry {entry.sequence}.")
-            if counts and entry.verb in (PROMOTE, REINSTATE, SUSPEND):
+            moves = counts and entry.verb in (PROMOTE, REINSTATE, SUSPEND)
+            if moves and not self._is_under_way(entry.sequence):
                 return entry
             expected = entry.previous
         raise Missing(f"{self.path} holds no promotion; name a workspace, its clone or an export.")
@@ -113,6 +122,14 @@ class Shelf:
         if len(data) > MOST_BYTES:
             raise Tampered(f"{name} is larger than any statement.")
         return data
+
+    def _is_under_way(self, sequence: int) -> bool:
+        if not os.path.lexists(self.path / JOURNAL):
+            return False
+        try:
+            return comes_after(self.json(JOURNAL), sequence)
+        except (Missing, Tampered):
+            return False
 
     def _entry(self, envelope: Any, name: str) -> tuple[Entry, bool]:
         """Return a verified entry, and whether its key was believed when it was written."""

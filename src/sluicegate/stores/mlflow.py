@@ -136,10 +136,10 @@ class Registry:
         return Path(unquote(found.path)) if found.scheme in ("", "file") else None
 
     @effect
-    def mirror(self, version: int) -> int | None:
+    def mirror(self, version: int | None) -> int | None:
         """Let the alias `champion` say `version` alone, and return whom it named instead, if another.
 
-        Raises CannotDecide when MLflow cannot.
+        For None there is no champion, and no alias afterwards. Raises CannotDecide when MLflow cannot.
         """
         from mlflow.exceptions import MlflowException
 
@@ -147,9 +147,11 @@ class Registry:
             named = self.alias("champion")
             if named != version:
                 self.drop_alias("previous")  # nobody shall go back to what was taken back
-                self.set_alias(
-                    "champion", version
-                )  # last: until then the next call does both again
+                # the champion last: until then the next call does both again
+                if version is None:
+                    self.drop_alias("champion")
+                else:
+                    self.set_alias("champion", version)
                 return named
         except (MlflowException, OSError) as error:
             raise CannotDecide(f"MLflow could not move the alias champion: {error}") from error

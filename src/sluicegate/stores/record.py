@@ -49,6 +49,9 @@ SELDOM = (
 )
 """What sluicegate alone writes, too, and few deeds do."""
 
+ENTRIES = "entries"
+"""In the journal: the last entry of the ledger that was there before the deed under way."""
+
 
 def write_statement(
     layout: Layout,
@@ -178,13 +181,41 @@ def backwards(layout: Layout) -> Iterator[Entry]:
         expected = entry.previous
 
 
+def committed(layout: Layout) -> Iterator[Entry]:
+    """Yield the entries as `backwards` does, without those of a deed that is under way or was killed.
+
+    Only a commit makes them count; until then they may still be put aside.
+    """
+    settled = False
+    for entry in backwards(layout):
+        settled = settled or not _is_under_way(layout, entry.sequence)
+        if settled:
+            yield entry
+
+
+def _is_under_way(layout: Layout, sequence: int) -> bool:
+    """Tell whether an entry that was just read is of the deed that the journal names."""
+    try:
+        return comes_after(files.read_json(_journal(layout)), sequence)
+    except (Missing, Tampered):
+        return False
+
+
+def comes_after(journal: Any, sequence: int) -> bool:
+    """Tell whether the entry `sequence` was written by the deed of `journal`."""
+    before = journal.get(ENTRIES) if isinstance(journal, dict) else None
+    return isinstance(before, int) and sequence > before
+
+
 @contextlib.contextmanager
 def writing(layout: Layout, deed: str, paths: Sequence[str]) -> Iterator[None]:
     """Hold the workspace's lock while `deed` writes below `paths`, and undo what is left half done."""
     with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
         recover(layout)
         git.require_branch(layout.root)
-        files.write_json(_journal(layout), {"deed": deed, "paths": list(paths)})
+        last = entry_files(layout)[-1:]
+        said = {"deed": deed, "paths": list(paths), ENTRIES: int(last[0].stem) if last else 0}
+        files.write_json(_journal(layout), said)
         try:
             yield
         except BaseException:
