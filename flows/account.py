@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sluicegate.flows.champion import PROMOTE, REINSTATE, SUSPEND, suspended
+from sluicegate.flows.champion import suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.let_through import let_through, receipt
 from sluicegate.flows.markup import escaped
+from sluicegate.flows.served import services
 from sluicegate.flows.trace import Trace
 from sluicegate.flows.updates import recorded_at
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
 
 NOT_LOGGED = "predictions not logged"
@@ -134,18 +135,16 @@ def _timeline(
 
 def _served(layout: Layout, found: Trace) -> list[dict[str, Any]]:
     """Return from when until when each model that embodies it was the champion."""
-    embodying = {each.update: each for each in found.updates}
-    moves = [e for e in record.backwards(layout) if e.verb in (PROMOTE, REINSTATE, SUSPEND)][::-1]
-    ends = [*(move.time for move in moves[1:]), "now"]
+    embodying = {each.update for each in found.updates}
     return [
         {
-            "update": move.details["update"],
-            "version": embodying[move.details["update"]].version,
-            "from": move.time,
-            "until": until,
+            "update": each.update,
+            "version": each.version,
+            "from": each.since,
+            "until": each.until or "now",
         }
-        for move, until in zip(moves, ends, strict=True)
-        if move.verb != SUSPEND and move.details["update"] in embodying
+        for each in services(layout)
+        if each.update in embodying
     ]
 
 

@@ -10,7 +10,7 @@ from sluicegate.core.schema import ROW
 from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
-from sluicegate.flows.updates import read_update
+from sluicegate.flows.updates import read_update, update_of_version
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout, numbered
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Rows = Mapping[str, frozenset[int]]
 """Row positions in the received file, by batch."""
 
-WAYS = "batch:0003, source:NAME, row:0003/57, trigger:0003 or update:0003"
+WAYS = "batch:0003, source:NAME, row:0003/57, trigger:0003, update:0003 or, to trace it, model:3"
+MODEL = "model"
+"""A version in MLflow: traced by `traced`, and no cause of a rollback."""
 TO = "to"
 """The kind of cause that is everything learnt after an update: `to:0002` goes back to update:0002."""
 
@@ -47,7 +49,7 @@ def parse_cause(text: str) -> Cause:
     kind, _, name = text.partition(":")
     if kind == "source" and name:
         return Cause(kind, name)
-    if kind in ("batch", "trigger", "update", TO) and _is_number(name):
+    if kind in ("batch", "trigger", "update", MODEL, TO) and _is_number(name):
         return Cause(kind, name)
     batch, _, row = name.partition("/")
     if kind == "row" and _is_number(batch) and _is_number(row):
@@ -65,6 +67,12 @@ def concerned(context: Context, cause: Cause) -> Rows:
         rows = {batch: found for batch, found in rows.items() if found}
         if not rows:
             raise Missing(f"No row of {cause.name!r} was ever received and kept.")
+    elif cause.kind == MODEL:
+        made_by = f"update:{update_of_version(layout, cause.name)[0].id}"
+        raise Misused(
+            f"{cause} is made of all that {made_by} learnt, most of which was there before it; to take "
+            f"back what that update added, say `sluicegate rollback --because {made_by}`."
+        )
     elif cause.kind == TO:
         kept = read_update(layout, cause.name)[0].batches
         rows = {batch: _all_rows(layout, batch) for batch in received if batch not in kept}

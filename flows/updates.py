@@ -7,6 +7,7 @@ from typing import Any
 
 from sluicegate.core import (
     Artifact,
+    Conflict,
     Finding,
     Missing,
     ModelRef,
@@ -122,6 +123,24 @@ def read_update(layout: Layout, update: str) -> tuple[Update, Verdict]:
         verdicts=(verdict,),
     )
     return read, verdict
+
+
+def update_of_version(layout: Layout, version: str) -> tuple[Update, ModelRef]:
+    """Return the update whose challenger has this version in MLflow; raises Missing or Conflict.
+
+    An MLflow that was lost and restored may give a second model a number that one had before.
+    """
+    found = []
+    for number in numbered(layout.root / "updates"):
+        update = read_update(layout, number)[0]
+        if update.challenger is not None and str(update.challenger.version) == version:
+            found.append((update, update.challenger))
+    if len(found) > 1:
+        named = " and ".join(f"update:{each.id}" for each, _ in found)
+        raise Conflict(f"model:{version} is the model of {named}; name the update instead.")
+    if not found:
+        raise Missing(f"There is no model:{version}; `sluicegate status` names the champion.")
+    return found[0]
 
 
 def policy_of(layout: Layout, update: str) -> str:

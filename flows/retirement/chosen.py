@@ -11,7 +11,7 @@ from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import rows_of, taken
 from sluicegate.flows.subjects.retirement import destroyed_models, destroyed_rows
-from sluicegate.flows.updates import read_update
+from sluicegate.flows.updates import read_update, update_of_version
 from sluicegate.stores import data, keys, record
 from sluicegate.stores.layout import Layout, numbered
 
@@ -45,22 +45,18 @@ def rows_to_retire(context: Context, what: str) -> Rows:
 
 def model_to_retire(layout: Layout, version: str) -> str:
     """Return the update whose model has this version; raises Missing, or Conflict for one in use."""
-    for number in numbered(layout.root / "updates"):
-        update = read_update(layout, number)[0]
-        if update.challenger is None or str(update.challenger.version) != version:
-            continue
-        if number in destroyed_models(layout):
-            raise Missing(f"model:{version} was destroyed already.")
-        if champion_of(layout).version == update.challenger.version:
-            raise Conflict(
-                f"Version {version} serves, so it cannot be retired; let another one serve first, with "
-                "`sluicegate retrain`, or `sluicegate rollback --to` an update before it."
-            )
-        if update.stage in (Stage.AWAITING, Stage.APPROVED):
-            raise Conflict(f"update:{number} waits; decide that first.")
-        _require_alone(layout, number, update.challenger.sha256)
-        return number
-    raise Missing(f"There is no model:{version}; `sluicegate status` names the champion.")
+    update, model = update_of_version(layout, version)
+    if update.id in destroyed_models(layout):
+        raise Missing(f"model:{version} was destroyed already.")
+    if champion_of(layout).version == model.version:
+        raise Conflict(
+            f"Version {version} serves, so it cannot be retired; let another one serve first, with "
+            "`sluicegate retrain`, or `sluicegate rollback --to` an update before it."
+        )
+    if update.stage in (Stage.AWAITING, Stage.APPROVED):
+        raise Conflict(f"update:{update.id} waits; decide that first.")
+    _require_alone(layout, update.id, model.sha256)
+    return update.id
 
 
 def set_aside(

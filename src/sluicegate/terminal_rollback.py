@@ -1,4 +1,4 @@
-"""What a person reads of a trace and of a rollback."""
+"""What a person reads of a rollback."""
 
 import argparse
 from typing import Any
@@ -6,16 +6,9 @@ from typing import Any
 import yaml
 from rich.console import Console
 from rich.markup import escape
-from rich.tree import Tree
 
 from sluicegate.terminal import plain_console
-
-
-def print_trace(options: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
-    """Print where something went, as a tree."""
-    if not options.json:
-        plain_console().print(_tree(found))
-    return found
+from sluicegate.terminal_trace import tree_of
 
 
 def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:
@@ -23,7 +16,7 @@ def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, A
     if options.json:
         return plan
     console = plain_console()
-    console.print(_tree(plan))
+    console.print(tree_of(plan))
     serving = plan["serving"]
     if not plan["serving_is_tainted"]:
         console.print(f"version {serving['version']} serves and embodies none of it")
@@ -117,40 +110,6 @@ def _print_differs(console: Console, differs: dict[str, Any] | None) -> None:
             f"{taken['tainted']:.0%} as they are labelled, the model that serves now "
             f"{taken['clean']:.0%}"
         )
-
-
-def _tree(found: dict[str, Any]) -> Tree:
-    tree = Tree(f"[bold]{escape(found['because'])}[/]")
-    for batch in found["batches"]:
-        node = tree.add(f"batch:{batch['batch']}: {batch['rows']} rows, {_where(batch)}")
-        for update in found["updates"]:
-            learnt = update["learnt"].get(batch["batch"])
-            if learnt:
-                node.add(_learnt(update, learnt))
-    if not found["updates"]:
-        tree.add("no model embodies it")
-    return tree
-
-
-def _where(batch: dict[str, Any]) -> str:
-    places = {
-        "in training": batch["learnable"],
-        "held out": batch["held_out"],
-        "in quarantine": batch["set_aside"],
-        "waiting for review": batch["paused"],
-    }
-    told = [f"{count} {words}" for words, count in places.items() if count]
-    told += [f"released as batch:{each}" for each in batch["released_as"]]
-    return ", ".join(told) or "none kept"
-
-
-def _learnt(update: dict[str, Any], rows: int) -> str:
-    since = f", champion from {update['promoted']}" if update["promoted"] else ""
-    return (
-        f"data commit {update['data_commit'][:12]} > run {update['run'][:8]} > "
-        f"version {update['version']} (update:{update['update']}, {update['stage']}) "
-        f"learnt {rows}{since}"
-    )
 
 
 def _worth(version: dict[str, Any]) -> str:

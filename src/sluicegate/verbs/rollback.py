@@ -10,9 +10,11 @@ CAUSE = "batch:0003, source:NAME, row:0003/57, trigger:0003 or update:0003"
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
     traced = in_workspace(
-        add_verb(verbs, "trace", trace, "which data, models and promotions embody something")
+        add_verb(
+            verbs, "trace", trace, "where something came from, and which data and models embody it"
+        )
     )
-    traced.add_argument("because", metavar="WHAT", help=CAUSE)
+    traced.add_argument("because", metavar="WHAT", help=f"{CAUSE}; or model:3, a version in MLflow")
     words = "take something out of serving, data and models"
     back = may_run_dry(in_workspace(add_verb(verbs, "rollback", rollback, words)))
     what = back.add_mutually_exclusive_group(required=True)
@@ -45,10 +47,10 @@ def _goal(text: str) -> str:
 
 def trace(options: argparse.Namespace) -> Answer:
     """Trace something through data and models."""
-    from sluicegate import terminal, terminal_rollback
+    from sluicegate import terminal, terminal_trace
 
     found = opened(options, terminal.mute, reading=True).trace(options.because)
-    return terminal_rollback.print_trace(options, found), 0
+    return terminal_trace.print_trace(options, found), 0
 
 
 def watch(options: argparse.Namespace) -> Answer:

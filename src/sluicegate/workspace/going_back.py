@@ -15,11 +15,14 @@ class GoingBack(Opened):
     """The verbs of the way back: trace, take out, tell others."""
 
     def trace(self, because: str) -> dict[str, Any]:
-        """Return what embodies batch:NNNN, source:NAME, row:NNNN/N, trigger:NNNN or update:NNNN."""
-        from sluicegate.flows.trace import trace
+        """Return what embodies batch:NNNN, source:NAME, row:NNNN/N, trigger:NNNN or update:NNNN.
+
+        Of model:N, a version in MLflow, return what it is made of, and when it served.
+        """
+        from sluicegate.flows.traced import traced
 
         with explained():
-            return trace(self._fresh(), because).to_dict()
+            return traced(self._fresh(), because)
 
     def plan_rollback(self, because: str) -> dict[str, Any]:
         """Return what `rollback` would take back, and what each clean version would cost."""
