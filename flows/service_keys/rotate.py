@@ -3,10 +3,23 @@
 from typing import Any
 
 from sluicegate.core import Conflict
+from sluicegate.flows.champion import REINSTATE, SUSPEND, suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.owned import in_force
-from sluicegate.flows.service_keys.succession import BOTH, settle, succeed
+from sluicegate.flows.service_keys.succession import (
+    BOTH,
+    MODELS,
+    ROTATE,
+    STATEMENTS,
+    TAKE_OVER,
+    settle,
+    succeed,
+    to_follow,
+    to_sign_again,
+)
+from sluicegate.flows.service_keys.survey import survey
 from sluicegate.stores import git, keys, record
+from sluicegate.stores.layout import Layout
 
 
 def rotate(
@@ -31,6 +44,40 @@ def rotate(
         "finished": finished,
         "notes": notes(context),
     }
+
+
+def plan(context: Context, kinds: frozenset[str] = BOTH) -> dict[str, Any]:
+    """Return what `rotate` would do and change nothing; what keeps it from beginning is raised here, too.
+
+    With `finishes` it would only end the rotation that was broken off.
+    """
+    layout = context.layout
+    finishes = keys.is_taking_over(layout)
+    if finishes:
+        told = last_change(context)
+        kinds = frozenset(told) & BOTH
+    else:
+        git.require_branch(layout.root)
+        require_tidy(context)
+        told = to_follow(layout, kinds)
+    says_again = [REINSTATE, *([SUSPEND] if suspended(layout) else [])]
+    written = [*([ROTATE] if STATEMENTS in kinds else []), TAKE_OVER, *says_again]
+    again = to_sign_again(layout) if MODELS in kinds and not finishes else ()
+    return {
+        "schema": 1,
+        "finishes": finishes,
+        "keys": {name: told[name] for name in sorted(kinds)},
+        "vouches_for": 0 if finishes or STATEMENTS not in kinds else _vouched_for(layout),
+        "models": [{"update": each.update, "version": each.version} for each, _, _ in again],
+        "entries": [] if finishes else written,
+        "notes": notes(context),
+    }
+
+
+def _vouched_for(layout: Layout) -> int:
+    """Return how many statements the next key would vouch for; raises Tampered for a broken ledger."""
+    current = keys.keyring(layout).current.keyid
+    return sum(1 for each in survey(layout).statements if each.keyid == current and each.entry)
 
 
 def last_change(context: Context) -> dict[str, Any]:
@@ -61,6 +108,4 @@ def notes(context: Context) -> list[str]:
         told.append(
             "trust/ changed, so an owner signs the policy: `sluicegate policy sign --as NAME`."
         )
-    if keys.keyring(context.layout).current.first > 1:
-        told.append("Push branch and tags.")
-    return told
+    return [*told, "Push branch and tags."]

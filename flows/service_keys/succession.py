@@ -5,7 +5,7 @@ earlier keys is signed by a key of its own: so an older keyring, put back, is no
 private key takes its place last; until then the keyring's file is the switch (stores/keys.py).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,14 @@ from sluicegate.evidence.ledger import envelope_digest
 from sluicegate.evidence.model_signature import listed_files, sign_model
 from sluicegate.evidence.signing import Signer, public_key, public_pem, sign
 from sluicegate.evidence.statement import KEYRING, REINSTATEMENT, statement
-from sluicegate.flows.champion import REINSTATE, SUSPEND, champion_of, read_promotion, suspended
+from sluicegate.flows.champion import (
+    REINSTATE,
+    SUSPEND,
+    Champion,
+    champion_of,
+    read_promotion,
+    suspended,
+)
 from sluicegate.flows.context import Context
 from sluicegate.flows.keep import SIGNATURE
 from sluicegate.flows.service_keys.survey import Survey, survey
@@ -127,12 +134,23 @@ def _write(layout: Layout, ring: Keyring, signer: Signer) -> None:
     files.write_json(layout.keyring, sign(statement([about], KEYRING, ring.to_dict()), signer))
 
 
-def _sign_again(context: Context, model: Signer) -> None:
-    """Sign every promoted model anew: an old model key has no past that has to be believed.
+def to_follow(layout: Layout, kinds: frozenset[str]) -> dict[str, Any]:
+    """Return which keys would be followed, none of them made; raises Conflict like `succeed`."""
+    told: dict[str, Any] = {}
+    if STATEMENTS in kinds:
+        keys.require_own(layout, layout.service_key)
+        told[STATEMENTS] = {"before": keys.keyring(layout).current.keyid, "after": None}
+    if MODELS in kinds:
+        keys.require_own(layout, layout.model_key)
+        told[MODELS] = {"before": _pem_digest(keys.public_model_key(layout)), "after": None}
+    return told
 
-    What is signed are the files of the promotion; those that nobody believes are left as they are.
+
+def to_sign_again(layout: Layout) -> Iterator[tuple[Champion, Path, dict[str, str]]]:
+    """Yield every promoted model, its signature, and the files that this lists.
+
+    Those that nobody believes are left as they are. Raises Tampered for files of another model.
     """
-    layout = context.layout
     for number in numbered(layout.root / "updates"):
         place, path = layout.update(number), layout.update(number) / SIGNATURE
         if not path.is_file() or not (place / "promotion.json").is_file():
@@ -140,9 +158,18 @@ def _sign_again(context: Context, model: Signer) -> None:
         if record.is_doubted(layout, place / "promotion.json"):
             continue
         where = path.relative_to(layout.root).as_posix()
-        listed = listed_files(files.read_json(path), where)
-        if sha256_json(listed) != read_promotion(layout, number).sha256:
+        promoted, listed = (
+            read_promotion(layout, number),
+            listed_files(files.read_json(path), where),
+        )
+        if sha256_json(listed) != promoted.sha256:
             raise Tampered(f"{where} signs another model than was promoted; restore it from git.")
+        yield promoted, path, listed
+
+
+def _sign_again(context: Context, model: Signer) -> None:
+    """Sign every promoted model anew: an old model key has no past that has to be believed."""
+    for _, path, listed in to_sign_again(context.layout):
         files.write_json(path, sign_model(context.settings.model, listed, model))
 
 
@@ -183,9 +210,13 @@ def _told(
     if service:
         told[STATEMENTS] = {"before": ring.current.keyid, "after": public_key(service)["keyid"]}
     if model:
-        after = sha256_bytes(public_pem(model).encode())
-        told[MODELS] = {"before": sha256_bytes(old_model.encode()), "after": after}
+        after = _pem_digest(public_pem(model))
+        told[MODELS] = {"before": _pem_digest(old_model), "after": after}
     return told
+
+
+def _pem_digest(pem: str) -> str:
+    return sha256_bytes(pem.encode())
 
 
 def introduced(layout: Layout, before: Span, after: Span) -> bool:

@@ -1,4 +1,4 @@
-"""A revocation as a person reads it: what the key signed, before and since, and what rests on it."""
+"""Changes of keys as a person reads them: what would follow, what a key signed, and what rests on it."""
 
 import argparse
 from typing import Any
@@ -7,6 +7,32 @@ from rich.console import Console
 from rich.markup import escape
 
 from sluicegate.terminal import plain_console
+
+
+def print_rotation(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:
+    """Print what a rotation would do."""
+    if options.json:
+        return plan
+    console = plain_console()
+
+    def line(text: str) -> None:
+        console.print(escape(text), soft_wrap=True)
+
+    for name, each in plan["keys"].items():
+        old = each["before"][:12]
+        if plan["finishes"]:
+            line(f"{name}: {each['after'][:12]} follows {old}; what was broken off would be ended")
+        else:
+            line(f"{name}: a new key would follow {old}, whose private half would be gone")
+    if plan["vouches_for"]:
+        line(f"  the new key would vouch for {plan['vouches_for']} statements of the old one")
+    for each in plan["models"]:
+        line(f"  would be signed again: version {each['version']} (update:{each['update']})")
+    if plan["entries"]:
+        line(f"  entries of the ledger, in one commit: {', '.join(plan['entries'])}")
+    for note in plan["notes"]:
+        line(f"  afterwards: {note}")
+    return plan
 
 
 def print_revocation(options: argparse.Namespace, made: dict[str, Any]) -> dict[str, Any]:

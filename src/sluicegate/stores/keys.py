@@ -63,19 +63,29 @@ def make_next(layout: Layout, key: Path) -> Signer:
     It lies beside it, mode 0600, and signs nothing before a keyring ends with it. Raises Conflict for
     a key that comes from the environment.
     """
-    variable, new = (
-        (SERVICE_KEY, new_key) if key == layout.service_key else (MODEL_KEY, new_model_key)
-    )
-    if variable in os.environ:
-        raise Conflict(
-            f"The key comes from {variable}, which cannot be changed from here; put it into {key} "
-            "(mode 600), unset the variable, rotate, and keep the new one where the old one was."
-        )
+    require_own(layout, key)
+    new = new_key if key == layout.service_key else new_model_key
     waiting = layout.next_keys / key.name
     if not waiting.exists():
         files.write_bytes(waiting, new(), 0o600)
         layout.next_keys.chmod(0o700)
     return _signer_in(waiting)
+
+
+def require_own(layout: Layout, key: Path) -> None:
+    """Raise Conflict where the private key of the file `key` comes from the environment."""
+    variable = SERVICE_KEY if key == layout.service_key else MODEL_KEY
+    if variable in os.environ:
+        raise Conflict(
+            f"The key comes from {variable}, which cannot be changed from here; put it into {key} "
+            "(mode 600), unset the variable, rotate, and keep the new one where the old one was."
+        )
+
+
+def is_taking_over(layout: Layout) -> bool:
+    """Tell whether a key took over whose private half is not in its place yet: `take_over` ends that."""
+    own = (layout.service_key, layout.model_key)
+    return any(_in_force(layout, key) == layout.next_keys / key.name for key in own)
 
 
 def take_over(layout: Layout) -> list[str]:

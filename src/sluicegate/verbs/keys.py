@@ -9,7 +9,7 @@ from .options import Answer, Verbs, add_verb, in_workspace, may_run_dry, opened
 def add(parts: Verbs) -> None:
     """Add these verbs below `trust`."""
     words = "let new keys follow; everything that the old ones signed still verifies"
-    rotated = in_workspace(add_verb(parts, "rotate", rotate, words))
+    rotated = may_run_dry(in_workspace(add_verb(parts, "rotate", rotate, words)))
     rotated.add_argument(
         "--only", choices=("statements", "models"), help="one of the two keys (default: both)"
     )
@@ -37,9 +37,12 @@ def add(parts: Verbs) -> None:
 
 def rotate(options: argparse.Namespace) -> Answer:
     """Rotate the keys."""
-    from sluicegate import terminal
+    from sluicegate import terminal, terminal_keys
 
     kinds = (options.only,) if options.only else ()
+    if options.dry_run:
+        told = opened(options, terminal.mute).plan_rotation(*kinds)
+        return terminal_keys.print_rotation(options, told), 0
     made = opened(options, terminal.mute).rotate_keys(*kinds, reason=options.reason)
     changed = "; ".join(
         f"{name}: {each['after'][:12]} follows {each['before'][:12]}"

@@ -44,6 +44,14 @@ class Keeping(Opened):
         with explained():
             return export_champion(self._fresh(), Path(folder))
 
+    def plan_rotation(self, *kinds: str) -> dict[str, Any]:
+        """Return which keys `rotate_keys` would change and what it would sign again; makes no key."""
+        from sluicegate.flows.service_keys.rotate import plan
+        from sluicegate.flows.service_keys.succession import BOTH
+
+        with explained():
+            return plan(self._fresh(), frozenset(kinds) or BOTH)
+
     def rotate_keys(self, *kinds: str, reason: str = "rotated") -> dict[str, Any]:
         """Let new keys follow, of `statements`, of `models`, or of both; all that was signed verifies."""
         from sluicegate.flows.service_keys.rotate import rotate
