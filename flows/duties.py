@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from sluicegate.core import Conflict
 from sluicegate.flows.context import POLICY_FILES, Context
 from sluicegate.flows.owned import ROOM, signed_policies
 from sluicegate.flows.subjects import kind_of, state_of
@@ -11,6 +12,22 @@ from sluicegate.stores import git, trust
 from sluicegate.stores.layout import Layout
 
 OWNED = (*POLICY_FILES, "golden", "reference")
+
+
+def require_separate(context: Context, subject: str, reviewer: str) -> None:
+    """Raise Conflict, saying why, where `reviewer` may not review `subject` (approval.separate_duties)."""
+    if not context.settings.approval.separate_duties:
+        return
+    told = trust.person_of(context.layout, reviewer)
+    if told is None:
+        raise Conflict(
+            f"{trust.PEOPLE} does not say who {reviewer} is, so nobody can tell what they may not "
+            f"review; add `{reviewer}: {{signers: [{reviewer}], git: [...], sources: [...]}}`."
+        )
+    name, person = told
+    why = entangled(context, subject, person)
+    if why:
+        raise Conflict(f"{name} may not review {subject}: {why} (approval.separate_duties).")
 
 
 def entangled(context: Context, subject: str, person: trust.Person) -> str | None:

@@ -37,7 +37,7 @@ def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: 
     """
     layout, number = context.layout, kind_of(subject)[1]
     request, _ = read_request(layout, subject)
-    vote, _ = proven_vote(context, request, reviewer, Decision.WITHDRAW, proof)
+    vote = proven_vote(context, request, reviewer, Decision.WITHDRAW, proof)
     approved = stated(layout, layout.update(number) / "decision.json", DECISION)["approved_by"]
     counted = [each for each in cast(layout, subject) if each["person"] in approved]
     if not any(vote.person == each["person"] or vote.key == each["key"] for each in counted):

@@ -1,12 +1,14 @@
 """review: a named human's answer to what paused, and what follows from it."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Conflict
+from sluicegate.core import CannotDecide, Conflict
 from sluicegate.flows.consequences import accept, ask_again, keep_pages, may_lapse, refuse
 from sluicegate.flows.context import Context
+from sluicegate.flows.duties import require_separate
 from sluicegate.flows.owned import require_signed
 from sluicegate.flows.proposal import is_promoted, withdraw
 from sluicegate.flows.security_review import require_reviewed
@@ -79,11 +81,16 @@ def show(context: Context, subject: str) -> dict[str, Any]:
 
 
 def text_to_sign(context: Context, subject: str, decision: Decision, reviewer: str) -> str:
-    """Return what `reviewer` signs, once the record behind it is verified; raises Conflict if dead."""
+    """Return what `reviewer` signs, once the record behind it is verified.
+
+    Raises Conflict for a dead question, and for whoever would be refused for separate duties afterwards.
+    """
     request, bound = read_request(context.layout, subject)
     if decision is not Decision.WITHDRAW or not is_promoted(context.layout, subject):
         _require_open(context.layout, subject, decision)
         require_alive(context, request, bound)
+        with contextlib.suppress(CannotDecide):  # a shallow clone cannot tell; the workspace will
+            require_separate(context, subject, reviewer)
     return request.text(decision, reviewer)
 
 

@@ -10,7 +10,7 @@ from sluicegate.core import Artifact, Conflict, Missing, SluicegateError
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import DECISION, REQUEST, VOTE, predicate_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.duties import entangled
+from sluicegate.flows.duties import require_separate
 from sluicegate.flows.ruling import signature_told
 from sluicegate.flows.subjects import folder_of
 from sluicegate.gates.approval import (
@@ -95,34 +95,23 @@ def require_alive(context: Context, request: Request, bound: Sequence[Artifact])
 
 def proven_vote(
     context: Context, request: Request, reviewer: str, decision: Decision, signature: str
-) -> tuple[Vote, trust.Person | None]:
-    """Return the vote that `signature` proves and who cast it; raises Misused saying why it is none."""
+) -> Vote:
+    """Return the vote that `signature` proves; raises Misused saying why it is none."""
     layout = context.layout
     text = request.text(decision, reviewer)
     key = ssh.verify(text, signature, reviewer, trust.allowed_signers(layout), NAMESPACE)
-    person, known = trust.person_of(layout, reviewer) or (reviewer, None)
-    return Vote(person, key, decision), known
+    person, _ = trust.person_of(layout, reviewer) or (reviewer, None)
+    return Vote(person, key, decision)
 
 
 def verified_vote(
     context: Context, request: Request, reviewer: str, decision: Decision, signature: str
 ) -> Vote:
     """Return the vote that `signature` proves, of somebody who may cast it; else Misused or Conflict."""
-    vote, known = proven_vote(context, request, reviewer, decision, signature)
+    vote = proven_vote(context, request, reviewer, decision, signature)
     if decision is Decision.APPROVE:
         _require_believed(context.layout, request.subject)
-    if not context.settings.approval.separate_duties:
-        return vote
-    if known is None:
-        raise Conflict(
-            f"{trust.PEOPLE} does not say who {reviewer} is, so nobody can tell what they may not "
-            f"review; add `{reviewer}: {{signers: [{reviewer}], git: [...], sources: [...]}}`."
-        )
-    why = entangled(context, request.subject, known)
-    if why:
-        raise Conflict(
-            f"{vote.person} may not review {request.subject}: {why} (approval.separate_duties)."
-        )
+    require_separate(context, request.subject, reviewer)
     return vote
 
 

@@ -18,8 +18,8 @@ from sluicegate.evidence.statement import DECISION, VOTE
 from sluicegate.flows import promote as promoting
 from sluicegate.flows.context import SERVED, open_context
 from sluicegate.flows.updates import read_update
-from sluicegate.flows.votes import current
-from sluicegate.gates.approval import State
+from sluicegate.flows.votes import current, read_request
+from sluicegate.gates.approval import Decision, State
 from sluicegate.stores import files, git, record
 
 pytestmark = pytest.mark.slow
@@ -129,6 +129,43 @@ def test_nobody_reviews_what_they_had_a_hand_in(place: Workspace, keys: dict[str
     with pytest.raises(Conflict, match="does not say who ann is"):
         answer(place, keys, "ann", "approve", "update:0001")
     assert champion(place) == "0000"
+
+
+def test_who_may_not_review_is_told_before_they_sign(
+    place: Workspace, keys: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The key is not asked for; a proof that was made otherwise is refused by the workspace itself."""
+    source = sorted(place.show("batch:0001")["manifest"]["sources"])[0]
+    trust_them(place, keys, "ann bob", ann=f"sources: [{source}]")
+    why = f"ann may not review update:0001: as source {source} they supplied rows of batch:0001"
+    for said in ("approve", "reject"):
+        with pytest.raises(Conflict, match=why):
+            place.sign_review("update:0001", said, "ann", tmp_path / "no key")
+    said = ["update:0001", "--as", "ann", "--key", str(keys["ann"]), "--approve"]
+    capsys.readouterr()
+    for more in ([], ["--text"]):
+        assert main(["review", "sign", *said, *more, "-C", str(place.root)]) == 2
+        shown = capsys.readouterr()
+        assert (shown.out, why in shown.err) == ("", True)
+    text = read_request(place._context.layout, "update:0001")[0].text(Decision.APPROVE, "ann")
+    proof = _ssh_sign(text, keys["ann"], "sluicegate-approval")
+    with pytest.raises(Conflict, match=why):
+        place.answer_review("update:0001", "approve", "ann", proof)
+    assert answer(place, keys, "bob", "approve", "update:0001") is State.APPROVED
+    trust_them(place, keys, "ann bob", bob=f"sources: [{source}]")  # to take back is anybody's
+    assert "decision: withdraw" in place.text_to_sign("update:0001", "withdraw", "bob")
+
+
+def test_a_clone_that_cannot_tell_lets_its_reviewer_sign(
+    place: Workspace, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    """A shallow one does not know who changed what; the workspace does, and decides."""
+    trust_them(place, keys, "ann", ann="git: [somebody@example.org]")
+    shallow = tmp_path / "shallow"
+    git.run(tmp_path, "clone", "-q", "--depth", "1", f"file://{place.root}", str(shallow))
+    clone = Workspace.open(shallow, reading=True)
+    proof = clone.sign_review("update:0001", "approve", "ann", keys["ann"])
+    assert place.answer_review("update:0001", "approve", "ann", proof).state is State.APPROVED
 
 
 def test_nobody_reviews_a_run_that_they_started(
