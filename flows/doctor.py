@@ -6,9 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -16,8 +14,10 @@ from sluicegate.core import Misused, SluicegateError
 from sluicegate.flows.calibrate import is_stale
 from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.context import POLICY_FILES, Context, open_context
+from sluicegate.flows.diagnosis import Diagnosis
 from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
 from sluicegate.flows.owned import in_force, require_signed
+from sluicegate.flows.reviewers import reviewers
 from sluicegate.flows.service_keys.ages import expiring, told_of_keys
 from sluicegate.flows.threats import THREATS, open_threats
 from sluicegate.flows.unfinished import incomplete
@@ -36,20 +36,6 @@ PINNED = {
     "alibi-detect": "the resolver takes 0.4 unless told otherwise",
     "numpy": "alibi-detect needs numpy below 2",
 }
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """One thing that was looked at; `ok` is None for what works but should be known."""
-
-    name: str
-    ok: bool | None
-    says: str
-    mend: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {"name": self.name, "ok": self.ok, "says": self.says, "mend": self.mend}
 
 
 def doctor(root: Path | None = None) -> list[Diagnosis]:
@@ -306,6 +292,7 @@ WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
     policy,
     calibration,
     keys,
+    reviewers,
     remote,
     disk,
     champion,

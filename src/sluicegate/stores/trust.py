@@ -1,14 +1,20 @@
 """trust/: who may review and which feeds may sign, as committed to git."""
 
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from sluicegate.core import CannotDecide, Misused
+from sluicegate.gates.policy import matches
 
 from . import git
 from .layout import Layout
 
 SIGNERS, PEOPLE = "trust/allowed_signers", "trust/people.yaml"
+KEY = re.compile(r"\s((?:sk-)?(?:ssh|ecdsa)-\S+) ([A-Za-z0-9+/=]+)")
 FEEDS, SPEAKS_FOR = "trust/feeds", "trust/feeds.yaml"
 
 
@@ -20,6 +26,20 @@ class Person(BaseModel):
     signers: tuple[str, ...]
     git: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """A line of allowed_signers: who may sign with this key, or with any that it certifies."""
+
+    names: tuple[str, ...]
+    key: str
+    certifies: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the line lets in more people than it names."""
+        return self.certifies or any(set("*?!") & set(name) for name in self.names)
 
 
 class Speaks(BaseModel):
@@ -44,6 +64,15 @@ def allowed_signers(layout: Layout) -> str:
 def has_reviewers(layout: Layout) -> bool:
     """Tell whether anybody may review."""
     return bool((_committed(layout, SIGNERS) or "").strip())
+
+
+def enrolled(layout: Layout, namespace: str, now: datetime) -> list[Enrolled]:
+    """Return the keys in the committed allowed_signers that may sign in `namespace` now.
+
+    Lines are as of ssh-keygen(1), "ALLOWED SIGNERS"; its times without a Z are taken for UTC.
+    """
+    lines = (_committed(layout, SIGNERS) or "").splitlines()
+    return [found for line in lines if (found := _enrolled(line.strip(), namespace, now))]
 
 
 def people(layout: Layout) -> dict[str, Person]:
@@ -88,6 +117,20 @@ def sources_of_feed(layout: Layout, feed: str) -> tuple[str, ...]:
             "feed with its `sources:` list."
         ) from error
     return read[feed].sources if feed in read else ()
+
+
+def _enrolled(line: str, namespace: str, now: datetime) -> Enrolled | None:
+    key = KEY.search(line)
+    if line.startswith("#") or key is None:
+        return None
+    options, names = line[: key.start()], line.split(maxsplit=1)[0].strip('"').split(",")
+    for_what = re.search(r'namespaces="([^"]*)"', options, re.IGNORECASE)
+    if for_what and not any(matches(each, namespace) for each in for_what[1].split(",")):
+        return None
+    until = re.search(r'valid-before="?(\d{8,14})', options, re.IGNORECASE)
+    if until and now.astimezone(UTC).strftime("%Y%m%d%H%M%S") >= until[1].ljust(14, "0"):
+        return None
+    return Enrolled(tuple(names), key[2], "cert-authority" in options)
 
 
 def _committed(layout: Layout, path: str) -> str | None:
