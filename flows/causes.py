@@ -70,8 +70,8 @@ def concerned(context: Context, cause: Cause) -> Rows:
     elif cause.kind == MODEL:
         made_by = f"update:{update_of_version(layout, cause.name)[0].id}"
         raise Misused(
-            f"{cause} is made of all that {made_by} learnt, most of which was there before it; to take "
-            f"back what that update added, say `sluicegate rollback --because {made_by}`."
+            f"{cause} is made of all that {made_by} learnt, much of it known before; to take back what "
+            f"that update added, say `sluicegate rollback --because {made_by}`."
         )
     elif cause.kind == TO:
         kept = read_update(layout, cause.name)[0].batches

@@ -58,11 +58,16 @@ def _service(began: Entry, ended: Entry | None) -> Service:
     return Service(
         update=began.details["update"],
         version=began.details["version"],
-        since=began.time,
+        since=_time(began),
         began=_move(began),
-        until=ended.time if ended else None,
+        until=_time(ended) if ended else None,
         ended=_move(ended) if ended else None,
     )
+
+
+def _time(move: Entry) -> str:
+    """Return when a move was said, as its statement has it: the entry may be a second younger."""
+    return str(move.details.get("time", move.time))
 
 
 def _move(entry: Entry) -> Move:

@@ -39,7 +39,9 @@ def tree_of(found: dict[str, Any]) -> Tree:
 def _model_tree(found: dict[str, Any]) -> Tree:
     model, reference = found["model"], found["reference"]
     tree = Tree(f"[bold]{escape(found['because'])}[/]: sha256 {model['sha256'][:12]}")
-    made = tree.add(f"made by update:{model['update']}, {model['stage']} ({model['outcome']})")
+    made = tree.add(
+        f"made by update:{model['update']}, {model['stage']}; the gate said {model['outcome']}"
+    )
     made.add(f"run {model['run'][:8]} in MLflow, of data commit {model['data_commit'][:12]}")
     made.add(f"reference: {reference['rows']} rows, sha256 {reference['sha256'][:12]}")
     for batch in found["batches"]:
@@ -57,9 +59,12 @@ def _model_tree(found: dict[str, Any]) -> Tree:
 
 def _add_served(node: Tree, update: dict[str, Any]) -> None:
     for each in update.get("served", []):
-        until = f"until {each['until']} ({_ended(each['ended'])})" if each["until"] else "and does"
         began = f"{VERBS[each['began']['verb']]}{_by(each['began'])}"
-        node.add(f"served from {each['since']} ({began}) {until}")
+        if each["until"]:
+            ended = _ended(each["ended"])
+            node.add(f"served from {each['since']} ({began}) until {each['until']} ({ended})")
+        else:
+            node.add(f"serves since {each['since']} ({began})")
     if update.get("taken_back_by"):
         node.add(f"taken back by incident:{update['taken_back_by']}")
 

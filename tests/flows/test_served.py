@@ -61,3 +61,10 @@ def test_a_service_names_the_incident_that_ended_it() -> None:
     """And whom it let serve instead, if anybody."""
     (suspended,) = services_of([move(1, "promote", "0000"), move(2, "suspend", incident="0007")])
     assert suspended.to_dict()["ended"] == {"verb": "suspend", "update": None, "incident": "0007"}
+
+
+def test_a_service_begins_when_its_statement_says() -> None:
+    """As the champion's own statement does; the entry that names it may be a second younger."""
+    said = "2026-01-01T00:00:59+00:00"
+    (serving,) = services_of([move(1, "promote", "0000", time=said)])
+    assert serving.since == said

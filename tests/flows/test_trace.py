@@ -81,7 +81,7 @@ def test_a_version_is_traced_on_to_whom_it_served(place: Workspace) -> None:
     moves = [
         e for e in record.backwards(place._context.layout) if e.verb in ("promote", "reinstate")
     ]
-    times = [each.time for each in reversed(moves)]
+    times = [each.details["time"] for each in reversed(moves)]
     assert len(times) == 3
     (served,) = second["served"]
     assert (served["since"], served["until"]) == (times[1], times[2])
@@ -131,7 +131,11 @@ def test_a_row_and_a_source_name_their_delivery(place: Workspace) -> None:
         )
     version = next(each for each in told["updates"] if each["version"] == 2)
     assert version["served"] == place.trace("model:2")["model"]["served"]
-    assert version["taken_back_by"] == "0001"
+    assert (version["taken_back_by"], version["promoted"]) == (
+        "0001",
+        version["served"][0]["since"],
+    )
+    assert place.trace("model:1")["model"]["served"][-1]["since"] == place.status().champion.since
 
 
 def test_what_a_person_reads_of_a_version(
