@@ -14,6 +14,7 @@ from sluicegate.flows.retirement.chosen import (
     rows_to_retire,
     set_aside,
 )
+from sluicegate.flows.retirement.last_resort import nothing_to_go_back_to
 from sluicegate.flows.retirement.shown import shown as destruction
 from sluicegate.flows.retirement.survey import Survey, survey, survey_model
 from sluicegate.flows.subjects import PAGE, state_of
@@ -46,8 +47,9 @@ def plan(context: Context, wanted: Wanted) -> dict[str, Any]:
     what = named(context, wanted.what)
     if wanted.archive is not None:
         _require_outside(context.layout, wanted.archive)
+    found = _surveyed(context, wanted)
     told = {"schema": 1, "what": what, "archive": wanted.archive}
-    return told | _surveyed(context, wanted).to_dict()
+    return told | found.to_dict() | {"warning": nothing_to_go_back_to(context, found.models)}
 
 
 def standing_order(layout: Layout, what: str, state: str) -> str | None:
@@ -154,6 +156,9 @@ def _put(context: Context, number: str, found: Survey) -> None:
         ("pages in git that may show values", ", ".join(found.pages) or "none"),
         ("asked by", said["asked_by"] or "the runner"),
     ]
+    warning = nothing_to_go_back_to(context, found.models)
+    if warning:
+        shown.insert(0, ("warning", warning))
     question = f"May {said['what']} be {'archived' if said['archive'] else 'destroyed'} for good?"
     from sluicegate.flows.pages import retirement_page  # imports matplotlib: not for who only reads
 

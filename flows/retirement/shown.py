@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sluicegate.core.schema import ROW
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import held_for, lots
+from sluicegate.flows.retirement.last_resort import nothing_to_go_back_to
 from sluicegate.flows.retirement.reach import emptied, left
 from sluicegate.flows.retirement.survey import Survey
 from sluicegate.stores import data, files
@@ -22,6 +23,7 @@ def shown(context: Context, said: Mapping[str, Any], found: Survey) -> dict[str,
     """Return what goes, where it goes, and what stays, of the retirement that was `said`."""
     return {
         "archive": said["archive"],
+        "warning": nothing_to_go_back_to(context, found.models),
         "batches": [_of_batch(context, batch, rows) for batch, rows in found.rows.items()],
         "tables": [
             {"name": each.name, "goes": len(each.rows), "stays": each.stays}

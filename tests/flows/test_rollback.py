@@ -280,6 +280,15 @@ def test_a_version_that_was_swapped_does_not_serve(place: Workspace) -> None:
     assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0000"
 
 
+def test_the_last_former_champion_is_not_destroyed_unawares(place: Workspace) -> None:
+    """While another could serve again nobody is warned; of what was rolled back nobody counts."""
+    assert [place.plan_retirement(f"model:{n}")["warning"] for n in (1, 2, 3)] == [None] * 3
+    back(place, f"batch:{MIXED}")
+    assert place.status().champion.version == 2
+    assert place.plan_retirement("model:3")["warning"] is None  # it was rolled back itself
+    assert "nothing to go back to: version 1" in place.plan_retirement("model:1")["warning"]
+
+
 def test_what_others_are_told(place: Workspace, keys: dict[str, Path]) -> None:
     """A case study for ATLAS, with what reviewers said; the public one names nobody."""
     back(place, f"source:{MALLORY}")
