@@ -10,6 +10,7 @@ from sluicegate.flows.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of, suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import batches, lots
+from sluicegate.flows.retirement.certified import certified
 from sluicegate.flows.ruling import judged_under
 from sluicegate.flows.service_keys.ages import told_of_keys
 from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
@@ -146,7 +147,7 @@ def batch_states(layout: Layout) -> dict[str, str]:
 
 
 def show(context: Context, subject: str) -> dict[str, Any]:
-    """Return the whole record of `batch:NNNN` or `update:NNNN`.
+    """Return the whole record of `batch:NNNN` or `update:NNNN`, or what is asked or certified of another.
 
     Raises Misused for any other name, Missing where there is no such record.
     """
@@ -174,7 +175,8 @@ def _show_statement(layout: Layout, subject: str) -> dict[str, Any]:
     statement = _STATEMENTS[kind](layout, number)
     state = state_of(layout, subject)
     page = folder_of(layout, subject).relative_to(layout.root) / PAGE
-    return {"schema": 1, "subject": subject, "state": state, kind: statement, "page": str(page)}
+    told = {"schema": 1, "subject": subject, "state": state, kind: statement, "page": str(page)}
+    return told | ({"certificate": certified(layout, number)} if kind == "retirement" else {})
 
 
 def _show_batch(layout: Layout, number: str) -> dict[str, Any]:

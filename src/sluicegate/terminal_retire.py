@@ -34,6 +34,8 @@ def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, A
         )
     for name in plan["pages"]:
         tree.add(escape(f"stays in git and may show values: {name}"))
+    if plan["warning"]:
+        tree.add(f"[red]{escape(plan['warning'])}[/]")
     plain_console().print(tree)
     return plan
 
@@ -55,6 +57,49 @@ def print_retired(options: argparse.Namespace, told: dict[str, Any]) -> dict[str
     for each in said["left"]:
         console.print(f"  left: {escape(each)}", soft_wrap=True)
     return told
+
+
+def print_certificate(options: argparse.Namespace, shown: dict[str, Any]) -> dict[str, Any]:
+    """Print the certificate of a retirement as text; as JSON it is the signed statement itself."""
+    if options.json:
+        return shown
+    console, told = plain_console(), shown["certificate"]
+    said = told["statement"]["predicate"]
+
+    def line(text: str) -> None:
+        console.print(escape(text), soft_wrap=True)
+
+    how = f"kept in {said['archive']} alone" if said["archive"] else "destroyed"
+    line(f"{shown['subject']}: {said['what']} was {how} ({said['time']})")
+    line(f"  why: {told['reason']}")
+    line(f"  asked by: {told['asked_by'] or 'the runner'}")
+    for vote in told["approved_by"]:
+        line(f"  approved by: {vote['person']} with {vote['key']} ({vote['time']})")
+    line("  what:")
+    for each in said["destroyed"]:
+        line(f"    {each['name']}: sha256 {each['sha256'][:12]}, md5 {each['md5'][:12]}")
+    for each in said["models"]:
+        of = f"update:{each['update']}, version {each['version']}"
+        line(f"    the model of {of}: sha256 {each['sha256'][:12]}, run {each['run'][:8]}")
+    for name in said["received"]:
+        place, _, file = name.rpartition("/")
+        line(f"    as it was received: {place}/{file[:12]}")
+    for name in said["stores"]:
+        line(f"  gone from: {name}")
+    for each in said["descendants"]:
+        line(f"  learnt from it and stayed: version {each['version']} (update:{each['update']})")
+    for each in said["left"]:
+        line(f"  not reached: {each}")
+    line(f"  certificate: {told['file']}, {_signature(told['signed_by'])}")
+    return shown
+
+
+def _signature(signed: dict[str, Any]) -> str:
+    by = f"the service key {signed['key'][:12]}"
+    if not signed["believed"]:
+        return f"signed with {by} after it was revoked ({signed['revoked']}): do not believe it"
+    followed = "" if signed["current"] else ", which another key has followed since,"
+    return f"signed by {by}{followed} and verified"
 
 
 def print_due(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:

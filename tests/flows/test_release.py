@@ -123,6 +123,11 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
     told = place.quarantine()
     assert told["quarantine"][0]["rows"] == before - len(said["rows"])
     assert told["exceptions"][0]["overdue"]
+    found = {each["batch"]: each["receipt"] for each in place.trace("row:0001/440")["batches"]}
+    assert {batch: each["released_from"] for batch, each in found.items()} == {
+        "0001": None,
+        "0002": "0001",
+    }
     assert git.run(place.root, "status", "--porcelain").strip() == ""
     with pytest.raises(Conflict, match="decided already"):
         say(place, keys, "bob", "approve", subject)

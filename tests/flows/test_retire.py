@@ -1,6 +1,8 @@
 """retire and quarantine destroy: after a signed yes no store holds the rows, and the record says so."""
 
+import base64
 import contextlib
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -16,7 +18,7 @@ import pytest
 from remains import ODD, files_with, holding
 from reviewing import policy, trust_them
 
-from sluicegate import Workspace
+from sluicegate import Workspace, cli
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.flows.assemble import assemble
 from sluicegate.flows.subjects.retirement import read_certificate
@@ -140,6 +142,47 @@ def test_some_rows_go_and_the_others_stay(place: Workspace, keys: dict[str, Path
         place.release("0001", reason="audited", rows=(420,))
 
 
+def test_a_certificate_is_read_as_text(
+    place: Workspace, keys: dict[str, Path], tmp_path: Path, run_cli: Cli,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """What, why, by whom, from where, what is not reached and whose key it is; also in a clone."""
+    subject = retire(place, "quarantine:0001")
+    assert place.show(subject)["certificate"] is None
+    say(place, keys, "approve", subject)
+    clone = tmp_path / "clone"
+    git.run(tmp_path, "clone", "-q", str(place.root), str(clone))
+    signed = json.loads((place.root / "retired" / "0001" / "certificate.json").read_text())
+    statement = json.loads(base64.b64decode(signed["payload"]))
+    key = signed["signatures"][0]["keyid"]
+    fingerprint = place.show(subject)["certificate"]["approved_by"][0]["key"]
+    for root in (place.root, clone):
+        code, told, _ = run_cli("show", subject, "-C", root)
+        assert (code, told["certificate"]["statement"]) == (0, statement)
+        assert cli.main(["show", subject, "-C", str(root)]) == 0
+        said = capsys.readouterr().out
+        for words in (
+            f"{subject}: quarantine:0001 was destroyed",
+            "why: audited",
+            f"asked by: {told['retirement']['asked_by']}",
+            f"approved by: ann with {fingerprint}",
+            f"quarantine/0001/feedback.parquet: sha256 {statement['subject'][0]['digest']['sha256'][:12]},",
+            "as it was received: .sluicegate/received/",
+            *(f"gone from: {each}" for each in statement["predicate"]["stores"]),
+            *(f"not reached: {each}" for each in statement["predicate"]["left"]),
+            f"certificate: retired/0001/certificate.json, signed by the service key {key[:12]} and verified",
+        ):
+            assert words in said
+    place.rotate_keys()
+    assert cli.main(["show", subject, "-C", str(place.root)]) == 0
+    assert (
+        f"{key[:12]}, which another key has followed since, and verified" in capsys.readouterr().out
+    )
+    signed["payload"] = base64.b64encode(json.dumps(statement | {"x": 1}).encode()).decode()
+    (place.root / "retired" / "0001" / "certificate.json").write_text(json.dumps(signed))
+    assert cli.main(["show", subject, "-C", str(place.root)]) == 1
+
+
 def test_a_no_destroys_nothing(place: Workspace, keys: dict[str, Path]) -> None:
     """And without an answer nothing is destroyed either."""
     before = holding(place.root, ODD)
@@ -192,7 +235,7 @@ def learnt(
 
 
 def test_a_person_a_batch_and_a_model_end(
-    learnt: Workspace, keys: dict[str, Path], tmp_path: Path
+    learnt: Workspace, keys: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each leaves every store, what learnt from it is named, and nobody can go back to it."""
     place = learnt
@@ -233,7 +276,15 @@ def test_a_person_a_batch_and_a_model_end(
     assert (place._context.layout.models / sha256).is_dir()
     artifacts = place.root / ".sluicegate" / "mlflow" / "artifacts"
     models = set(artifacts.rglob("MLmodel"))  # copies of one template write into the same folder
-    say(place, keys, "approve", retire(place, "model:1"))
+    subject, words = retire(place, "model:1"), "nothing to go back to: version 1"
+    assert words in place.show_review(subject)["names"]["warning"]
+    page = (place.root / "retired" / "0003" / "evidence.html").read_text()
+    assert words in " ".join(page.split())
+    plan = place.plan_retirement("model:1")
+    assert words in plan["warning"]
+    print_plan(Namespace(json=False), plan)
+    assert words in " ".join(capsys.readouterr().out.replace("│", " ").split())
+    say(place, keys, "approve", subject)
     assert not (place._context.layout.models / sha256).exists()
     assert not list((place.root / "models").glob(f"{sha256}*"))
     assert len(models - set(artifacts.rglob("MLmodel"))) == 1
@@ -242,6 +293,10 @@ def test_a_person_a_batch_and_a_model_end(
     seen = place.verify(full=True)
     assert seen.exit_code == 0, (seen.wrong, seen.undecided)
     assert "model:1 (retirement:0003) was destroyed" in " ".join(seen.notes)
+    first, second = place.trace("model:1"), place.trace("model:2")
+    assert first["model"]["destroyed_by"] == "0003"
+    (batch,) = second["batches"]  # its table is destroyed; how much was learnt stays on record
+    assert (batch["learnt"], batch["sources"]) == (learnt_before[0]["learnt"]["0001"], None)
 
     told = place.rollback("batch:0001", reason="bought", retrain=False).to_dict()
     assert told["suspended"], "no version is clean: nobody serves"

@@ -29,7 +29,10 @@ def add(verbs: Verbs) -> None:
         add_verb(verbs, "status", status, "the champion, what waits, where the batches stand")
     )
     shown = in_workspace(add_verb(verbs, "show", show, "the whole record of a batch or an update"))
-    shown.add_argument("subject", metavar="SUBJECT", help="batch:0001 or update:0001")
+    shown.add_argument(
+        "subject", metavar="SUBJECT",
+        help="batch:0001, update:0001, or the like; retirement:0001 shows its certificate",
+    )  # fmt: skip
     shown.add_argument(
         "--explain",
         action="store_true",
@@ -110,11 +113,13 @@ def status(options: argparse.Namespace) -> Answer:
 
 
 def show(options: argparse.Namespace) -> Answer:
-    """Tell all about a batch or an update."""
-    from sluicegate import terminal, terminal_verify
+    """Tell all about a batch, an update, or what else was asked."""
+    from sluicegate import terminal, terminal_retire, terminal_verify
 
     if options.explain:
         told = opened(options, terminal.mute, reading=True).explain(options.subject)
         return terminal_verify.print_explained(options, told), 0 if told["same"] else 4
-    shown = opened(options, terminal.mute).show(options.subject)
+    shown = opened(options, terminal.mute, reading=True).show(options.subject)
+    if shown.get("certificate"):
+        return terminal_retire.print_certificate(options, shown), 0
     return terminal.print_record(options, shown), 0

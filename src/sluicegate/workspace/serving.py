@@ -27,7 +27,7 @@ class Serving(Opened):
             return status(self._fresh())
 
     def show(self, subject: str) -> dict[str, Any]:
-        """Return the whole record of `batch:NNNN` or `update:NNNN`."""
+        """Return the whole record of a batch or an update, or what another subject asks or certifies."""
         from sluicegate.flows.status import show
 
         with explained():
