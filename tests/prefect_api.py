@@ -30,3 +30,24 @@ def eventually(look: Callable[[], Any], seconds: float = 300) -> Any:
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.5)
     return found
+
+
+def run(served: Services, deployment: str, **parameters: Any) -> dict[str, Any]:
+    """Run a deployment through the runner and return its final state."""
+    (made,) = [d for d in ask(served, "/deployments/filter") if d["name"] == deployment]
+    body = {"parameters": made["parameters"] | parameters}
+    begun = ask(served, f"/deployments/{made['id']}/create_flow_run", body)
+    query = {"flow_runs": {"id": {"any_": [begun["id"]]}}}
+
+    def ended() -> dict[str, Any] | None:
+        state = ask(served, "/flow_runs/filter", query)[0]["state"]
+        return state if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+
+    found: dict[str, Any] = eventually(ended)
+    return found
+
+
+def artifacts(served: Services) -> dict[str, Any]:
+    """Return the newest artifact of each key."""
+    made = ask(served, "/artifacts/filter", {"sort": "CREATED_DESC", "limit": 200})
+    return {each["key"]: each for each in reversed(made)}

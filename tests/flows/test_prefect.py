@@ -9,11 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from prefect_api import ask, eventually
+from prefect_api import artifacts, ask, eventually, run
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Misused, Outcome
@@ -70,27 +69,6 @@ def served(shop: Path) -> Iterator[Services]:
     """Everything that `sluicegate up` runs, for all tests of this file."""
     with services(open_context(shop), free_port(), free_port()) as started:
         yield started
-
-
-def run(served: Services, deployment: str, **parameters: Any) -> dict[str, Any]:
-    """Run a deployment through the runner and return its final state."""
-    (made,) = [d for d in ask(served, "/deployments/filter") if d["name"] == deployment]
-    body = {"parameters": made["parameters"] | parameters}
-    begun = ask(served, f"/deployments/{made['id']}/create_flow_run", body)
-    query = {"flow_runs": {"id": {"any_": [begun["id"]]}}}
-
-    def ended() -> dict[str, Any] | None:
-        state = ask(served, "/flow_runs/filter", query)[0]["state"]
-        return state if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
-
-    found: dict[str, Any] = eventually(ended)
-    return found
-
-
-def artifacts(served: Services) -> dict[str, Any]:
-    """Return the newest artifact of each key."""
-    made = ask(served, "/artifacts/filter", {"sort": "CREATED_DESC", "limit": 200})
-    return {each["key"]: each for each in reversed(made)}
 
 
 def test_update_through_prefect(shop: Path, served: Services, tmp_path: Path) -> None:
