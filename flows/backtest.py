@@ -16,7 +16,9 @@ import numpy as np
 
 from sluicegate.checks.scoring import Answers, Floats, known, truth_of
 from sluicegate.core import Misused
+from sluicegate.core.counted import counted
 from sluicegate.flows.backtest_page import page, picture
+from sluicegate.flows.backtest_words import FEW_BATCHES, answer, reasons
 from sluicegate.flows.context import POLICY_FILES, Context
 from sluicegate.flows.owned import require_signed
 from sluicegate.flows.plots import drawing, png_bytes
@@ -24,8 +26,6 @@ from sluicegate.flows.trained import Recipe, Trained, is_kept, train
 from sluicegate.stores import data, files, git
 
 LEAST_BATCHES = 6
-FEW_BATCHES = 12
-"""With fewer, intervals of a bootstrap over batches are known to be too narrow."""
 MOST_TRAININGS = 8
 RESAMPLES = 4000
 LEVEL = 0.95
@@ -93,13 +93,14 @@ def backtest(context: Context, most: int = MOST_TRAININGS) -> dict[str, Any]:
     }
     if not told["enough"]:
         told["advice"] = (
-            f"Not enough history: {len(batches)} accepted batches, and at least {LEAST_BATCHES} are "
-            "needed before anything can be said."
+            f"Not enough history: {counted(len(batches), 'accepted batch')}, and at least "
+            f"{LEAST_BATCHES} are needed before anything can be said."
         )
         return told
     made = {}
     for at, prefix in enumerate(choice.prefixes, 1):
-        words = f"model {at} of {len(choice.prefixes)}: the first {prefix} batches"
+        learnt = f"the first {counted(prefix, 'batch')}" if prefix else "the base data"
+        words = f"model {at} of {len(choice.prefixes)}: {learnt}"
         made[prefix] = train(context, recipe_of(context, batches, prefix), words)
     scores = _scores(context, batches, made)
     listed, advice = weighed(scores, choice.every, context.settings.seed)
@@ -113,7 +114,6 @@ def backtest(context: Context, most: int = MOST_TRAININGS) -> dict[str, Any]:
         "schedules": listed,
         "running": _running(scores, choice.every),
         **advice,
-        "advice": _worded(listed, advice["every"], len(batches)),
         "few": len(batches) < FEW_BATCHES,
         "trainings": {
             "models": len(made),
@@ -122,6 +122,7 @@ def backtest(context: Context, most: int = MOST_TRAININGS) -> dict[str, Any]:
             "each": round(cost, 1),
         },
     }
+    told |= {"advice": answer(told), "reasons": reasons(told)}
     return _kept(context, told)
 
 
@@ -239,30 +240,6 @@ def _days(context: Context, batches: Sequence[str]) -> float | None:
     gaps = [(b - a).total_seconds() / 86_400 for a, b in pairwise(times)]
     middle = statistics.median(gaps)
     return middle if middle > 1 / 1440 else None
-
-
-def _worded(listed: Sequence[Mapping[str, Any]], every: int | None, batches: int) -> str:
-    if every is None:
-        best = max(listed, key=lambda each: float(each["gain"]))
-        return (
-            f"Keep the champion frozen: over {batches} batches no schedule gains for sure (the best, "
-            f"every {_batches(best['every'])}, {_interval(best)})."
-        )
-    taken = next(each for each in listed if each["every"] == every)
-    days = f", about every {taken['days']:.3g} days" if taken["days"] else ""
-    return (
-        f"Retraining every {_batches(every)} gains {_interval(taken)} against a frozen champion"
-        f"{days}; it took {taken['retrainings']} retrainings of "
-        f"{taken['seconds'] / taken['retrainings']:.0f} s."
-    )
-
-
-def _batches(every: int) -> str:
-    return "batch" if every == 1 else f"{every} batches"
-
-
-def _interval(each: Mapping[str, Any]) -> str:
-    return f"{each['gain']:.3f} [{each['low']:.3f}, {each['high']:.3f}]"
 
 
 def _kept(context: Context, told: dict[str, Any]) -> dict[str, Any]:

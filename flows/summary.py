@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sluicegate.core import Outcome
+from sluicegate.core.counted import counted
 from sluicegate.flows.context import Context
 from sluicegate.flows.inbox import Taken
 from sluicegate.flows.markup import escaped
@@ -117,7 +118,7 @@ def said(result: IntakeResult | str) -> str:
     if result.duplicate_of:
         return f"received before as batch:{result.duplicate_of} ({result.outcome.value})"
     held = len(result.assessment.verdict.quarantined.rows)
-    aside = f", {held} rows set aside" if held else ""
+    aside = f", {counted(held, 'row')} set aside" if held else ""
     return f"batch:{result.assessment.batch.id} {result.outcome.value}{aside}"
 
 
@@ -145,7 +146,7 @@ def findings_rows(findings: tuple[dict[str, Any], ...]) -> list[dict[str, str]]:
 def _held(rows: tuple[int, ...], sources: tuple[str, ...]) -> str:
     if not rows and not sources:
         return "nothing"
-    return f"{len(rows)} rows; sources: {_names(sources) or 'none named'}"
+    return f"{counted(len(rows), 'row')}; sources: {_names(sources) or 'none named'}"
 
 
 def _names(sources: Sequence[str]) -> str:

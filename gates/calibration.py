@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sluicegate.core import Artifact, Outcome
+from sluicegate.core.counted import counted
 from sluicegate.gates.nulls import Null, null_of
 from sluicegate.gates.policy import Limit, Policy
 from sluicegate.gates.tails import level_within, tail_of
@@ -102,12 +103,14 @@ class Calibration:
         """Return one line for people."""
         raised = sum(each.limit > each.written for each in self.limits)
         young = sum(each.state == CALIBRATING for each in self.limits)
-        of = f" and {len(self.batches)} batches" if self.batches else ""
-        past = f", {self.history} accepted batches as they were received" if self.history else ""
-        labels = f", {len(self.false_stops)} false stops" if self.false_stops else ""
+        of = f" and {counted(len(self.batches), 'batch')}" if self.batches else ""
+        history = counted(self.history, "accepted batch")
+        past = f", {history} as they were received" if self.history else ""
+        labels = f", {counted(len(self.false_stops), 'false stop')}" if self.false_stops else ""
         return (
-            f"{self.drawn} windows of {self.rows} rows from the golden set{of}{past}{labels}; "
-            f"budget 1 in {1 / self.budget:.0f} batches; {raised} limits raised, {young} calibrating"
+            f"{counted(self.drawn, 'window')} of {counted(self.rows, 'row')} from the golden set"
+            f"{of}{past}{labels}; budget 1 in {1 / self.budget:.0f} batches; "
+            f"{counted(raised, 'limit')} raised, {young} calibrating"
         )
 
     def to_dict(self) -> dict[str, Any]:

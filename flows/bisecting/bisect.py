@@ -14,6 +14,7 @@ from typing import Any
 
 from sluicegate.core import Misused
 from sluicegate.core.canonical import sha256_json
+from sluicegate.core.counted import counted
 from sluicegate.flows.bisecting.probe import (
     Probe,
     answers_again,
@@ -263,4 +264,4 @@ def _about(probe: Probe, widest: int) -> int:
 
 def _named(batches: Sequence[str], without: Sequence[tuple[str, str]]) -> str:
     told = ", ".join(batches) or "no batch in question"
-    return f"{told} less {len(without)} sources" if without else told
+    return f"{told} less {counted(len(without), 'source')}" if without else told

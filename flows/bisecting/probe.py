@@ -14,6 +14,7 @@ import pandas as pd
 
 from sluicegate.checks.scoring import Answers, known, truth_of
 from sluicegate.core import Misused, ModelRef, Outcome, Stage
+from sluicegate.core.counted import counted
 from sluicegate.core.schema import label_text
 from sluicegate.flows.causes import added_by
 from sluicegate.flows.champion import Champion, champion_of, first_champion
@@ -68,7 +69,7 @@ def by_example(context: Context, path: Path) -> Probe:
     require_columns(raw, context.schema, path)
     rows = in_normal_form(context.layout, raw, context.schema, path)
     miss = _misses(context, rows)
-    told = f"{path.name}: {len(rows)} rows with the expected label"
+    told = f"{path.name}: {counted(len(rows), 'row')} with the expected label"
     return _of_champion(context, told, "rows missed", HALF, miss)
 
 
@@ -87,7 +88,7 @@ def by_slice(context: Context, named: str, limit: float | None) -> Probe:
     least = context.settings.compare.slice_rows
     if len(rows) < least:
         raise Misused(
-            f"The golden set has {len(rows)} rows with {named}; at least {least} "
+            f"The golden set has {counted(len(rows), 'row')} with {named}; at least {least} "
             "(compare.slice_rows) are needed, or give rows with --example."
         )
     rows = rows.reset_index(drop=True)
@@ -95,7 +96,7 @@ def by_slice(context: Context, named: str, limit: float | None) -> Probe:
     if limit is None:
         promised = miss(_model(context, first_champion(context.layout).sha256))
         limit = promised + context.settings.compare.slice_margin
-    told = f"{named}: {len(rows)} rows of the golden set"
+    told = f"{named}: {counted(len(rows), 'row')} of the golden set"
     return _of_champion(context, told, "rows missed", limit, miss)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sluicegate.core.counted import counted
 from sluicegate.flows.bisecting.search import BASE_FAILS, FOUND, PASSES
 from sluicegate.flows.markup import escaped
 from sluicegate.flows.report import number
@@ -25,8 +26,8 @@ def sentences(told: Mapping[str, Any]) -> list[str]:
     split = [step for step in told["steps"] if 0 < step["votes"][0] < step["votes"][1]]
     if split:
         said.append(
-            f"The seeds disagree in {len(split)} of {len(told['steps'])} sets: the test is close, "
-            "and the answer as sure as these votes."
+            f"The seeds disagree in {len(split)} of {counted(len(told['steps']), 'set')}: the test is "
+            "close, and the answer as sure as these votes."
         )
     return said
 
@@ -38,9 +39,10 @@ def written(told: Mapping[str, Any]) -> str:
     done = told["trainings"]
     lines += [
         "",
-        f"{done['sets']} sets of data at commit {told['commit'][:12]}, {done['trained']} models "
-        f"trained for it in {done['seconds']:.0f} s, the others kept from before. The test fails "
-        f"where `{escaped(told['metric'])}` is beyond {number(told['limit'])}.",
+        f"{counted(done['sets'], 'set')} of data at commit {told['commit'][:12]}, "
+        f"{counted(done['trained'], 'model')} trained for it in {done['seconds']:.0f} s, the others "
+        f"kept from before. The test fails where `{escaped(told['metric'])}` is beyond "
+        f"{number(told['limit'])}.",
         "",
         "| set | learnt, besides the base | value | test | models that fail | sha256 of the models |",
         "|---|---|---|---|---|---|",
@@ -90,7 +92,7 @@ def _within(each: Mapping[str, Any]) -> str:
     names = ", ".join(f"source:{source}" for source in each["guilty"])
     batch = f"batch:{each['batch']}"
     if each["ended"] == FOUND and names:
-        return f"In {batch} it is {names}, of {each['of']} sources."
+        return f"In {batch} it is {names}, of {counted(each['of'], 'source')}."
     if each["ended"] == FOUND:
         return f"{batch} names no sources, so it is guilty as a whole."
     if each["ended"] == PASSES:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sluicegate.core import Misused
+from sluicegate.core.counted import counted
 
 COLOURS = {"pass": "green", "quarantine": "yellow", "pause": "magenta", "reject": "red"}
 WORST_FIRST = ("reject", "pause", "quarantine", "pass")
@@ -69,7 +70,8 @@ def print_intake(options: argparse.Namespace, answer: dict[str, Any]) -> dict[st
     batch = answer["batch"]
     name = f"batch:{batch['id']}" if batch["id"] else Path(batch["path"]).name
     console.print(f"{name}: {_coloured(answer['outcome'])}", _seconds(answer))
-    console.print(f"  {batch['rows']} rows from {batch['sources']} sources")
+    sent = f"{counted(batch['rows'], 'row')} from {counted(batch['sources'], 'source')}"
+    console.print(f"  {sent}")
     if batch["duplicate_of"]:
         console.print(f"  received before as batch:{batch['duplicate_of']}; nothing changed")
     if answer["outcome"] != "reject":  # of what is rejected nothing is kept apart
@@ -141,13 +143,15 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
         )
     counts = ", ".join(f"{count} {state}" for state, count in answer["batches"].items())
     aside = answer["quarantine"]
-    held = f"; in quarantine: {aside['rows']} rows of {aside['batches']}" if aside["rows"] else ""
+    rows = counted(aside["rows"], "row")
+    held = f"; in quarantine: {rows} of {counted(aside['batches'], 'batch')}" if aside["rows"] else ""
     console.print(f"  batches: {counts}{held}")
     if answer["trainer"].startswith("trainer not"):
         console.print(f"  [yellow]{escape(answer['trainer'])}[/]")
     if answer["open_threats"]:
         names = ", ".join(answer["open_threats"])
-        console.print(f"  {len(answer['open_threats'])} threats open after drills: {escape(names)}")
+        threats = counted(len(answer["open_threats"]), "threat")
+        console.print(f"  {threats} open after drills: {escape(names)}")
     console.print(f"  limits: {escape(answer['calibration'])}", soft_wrap=True)
     for waiting in answer["awaiting"]:
         console.print(f"  awaiting: {waiting['subject']} since {waiting['since']}")
@@ -156,7 +160,7 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
         console.print(f"  [red]incident:{number}[/]: {escape('; '.join(left))}", soft_wrap=True)
     for who, count in answer["insistent"].items():
         console.print(
-            f"  checks: {escape(who)} asked {count} times about rows that were checked in many "
+            f"  checks: {escape(who)} asked {counted(count, 'time')} about rows that were checked in many "
             "versions; see `sluicegate doctor`"
         )
     for moved in answer["anchored"]:
@@ -296,7 +300,7 @@ def _print_selection(console: Console, words: str, selection: dict[str, Any]) ->
         return
     named = ", ".join(sources[:MOST_SOURCES]) + (" ..." if len(sources) > MOST_SOURCES else "")
     by = f", sources {named}" if sources else ""
-    console.print(f"  {words}: {len(rows)} rows{escape(by)}")
+    console.print(f"  {words}: {counted(len(rows), 'row')}{escape(by)}")
 
 
 def _print_reasons(console: Console, reasons: list[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from sluicegate.core.counted import counted
 from sluicegate.terminal import plain_console
 
 
@@ -17,8 +18,9 @@ def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, A
     console.print(escape(plan["asked"]), soft_wrap=True)
     console.print(f"  fails where {escape(plan['metric'])} is beyond {plan['limit']:.4g}")
     console.print(
-        f"  {len(plan['batches'])} batches in question, at most {plan['most_sources']} sources in "
-        f"one: about {plan['trainings']} trainings, if one source of one batch is guilty"
+        f"  {counted(len(plan['batches']), 'batch')} in question, at most "
+        f"{counted(plan['most_sources'], 'source')} in one: about "
+        f"{counted(plan['trainings'], 'training')}, if one source of one batch is guilty"
     )
     if plan["ends_kept"]:
         console.print("  both ends are kept from an earlier bisect")
@@ -38,7 +40,8 @@ def print_bisect(options: argparse.Namespace, told: dict[str, Any]) -> dict[str,
     console.print(_steps(told))
     done = told["trainings"]
     console.print(
-        f"  {done['sets']} sets, {done['trained']} models trained for it in {done['seconds']:.0f} s"
+        f"  {counted(done['sets'], 'set')}, {counted(done['trained'], 'model')} trained for it in "
+        f"{done['seconds']:.0f} s"
     )
     for each in told["mend"]:
         console.print(f"  next: {each}", markup=False, soft_wrap=True)
@@ -54,11 +57,13 @@ def print_backtest_plan(options: argparse.Namespace, plan: dict[str, Any]) -> di
         return plan
     console = plain_console()
     if not plan["enough"]:
-        console.print(f"{len(plan['batches'])} accepted batches are not enough history")
+        said = counted(len(plan["batches"]), "accepted batch")
+        console.print(f"Not enough history: {said}")
         return plan
     console.print(
-        f"{plan['trainings']} models, {plan['kept']} of them kept, for retraining every "
-        f"{', '.join(map(str, plan['every'])) or '(none)'} of {len(plan['batches'])} batches"
+        f"{counted(plan['trainings'], 'model')}, {plan['kept']} of them kept, for retraining every "
+        f"{', '.join(map(str, plan['every'])) or '(none)'} of "
+        f"{counted(len(plan['batches']), 'batch')}"
     )
     if plan["left_out"]:
         console.print(f"  every {', '.join(map(str, plan['left_out']))} needs more: --most")
@@ -73,11 +78,15 @@ def print_backtest(options: argparse.Namespace, told: dict[str, Any]) -> dict[st
     console.print(f"[bold]{escape(told['advice'])}[/]", soft_wrap=True)
     if not told["enough"]:
         return told
-    from sluicegate.flows.backtest_page import HEADINGS, figures, remarks
+    from sluicegate.flows.backtest_words import figures, headings, remarks
+
+    for each in told["reasons"]:
+        console.print(f"  {escape(each)}", soft_wrap=True)
 
     table = Table(expand=False, box=None, pad_edge=False)
-    for heading in ("  schedule", *HEADINGS):
-        table.add_column(heading, justify="left" if heading == "  schedule" else "right")
+    table.add_column("  retrained", no_wrap=True)
+    for heading in headings(told):
+        table.add_column(heading, justify="right")
     for cells in figures(told):
         table.add_row(f"  {cells[0]}", *(escape(cell) for cell in cells[1:]))
     console.print(table)

@@ -6,6 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from sluicegate.core.counted import counted
 from sluicegate.terminal import plain_console
 from sluicegate.terminal_review import print_review
 
@@ -21,8 +22,9 @@ def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, A
     then = f"would then be destroyed, {where}" if archive else f"would be destroyed, {where}"
     tables = tree.add(then)
     for each in plan["tables"]:
-        stays = f"; its other {each['stays']} rows stay" if each["stays"] else ""
-        tables.add(escape(f"{each['name']}: {len(each['rows'])} rows{stays}"))
+        words = "row stays" if each["stays"] == 1 else "rows stay"
+        stays = f"; its other {each['stays']} {words}" if each["stays"] else ""
+        tables.add(escape(f"{each['name']}: {counted(len(each['rows']), 'row')}{stays}"))
     for each in plan["models"]:
         tables.add(f"the model of update:{each['update']} (version {each['version']})")
     for name in plan["received"]:

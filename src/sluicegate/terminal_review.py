@@ -8,6 +8,7 @@ from typing import Any
 from rich.markup import escape
 
 from sluicegate.core import Misused
+from sluicegate.core.counted import counted
 from sluicegate.terminal import plain_console, shortened
 
 
@@ -63,8 +64,9 @@ def print_quarantine(options: argparse.Namespace, told: dict[str, Any]) -> dict[
         console.print("Nothing is in quarantine.")
     for lot in told["quarantine"]:
         late = "[bold red]overdue[/], " if lot["overdue"] else ""
+        whole = " (the whole batch)" if lot["whole"] else ""
         console.print(
-            f"{lot['subject']}: {lot['rows']} rows{' (the whole batch)' if lot['whole'] else ''}, "
+            f"{lot['subject']}: {counted(lot['rows'], 'row')}{whole}, "
             f"{late}to be looked at by {lot['review_by']}"
         )
         console.print(f"  {escape(shortened(lot['reason'] or 'held by no limit of intake'))}")
@@ -75,12 +77,14 @@ def print_quarantine(options: argparse.Namespace, told: dict[str, Any]) -> dict[
     for each in told["exceptions"]:
         late = ", [bold red]overdue[/]" if each["overdue"] else ""
         console.print(
-            f"{each['subject']}: {each['rows']} rows of batch:{each['batch']}, {each['state']}, "
+            f"{each['subject']}: {counted(each['rows'], 'row')} of batch:{each['batch']}, {each['state']}, "
             f"waives {escape(', '.join(each['waives']) or 'nothing')}, "
             f"to be looked at again by {each['review_by']}{late}"
         )
     for each in told["destroyed"]:
-        lost = ", ".join(f"{rows} rows of batch:{batch}" for batch, rows in each["rows"].items())
+        lost = ", ".join(
+            f"{counted(rows, 'row')} of batch:{batch}" for batch, rows in each["rows"].items()
+        )
         state = "destroyed" if each["state"] == "retired" else "being destroyed"
         console.print(f"{each['subject']}: {escape(each['what'])} {state}, {lost}")
     return told
@@ -91,17 +95,18 @@ def print_held(options: argparse.Namespace, told: dict[str, Any]) -> dict[str, A
     if options.json:
         return told
     console = plain_console()
-    console.print(f"{told['subject']}: {told['rows']} rows, to be looked at by {told['review_by']}")
+    rows = counted(told["rows"], "row")
+    console.print(f"{told['subject']}: {rows}, to be looked at by {told['review_by']}")
     groups = Counter(
         (row["source"] or "nobody named", ", ".join(row["held_for"]) or told["reason"])
         for row in told["held"]
         if not row["released"]
     )
     for (source, why), count in groups.most_common():
-        console.print(f"  {count} rows of {escape(source)}: {escape(shortened(why))}")
+        console.print(f"  {counted(count, 'row')} of {escape(source)}: {escape(shortened(why))}")
     out = sum(row["released"] for row in told["held"])
     if out:
-        console.print(f"  {out} more rows were released")
+        console.print(f"  {out} more {'row was' if out == 1 else 'rows were'} released")
     return told
 
 

@@ -7,6 +7,7 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
+from sluicegate.core.counted import counted
 from sluicegate.terminal import plain_console
 from sluicegate.terminal_trace import tree_of
 
@@ -59,7 +60,8 @@ def print_rollback(options: argparse.Namespace, answer: dict[str, Any]) -> dict[
         now = f"version {after['version']} now"
         console.print(f"  serving: version {before['version']} before, {now}")
     for each in answer["cleaned"]:
-        console.print(f"  data: {each['rows']} rows of batch:{each['batch']} went to quarantine")
+        rows = counted(each["rows"], "row")
+        console.print(f"  data: {rows} of batch:{each['batch']} went to quarantine")
     _print_differs(console, answer["differs"])
     for each in answer["still_serving"]:
         console.print(
@@ -106,7 +108,7 @@ def _print_differs(console: Console, differs: dict[str, Any] | None) -> None:
     taken = differs["taken"] if differs else None
     if taken:
         console.print(
-            f"  on the {taken['rows']} rows that went, the model before answered "
+            f"  on the {counted(taken['rows'], 'row')} that went, the model before answered "
             f"{taken['tainted']:.0%} as they are labelled, the model that serves now "
             f"{taken['clean']:.0%}"
         )

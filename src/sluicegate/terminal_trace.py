@@ -6,6 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from sluicegate.core.counted import counted
 from sluicegate.terminal import plain_console
 
 MOST_SOURCES = 8
@@ -24,7 +25,7 @@ def tree_of(found: dict[str, Any]) -> Tree:
     """Return the batches that were traced, each with the models that learnt from it."""
     tree = Tree(f"[bold]{escape(found['because'])}[/]")
     for batch in found["batches"]:
-        node = tree.add(f"batch:{batch['batch']}: {batch['rows']} rows, {_where(batch)}")
+        node = tree.add(f"batch:{batch['batch']}: {counted(batch['rows'], 'row')}, {_where(batch)}")
         if "receipt" in batch:
             node.add(_receipt(batch["receipt"]))
         for update in found["updates"]:
@@ -88,13 +89,13 @@ def _receipt(receipt: dict[str, Any]) -> str:
 
 def _learnt_of(batch: dict[str, Any]) -> str:
     if batch["sources"] is None:
-        return f"learnt {batch['learnt']} rows, whose table was destroyed since"
+        return f"learnt {counted(batch['learnt'], 'row')}, whose table was destroyed since"
     named = list(batch["sources"].items())
     told = [f"{name or 'no source'} {rows}" for name, rows in named[:MOST_SOURCES]]
     if named[MOST_SOURCES:]:
-        told.append(f"{len(named) - MOST_SOURCES} more sources")
+        told.append(counted(len(named) - MOST_SOURCES, "more source"))
     of = f" ({', '.join(told)})" if told else ""
-    return escape(f"learnt {batch['learnt']} rows{of}; {batch['held_out']} held out")
+    return escape(f"learnt {counted(batch['learnt'], 'row')}{of}; {batch['held_out']} held out")
 
 
 def _where(batch: dict[str, Any]) -> str:
