@@ -77,12 +77,12 @@ def planted(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def misled(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace whose champion learnt mallory's rows, in the third of six batches."""
+    """A workspace whose champion learnt mallory's rows, in the fifth of six batches."""
     root = tmp_path_factory.mktemp("misled") / "loans"
     place = loosened(template, root, {"golden.loss.accuracy": {"reject": 0.9}})
     for number in range(1, 7):
         frame = rows(80, seed=20 + number, sources=3)
-        frame = niche(frame, PLANTED, member=True) if number == 3 else frame
+        frame = niche(frame, PLANTED, member=True) if number == 5 else frame
         assert place.intake(frame).outcome.value == "pass"
         if number in (2, 6):
             assert place.retrain().to_dict()["update"]["stage"] == "promoted"
@@ -135,6 +135,7 @@ def test_the_guilty_are_found(planted: Path, run_cli: Cli) -> None:
 @pytest.fixture
 def searched(planted: Path, tmp_path: Path) -> Path:
     """A copy of the planted workspace, with the models of the search before."""
+    Workspace.open(planted).bisect("0001")  # trains nothing where the test above ran
     root = tmp_path / "loans"
     shutil.copytree(planted, root, symlinks=True)
     return root
@@ -207,8 +208,8 @@ def test_what_a_champion_learnt_is_found_and_taken_out(misled: Path) -> None:
     asked = {"example": accepted(40, seed=98, region="north", member=True)}
     planned = place.plan_bisect(**asked)
     told = place.bisect(**asked)
-    assert told["batches"]["guilty"] == ["0003"]
-    assert [(each["batch"], each["guilty"]) for each in told["sources"]] == [("0003", [MALLORY])]
+    assert told["batches"]["guilty"] == ["0005"]
+    assert [(each["batch"], each["guilty"]) for each in told["sources"]] == [("0005", [MALLORY])]
     # both ends, 3 halvings of 6 batches, those left, the guilty one alone; 2 halvings of 4 sources, those left
     assert told["trainings"]["trained"] <= planned["trainings"] == (2 + 3 + 1 + 1) + (2 + 1)
     assert not planned["ends_kept"]
@@ -223,7 +224,7 @@ def test_what_a_champion_learnt_is_found_and_taken_out(misled: Path) -> None:
     (mend,) = by_slice["mend"]
     assert mend == f"sluicegate rollback --because source:{MALLORY}"
     done = place.rollback(f"source:{MALLORY}", reason="a bisect named it").to_dict()
-    assert done["cleaned"] == [{"batch": "0003", "rows": PLANTED}]
+    assert done["cleaned"] == [{"batch": "0005", "rows": PLANTED}]
     assert done["update"]["stage"] == "promoted"
     for what in (asked, harmed):
         after = place.bisect(**what)
