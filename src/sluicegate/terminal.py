@@ -144,7 +144,9 @@ def print_status(options: argparse.Namespace, answer: dict[str, Any], root: Path
     counts = ", ".join(f"{count} {state}" for state, count in answer["batches"].items())
     aside = answer["quarantine"]
     rows = counted(aside["rows"], "row")
-    held = f"; in quarantine: {rows} of {counted(aside['batches'], 'batch')}" if aside["rows"] else ""
+    held = (
+        f"; in quarantine: {rows} of {counted(aside['batches'], 'batch')}" if aside["rows"] else ""
+    )
     console.print(f"  batches: {counts}{held}")
     if answer["trainer"].startswith("trainer not"):
         console.print(f"  [yellow]{escape(answer['trainer'])}[/]")

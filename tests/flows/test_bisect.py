@@ -215,7 +215,10 @@ def test_what_a_champion_learnt_is_found_and_taken_out(misled: Path) -> None:
     assert not planned["ends_kept"]
     assert place.plan_bisect(**asked)["ends_kept"]
 
-    harmed = {"slice": "region=north", "limit": 0.165}  # others: 0.14 at most; with her: 0.19 at least
+    harmed = {
+        "slice": "region=north",
+        "limit": 0.165,
+    }  # others: 0.14 at most; with her: 0.19 at least
     by_slice = place.bisect(**harmed)
     assert by_slice["trainings"]["trained"] == 0
     assert sets(by_slice) == sets(told)
