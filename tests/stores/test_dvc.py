@@ -1,6 +1,9 @@
 """DVC: pointers are judged before DVC reads them."""
 
+import fcntl
+import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,13 +57,18 @@ def test_a_pointer_that_is_gone_is_refused(tmp_path: Path) -> None:
         dvc.read_pointer(tmp_path / "t.parquet.dvc")
 
 
-def test_a_file_goes_to_the_remote_and_comes_back(tmp_path: Path) -> None:
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An empty workspace whose remote is beside it."""
+    made = tmp_path / "w"
+    (made / ".sluicegate").mkdir(parents=True)
+    git.init(made)
+    dvc.init(made, str(tmp_path / "remote"))
+    return made
+
+
+def test_a_file_goes_to_the_remote_and_comes_back(tmp_path: Path, root: Path) -> None:
     """add, push and checkout; the file itself stays as it is, and a second init changes nothing."""
-    root = tmp_path / "w"
-    root.mkdir()
-    git.init(root)
-    (root / ".sluicegate").mkdir()
-    dvc.init(root, str(tmp_path / "remote"))
     dvc.init(root, str(tmp_path / "other"))
     assert dvc.default_remote(root) == str(tmp_path / "remote")
     path = root / "t.parquet"
@@ -69,8 +77,6 @@ def test_a_file_goes_to_the_remote_and_comes_back(tmp_path: Path) -> None:
     dvc.add(root, [path])
     dvc.push(root, [path])
     assert path.stat().st_ino == inode
-    import shutil
-
     path.unlink()
     shutil.rmtree(root / ".dvc" / "cache")
     dvc.checkout(root, [path])
@@ -82,13 +88,8 @@ def test_a_file_goes_to_the_remote_and_comes_back(tmp_path: Path) -> None:
         dvc.checkout(root, [path])
 
 
-def test_no_room_for_what_dvc_remembers_is_one_sentence(tmp_path: Path) -> None:
+def test_no_room_for_what_dvc_remembers_is_one_sentence(root: Path) -> None:
     """A damaged or full memory of DVC's is no traceback, and deleting it mends it."""
-    root = tmp_path / "w"
-    root.mkdir()
-    git.init(root)
-    (root / ".sluicegate").mkdir()
-    dvc.init(root, str(tmp_path / "remote"))
     table = root / "t.parquet"
     table.write_bytes(b"x" * 100)
     dvc.add(root, [table])
@@ -101,16 +102,39 @@ def test_no_room_for_what_dvc_remembers_is_one_sentence(tmp_path: Path) -> None:
     dvc.add(root, [table])
 
 
+def test_what_is_left_of_a_dvc_that_died_is_no_lock(root: Path) -> None:
+    """A lock of a process that is gone is none; one that cannot be read is named."""
+    died = subprocess.Popen(["true"])
+    died.wait()
+    table, left = root / "t.parquet", root / ".dvc" / "tmp" / "rwlock"
+    table.write_bytes(b"x")
+    held = {str(table): {"pid": died.pid, "cmd": "dvc add"}}
+    left.write_text(json.dumps({"write": held}))
+    dvc.add(root, [table])
+    left.write_bytes(b"")
+    with pytest.raises(CannotDecide, match=r"delete .*/\.dvc/tmp/rwlock"):
+        dvc.add(root, [table])
+    left.unlink()
+    dvc.add(root, [table])
+
+
+def test_a_dvc_that_is_at_work_is_waited_for_and_then_named(root: Path) -> None:
+    """The same command goes on when it has ended."""
+    table = root / "t.parquet"
+    table.write_bytes(b"x")
+    with (root / ".dvc" / "tmp" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(CannotDecide, match="Another dvc holds a lock"):
+            dvc.add(root, [table])
+    dvc.add(root, [table])
+
+
 def test_a_remote_that_stays_away_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked again first; with the remote back the same push succeeds."""
     monkeypatch.setattr(patience, "WAITS", (0.0, 0.0))
-    root, remote = tmp_path / "w", tmp_path / "remote"
-    root.mkdir()
-    git.init(root)
-    (root / ".sluicegate").mkdir()
-    dvc.init(root, str(remote))
+    remote = tmp_path / "remote"
     table = root / "t.parquet"
     table.write_bytes(b"x" * 100)
     dvc.add(root, [table])

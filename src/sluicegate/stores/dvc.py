@@ -214,12 +214,20 @@ def _with_remote(root: Path, deed: Callable[[Any], Any]) -> None:
 def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
     """Call `deed` with DVC's own view of `root`; raises CannotDecide with DVC's reason."""
     from dvc.exceptions import DvcException
+    from dvc.lock import LockError
     from dvc.repo import Repo
+    from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
 
     with _quiet(root) as said:
         try:
             with contextlib.closing(Repo(str(root))) as repo:
                 deed(repo)
+        except (LockError, RWLockFileCorruptedError, RWLockFileFormatError) as error:
+            tmp = root / ".dvc" / "tmp"
+            raise CannotDecide(
+                f"Another dvc holds a lock in {tmp}: wait for it to end; where none is at work, delete "
+                f"{tmp / 'rwlock'}. Then run the same command again."
+            ) from error
         except DvcException as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else said.getvalue()
             raise CannotDecide(f"DVC failed in {root}: {first}") from error

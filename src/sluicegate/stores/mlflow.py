@@ -198,7 +198,7 @@ class Registry:
             yield
         except MlflowException as error:
             raise CannotDecide(
-                f"MLflow did not do it ({str(error).splitlines()[0]}); see that it can be reached and "
+                f"MLflow did not do it ({_reason(error)}); see that it can be reached and written to, and "
                 "run the same command again."
             ) from error
 
@@ -258,3 +258,9 @@ def open_registry(layout: Layout, model: str, tracking_uri: str | None = None) -
     except MlflowException as error:
         where = tracking_uri or embedded_uri(layout)
         raise CannotDecide(f"MLflow at {where} cannot be used: {error}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the line that says why: of its database MLflow tells the database's own reason second."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return next((line for line in lines if line.startswith("(sqlite3.")), lines[0])
