@@ -11,8 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sluicegate import Workspace, cli
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 Cli = Callable[..., tuple[int, dict[str, Any], str]]
 LABEL, SOURCE = "accepted", "contributor"
