@@ -23,21 +23,30 @@ def ask(served: Services, path: str, body: dict[str, Any] | None = None) -> Any:
     raise AssertionError(f"{path} did not answer")
 
 
-def eventually(look: Callable[[], Any], seconds: float = 300) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 300, pause: float = 0.5) -> Any:
     """Return what `look` returns once it is true."""
     until = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.5)
+        time.sleep(pause)
     return found
 
 
 def run(served: Services, deployment: str, **parameters: Any) -> dict[str, Any]:
     """Run a deployment through the runner and return its final state."""
+    return final(served, begin(served, deployment, **parameters))
+
+
+def begin(served: Services, deployment: str, **parameters: Any) -> str:
+    """Ask the runner for a run of a deployment and return the run's id."""
     (made,) = [d for d in ask(served, "/deployments/filter") if d["name"] == deployment]
     body = {"parameters": made["parameters"] | parameters}
-    begun = ask(served, f"/deployments/{made['id']}/create_flow_run", body)
-    query = {"flow_runs": {"id": {"any_": [begun["id"]]}}}
+    return str(ask(served, f"/deployments/{made['id']}/create_flow_run", body)["id"])
+
+
+def final(served: Services, begun: str) -> dict[str, Any]:
+    """Wait for a run to end and return its state."""
+    query = {"flow_runs": {"id": {"any_": [begun]}}}
 
     def ended() -> dict[str, Any] | None:
         state = ask(served, "/flow_runs/filter", query)[0]["state"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from prefect_api import artifacts, ask, eventually, run
+from prefect_api import artifacts, ask, begin, eventually, final, run
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Misused, Outcome
@@ -21,6 +21,7 @@ from sluicegate.flows.embedded import answers, free_port, is_taken, running
 from sluicegate.flows.guard import descendants
 from sluicegate.flows.markup import escaped
 from sluicegate.flows.up import Services, services
+from sluicegate.stores import record
 
 pytestmark = pytest.mark.slow
 UP = (
@@ -171,6 +172,44 @@ def test_it_runs_once_for_a_workspace(shop: Path, served: Services) -> None:
     assert answers(f"{served.mlflow}/health")
     with pytest.raises(Conflict, match=served.prefect_ui), services(open_context(shop)):
         pass
+
+
+@pytest.mark.parametrize("deed", ["intake", "retrain", "rollback"])
+def test_a_run_that_is_killed_while_it_writes_is_run_again(
+    shop: Path, served: Services, tmp_path: Path, deed: str
+) -> None:
+    """Prefect says that it crashed; the same deployment finishes what it began, once."""
+    place, path = Workspace.open(shop), tmp_path / "killed.parquet"
+    if deed == "intake":
+        feedback(9).to_parquet(path, index=False)
+    newest = record.received(place._context.layout)[-1]
+    asked = {
+        "intake": {"path": str(path)},
+        "retrain": {},
+        "rollback": {"because": f"batch:{newest}", "reason": "a test"},
+    }[deed]
+    begun = begin(served, deed, **asked)
+    eventually((shop / ".sluicegate" / "journal.json").exists, pause=0.001)
+    os.kill(process_of(begun), signal.SIGKILL)
+    assert final(served, begun)["type"] == "CRASHED"
+
+    before = record.received(place._context.layout)
+    assert run(served, deed, **asked)["type"] == "COMPLETED"
+    received = record.received(place._context.layout)
+    assert received == ([*before, f"{int(newest) + 1:04d}"] if deed == "intake" else before)
+    seen = Workspace.open(shop).verify(full=True)
+    assert seen.exit_code == 0, (seen.wrong, seen.undecided)
+
+
+def process_of(flow_run: str) -> int:
+    """Return the process in which the runner carries out a flow run."""
+    said = f"PREFECT__FLOW_RUN_ID={flow_run}".encode()
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if said in (each / "environ").read_bytes().split(b"\0"):
+                found.append(int(each.name))
+    return min(found)
 
 
 @pytest.fixture
