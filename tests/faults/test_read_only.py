@@ -67,18 +67,24 @@ def test_a_read_only_store_stops_a_deed_that_then_goes_on(
         return str(caught.value)
 
     def seen() -> Any:
-        place = Workspace.open(root)
-        told = place.status().to_dict()
-        return told["champion"], told["batches"], git.run(root, "status", "--porcelain")
+        told = Workspace.open(root).status().to_dict()
+        return [told["champion"], told["batches"], git.run(root, "status", "--porcelain")]
+
+    # MLflow's client keeps its connection, and what it was allowed to do, as long as its process lives
+    apart = in_child if verb == "retrain" else call
 
     if verb == "retrain":
-        in_child(lambda: Workspace.open(root).intake(frame).outcome.value)
-    before = in_child(seen)
+        Workspace.open(root).intake(frame)
+    before = seen()
     store = mounted(name)
     subprocess.run(["mount", "-o", "remount,ro", str(store)], check=True)
-    said = in_child(refused).lower()
+    said = apart(refused).lower()
     assert "read-only" in said or "readonly" in said, said
     subprocess.run(["mount", "-o", "remount,rw", str(store)], check=True)
-    assert in_child(seen) == before
-    assert in_child(deed) == "pass"
-    assert in_child(lambda: Workspace.open(root).verify(full=True).exit_code) == 0
+    assert apart(seen) == before
+    assert apart(deed) == "pass"
+    assert apart(lambda: Workspace.open(root).verify(full=True).exit_code) == 0
+
+
+def call(deed: Callable[[], Any]) -> Any:
+    return deed()
