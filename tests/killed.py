@@ -204,7 +204,7 @@ def _arm(point: Point, by: signal.Signals = signal.SIGKILL) -> None:
 
 def _looked(look: Callable[[], str], stopped: int) -> list[str]:
     seen: list[str] = []
-    while not select.select([stopped], [], [], 0.01)[0]:
+    while not select.select([stopped], [], [], 0.03)[0]:
         try:
             now = look()
         except Exception as error:  # noqa: BLE001 - it counts as seen

@@ -187,6 +187,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("column", "value"), CELLS)
 def test_a_cell_that_cannot_be_read_costs_its_own_row_only(
     line: Workspace, tmp_path: Path, honest: Callable[..., Frame], column: str, value: Any
@@ -207,6 +208,7 @@ HARMLESS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "made"), HARMLESS)
 def test_what_is_only_unusual_passes(
     line: Workspace,
@@ -280,6 +282,7 @@ def test_a_frame_that_parquet_cannot_hold_is_usage(
         line.check(made(honest(50, 3)))
 
 
+@pytest.mark.slow
 def test_a_batch_sent_twice_is_told_and_not_taken_twice(
     line: Workspace, tmp_path: Path, honest: Callable[..., Frame], run_cli: Callable[..., Any]
 ) -> None:
@@ -410,6 +413,7 @@ LOOSE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new"), LOOSE)
 def test_a_policy_that_measures_nothing_never_passes(
     template: Path, tmp_path: Path, honest: Callable[..., Frame], old: str, new: str

@@ -51,6 +51,7 @@ def later(root: Path, days: float) -> Context:
     return fewer(open_context(root, lambda: datetime.now(UTC) + days * DAY))
 
 
+@pytest.mark.slow
 def test_init_calibrates_and_pins_it_in_every_verdict(fed: Path, run_cli: Any) -> None:
     """status tells what it is made of, and the verdict's policy is that of the calibrated limits."""
     context = open_context(fed)
@@ -116,6 +117,7 @@ def test_accepted_history_calibrates_with_sources(root: Path, git: Any) -> None:
     assert is_stale(context)
 
 
+@pytest.mark.slow
 def test_a_dry_run_changes_nothing_and_is_the_same_twice(root: Path, git: Any) -> None:
     """The windows are drawn by the workspace's secret: foretold by nobody, and repeatable."""
     context = later(root, 0)
@@ -146,6 +148,7 @@ def put_back(layout: Layout) -> None:
         path.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", [edited, unsigned, put_back])
 def test_a_tampered_calibration_is_refused(root: Path, honest: Any, deed: Any) -> None:
     """Nothing is judged by it."""

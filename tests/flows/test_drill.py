@@ -170,6 +170,7 @@ def test_an_uncommitted_policy_is_not_drilled(workspace: Workspace, run_cli: Any
     assert "uncommitted" in told["error"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_plays_the_same(workspace: Workspace) -> None:
     """Windows, attacks and verdicts depend on the seed alone."""
     context = open_context(workspace.root)
@@ -196,6 +197,7 @@ def test_a_policy_that_stops_everything_catches_nothing(workspace: Workspace) ->
     assert told.honest["false_stops"]["rate"] == 1.0
 
 
+@pytest.mark.slow
 def test_windows_are_honest_rows_that_the_checks_do_not_see_elsewhere(
     workspace: Workspace, honest: Rows
 ) -> None:

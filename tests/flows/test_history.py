@@ -49,6 +49,7 @@ def test_a_taken_in_batch_is_remembered_and_rewriting_it_is_noticed(
         history.earlier(context.layout, context.schema)
 
 
+@pytest.mark.slow
 def test_a_trigger_is_remembered_held_and_forgotten_when_released(
     workspace: Workspace, honest: Callable[..., pd.DataFrame], delivered: Callable[..., Path]
 ) -> None:

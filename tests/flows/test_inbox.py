@@ -127,6 +127,7 @@ def test_temporary_names_are_ignored(context: Context, name: str) -> None:
     assert dropped(context.layout.inbox) == []
 
 
+@pytest.mark.slow
 def test_a_file_that_grows_waits_for_the_next_turn(context: Context) -> None:
     """Touched within two seconds and changed while watched: not finished."""
     path = drop(context, "growing.parquet", seed=6, age=0)

@@ -48,6 +48,7 @@ def edited(workspace: Workspace, path: Path, old: str, new: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_trial_shows_what_would_have_stopped(
     workspace: Workspace,
     honest: Frames,
@@ -81,6 +82,7 @@ def test_a_trial_shows_what_would_have_stopped(
     assert json.loads(capsys.readouterr().out)["changes"][0]["loosened"] is True
 
 
+@pytest.mark.slow
 def test_changed_settings_of_checks_measure_again(
     workspace: Workspace, honest: Frames, delivered: Callable[..., Path], tmp_path: Path
 ) -> None:

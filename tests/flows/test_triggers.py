@@ -50,6 +50,7 @@ def test_what_was_learnt_of_a_trigger_is_named_and_taken_out(
     )
 
 
+@pytest.mark.slow
 def test_a_batch_without_a_trigger_names_none(
     workspace: Workspace, honest: Rows, delivered: Callable[..., Path]
 ) -> None:

@@ -194,6 +194,7 @@ BOMBS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "name", "said"), BOMBS)
 def test_a_bomb_is_stopped(
     tmp_path: Path, make: Callable[[Path], None], name: str, said: str
