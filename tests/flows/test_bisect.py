@@ -65,7 +65,7 @@ def loosened(template: Path, root: Path, candidate: dict[str, Any]) -> Workspace
 def planted(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace whose gates let anything in, with mallory in its second batch."""
     root = tmp_path_factory.mktemp("planted") / "loans"
-    place = loosened(template, root, {"golden.loss.accuracy": {"reject": 0.02}})
+    place = loosened(template, root, {"golden.loss.accuracy": {"reject": 0.04}})
     for number in (1, 2, 3):
         frame = rows(80, seed=10 + number, sources=3)
         assert place.intake(niche(frame, 300) if number == 2 else frame).outcome.value == "pass"

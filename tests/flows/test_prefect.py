@@ -190,7 +190,7 @@ def test_a_run_that_is_killed_while_it_writes_is_run_again(
     }[deed]
     begun = begin(served, deed, **asked)
     eventually((shop / ".sluicegate" / "journal.json").exists, pause=0.001)
-    os.kill(process_of(begun), signal.SIGKILL)
+    os.kill(holder_of(shop / ".sluicegate" / "lock"), signal.SIGKILL)
     assert final(served, begun)["type"] == "CRASHED"
 
     before = record.received(place._context.layout)
@@ -201,15 +201,13 @@ def test_a_run_that_is_killed_while_it_writes_is_run_again(
     assert seen.exit_code == 0, (seen.wrong, seen.undecided)
 
 
-def process_of(flow_run: str) -> int:
-    """Return the process in which the runner carries out a flow run."""
-    said = f"PREFECT__FLOW_RUN_ID={flow_run}".encode()
-    found = []
-    for each in Path("/proc").glob("[0-9]*"):
+def holder_of(lock: Path) -> int:
+    """Return the process that has the workspace's lock: the runner's child that carries out the run."""
+    for opened in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):
-            if said in (each / "environ").read_bytes().split(b"\0"):
-                found.append(int(each.name))
-    return min(found)
+            if opened.readlink() == lock:
+                return int(opened.parts[2])
+    raise AssertionError(f"nobody holds {lock}")
 
 
 @pytest.fixture
