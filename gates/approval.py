@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from sluicegate.core.visible import visible
+
 NAMESPACE = "sluicegate-approval"
 
 
@@ -44,7 +46,7 @@ class Request:
             ("nonce", self.nonce),
             ("expires", self.expires),
         ]
-        told = [f"{_one_line(label)}: {_one_line(value)}" for label, value in lines]
+        told = [f"{visible(label)}: {visible(value)}" for label, value in lines]
         return "\n".join(["sluicegate approval, version 1", *told, ""])
 
     def has_expired(self, now: datetime) -> bool:
@@ -100,8 +102,3 @@ def standing(votes: Iterable[Vote], required: int) -> Standing:
     if any(vote.decision is Decision.REJECT for vote in counted):
         state = State.REJECTED
     return Standing(state, tuple(sorted(people)), required)
-
-
-def _one_line(text: str) -> str:
-    """Return `text` with whatever could start a new line or hide a part shown as a question mark."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -70,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _failed(options: argparse.Namespace, sentence: str, code: int) -> int:
     if options.json:
         print(json.dumps({"schema": 1, "error": sentence}, ensure_ascii=False))
-    print(f"sluicegate: {sentence}", file=sys.stderr)
+    from sluicegate.core.visible import visible
+
+    print(f"sluicegate: {visible(sentence)}", file=sys.stderr)
     return code
 
 

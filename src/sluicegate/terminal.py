@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from sluicegate.core import Misused
 from sluicegate.core.counted import counted
+from sluicegate.terminal_words import escape
 
 COLOURS = {"pass": "green", "quarantine": "yellow", "pause": "magenta", "reject": "red"}
 WORST_FIRST = ("reject", "pause", "quarantine", "pass")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from sluicegate.terminal import plain_console
+from sluicegate.terminal_words import escape
 
 if TYPE_CHECKING:
     from sluicegate.flows.drill_record import Drilled

@@ -4,9 +4,9 @@ import argparse
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from sluicegate.terminal import plain_console
+from sluicegate.terminal_words import escape
 
 
 def print_rotation(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:

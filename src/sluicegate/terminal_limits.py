@@ -3,11 +3,11 @@
 import argparse
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from sluicegate import terminal
 from sluicegate.gates.calibration import CALIBRATED
+from sluicegate.terminal_words import escape
 
 
 def print_calibration(options: argparse.Namespace, answer: dict[str, Any]) -> dict[str, Any]:

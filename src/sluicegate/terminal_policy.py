@@ -4,10 +4,11 @@ import argparse
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from sluicegate.core.visible import visible
 from sluicegate.terminal import plain_console
+from sluicegate.terminal_words import escape
 
 MOST_DECIDING = 3
 
@@ -50,7 +51,8 @@ def print_difference(
     signed = f"{found['signed']}, signed by {found['owner']}" if found["signed"] else "not signed"
     console.print(f"policy: {escape(signed)}; files that {verb}: {len(found['files'])}")
     _print_changes(console, found["limits"])
-    console.print(found["diff"], markup=False, highlight=False, soft_wrap=True)
+    for line in found["diff"].splitlines():
+        console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
     return found
 
 

@@ -3,12 +3,12 @@
 import argparse
 from typing import Any
 
-from rich.markup import escape
 from rich.tree import Tree
 
 from sluicegate.core.counted import counted
 from sluicegate.terminal import plain_console
 from sluicegate.terminal_review import print_review
+from sluicegate.terminal_words import escape
 
 
 def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:

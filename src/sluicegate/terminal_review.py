@@ -5,11 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from sluicegate.core import Misused
 from sluicegate.core.counted import counted
 from sluicegate.terminal import plain_console, shortened
+from sluicegate.terminal_words import escape
 
 
 def print_reviews(options: argparse.Namespace, shown: list[dict[str, Any]]) -> dict[str, Any]:

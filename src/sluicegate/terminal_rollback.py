@@ -5,11 +5,11 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.markup import escape
 
 from sluicegate.core.counted import counted
 from sluicegate.terminal import plain_console
 from sluicegate.terminal_trace import tree_of
+from sluicegate.terminal_words import escape
 
 
 def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 import argparse
 from typing import Any
 
-from rich.markup import escape
 from rich.tree import Tree
 
 from sluicegate.core.counted import counted
 from sluicegate.terminal import plain_console
+from sluicegate.terminal_words import escape
 
 MOST_SOURCES = 8
 VERBS = {"promote": "promoted", "reinstate": "reinstated", "suspend": "nobody served then"}

@@ -3,9 +3,8 @@
 import argparse
 from typing import Any
 
-from rich.markup import escape
-
 from sluicegate.terminal import plain_console
+from sluicegate.terminal_words import escape
 
 
 def print_verified(options: argparse.Namespace, answer: dict[str, Any]) -> dict[str, Any]:
