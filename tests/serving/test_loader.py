@@ -202,6 +202,34 @@ def test_what_is_not_committed_moves_no_host(host: Host) -> None:
 
 
 @quiet
+def test_a_planted_journal_hides_a_move_only_from_who_has_not_seen_it(host: Host) -> None:
+    """Whoever writes to the workspace can keep news from a host; nobody goes back, and any command ends it."""
+    served, journal = host.load(), host.source / ".sluicegate" / "journal.json"
+    roll_back(host.source)
+    newest = len(record.entry_files(Layout(host.source)))
+    plant = json.dumps({"deed": "intake", "paths": ["incidents"], "entries": newest - 1})
+    journal.write_text(plant)
+    assert served.refresh() is False
+    assert served.version == 2
+    journal.unlink()
+    assert served.refresh() is True
+
+    for planted in (plant, '{"entries": 0}'):
+        journal.write_text(planted)
+        with pytest.raises((Tampered, Missing), match=r"played again|holds no promotion"):
+            host.load()
+        with pytest.raises((Tampered, Missing)):
+            served.refresh()
+        assert served.version == 1
+    for damaged in ("", "[]", '{"entries": "many"}', '{"entries": null}'):
+        journal.write_text(damaged)
+        assert host.load().version == 1
+    journal.unlink()
+    journal.symlink_to("/dev/zero")
+    assert host.load().version == 1
+
+
+@quiet
 @pytest.mark.parametrize("on_failure", ["refuse", "last_good"])
 def test_where_no_version_is_clean_nobody_answers(
     on_failure: str, host: Host, honest: Rows, keys: dict[str, Path], tmp_path: Path
