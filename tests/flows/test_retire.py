@@ -319,6 +319,12 @@ def test_a_person_a_batch_and_a_model_end(
     place.watch()
     assert registry.alias("champion") is None
 
+    made = place.retrain().to_dict()["update"]
+    say(place, keys, "approve", f"update:{made['id']}")
+    assert place.status().suspended is None
+    assert registry.alias("champion") == made["challenger"]["version"]
+    assert registry.alias("previous") is None, "nobody goes back to what was taken back"
+
 
 def test_what_is_due_comes_from_the_cards(place: Workspace) -> None:
     """A period in words is counted from the receipt; a card without one is named."""
