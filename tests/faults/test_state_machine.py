@@ -202,7 +202,7 @@ def test_whatever_happens(lives: type[RuleBasedStateMachine]) -> None:
     run_state_machine_as_test(
         lives,
         settings=settings(
-            max_examples=2,
+            max_examples=3,
             stateful_step_count=10,
             deadline=None,
             derandomize=True,
