@@ -533,8 +533,10 @@ def test_a_second_workspace_in_the_same_place_is_refused(template: Path, tmp_pat
 @pytest.mark.parametrize(
     "classes",
     [
-        pytest.param(["1", "no"], id="digits as text, and no"),
-        pytest.param(["null", "on"], id="null and on"),
+        pytest.param(["no", "yes"], id="no and yes"),
+        pytest.param(["off", "on"], id="off and on"),
+        pytest.param(["1", "2"], id="digits as text"),
+        pytest.param(["null", "true"], id="null and true"),
         pytest.param(["naïve", "文 =[*]"], id="Unicode and a wildcard"),
     ],
 )
