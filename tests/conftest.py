@@ -82,7 +82,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Workspace.init(
         root,
         data=rows(1500, seed=1).drop(columns=SOURCE),
-        golden=rows(500, seed=2).drop(columns=SOURCE),
+        golden=rows(2000, seed=2).drop(columns=SOURCE),
         label=LABEL,
         source=SOURCE,
         slices=("region",),

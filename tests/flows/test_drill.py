@@ -212,7 +212,7 @@ def test_windows_are_honest_rows_that_the_checks_do_not_see_elsewhere(
     subject = seen(context, table, drawn_from, made.taken, None)
     golden = int((made.taken.get_level_values(BATCH) == GOLDEN).sum())
     assert 0 < golden < 300
-    assert len(subject.golden) == 500 - golden == len(subject.golden_scores)
+    assert len(subject.golden) == 2000 - golden == len(subject.golden_scores)
     previous = next(each for each in subject.references if each.name == "previous")
     pairs = pd.MultiIndex.from_frame(previous.frame[["_batch", "_row"]])
     assert not pairs.isin(made.taken).any()

@@ -51,12 +51,12 @@ def test_a_yes_replaces_both(place: Workspace, keys: dict[str, Path], honest: Ro
     assert asked["subject"] == ANCHOR
     assert "income, by" in asked["names"]["golden farthest from the very first"]
     assert "0 of the 300" in asked["names"]["champion's training data holds"]
-    assert trusted(place) == {"reference": 1500, "golden": 500}
+    assert trusted(place) == {"reference": 1500, "golden": 2000}
     assert place.show_review("update:0001")["dead"] is None
     assert say(place, keys, "ann", "approve", ANCHOR) is State.APPROVED
     assert trusted(place) == {"reference": 1200, "golden": 300}
     kept = place.root / "anchors" / "0001" / "before"
-    assert len(data.read_verified(kept / "golden" / "golden.parquet")) == 500
+    assert len(data.read_verified(kept / "golden" / "golden.parquet")) == 2000
     assert git.run(place.root, "status", "--porcelain").strip() == ""
     assert git.run(place.root, "log", "-1", "--format=%an %cn").strip() == "sluicegate sluicegate"
     assert "manifest.json changed" in place.show_review("update:0001")["dead"]
@@ -72,7 +72,7 @@ def test_a_yes_replaces_both(place: Workspace, keys: dict[str, Path], honest: Ro
 def test_a_no_changes_nothing(place: Workspace, keys: dict[str, Path], honest: Rows) -> None:
     place.reanchor(reason="why not", golden=moved(honest, 100, 5, 6.0))
     assert say(place, keys, "ann", "reject", ANCHOR) is State.REJECTED
-    assert trusted(place) == {"reference": 1500, "golden": 500}
+    assert trusted(place) == {"reference": 1500, "golden": 2000}
     assert place.status().to_dict()["anchored"] == []
 
 
@@ -89,9 +89,9 @@ def test_a_kill_in_the_middle(
         patch.setattr(reanchor, "conclude", killed)
         with pytest.raises(KeyboardInterrupt):
             say(place, keys, "ann", "approve", ANCHOR)
-    assert trusted(place) == {"reference": 1500, "golden": 500}
+    assert trusted(place) == {"reference": 1500, "golden": 2000}
     assert say(place, keys, "ann", "approve", ANCHOR) is State.APPROVED
-    assert trusted(place) == {"reference": 1200, "golden": 500}
+    assert trusted(place) == {"reference": 1200, "golden": 2000}
     dvc.checkout(place.root, [place.root / "reference" / "reference.parquet"])
     assert trusted(place)["reference"] == 1200
 
