@@ -135,7 +135,7 @@ def test_the_champion_answers_in_the_order_of_the_classes(
     golden = read_verified(Layout(template).golden)
     loaded = models.load(folder, digest, schema)
     scores = loaded.scores(golden)
-    assert scores.shape == (500, 2)
+    assert scores.shape == (2000, 2)
     turned = models.load(folder, digest, replace(schema, classes=schema.classes[::-1]))
     assert (turned.scores(golden) == scores[:, ::-1]).all()
     assert loaded.scores(golden.head(0)).shape == (0, 2)
