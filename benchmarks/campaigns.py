@@ -36,8 +36,8 @@ from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.checks.triggers import OBEYED
 from sluicegate.core import Feedback, Outcome, Verdict
 from sluicegate.core.schema import PREDICTED
-from sluicegate.flows.measure import fairness, intake_checks, predicted
-from sluicegate.flows.triggers import stopped_for
+from sluicegate.flows.judging.measure import fairness, intake_checks, predicted
+from sluicegate.flows.judging.triggers import stopped_for
 from sluicegate.gates import decide
 from sluicegate.stores.settings import Checks
 

@@ -17,12 +17,12 @@ import numpy as np
 from sluicegate.checks.scoring import Answers, Floats, known, truth_of
 from sluicegate.core import Misused
 from sluicegate.core.counted import counted
-from sluicegate.flows.backtest_page import page, picture
-from sluicegate.flows.backtest_words import FEW_BATCHES, answer, reasons
+from sluicegate.flows.backtesting.page import page, picture
+from sluicegate.flows.backtesting.words import FEW_BATCHES, answer, reasons
 from sluicegate.flows.context import POLICY_FILES, Context
-from sluicegate.flows.owned import require_signed
-from sluicegate.flows.plots import drawing, png_bytes
-from sluicegate.flows.trained import Recipe, Trained, is_kept, train
+from sluicegate.flows.owning.owned import require_signed
+from sluicegate.flows.reviewing.plots import drawing, png_bytes
+from sluicegate.flows.training.trained import Recipe, Trained, is_kept, train
 from sluicegate.stores import data, files, git
 
 LEAST_BATCHES = 6

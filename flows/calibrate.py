@@ -11,12 +11,12 @@ from typing import Any
 from sluicegate.core import Artifact
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import CALIBRATION
-from sluicegate.flows.calibration import VERB, read_calibration
+from sluicegate.flows.calibrating.calibration import VERB, read_calibration
+from sluicegate.flows.calibrating.eligible import eligible, history
+from sluicegate.flows.calibrating.false_stops import false_stops
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.eligible import eligible, history
-from sluicegate.flows.false_stops import false_stops
-from sluicegate.flows.ruling import ruled
+from sluicegate.flows.owning.ruling import ruled
 from sluicegate.gates.calibration import Calibrated, Calibration, calibrated, stops
 from sluicegate.stores import data, files, git, record
 
@@ -62,7 +62,7 @@ def try_calibration(context: Context) -> CalibrateResult:
 
 def measure_null(context: Context, before: Calibration | None) -> Calibration:
     """Return the calibration that the golden set and the accepted history come to now."""
-    from sluicegate.flows.null_windows import block_of, measured_windows, pool_of
+    from sluicegate.flows.calibrating.null_windows import block_of, measured_windows, pool_of
 
     layout, settings = context.layout, context.settings
     policy = settings.policy("intake")

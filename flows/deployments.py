@@ -36,7 +36,6 @@ from prefect.types.entrypoint import EntrypointType
 
 from sluicegate.core import Misused, Outcome, SluicegateError
 from sluicegate.flows import drill as drilling
-from sluicegate.flows import form
 from sluicegate.flows import intake as taking
 from sluicegate.flows import retrain as retraining
 from sluicegate.flows import rollback as rolling_back
@@ -44,17 +43,16 @@ from sluicegate.flows import update as updating
 from sluicegate.flows import watch as watching
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import SERVED, Context, Step, open_context
-from sluicegate.flows.drill_page import page as drill_page
-from sluicegate.flows.drill_page import read_pictures, verdict_line
-from sluicegate.flows.drill_record import DRILLS, Drilled
-from sluicegate.flows.inbox import Taken
-from sluicegate.flows.inbox import inbox as take_inbox
-from sluicegate.flows.incident import ACCOUNT
-from sluicegate.flows.notices import keep_notices
-from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
-from sluicegate.flows.review_runs import asking_after, keep_asking
-from sluicegate.flows.rollback import Order, RolledBack
-from sluicegate.flows.runs import (
+from sluicegate.flows.drilling.page import page as drill_page
+from sluicegate.flows.drilling.page import read_pictures, verdict_line
+from sluicegate.flows.drilling.record import DRILLS, Drilled
+from sluicegate.flows.going_back.incident import ACCOUNT
+from sluicegate.flows.orchestration import form
+from sluicegate.flows.orchestration.inbox import Taken
+from sluicegate.flows.orchestration.inbox import inbox as take_inbox
+from sluicegate.flows.orchestration.notices import keep_notices
+from sluicegate.flows.orchestration.review_runs import asking_after, keep_asking
+from sluicegate.flows.orchestration.runs import (
     AS_FLOW,
     also_told,
     as_task,
@@ -63,8 +61,16 @@ from sluicegate.flows.runs import (
     result_in,
     settled,
 )
-from sluicegate.flows.summary import batch_page, findings_rows, inbox_page, said, update_page
-from sluicegate.flows.trial_runs import bisect, plan
+from sluicegate.flows.orchestration.summary import (
+    batch_page,
+    findings_rows,
+    inbox_page,
+    said,
+    update_page,
+)
+from sluicegate.flows.orchestration.trial_runs import bisect, plan
+from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
+from sluicegate.flows.rollback import Order, RolledBack
 from sluicegate.flows.up import SERVING
 from sluicegate.flows.updates import awaiting, read_update
 from sluicegate.flows.watch import Watched

@@ -12,15 +12,15 @@ from packaging.requirements import Requirement
 
 from sluicegate.core import Misused, SluicegateError
 from sluicegate.flows.calibrate import is_stale
-from sluicegate.flows.calibration import read_calibration
+from sluicegate.flows.calibrating.calibration import read_calibration
 from sluicegate.flows.context import POLICY_FILES, Context, open_context
-from sluicegate.flows.diagnosis import Diagnosis
-from sluicegate.flows.embedded import API_URL, HOST, answers, is_taken, running
-from sluicegate.flows.owned import in_force, require_signed
-from sluicegate.flows.reviewers import reviewers
+from sluicegate.flows.drilling.threats import THREATS, open_threats
+from sluicegate.flows.going_back.unfinished import incomplete
+from sluicegate.flows.orchestration.embedded import API_URL, HOST, answers, is_taken, running
+from sluicegate.flows.owning.owned import in_force, require_signed
+from sluicegate.flows.results import Diagnosis
+from sluicegate.flows.reviewing.reviewers import reviewers
 from sluicegate.flows.service_keys.ages import expiring, told_of_keys
-from sluicegate.flows.threats import THREATS, open_threats
-from sluicegate.flows.unfinished import incomplete
 from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
 from sluicegate.stores import checked, dvc, git, trust
 from sluicegate.stores.isolation import NOT_ISOLATED

@@ -14,16 +14,16 @@ from sluicegate.attacks import Attack
 from sluicegate.attacks.adaptive import SEARCHING
 from sluicegate.checks.fairness import Fairness
 from sluicegate.core import Finding, Outcome, Verdict
-from sluicegate.flows import children
-from sluicegate.flows.calibration import intake_policy
+from sluicegate.flows.calibrating.calibration import intake_policy
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
-from sluicegate.flows.drill_plan import FULL, QUICK, Plan, Turn, chosen, turns
-from sluicegate.flows.drill_play import HONEST, Game, Played, Player
-from sluicegate.flows.drill_record import Drilled, keep
-from sluicegate.flows.drill_tally import attacked, honest, mean_rate
-from sluicegate.flows.drill_windows import material
-from sluicegate.flows.measure import intake_checks
+from sluicegate.flows.drilling.plan import FULL, QUICK, Plan, Turn, chosen, turns
+from sluicegate.flows.drilling.play import HONEST, Game, Played, Player
+from sluicegate.flows.drilling.record import Drilled, keep
+from sluicegate.flows.drilling.tally import attacked, honest, mean_rate
+from sluicegate.flows.drilling.windows import material
+from sluicegate.flows.judging import children
+from sluicegate.flows.judging.measure import intake_checks
 from sluicegate.gates import Limit, Policy, decide
 from sluicegate.stores import git
 

@@ -15,14 +15,14 @@ from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.results import TEST_RESULT
 from sluicegate.evidence.statement import VERDICT, predicate_of
-from sluicegate.flows.attest import RESULT_FILE
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import Context
-from sluicegate.flows.judge import rows_by_source
-from sluicegate.flows.owned import signed_policies
+from sluicegate.flows.judging.judge import rows_by_source
+from sluicegate.flows.owning.owned import signed_policies
+from sluicegate.flows.owning.ruling import candidate_policy, held
 from sluicegate.flows.results import judged
 from sluicegate.flows.retrain import judge_by, with_approval
-from sluicegate.flows.ruling import candidate_policy, held
+from sluicegate.flows.training.attest import RESULT_FILE
 from sluicegate.flows.updates import policy_of, read_comparison, read_update
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import Calibration, effective

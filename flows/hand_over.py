@@ -10,8 +10,8 @@ from typing import Any, Literal
 from sluicegate.core import Conflict, Misused
 from sluicegate.flows.champion import champion_of, first_champion, last_move, suspended
 from sluicegate.flows.context import Context
-from sluicegate.flows.keep import SIGNATURE, bring_back
-from sluicegate.flows.keys_left import keys_left
+from sluicegate.flows.service_keys.keys_left import keys_left
+from sluicegate.flows.training.keep import SIGNATURE, bring_back
 from sluicegate.stores import files, keys, trust
 from sluicegate.stores.trust_root import Rules, TrustRoot, write_trust_root
 

@@ -13,11 +13,11 @@ from sluicegate.core import (
 )
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
-from sluicegate.flows.judge import Frozen, Judgement, batch_of, freeze, judge
-from sluicegate.flows.oracle import remember
+from sluicegate.flows.judging.judge import Frozen, Judgement, batch_of, freeze, judge
+from sluicegate.flows.judging.oracle import remember
+from sluicegate.flows.judging.settle import settle
+from sluicegate.flows.owning.ruling import ruled
 from sluicegate.flows.results import IntakeResult, judged
-from sluicegate.flows.ruling import ruled
-from sluicegate.flows.settle import settle
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.reading import require_file
 

@@ -15,12 +15,12 @@ import pandas as pd
 
 from sluicegate.core import Finding, Outcome
 from sluicegate.core.schema import ROW
-from sluicegate.flows.calibration import read_calibration
+from sluicegate.flows.calibrating.calibration import read_calibration
 from sluicegate.flows.context import Context
 from sluicegate.flows.drill import quick
-from sluicegate.flows.history import earlier
-from sluicegate.flows.limits import Change, changes
-from sluicegate.flows.measure import feedback, measured
+from sluicegate.flows.judging.history import earlier
+from sluicegate.flows.judging.measure import feedback, measured
+from sluicegate.flows.owning.limits import Change, changes
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import effective
 from sluicegate.gates.decide import outcome_of

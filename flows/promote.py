@@ -10,13 +10,14 @@ from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.update import stage_after
 from sluicegate.evidence.statement import PROMOTION
-from sluicegate.flows.attest import attest_promotion
 from sluicegate.flows.cards.bom import bill_of_materials
 from sluicegate.flows.cards.model import model_card
 from sluicegate.flows.champion import PROMOTE, champion_of, suspended
 from sluicegate.flows.context import Context
-from sluicegate.flows.keep import keep
-from sluicegate.flows.owned import require_signed
+from sluicegate.flows.owning.owned import require_signed
+from sluicegate.flows.reviewing.votes import require_approved
+from sluicegate.flows.training.attest import attest_promotion
+from sluicegate.flows.training.keep import keep
 from sluicegate.flows.updates import (
     PRODUCTS,
     approved,
@@ -25,7 +26,6 @@ from sluicegate.flows.updates import (
     refuse,
     verified_products,
 )
-from sluicegate.flows.votes import require_approved
 from sluicegate.stores import files, git, record
 from sluicegate.stores.mlflow import open_registry
 

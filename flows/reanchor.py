@@ -13,7 +13,8 @@ import pandas as pd
 from sluicegate.core import Misused
 from sluicegate.evidence.statement import ANCHOR
 from sluicegate.flows.context import POLICY_FILES, Context
-from sluicegate.flows.distance import (
+from sluicegate.flows.owning.owned import require_signed
+from sluicegate.flows.reviewing.distance import (
     TABLES,
     also_learnt,
     distances,
@@ -21,12 +22,11 @@ from sluicegate.flows.distance import (
     figures_of_champion,
     table_of,
 )
-from sluicegate.flows.owned import require_signed
-from sluicegate.flows.report import number as figure
+from sluicegate.flows.reviewing.report import number as figure
+from sluicegate.flows.reviewing.votes import artifact, ask, conclude, require_approved
 from sluicegate.flows.subjects import PAGE
 from sluicegate.flows.subjects.anchor import ANCHORED, farthest, read_anchor
-from sluicegate.flows.trusted import in_normal_form, read_given, require_columns
-from sluicegate.flows.votes import artifact, ask, conclude, require_approved
+from sluicegate.flows.training.trusted import in_normal_form, read_given, require_columns
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.reading import require_file
@@ -77,7 +77,9 @@ def ask_anchor(context: Context, number: str) -> None:
         shown.append((f"champion's {name}", value))
     shown.append(("asked by", said["asked_by"] or "the runner"))
     question = f"May a new {_named(said)} be trusted in place of what is in use?"
-    from sluicegate.flows.pages import anchor_page  # imports matplotlib: not for who only reads
+    from sluicegate.flows.reviewing.pages import (
+        anchor_page,  # imports matplotlib: not for who only reads
+    )
 
     files.write_bytes(folder / PAGE, anchor_page(context, said, question, shown).encode())
     bound = [folder / "anchor.json", folder / PAGE]

@@ -14,7 +14,7 @@ from sluicegate.core import Misused, Outcome
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import RELEASE
 from sluicegate.flows.context import POLICY_FILES, Context
-from sluicegate.flows.exception import (
+from sluicegate.flows.judging.exception import (
     Tried,
     Wanted,
     as_delivered,
@@ -24,13 +24,13 @@ from sluicegate.flows.exception import (
     try_out,
     unmeasured,
 )
-from sluicegate.flows.judge import Judgement
-from sluicegate.flows.owned import require_signed
+from sluicegate.flows.judging.judge import Judgement
+from sluicegate.flows.judging.settle import settle
+from sluicegate.flows.owning.owned import require_signed
 from sluicegate.flows.quarantine import held_for, require_date, review_by
-from sluicegate.flows.settle import settle
+from sluicegate.flows.reviewing.votes import artifact, ask, conclude, require_approved
 from sluicegate.flows.subjects import PAGE
 from sluicegate.flows.subjects.release import RELEASED, read_release
-from sluicegate.flows.votes import artifact, ask, conclude, require_approved
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import next_number
 
@@ -139,7 +139,9 @@ def _put(context: Context, number: str, judgement: Judgement) -> None:
     ]
     rows = "1 row" if manifest["rows"] == 1 else f"{manifest['rows']} rows"
     question = f"May {rows} of batch:{said['batch']} leave quarantine?"
-    from sluicegate.flows.pages import release_page  # imports matplotlib: not for who only reads
+    from sluicegate.flows.reviewing.pages import (
+        release_page,  # imports matplotlib: not for who only reads
+    )
 
     page = release_page(context, said, question, shown, judgement)
     files.write_bytes(folder / PAGE, page.encode())

@@ -17,7 +17,7 @@ from sluicegate.evidence.statement import BACKUP, predicate_of
 from sluicegate.flows.backup import ABOUT, DATABASE, ROOMS, pointed
 from sluicegate.flows.champion import champion_of, read_promotion
 from sluicegate.flows.context import Context
-from sluicegate.flows.keep import bring_back
+from sluicegate.flows.training.keep import bring_back
 from sluicegate.stores import dvc, files, keys, models, record
 from sluicegate.stores.layout import Layout, numbered
 

@@ -104,3 +104,17 @@ class UpdateResult:
         """Return the JSON of `update`."""
         retrained = self.retrain.to_dict() if self.retrain else None
         return {"schema": 1, "intake": self.intake.to_dict(), "retrain": retrained}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was looked at; `ok` is None for what works but should be known."""
+
+    name: str
+    ok: bool | None
+    says: str
+    mend: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return {"name": self.name, "ok": self.ok, "says": self.says, "mend": self.mend}

@@ -20,18 +20,18 @@ from sluicegate.core import (
     advance,
 )
 from sluicegate.core.update import stage_after
-from sluicegate.flows.ask import ask_update, keep_page
 from sluicegate.flows.calibrate import recalibrate_if_stale
 from sluicegate.flows.champion import Champion, champion_of, first_champion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
-from sluicegate.flows.hold import hold
-from sluicegate.flows.owned import in_force, require_signed
+from sluicegate.flows.owning.owned import in_force, require_signed
+from sluicegate.flows.owning.ruling import candidate_policy, lay, ruled
 from sluicegate.flows.promote import finish_promotion, promote
 from sluicegate.flows.results import RetrainResult, judged
 from sluicegate.flows.review import refuse_expired
-from sluicegate.flows.ruling import candidate_policy, lay, ruled
+from sluicegate.flows.reviewing.ask import ask_update, keep_page
 from sluicegate.flows.security_review import first_promotion
+from sluicegate.flows.training.hold import hold
 from sluicegate.flows.updates import (
     approved,
     awaiting,

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import CannotDecide, Conflict
-from sluicegate.flows.consequences import accept, ask_again, keep_pages, may_lapse, refuse
 from sluicegate.flows.context import Context
-from sluicegate.flows.duties import require_separate
-from sluicegate.flows.owned import require_signed
-from sluicegate.flows.proposal import is_promoted, withdraw
-from sluicegate.flows.security_review import require_reviewed
-from sluicegate.flows.silence import after_silence
-from sluicegate.flows.subjects import folder_of, is_open, kind_of, state_of, waiting
-from sluicegate.flows.votes import (
+from sluicegate.flows.going_back.proposal import is_promoted, withdraw
+from sluicegate.flows.owning.owned import require_signed
+from sluicegate.flows.reviewing.consequences import accept, ask_again, keep_pages, may_lapse, refuse
+from sluicegate.flows.reviewing.duties import require_separate
+from sluicegate.flows.reviewing.silence import after_silence
+from sluicegate.flows.reviewing.votes import (
     cast,
     current,
     keep,
@@ -22,6 +20,8 @@ from sluicegate.flows.votes import (
     require_alive,
     verified_vote,
 )
+from sluicegate.flows.security_review import require_reviewed
+from sluicegate.flows.subjects import folder_of, is_open, kind_of, state_of, waiting
 from sluicegate.gates.approval import NAMESPACE, Decision, State
 from sluicegate.stores import files, git, record, ssh
 from sluicegate.stores.layout import Layout

@@ -16,7 +16,7 @@ from sluicegate.core import Artifact, Conflict, Finding, Missing, Misused, Sluic
 from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.evidence.statement import SECURITY_REVIEW, predicate_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.ruling import REVIEWED as METRIC
+from sluicegate.flows.owning.ruling import REVIEWED as METRIC
 from sluicegate.flows.updates import read_comparison, read_update
 from sluicegate.stores import files, git, record, ssh, trust
 from sluicegate.stores.layout import Layout, numbered

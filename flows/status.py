@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Missing, Misused
-from sluicegate.flows.calibration import read_calibration
+from sluicegate.flows.calibrating.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of, suspended
 from sluicegate.flows.context import Context
+from sluicegate.flows.drilling.threats import open_threats
+from sluicegate.flows.going_back.unfinished import incomplete
+from sluicegate.flows.owning.ruling import judged_under
 from sluicegate.flows.quarantine import batches, lots
 from sluicegate.flows.retirement.certified import certified
-from sluicegate.flows.ruling import judged_under
+from sluicegate.flows.reviewing.votes import expires_of
 from sluicegate.flows.service_keys.ages import told_of_keys
 from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
 from sluicegate.flows.subjects.anchor import moved_so_far, read_anchor
@@ -19,11 +22,8 @@ from sluicegate.flows.subjects.incident import read_incident
 from sluicegate.flows.subjects.release import read_release
 from sluicegate.flows.subjects.retirement import read_retirement, tombstones
 from sluicegate.flows.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
-from sluicegate.flows.threats import open_threats
 from sluicegate.flows.train import told as trainer_of
-from sluicegate.flows.unfinished import incomplete
 from sluicegate.flows.updates import approved, read_comparison, read_update
-from sluicegate.flows.votes import expires_of
 from sluicegate.stores import checked, data, files, record
 from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout

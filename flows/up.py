@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sluicegate.core import CannotDecide, Misused
 from sluicegate.flows.context import Context
-from sluicegate.flows.embedded import (
+from sluicegate.flows.orchestration.embedded import (
     HOST,
     READY_SECONDS,
     Service,

@@ -26,12 +26,12 @@ from sluicegate.evidence.statement import (
     WITHDRAWAL,
     predicate_of,
 )
-from sluicegate.flows.attest import attest_result, attest_training
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.report import render
+from sluicegate.flows.owning.ruling import candidate_policy
 from sluicegate.flows.results import judged
-from sluicegate.flows.ruling import candidate_policy
+from sluicegate.flows.reviewing.report import render
+from sluicegate.flows.training.attest import attest_result, attest_training
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout, numbered
 

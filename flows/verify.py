@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluicegate.core import SluicegateError
-from sluicegate.flows.calibration import read_calibration
+from sluicegate.flows.calibrating.calibration import read_calibration
 from sluicegate.flows.context import Context
 from sluicegate.flows.verifying.approvals import approvals
 from sluicegate.flows.verifying.inspection import Inspection, Wrong

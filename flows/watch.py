@@ -14,11 +14,11 @@ from sluicegate.checks.scoring import Answers, Mask, known, truth_of
 from sluicegate.core import Artifact, Finding, Outcome, Stage, Verdict
 from sluicegate.flows.champion import Champion, champion_of, serving_version
 from sluicegate.flows.context import Context, Step, plainly
-from sluicegate.flows.proposal import propose
-from sluicegate.flows.reinstate import mirror
+from sluicegate.flows.going_back.proposal import propose
+from sluicegate.flows.going_back.reinstate import mirror
+from sluicegate.flows.owning.ruling import ruled
 from sluicegate.flows.results import judged
 from sluicegate.flows.rollback import Order, RolledBack, rollback
-from sluicegate.flows.ruling import ruled
 from sluicegate.flows.subjects.rollback import proposals
 from sluicegate.flows.updates import read_update
 from sluicegate.gates import decide

@@ -10,8 +10,8 @@ from typing import Any
 from prefect_api import ask, eventually
 
 from sluicegate import Workspace
+from sluicegate.flows.reviewing.votes import read_request
 from sluicegate.flows.up import Services
-from sluicegate.flows.votes import read_request
 from sluicegate.gates.approval import NAMESPACE, Decision
 from sluicegate.stores import ssh
 

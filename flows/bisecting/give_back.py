@@ -11,14 +11,14 @@ from typing import Any
 from sluicegate.core import CannotDecide, Conflict, Misused
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import BISECTION
-from sluicegate.flows.bisecting.bisect import Order, bisect
+from sluicegate.flows.bisect import Order, bisect
 from sluicegate.flows.bisecting.search import FOUND
 from sluicegate.flows.context import Context
-from sluicegate.flows.exception import Wanted
+from sluicegate.flows.judging.exception import Wanted
 from sluicegate.flows.quarantine import HELD, taken
 from sluicegate.flows.release import propose
+from sluicegate.flows.reviewing.votes import artifact
 from sluicegate.flows.subjects.incident import barred, incidents, read_incident
-from sluicegate.flows.votes import artifact
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout
 

@@ -16,14 +16,14 @@ from sluicegate.checks.scoring import Answers, known, truth_of
 from sluicegate.core import Misused, ModelRef, Outcome, Stage
 from sluicegate.core.counted import counted
 from sluicegate.core.schema import label_text
-from sluicegate.flows.causes import added_by
 from sluicegate.flows.champion import Champion, champion_of, first_champion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import Context
 from sluicegate.flows.results import judged
 from sluicegate.flows.retrain import judge_by
-from sluicegate.flows.trained import Trained, settings_at
-from sluicegate.flows.trusted import in_normal_form, read_given, require_columns
+from sluicegate.flows.tracing.causes import added_by
+from sluicegate.flows.training.trained import Trained, settings_at
+from sluicegate.flows.training.trusted import in_normal_form, read_given, require_columns
 from sluicegate.flows.updates import read_comparison, read_update, verified_products
 from sluicegate.stores import data, files, models
 from sluicegate.stores.layout import Layout, numbered

@@ -5,8 +5,8 @@ from typing import Any
 
 from sluicegate.core.counted import counted
 from sluicegate.flows.bisecting.search import BASE_FAILS, FOUND, PASSES
-from sluicegate.flows.markup import escaped
-from sluicegate.flows.report import number
+from sluicegate.flows.reviewing.markup import escaped
+from sluicegate.flows.reviewing.report import number
 
 
 def sentences(told: Mapping[str, Any]) -> list[str]:

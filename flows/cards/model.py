@@ -6,15 +6,15 @@ from sluicegate.core import Missing, Tampered, Update
 from sluicegate.core.canonical import sha256_json
 from sluicegate.evidence.model_signature import listed_files
 from sluicegate.evidence.statement import DECISION
-from sluicegate.flows.attest import packages_of
 from sluicegate.flows.cards.pinned import added_up, learnt_at, settings_at, table_at
 from sluicegate.flows.champion import champion_of, read_promotion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import Context
-from sluicegate.flows.keep import SIGNATURE
 from sluicegate.flows.results import judged
 from sluicegate.flows.subjects.kind import stated
 from sluicegate.flows.train import told as wall_told
+from sluicegate.flows.training.attest import packages_of
+from sluicegate.flows.training.keep import SIGNATURE
 from sluicegate.flows.updates import read_comparison, read_update, recorded_at, run_of
 from sluicegate.stores import files
 from sluicegate.stores.layout import Layout

@@ -12,11 +12,11 @@ from sluicegate.core import Artifact, CannotDecide, Conflict
 from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import DESTRUCTION, TOMBSTONE
-from sluicegate.flows.causes import with_released
 from sluicegate.flows.context import Context
 from sluicegate.flows.retirement.order import ordered, require_decided
 from sluicegate.flows.retirement.reach import emptied, left
 from sluicegate.flows.retirement.survey import Survey, in_file, pointers_now
+from sluicegate.flows.reviewing.votes import artifact, conclude, require_approved
 from sluicegate.flows.subjects.retirement import (
     APPROVED,
     CERTIFICATE,
@@ -24,7 +24,7 @@ from sluicegate.flows.subjects.retirement import (
     read_retirement,
     read_tombstone,
 )
-from sluicegate.flows.votes import artifact, conclude, require_approved
+from sluicegate.flows.tracing.causes import with_released
 from sluicegate.stores import data, dvc, files, git, models, objects, record
 from sluicegate.stores.mlflow import open_registry
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from sluicegate.evidence.statement import DECISION
+from sluicegate.flows.reviewing.votes import cast
 from sluicegate.flows.subjects.kind import stated
 from sluicegate.flows.subjects.retirement import CERTIFICATE, read_certificate, read_retirement
-from sluicegate.flows.votes import cast
 from sluicegate.gates.approval import Decision
 from sluicegate.stores import files, keys, record
 from sluicegate.stores.layout import Layout

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
-from sluicegate.flows.reinstate import clean_versions
+from sluicegate.flows.going_back.reinstate import clean_versions
 from sluicegate.flows.retirement.survey import Model
 
 

@@ -17,11 +17,11 @@ from sluicegate.flows.retirement.chosen import (
 from sluicegate.flows.retirement.last_resort import nothing_to_go_back_to
 from sluicegate.flows.retirement.shown import shown as destruction
 from sluicegate.flows.retirement.survey import Survey, survey, survey_model
+from sluicegate.flows.reviewing.votes import ask
 from sluicegate.flows.subjects import PAGE, state_of
 from sluicegate.flows.subjects.kind import PROPOSED
 from sluicegate.flows.subjects.release import read_release, releases
 from sluicegate.flows.subjects.retirement import ORDER, read_retirement, retirements
-from sluicegate.flows.votes import ask
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, next_number
 
@@ -160,7 +160,9 @@ def _put(context: Context, number: str, found: Survey) -> None:
     if warning:
         shown.insert(0, ("warning", warning))
     question = f"May {said['what']} be {'archived' if said['archive'] else 'destroyed'} for good?"
-    from sluicegate.flows.pages import retirement_page  # imports matplotlib: not for who only reads
+    from sluicegate.flows.reviewing.pages import (
+        retirement_page,  # imports matplotlib: not for who only reads
+    )
 
     page = retirement_page(context, said, destruction(context, said, found), question, shown)
     files.write_bytes(folder / PAGE, page.encode())

@@ -10,10 +10,10 @@ from sluicegate.core import SluicegateError, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.flows.champion import PROMOTE, read_promotion
 from sluicegate.flows.promote import INTEND
+from sluicegate.flows.reviewing.votes import cast, read_request
 from sluicegate.flows.service_keys.survey import Head, Survey
 from sluicegate.flows.subjects import KINDS
 from sluicegate.flows.updates import read_update
-from sluicegate.flows.votes import cast, read_request
 from sluicegate.gates.approval import NAMESPACE, Decision
 from sluicegate.stores import ssh, trust
 from sluicegate.stores.layout import Layout

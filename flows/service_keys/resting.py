@@ -6,7 +6,7 @@ from sluicegate.core import SluicegateError, Stage
 from sluicegate.evidence.keyring import Keyring
 from sluicegate.flows.champion import PROMOTE, REINSTATE, champion_of, last_move, suspended
 from sluicegate.flows.context import Context
-from sluicegate.flows.reinstate import clean_versions
+from sluicegate.flows.going_back.reinstate import clean_versions
 from sluicegate.flows.service_keys.survey import Survey
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import data

@@ -26,8 +26,8 @@ from sluicegate.flows.champion import (
     suspended,
 )
 from sluicegate.flows.context import Context
-from sluicegate.flows.keep import SIGNATURE
 from sluicegate.flows.service_keys.survey import Survey, survey
+from sluicegate.flows.training.keep import SIGNATURE
 from sluicegate.stores import files, git, keys, record
 from sluicegate.stores.layout import Layout, next_number, numbered
 

@@ -1,7 +1,7 @@
 """What reviewers decide on: one file per kind of subject, each with the same few functions.
 
-What follows from a decision is in `flows/consequences.py`: promotion and admission ask here whether
-they are approved, so nothing here may know them.
+What follows from a decision is in `flows/reviewing/consequences.py`: promotion and admission ask here
+whether they are approved, so nothing here may know them.
 """
 
 from pathlib import Path

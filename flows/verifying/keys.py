@@ -1,12 +1,12 @@
 """Keys: each was introduced by the one before, and each revocation is countersigned where it has to be."""
 
 from sluicegate.core import SluicegateError
-from sluicegate.flows.service_keys.ages import told_of_keys
-from sluicegate.flows.service_keys.revoke import (
+from sluicegate.flows.revoke import (
     read_revocation,
     revocations,
     verify_countersignature,
 )
+from sluicegate.flows.service_keys.ages import told_of_keys
 from sluicegate.flows.service_keys.succession import ROOM, introduced
 from sluicegate.flows.verifying.inspection import Inspection
 from sluicegate.stores import git, trust

@@ -1,6 +1,6 @@
 """Policy: signed by its owners from the first signature on, and as it was signed last."""
 
-from sluicegate.flows import owned
+from sluicegate.flows.owning import owned
 from sluicegate.flows.verifying.inspection import Inspection
 
 

@@ -15,8 +15,8 @@ from reviewing import trust_them
 
 from sluicegate.core import CannotDecide, Conflict, Misused, Tampered
 from sluicegate.core.canonical import sha256_bytes
-from sluicegate.flows import owned, ruling
-from sluicegate.flows.votes import read_request
+from sluicegate.flows.owning import owned, ruling
+from sluicegate.flows.reviewing.votes import read_request
 from sluicegate.gates.approval import NAMESPACE, Decision
 from sluicegate.stores import dvc, git, ssh
 from sluicegate.stores.settings import fill

@@ -9,7 +9,7 @@ import pytest
 
 from sluicegate import Workspace, cli
 from sluicegate.core.visible import visible
-from sluicegate.terminal_words import escape
+from sluicegate.terminal.words import escape
 
 EVIL = "c00\x1b]0;owned\x07\x1b[2J\r\u202ered\n  champion: version 99"
 

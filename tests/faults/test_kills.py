@@ -25,7 +25,7 @@ from sluicegate import Workspace
 from sluicegate.core import Conflict
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.ledger import read_entry
-from sluicegate.flows import pages, retrain
+from sluicegate.flows import retrain
 from sluicegate.flows.champion import PROMOTE, REINSTATE, champion_of
 from sluicegate.flows.context import Context, open_context, utc_now
 from sluicegate.flows.intake import freeze, judge, settle
@@ -34,6 +34,7 @@ from sluicegate.flows.results import RetrainResult
 from sluicegate.flows.retire import retire
 from sluicegate.flows.retirement.order import Wanted
 from sluicegate.flows.review import answer
+from sluicegate.flows.reviewing import pages
 from sluicegate.flows.rollback import Order, rollback
 from sluicegate.flows.subjects import is_open, state_of
 from sluicegate.flows.subjects.retirement import APPROVED

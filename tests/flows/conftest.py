@@ -13,7 +13,7 @@ from reviewing import policy, trust_them
 
 from sluicegate import Workspace
 from sluicegate.flows.context import open_context
-from sluicegate.flows.embedded import free_port
+from sluicegate.flows.orchestration.embedded import free_port
 from sluicegate.flows.up import services
 
 Deliver = Callable[..., Path]

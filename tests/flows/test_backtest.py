@@ -8,9 +8,9 @@ import pytest
 from sluicegate import Workspace
 from sluicegate.core import Misused
 from sluicegate.flows.backtest import Scores, schedules, weighed
-from sluicegate.flows.backtest_page import page, picture, summary
-from sluicegate.flows.backtest_words import answer, reasons
-from sluicegate.flows.plots import drawing
+from sluicegate.flows.backtesting.page import page, picture, summary
+from sluicegate.flows.backtesting.words import answer, reasons
+from sluicegate.flows.reviewing.plots import drawing
 
 ROWS = 200.0
 

@@ -14,7 +14,7 @@ from sluicegate.core import CannotDecide, Misused
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import BISECTION, predicate_of
 from sluicegate.flows.context import open_context
-from sluicegate.flows.embedded import free_port
+from sluicegate.flows.orchestration.embedded import free_port
 from sluicegate.flows.quarantine import HELD
 from sluicegate.flows.up import services
 from sluicegate.stores import data, git, record

@@ -8,8 +8,8 @@ import pytest
 
 from sluicegate import Workspace
 from sluicegate.flows.context import open_context
-from sluicegate.flows.diagnosis import Diagnosis
 from sluicegate.flows.doctor import _broken_pins, doctor
+from sluicegate.flows.results import Diagnosis
 from sluicegate.stores import git
 from sluicegate.stores.mlflow import open_registry
 

@@ -10,7 +10,7 @@ import pytest
 
 from sluicegate import Workspace
 from sluicegate.flows.context import Context, open_context
-from sluicegate.flows.inbox import dropped, inbox
+from sluicegate.flows.orchestration.inbox import dropped, inbox
 from sluicegate.flows.results import IntakeResult
 from sluicegate.stores import files
 

@@ -12,8 +12,8 @@ from reviewing import trust_them
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict
-from sluicegate.flows import pages
-from sluicegate.flows.batch_evidence import _drifted
+from sluicegate.flows.reviewing import pages
+from sluicegate.flows.reviewing.batch_evidence import _drifted
 from sluicegate.flows.subjects import PAGE
 from sluicegate.stores import files
 

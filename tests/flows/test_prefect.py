@@ -17,9 +17,9 @@ from prefect_api import artifacts, ask, begin, eventually, final, run
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Misused, Outcome
 from sluicegate.flows.context import Context, open_context
-from sluicegate.flows.embedded import answers, free_port, is_taken, running
-from sluicegate.flows.guard import descendants
-from sluicegate.flows.markup import escaped
+from sluicegate.flows.orchestration.embedded import answers, free_port, is_taken, running
+from sluicegate.flows.orchestration.guard import descendants
+from sluicegate.flows.reviewing.markup import escaped
 from sluicegate.flows.up import Services, services
 from sluicegate.stores import record
 
@@ -32,7 +32,7 @@ UP = (
 )
 UPDATE = (
     "import json, sys; from pathlib import Path; from sluicegate.flows.context import open_context; "
-    "from sluicegate.flows.embedded import run_update; "
+    "from sluicegate.flows.orchestration.embedded import run_update; "
     "print(json.dumps(run_update(open_context(Path(sys.argv[1])), sys.argv[2]).to_dict()))"
 )
 

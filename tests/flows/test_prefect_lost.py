@@ -9,7 +9,7 @@ from prefect_api import eventually
 
 from sluicegate import Workspace
 from sluicegate.flows.context import open_context
-from sluicegate.flows.embedded import free_port
+from sluicegate.flows.orchestration.embedded import free_port
 from sluicegate.flows.up import services
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ from reviewing import policy
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict
-from sluicegate.flows.consequences import may_lapse
 from sluicegate.flows.review import refuse_expired
+from sluicegate.flows.reviewing.consequences import may_lapse
 from sluicegate.flows.subjects import KINDS
 from sluicegate.gates.approval import State
 from sluicegate.stores import git, record

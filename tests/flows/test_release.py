@@ -13,8 +13,8 @@ from sluicegate import Workspace
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.flows.calibrate import is_stale
-from sluicegate.flows.calibration import intake_policy
-from sluicegate.flows.false_stops import false_stops
+from sluicegate.flows.calibrating.calibration import intake_policy
+from sluicegate.flows.calibrating.false_stops import false_stops
 from sluicegate.flows.subjects.release import read_release
 from sluicegate.gates.approval import State
 from sluicegate.stores import data, git, record

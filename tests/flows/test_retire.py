@@ -27,7 +27,7 @@ from sluicegate.gates.approval import State
 from sluicegate.stores import dvc, git
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.settings import fill
-from sluicegate.terminal_retire import print_plan
+from sluicegate.terminal.retirements import print_plan
 
 Rows = Callable[..., pd.DataFrame]
 Cli = Callable[..., tuple[int, dict[str, Any], str]]

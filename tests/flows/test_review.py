@@ -17,8 +17,8 @@ from sluicegate.core import Conflict, Missing, Misused, Stage, Tampered
 from sluicegate.evidence.statement import DECISION, VOTE
 from sluicegate.flows import promote as promoting
 from sluicegate.flows.context import SERVED, open_context
+from sluicegate.flows.reviewing.votes import current, read_request
 from sluicegate.flows.updates import read_update
-from sluicegate.flows.votes import current, read_request
 from sluicegate.gates.approval import Decision, State
 from sluicegate.stores import files, git, record
 
@@ -305,7 +305,7 @@ def test_a_kill_between_yes_and_promotion(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.consequences.promote", killed)
+        patch.setattr("sluicegate.flows.reviewing.consequences.promote", killed)
         with pytest.raises(KeyboardInterrupt):
             answer(place, keys, "ann", "approve", "update:0001")
     assert champion(place) == "0000"
@@ -327,7 +327,7 @@ def test_an_approval_that_died_does_not_block_the_line(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.consequences.promote", killed)
+        patch.setattr("sluicegate.flows.reviewing.consequences.promote", killed)
         with pytest.raises(KeyboardInterrupt):
             answer(place, keys, "ann", "approve", "update:0001")
     trust_them(place, keys, "bob")

@@ -11,7 +11,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
 
 from sluicegate.flows.context import SERVED, utc_now
-from sluicegate.flows.review_runs import STARTS_WITHIN, _is_live
+from sluicegate.flows.orchestration.review_runs import STARTS_WITHIN, _is_live
 
 FORM = {"schema": "s", "response": "r", "description": "d"}
 READ_A_RESULT = """
@@ -20,7 +20,7 @@ from pathlib import Path
 from prefect.results import ResultRecord, ResultRecordMetadata
 from prefect.serializers import PickleSerializer
 from prefect.states import Completed, Failed
-from sluicegate.flows import runs
+from sluicegate.flows.orchestration import runs
 folder = Path(sys.argv[1])
 class Evil:
     def __reduce__(self):

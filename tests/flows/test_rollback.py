@@ -18,7 +18,7 @@ from sluicegate import Workspace, load_champion
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
-from sluicegate.flows import let_through
+from sluicegate.flows.going_back import let_through
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.workspace import diagnose
 

@@ -14,10 +14,10 @@ import pytest
 from sluicegate import Workspace, cli
 from sluicegate.core import Misused, Tampered
 from sluicegate.core.schema import HOLDOUT
-from sluicegate.flows.served import services
+from sluicegate.flows.tracing.served import services
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import data, git, record
-from sluicegate.terminal_trace import print_trace
+from sluicegate.terminal.traces import print_trace
 
 pytestmark = pytest.mark.slow
 Rows = Callable[..., pd.DataFrame]

@@ -10,7 +10,7 @@ from stamps import stamped
 from sluicegate import Workspace
 from sluicegate.core import Missing, SluicegateError
 from sluicegate.flows.context import open_context
-from sluicegate.flows.triggers import TRIGGERS
+from sluicegate.flows.judging.triggers import TRIGGERS
 
 Rows = Callable[..., pd.DataFrame]
 

@@ -20,7 +20,7 @@ from sluicegate import ServingWarning, Workspace, load_champion
 from sluicegate.core import CannotDecide, Conflict, Missing, Misused, SluicegateError, Tampered
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import open_context
-from sluicegate.flows.reinstate import reinstate, suspend
+from sluicegate.flows.going_back.reinstate import reinstate, suspend
 from sluicegate.serving.loader import in_normal_form
 from sluicegate.stores import keys as service_keys
 from sluicegate.stores import record

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sluicegate.core import CannotDecide
-from sluicegate.flows.embedded import free_port
+from sluicegate.flows.orchestration.embedded import free_port
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import Registry, Run, open_registry
 

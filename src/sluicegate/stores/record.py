@@ -70,7 +70,7 @@ def read_statement(layout: Layout, path: Path) -> dict[str, Any]:
     """Return the verified statement in `path`; raises Tampered or Missing.
 
     What a revoked key signed too late can be read as history when it is what lay here at the revocation;
-    nothing that was in force then rests on it (see flows/service_keys/revoke.py).
+    nothing that was in force then rests on it (see flows/revoke.py).
     """
     where = str(path.relative_to(layout.root))
     envelope, ring = files.read_json(path), keyring(layout)

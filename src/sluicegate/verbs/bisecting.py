@@ -47,30 +47,28 @@ def add(verbs: Verbs) -> None:
 
 def plan(options: argparse.Namespace) -> Answer:
     """Backtest schedules of retraining: 0 an answer, 1 not enough history."""
-    from sluicegate import terminal, terminal_bisect
+    from sluicegate.terminal import bisections, output
 
     if options.dry_run:
-        told = opened(options, terminal.mute).plan_backtest(most=options.most)
-        return terminal_bisect.print_backtest_plan(options, told), 0 if told["enough"] else 1
-    with terminal.progress(options) as tell:
+        told = opened(options, output.mute).plan_backtest(most=options.most)
+        return bisections.print_backtest_plan(options, told), 0 if told["enough"] else 1
+    with output.progress(options) as tell:
         told = opened(options, tell).plan(most=options.most)
-    return terminal_bisect.print_backtest(options, told), 0 if told["enough"] else 1
+    return bisections.print_backtest(options, told), 0 if told["enough"] else 1
 
 
 def bisect(options: argparse.Namespace) -> Answer:
     """Find what makes something fail: 0 found or nothing to find, 1 it cannot be told."""
-    from sluicegate import terminal, terminal_bisect
+    from sluicegate.terminal import bisections, output
 
     names = ("update", "example", "slice", "limit", "repeat", "most")
     asked = {name: getattr(options, name) for name in names}
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         if options.dry_run:
             told = place.plan_bisect(**asked)
         else:
             told = place.bisect(**asked, give_back=options.give_back)
     if options.dry_run:
-        return terminal_bisect.print_plan(options, told), 0
-    return terminal_bisect.print_bisect(options, told), int(
-        told["ended"] not in ("found", "passes")
-    )
+        return bisections.print_plan(options, told), 0
+    return bisections.print_bisect(options, told), int(told["ended"] not in ("found", "passes"))

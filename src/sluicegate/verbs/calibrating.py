@@ -13,9 +13,9 @@ def add(verbs: Verbs) -> None:
 
 def calibrate(options: argparse.Namespace) -> Answer:
     """Calibrate the limits."""
-    from sluicegate import terminal, terminal_limits
+    from sluicegate.terminal import limits, output
 
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         done = place.try_calibration() if options.dry_run else place.calibrate()
-    return terminal_limits.print_calibration(options, done.to_dict()), 0
+    return limits.print_calibration(options, done.to_dict()), 0

@@ -20,10 +20,10 @@ def add(verbs: Verbs) -> None:
 
 def card(options: argparse.Namespace) -> Answer:
     """Write a card."""
-    from sluicegate import terminal
     from sluicegate.flows.cards.page import written
+    from sluicegate.terminal import output
 
-    place = opened(options, terminal.mute, reading=True)
+    place = opened(options, output.mute, reading=True)
     make = place.bill_of_materials if options.format == "cyclonedx" else place.card
     made = make(options.subject, options.profile)
     if not options.json:

@@ -22,12 +22,12 @@ def add(verbs: Verbs) -> None:
 
 def drill(options: argparse.Namespace) -> Answer:
     """Attack the gates: 0 the floor held, 4 below it, 1 it was not measured."""
-    from sluicegate import terminal, terminal_drill
+    from sluicegate.terminal import drills, output
 
     asked = {"full": options.full, "attacks": tuple(options.attack), "seed": options.seed}
-    place = opened(options, terminal.mute)
+    place = opened(options, output.mute)
     if options.dry_run:
-        return terminal.print_plan(options, place.plan_drill(**asked)), 0
-    with terminal_drill.bar(options) as bar:
+        return output.print_plan(options, place.plan_drill(**asked)), 0
+    with drills.bar(options) as bar:
         done = place.drill(**asked, bar=bar)
-    return terminal_drill.print_drill(options, done), done.exit_code
+    return drills.print_drill(options, done), done.exit_code

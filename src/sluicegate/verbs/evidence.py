@@ -16,9 +16,9 @@ def add(verbs: Verbs) -> None:
 
 def verify(options: argparse.Namespace) -> Answer:
     """Verify: 0 all is as recorded, 4 something is not, 1 something could not be decided."""
-    from sluicegate import terminal, terminal_drill, terminal_verify
+    from sluicegate.terminal import drills, output, verification
 
-    place = opened(options, terminal.mute, reading=True)
-    with terminal_drill.bar(options) as bar:
+    place = opened(options, output.mute, reading=True)
+    with drills.bar(options) as bar:
         done = place.verify(options.full, bar)
-    return terminal_verify.print_verified(options, done.to_dict()), done.exit_code
+    return verification.print_verified(options, done.to_dict()), done.exit_code

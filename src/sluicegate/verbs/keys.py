@@ -37,26 +37,26 @@ def add(parts: Verbs) -> None:
 
 def rotate(options: argparse.Namespace) -> Answer:
     """Rotate the keys."""
-    from sluicegate import terminal, terminal_keys
+    from sluicegate.terminal import key_tables, output
 
     kinds = (options.only,) if options.only else ()
     if options.dry_run:
-        told = opened(options, terminal.mute).plan_rotation(*kinds)
-        return terminal_keys.print_rotation(options, told), 0
-    made = opened(options, terminal.mute).rotate_keys(*kinds, reason=options.reason)
+        told = opened(options, output.mute).plan_rotation(*kinds)
+        return key_tables.print_rotation(options, told), 0
+    made = opened(options, output.mute).rotate_keys(*kinds, reason=options.reason)
     changed = "; ".join(
         f"{name}: {each['after'][:12]} follows {each['before'][:12]}"
         for name, each in made["keys"].items()
     )
     said = " ".join([f"{changed}.", *made["notes"]])
-    return terminal.print_line(options, made, said), 0
+    return output.print_line(options, made, said), 0
 
 
 def revoke(options: argparse.Namespace) -> Answer:
     """Revoke a key: 3 when a dry run finds what has to be rolled back first."""
-    from sluicegate import terminal, terminal_keys
+    from sluicegate.terminal import key_tables, output
 
-    made = opened(options, terminal.mute).revoke_key(
+    made = opened(options, output.mute).revoke_key(
         options.key,
         options.since,
         reason=options.reason,
@@ -65,4 +65,4 @@ def revoke(options: argparse.Namespace) -> Answer:
         reviewer=options.reviewer,
         key=Path(options.ssh_key).expanduser(),
     )
-    return terminal_keys.print_revocation(options, made), 3 if made["resting"] else 0
+    return key_tables.print_revocation(options, made), 3 if made["resting"] else 0

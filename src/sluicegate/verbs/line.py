@@ -42,84 +42,84 @@ def add(verbs: Verbs) -> None:
 
 def _difference(options: argparse.Namespace, place: Any, told: dict[str, Any]) -> None:
     """Show what no owner signed, where that paused something."""
-    from sluicegate import terminal_policy
+    from sluicegate.terminal import policies
 
     unsigned = [each for each in told["findings"] if each["metric"] == "policy.unsigned"]
     if any(each["value"] for each in unsigned) and not options.json:
-        terminal_policy.print_difference(options, place.policy_difference())
+        policies.print_difference(options, place.policy_difference())
 
 
 def check(options: argparse.Namespace) -> Answer:
     """Judge a batch."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         result = place.check(options.batch)
-    told = terminal.print_intake(options, result.to_dict())
+    told = output.print_intake(options, result.to_dict())
     _difference(options, place, told)
     return told, result.outcome.exit_code
 
 
 def intake(options: argparse.Namespace) -> Answer:
     """Take a batch in."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
     if options.dry_run:
         return check(options)
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         result = place.intake(options.batch)
-    told = terminal.print_intake(options, result.to_dict())
+    told = output.print_intake(options, result.to_dict())
     _difference(options, place, told)
     return told, result.outcome.exit_code
 
 
 def retrain(options: argparse.Namespace) -> Answer:
     """Train a challenger."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
     if options.dry_run:
-        return terminal.print_plan(options, opened(options, terminal.mute).plan_retrain()), 0
-    with terminal.progress(options) as tell:
+        return output.print_plan(options, opened(options, output.mute).plan_retrain()), 0
+    with output.progress(options) as tell:
         place = opened(options, tell)
         result = place.retrain(supersede=options.supersede)
-    told = terminal.print_retrain(options, result.to_dict())
+    told = output.print_retrain(options, result.to_dict())
     _difference(options, place, told)
     return told, result.outcome.exit_code
 
 
 def update(options: argparse.Namespace) -> Answer:
     """Take a batch in, then retrain."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
     if options.dry_run:
         return check(options)
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         run = place.update if options.no_prefect else place.update_by_prefect
         result = run(options.batch)
-    told = terminal.print_update(options, result.to_dict())
+    told = output.print_update(options, result.to_dict())
     _difference(options, place, told["retrain"] or told["intake"])
     return told, result.outcome.exit_code
 
 
 def status(options: argparse.Namespace) -> Answer:
     """Tell where the workspace stands."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
-    place = opened(options, terminal.mute)
-    return terminal.print_status(options, place.status().to_dict(), place.root), 0
+    place = opened(options, output.mute)
+    return output.print_status(options, place.status().to_dict(), place.root), 0
 
 
 def show(options: argparse.Namespace) -> Answer:
     """Tell all about a batch, an update, or what else was asked."""
-    from sluicegate import terminal, terminal_retire, terminal_verify
+    from sluicegate.terminal import output, retirements, verification
 
     if options.explain:
-        told = opened(options, terminal.mute, reading=True).explain(options.subject)
-        return terminal_verify.print_explained(options, told), 0 if told["same"] else 4
-    shown = opened(options, terminal.mute, reading=True).show(options.subject)
+        told = opened(options, output.mute, reading=True).explain(options.subject)
+        return verification.print_explained(options, told), 0 if told["same"] else 4
+    shown = opened(options, output.mute, reading=True).show(options.subject)
     if shown.get("certificate"):
-        return terminal_retire.print_certificate(options, shown), 0
-    return terminal.print_record(options, shown), 0
+        return retirements.print_certificate(options, shown), 0
+    return output.print_record(options, shown), 0

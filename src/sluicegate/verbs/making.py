@@ -56,9 +56,10 @@ def _add_up(verb: argparse.ArgumentParser) -> None:
 
 def init(options: argparse.Namespace) -> Answer:
     """Make a workspace."""
-    from sluicegate import terminal, workspace
+    from sluicegate import workspace
+    from sluicegate.terminal import output
 
-    label, source = terminal.roles(options)
+    label, source = output.roles(options)
     given: dict[str, Any] = {
         "data": options.data,
         "label": label,
@@ -74,17 +75,17 @@ def init(options: argparse.Namespace) -> Answer:
         "remote": options.remote,
     }
     if options.dry_run:
-        return terminal.print_plan(options, workspace.plan_init(options.root, **given)), 0
-    with terminal.progress(options) as tell:
+        return output.print_plan(options, workspace.plan_init(options.root, **given)), 0
+    with output.progress(options) as tell:
         made = workspace.Workspace.init(options.root, **given, tell=tell)
-    return terminal.print_status(options, made.status().to_dict(), made.root), 0
+    return output.print_status(options, made.status().to_dict(), made.root), 0
 
 
 def demo(options: argparse.Namespace) -> Answer:
     """Run the demonstration."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
-    return terminal.demo(options)
+    return output.demo(options)
 
 
 def up(options: argparse.Namespace) -> Answer:
@@ -97,6 +98,7 @@ def up(options: argparse.Namespace) -> Answer:
 
 def doctor(options: argparse.Namespace) -> Answer:
     """Tell what is wrong."""
-    from sluicegate import terminal, workspace
+    from sluicegate import workspace
+    from sluicegate.terminal import output
 
-    return terminal.print_diagnosis(options, workspace.diagnose(Path(options.root)))
+    return output.print_diagnosis(options, workspace.diagnose(Path(options.root)))

@@ -39,9 +39,9 @@ def add(verbs: Verbs) -> None:
 
 def review(options: argparse.Namespace) -> Answer:
     """Write the blank checklist of the security review, or sign the filled one."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
-    place = opened(options, terminal.mute)
+    place = opened(options, output.mute)
     if options.reviewer:
         made = place.sign_security_review(
             options.path, options.reviewer, Path(options.key).expanduser()
@@ -54,32 +54,32 @@ def review(options: argparse.Namespace) -> Answer:
         said = (
             f"{made['path']} has {made['items']} items; answer each, then sign it with --as NAME."
         )
-    return terminal.print_line(options, made, said), 0
+    return output.print_line(options, made, said), 0
 
 
 def diff(options: argparse.Namespace) -> Answer:
     """Show what differs from the signed policy: 3 when something does."""
-    from sluicegate import terminal, terminal_policy
+    from sluicegate.terminal import output, policies
 
-    found = opened(options, terminal.mute, reading=True).policy_difference()
+    found = opened(options, output.mute, reading=True).policy_difference()
     waits = bool(found["signed"] and found["files"])
-    return terminal_policy.print_difference(options, found), 3 if waits else 0
+    return policies.print_difference(options, found), 3 if waits else 0
 
 
 def sign(options: argparse.Namespace) -> Answer:
     """Sign the policy."""
-    from sluicegate import terminal, terminal_policy
+    from sluicegate.terminal import output, policies
 
-    place = opened(options, terminal.mute)
+    place = opened(options, output.mute)
     found = place.sign_policy(options.owner, Path(options.key).expanduser())
-    return terminal_policy.print_difference(options, found, "it accepts anew"), 0
+    return policies.print_difference(options, found, "it accepts anew"), 0
 
 
 def try_policy(options: argparse.Namespace) -> Answer:
     """Judge the history by changed limits."""
-    from sluicegate import terminal, terminal_policy
+    from sluicegate.terminal import output, policies
 
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         trial = place.try_policy(options.params, measure=options.measure, drill=options.drill)
-    return terminal_policy.print_trial(options, trial.to_dict()), 0
+    return policies.print_trial(options, trial.to_dict()), 0

@@ -73,23 +73,23 @@ def _add_release(verb: argparse.ArgumentParser) -> None:
 
 def quarantine_list(options: argparse.Namespace) -> Answer:
     """List what is set aside."""
-    from sluicegate import terminal, terminal_review
+    from sluicegate.terminal import output, reviews
 
-    place = opened(options, terminal.mute, reading=True)
-    return terminal_review.print_quarantine(options, place.quarantine()), 0
+    place = opened(options, output.mute, reading=True)
+    return reviews.print_quarantine(options, place.quarantine()), 0
 
 
 def quarantine_show(options: argparse.Namespace) -> Answer:
     """Show the rows of one batch that are set aside."""
-    from sluicegate import terminal, terminal_review
+    from sluicegate.terminal import output, reviews
 
-    place = opened(options, terminal.mute, reading=True)
-    return terminal_review.print_held(options, place.show_quarantine(_number(options.batch))), 0
+    place = opened(options, output.mute, reading=True)
+    return reviews.print_held(options, place.show_quarantine(_number(options.batch))), 0
 
 
 def release(options: argparse.Namespace) -> Answer:
     """Ask to release rows, or say what intake would make of them."""
-    from sluicegate import terminal, terminal_review
+    from sluicegate.terminal import output, reviews
 
     wanted: dict[str, Any] = {
         "reason": options.reason,
@@ -100,72 +100,72 @@ def release(options: argparse.Namespace) -> Answer:
         "waive_unmeasured": options.waive_unmeasured,
     }
     batch = _number(options.batch)
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         if options.dry_run:
             plan = place.plan_release(batch, **wanted)
         else:
             asked = place.release(batch, **wanted)
     if options.dry_run:
-        return terminal.print_plan(options, plan), 0
-    return terminal_review.print_review(options, asked), PAUSED
+        return output.print_plan(options, plan), 0
+    return reviews.print_review(options, asked), PAUSED
 
 
 def destroy(options: argparse.Namespace) -> Answer:
     """Ask to destroy rows in quarantine, or say what holds them."""
-    from sluicegate import terminal, terminal_retire
+    from sluicegate.terminal import output, retirements
 
     what = f"quarantine:{_number(options.batch)}"
     chosen: dict[str, Any] = {
         "rows": tuple(options.row) if options.row else None,
         "sources": tuple(options.source),
     }
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         if options.dry_run:
             plan = place.plan_retirement(what, **chosen)
         else:
             told = place.retire(what, reason=options.reason, **chosen)
     if options.dry_run:
-        return terminal_retire.print_plan(options, plan), 0
-    return terminal_retire.print_retired(options, told), PAUSED if told["asked"] else 0
+        return retirements.print_plan(options, plan), 0
+    return retirements.print_retired(options, told), PAUSED if told["asked"] else 0
 
 
 def retire(options: argparse.Namespace) -> Answer:
     """Ask to retire something, say what embodies it, or finish what was agreed to."""
-    from sluicegate import terminal, terminal_retire
     from sluicegate.core.errors import Misused
+    from sluicegate.terminal import output, retirements
 
     if options.due:
-        place = opened(options, terminal.mute, reading=True)
-        return terminal_retire.print_due(options, place.due()), 0
+        place = opened(options, output.mute, reading=True)
+        return retirements.print_due(options, place.due()), 0
     if not options.what:
         raise Misused("Name what to retire, like batch:0003, or list it with --due.")
     if not (options.dry_run or options.destroy or options.archive):
         raise Misused("Say what becomes of it: --destroy, or --archive DIR.")
     if options.what.startswith("quarantine:"):
         raise Misused("Write `sluicegate quarantine destroy batch:0001`.")
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         if options.dry_run:
             plan = place.plan_retirement(options.what, archive=options.archive)
         else:
             told = place.retire(options.what, reason=options.reason, archive=options.archive)
     if options.dry_run:
-        return terminal_retire.print_plan(options, plan), 0
-    return terminal_retire.print_retired(options, told), PAUSED if told["asked"] else 0
+        return retirements.print_plan(options, plan), 0
+    return retirements.print_retired(options, told), PAUSED if told["asked"] else 0
 
 
 def reanchor(options: argparse.Namespace) -> Answer:
     """Ask to trust new tables."""
-    from sluicegate import terminal, terminal_review
+    from sluicegate.terminal import output, reviews
 
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         asked = place.reanchor(
             reason=options.reason, reference=options.reference, golden=options.golden
         )
-    return terminal_review.print_review(options, asked), PAUSED
+    return reviews.print_review(options, asked), PAUSED
 
 
 def _number(subject: str) -> str:

@@ -51,35 +51,35 @@ def _signing(verb: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def review_list(options: argparse.Namespace) -> Answer:
     """List what waits."""
-    from sluicegate import terminal, terminal_review
+    from sluicegate.terminal import output, reviews
 
-    place = opened(options, terminal.mute, reading=True)
+    place = opened(options, output.mute, reading=True)
     shown = [place.show_review(subject) for subject in place.reviews()]
-    return terminal_review.print_reviews(options, shown), 0
+    return reviews.print_reviews(options, shown), 0
 
 
 def review_show(options: argparse.Namespace) -> Answer:
     """Show one question."""
-    from sluicegate import terminal, terminal_review
+    from sluicegate.terminal import output, reviews
 
-    place = opened(options, terminal.mute, reading=True)
-    return terminal_review.print_review(options, place.show_review(options.subject)), 0
+    place = opened(options, output.mute, reading=True)
+    return reviews.print_review(options, place.show_review(options.subject)), 0
 
 
 def review_renew(options: argparse.Namespace) -> Answer:
     """Ask again."""
-    from sluicegate import terminal, terminal_review
+    from sluicegate.terminal import output, reviews
 
-    return terminal_review.print_review(
-        options, opened(options, terminal.mute).renew_review(options.subject)
+    return reviews.print_review(
+        options, opened(options, output.mute).renew_review(options.subject)
     ), 0
 
 
 def review_sign(options: argparse.Namespace) -> Answer:
     """Print a proof; what is signed is shown beside it."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
-    place = opened(options, terminal.mute, reading=True)
+    place = opened(options, output.mute, reading=True)
     text = place.text_to_sign(options.subject, options.decision, options.reviewer)
     key = Path(options.key).expanduser()
     made = (
@@ -95,17 +95,15 @@ def review_sign(options: argparse.Namespace) -> Answer:
 
 def review_answer(options: argparse.Namespace) -> Answer:
     """Answer with a proof, or sign here and now."""
-    from sluicegate import terminal, terminal_review
+    from sluicegate.terminal import output, reviews
 
-    place = opened(options, terminal.mute)
+    place = opened(options, output.mute)
     said = (options.subject, options.decision, options.reviewer)
     if options.proof == "-":
         proof = sys.stdin.read()
     elif options.proof:
-        proof = terminal_review.read_proof(Path(options.proof))
+        proof = reviews.read_proof(Path(options.proof))
     else:
         proof = place.sign_review(*said, Path(options.key).expanduser())
     done = place.answer_review(*said, proof, options.reason).to_dict()
-    return terminal_review.print_reviewed(options, done), {"open": 3, "rejected": 4}.get(
-        done["state"], 0
-    )
+    return reviews.print_reviewed(options, done), {"open": 3, "rejected": 4}.get(done["state"], 0)

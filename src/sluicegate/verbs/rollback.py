@@ -47,36 +47,36 @@ def _goal(text: str) -> str:
 
 def trace(options: argparse.Namespace) -> Answer:
     """Trace something through data and models."""
-    from sluicegate import terminal, terminal_trace
+    from sluicegate.terminal import output, traces
 
-    found = opened(options, terminal.mute, reading=True).trace(options.because)
-    return terminal_trace.print_trace(options, found), 0
+    found = opened(options, output.mute, reading=True).trace(options.because)
+    return traces.print_trace(options, found), 0
 
 
 def watch(options: argparse.Namespace) -> Answer:
     """Judge the champion in service."""
-    from sluicegate import terminal, terminal_rollback
+    from sluicegate.terminal import output, rollbacks
 
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         seen = opened(options, tell).watch()
-    return terminal_rollback.print_watch(options, seen.to_dict()), seen.verdict.outcome.exit_code
+    return rollbacks.print_watch(options, seen.to_dict()), seen.verdict.outcome.exit_code
 
 
 def export(options: argparse.Namespace) -> Answer:
     """Print an incident."""
-    from sluicegate import terminal, terminal_rollback
+    from sluicegate.terminal import output, rollbacks
 
-    place = opened(options, terminal.mute, reading=True)
+    place = opened(options, output.mute, reading=True)
     number = options.incident.removeprefix("incident:")
     told = place.export_incident(number, options.profile)
-    return terminal_rollback.print_incident(options, told), 0
+    return rollbacks.print_incident(options, told), 0
 
 
 def rollback(options: argparse.Namespace) -> Answer:
     """Roll something back, or say what that would do."""
-    from sluicegate import terminal, terminal_rollback
+    from sluicegate.terminal import output, rollbacks
 
-    with terminal.progress(options) as tell:
+    with output.progress(options) as tell:
         place = opened(options, tell)
         if options.dry_run:
             plan = place.plan_rollback(options.because)
@@ -85,5 +85,5 @@ def rollback(options: argparse.Namespace) -> Answer:
                 options.because, reason=options.reason, retrain=not options.no_retrain
             )
     if options.dry_run:
-        return terminal_rollback.print_plan(options, plan), 0
-    return terminal_rollback.print_rollback(options, made.to_dict()), 0
+        return rollbacks.print_plan(options, plan), 0
+    return rollbacks.print_rollback(options, made.to_dict()), 0

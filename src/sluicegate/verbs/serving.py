@@ -39,42 +39,42 @@ def add(verbs: Verbs) -> None:
 
 def export_trust(options: argparse.Namespace) -> Answer:
     """Write the trust root."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
     key = Path(options.pseudonym_key) if options.pseudonym_key else None
-    made = opened(options, terminal.mute).export_trust(
+    made = opened(options, output.mute).export_trust(
         options.path,
         on_failure=options.on_failure,
         max_age_hours=options.max_age,
         pseudonym_key=key,
     )
     said = f"{made['path']} holds what a serving host is to trust; carry it there by a safe way."
-    return terminal.print_line(options, made, said), 0
+    return output.print_line(options, made, said), 0
 
 
 def export_champion(options: argparse.Namespace) -> Answer:
     """Copy the champion."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
-    made = opened(options, terminal.mute).export_champion(options.folder)
+    made = opened(options, output.mute).export_champion(options.folder)
     said = f"{made['folder']} holds version {made['champion']['version']} and what proves it."
-    return terminal.print_line(options, made, said), 0
+    return output.print_line(options, made, said), 0
 
 
 def backup(options: argparse.Namespace) -> Answer:
     """Write a backup."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
-    made = opened(options, terminal.mute).backup(options.path, with_keys=options.with_keys)
+    made = opened(options, output.mute).backup(options.path, with_keys=options.with_keys)
     said = " ".join([f"{made['files']} files are in {made['path']}.", *made["notes"]])
-    return terminal.print_line(options, made, said), 0
+    return output.print_line(options, made, said), 0
 
 
 def restore(options: argparse.Namespace) -> Answer:
     """Restore a clone."""
-    from sluicegate import terminal
+    from sluicegate.terminal import output
 
-    made = opened(options, terminal.mute, reading=True).restore(options.path)
+    made = opened(options, output.mute, reading=True).restore(options.path)
     said = (
         f"Version {made['champion']['version']} is back and verified, with {made['models']} models."
     )
@@ -82,4 +82,4 @@ def restore(options: argparse.Namespace) -> Answer:
         said += f" Left away, for they sign no more: {', '.join(made['old_keys'])}."
     if not made["keys"]:
         said += " The keys are missing: put them into .sluicegate/keys to go on writing."
-    return terminal.print_line(options, made, said), 0
+    return output.print_line(options, made, said), 0

@@ -29,8 +29,8 @@ class Bisecting(Opened):
         batches, and sources in each, are named. `give_back` admits the innocent batches of a rejected
         update again.
         """
+        from sluicegate.flows.bisect import Order, bisect
         from sluicegate.flows.bisecting import give_back as giving
-        from sluicegate.flows.bisecting.bisect import Order, bisect
 
         with explained(), contextlib.ExitStack() as stack:
             path = None if example is None else Path(stack.enter_context(delivered(example)))
@@ -65,7 +65,7 @@ class Bisecting(Opened):
         most: int = 3,
     ) -> dict[str, Any]:
         """Return how many trainings `bisect` would take at most; arguments as there."""
-        from sluicegate.flows.bisecting.bisect import Order, plan
+        from sluicegate.flows.bisect import Order, plan
 
         with explained(), contextlib.ExitStack() as stack:
             path = None if example is None else Path(stack.enter_context(delivered(example)))

@@ -19,7 +19,7 @@ class GoingBack(Opened):
 
         Of model:N, a version in MLflow, return what it is made of, and when it served.
         """
-        from sluicegate.flows.traced import traced
+        from sluicegate.flows.tracing.traced import traced
 
         with explained():
             return traced(self._fresh(), because)
@@ -49,7 +49,7 @@ class GoingBack(Opened):
 
     def export_incident(self, number: str, profile: str = "full") -> dict[str, Any]:
         """Return an incident `full`, as an `atlas` case study, or redacted as `public`."""
-        from sluicegate.flows.incident_export import export
+        from sluicegate.flows.going_back.incident_export import export
 
         with explained():
             return export(self._fresh(), number, profile)

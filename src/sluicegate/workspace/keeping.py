@@ -46,7 +46,7 @@ class Keeping(Opened):
 
     def plan_rotation(self, *kinds: str) -> dict[str, Any]:
         """Return which keys `rotate_keys` would change and what it would sign again; makes no key."""
-        from sluicegate.flows.service_keys.rotate import plan
+        from sluicegate.flows.rotate import plan
         from sluicegate.flows.service_keys.succession import BOTH
 
         with explained():
@@ -54,7 +54,7 @@ class Keeping(Opened):
 
     def rotate_keys(self, *kinds: str, reason: str = "rotated") -> dict[str, Any]:
         """Let new keys follow, of `statements`, of `models`, or of both; all that was signed verifies."""
-        from sluicegate.flows.service_keys.rotate import rotate
+        from sluicegate.flows.rotate import rotate
         from sluicegate.flows.service_keys.succession import BOTH
 
         with explained():
@@ -67,7 +67,7 @@ class Keeping(Opened):
 
         With `dry_run` return what it signed and what rests on that, and change nothing.
         """
-        from sluicegate.flows.service_keys.revoke import Order, plan, revoke
+        from sluicegate.flows.revoke import Order, plan, revoke
 
         order, context = Order(keyid, since, reason, **wanted), self._fresh()
         with explained():

@@ -26,7 +26,7 @@ class Quarantining(Opened):
 
     def plan_release(self, batch: str, **wanted: Any) -> dict[str, Any]:
         """Return what intake would make of rows in quarantine; arguments as for `release`."""
-        from sluicegate.flows.exception import Wanted
+        from sluicegate.flows.judging.exception import Wanted
         from sluicegate.flows.release import plan
 
         with explained():
@@ -48,7 +48,7 @@ class Quarantining(Opened):
         Returns the question. Rows are positions in the received file; without `rows` and `sources`
         all that are set aside are asked for.
         """
-        from sluicegate.flows.exception import Wanted
+        from sluicegate.flows.judging.exception import Wanted
         from sluicegate.flows.release import propose
         from sluicegate.flows.review import show
 

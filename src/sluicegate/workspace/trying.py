@@ -9,7 +9,7 @@ from sluicegate.workspace.opened import Opened
 
 if TYPE_CHECKING:
     from sluicegate.flows.calibrate import CalibrateResult
-    from sluicegate.flows.drill_record import Drilled
+    from sluicegate.flows.drilling.record import Drilled
     from sluicegate.flows.policy_try import Trial
 
 

@@ -1,0 +1,1 @@
+"""The limits on honest windows of the workspace's own data."""

@@ -1,0 +1,92 @@
+"""false_stops: what stopped rows that reviewers released counts as measured of an honest window.
+
+Whoever gets rows released could loosen limits by it. So a release counts only while nothing speaks
+against it, only for the findings that its exception waived and all of whose rows it let out, once for
+each delivery, and all together as at most a tenth of the windows.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sluicegate.core import Outcome
+from sluicegate.flows.calibrating.eligible import accused_by, findings_of, window_of
+from sluicegate.flows.context import Context
+from sluicegate.flows.quarantine import lots
+from sluicegate.flows.subjects import state_of
+from sluicegate.flows.subjects.incident import barred
+from sluicegate.flows.subjects.release import RELEASED, read_release, releases
+from sluicegate.gates import Limit
+from sluicegate.gates.calibration import Window
+from sluicegate.stores import data, files, record
+from sluicegate.stores.layout import Layout
+
+MOST_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class FalseStop:
+    """A release, and what its exception waived as it was measured when the rows first came."""
+
+    release: str
+    window: Window
+
+
+def false_stops(context: Context) -> tuple[FalseStop, ...]:
+    """Return the releases that count, the oldest first; the newest where there are too many."""
+    layout = context.layout
+    found: dict[str, FalseStop] = {}
+    became = _became(layout)
+    for number in releases(layout):
+        if state_of(layout, f"release:{number}") != RELEASED or number not in became:
+            continue
+        said = read_release(layout, number)
+        window = window_of(_false(layout, number, said))
+        if window and _stands(layout, number, said, became[number]):
+            found[said["batch"]] = FalseStop(number, window)
+    most = int(MOST_SHARE * context.settings.checks.calibration_windows)
+    counted = sorted(found.values(), key=lambda each: int(each.release))
+    return tuple(counted[-most:]) if most else ()
+
+
+def _became(layout: Layout) -> dict[str, str]:
+    """Return the batch that each release became, by the ledger."""
+    entries = (entry.details for entry in record.backwards(layout) if entry.verb == "release")
+    return {str(said["release"]): str(said["as"]) for said in entries}
+
+
+def _stands(layout: Layout, number: str, said: Mapping[str, Any], became: str) -> bool:
+    """Tell whether all that was let in is in still, and no other receipt accuses its sources."""
+    taken_out = [lot for lot in lots(layout, became) if lot != layout.quarantine(became)]
+    if taken_out or not (layout.admitted(became) / data.MANIFEST).is_file():
+        return False
+    suspects: set[str] = set().union(*barred(layout))
+    for batch in record.received(layout):
+        if batch not in (said["batch"], became):
+            suspects |= accused_by(files.read_json(layout.intake(batch) / data.MANIFEST), False)
+    return not suspects & _manifest(layout, number)["sources"].keys()
+
+
+def _false(layout: Layout, number: str, said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the findings that the exception waived, if all rows that they speak of were let out."""
+    came, out = (
+        files.read_json(layout.intake(said["batch"]) / data.MANIFEST),
+        _manifest(layout, number),
+    )
+    waived = [Limit(metric, 0.0, Outcome.QUARANTINE) for metric in said["waives"]]
+    for each in findings_of(layout, said["batch"]):
+        if each["outcome"] == "pass" or not any(limit.covers(each["metric"]) for limit in waived):
+            continue
+        whose = each["sources"]
+        whole = not (each["rows"] or whose) and out["rows"] == came["rows"]
+        named = bool(each["rows"] or whose) and (
+            set(each["rows"]) <= set(said["rows"])
+            and all(out["sources"].get(name) == came["sources"].get(name) for name in whose)
+        )
+        if whole or named:
+            yield each
+
+
+def _manifest(layout: Layout, number: str) -> dict[str, Any]:
+    told: dict[str, Any] = files.read_json(layout.release(number) / "rows" / data.MANIFEST)
+    return told

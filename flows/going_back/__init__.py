@@ -1,0 +1,1 @@
+"""A rollback: serving, data, and the incident that people have to answer for."""

@@ -1,0 +1,189 @@
+"""account: the story of an incident, from the record alone: nothing in it is typed twice."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sluicegate.flows.champion import suspended
+from sluicegate.flows.context import Context
+from sluicegate.flows.going_back.let_through import let_through, receipt
+from sluicegate.flows.reviewing.markup import escaped
+from sluicegate.flows.tracing.served import services
+from sluicegate.flows.tracing.trace import Trace
+from sluicegate.flows.updates import recorded_at
+from sluicegate.stores import data, files
+from sluicegate.stores.layout import Layout
+
+NOT_LOGGED = "predictions not logged"
+
+
+def account(
+    context: Context,
+    number: str,
+    found: Trace,
+    opened: Mapping[str, Any],
+    closed: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what is known of an incident, as JSON types."""
+    layout = context.layout
+    manifests = {
+        each.batch: files.read_json(layout.intake(each.batch) / data.MANIFEST)
+        for each in found.batches
+    }
+    return {
+        "incident": number,
+        "model": context.settings.model,
+        "because": opened["because"],
+        "reason": opened["reason"],
+        "detected_by": opened["started_by"] or "the runner",
+        "timeline": sorted(_timeline(layout, found, opened, closed), key=lambda each: each["time"]),
+        "indicators": {
+            "sources": opened["sources"],
+            "deliveries": [
+                {"batch": batch, "sha256": told["sha256"], "rows": told["rows"]}
+                for batch, told in manifests.items()
+            ],
+        },
+        "served": _served(layout, found),
+        "affected_predictions": NOT_LOGGED,
+        "let_through": [*let_through(layout, found, opened)],
+        "taken_out": closed["cleaned"],
+        "champion": {"before": opened["champion"], "after": closed["champion"]},
+        "suspended": closed.get("suspended", False),
+        "still_embodied": closed["champion"]["update"] in {each.update for each in found.updates},
+        "differs": closed["differs"],
+        "retrained": closed["update"],
+        "controls": _controls(opened),
+    }
+
+
+def written(told: Mapping[str, Any]) -> str:
+    """Return an account as a page of markdown."""
+    before, after = told["champion"]["before"], told["champion"]["after"]
+    if before["version"] != after["version"]:
+        moved = f"version {before['version']} served, version {after['version']} serves"
+    elif told["suspended"]:
+        moved = f"version {before['version']} served, nobody does since: no version is clean of it"
+    elif told["still_embodied"]:
+        moved = f"version {after['version']} served and serves, though it embodies it: no version is clean"
+    else:
+        moved = f"version {after['version']} served and serves: it embodies none of it"
+    lines = [
+        f"# incident:{told['incident']}: {escaped(told['because'])}",
+        "",
+        f"**{escaped(told['reason'])}**",
+        "",
+        f"- model {escaped(told['model'])}: {moved}",
+        f"- detected by {escaped(told['detected_by'])}",
+        f"- trained without it: {'update:' + told['retrained'] if told['retrained'] else 'not yet'}",
+        f"- affected predictions: {told['affected_predictions']}",
+        *(f"- {escaped(each)}" for each in told["controls"]),
+        "",
+        "## Timeline",
+        "",
+        "| time | what |",
+        "|---|---|",
+        *(f"| {each['time']} | {escaped(each['what'])} |" for each in told["timeline"]),
+        "",
+        "## What let it through",
+        "",
+        "What was measured of these rows, those nearest to their limits or beyond them first.",
+        "",
+        *(_near(each) for each in told["let_through"]),
+        *([] if told["let_through"] else ["Nothing: no row of it reached the data."]),
+        "",
+        "## Taken out of the data",
+        "",
+        *(f"- {each['rows']} rows of batch:{each['batch']}" for each in told["taken_out"]),
+        *([] if told["taken_out"] else ["Nothing: no row of it was admitted."]),
+        "",
+        "## Served while it lasted",
+        "",
+        *(
+            f"- version {each['version']} (update:{each['update']}): {each['from']} to {each['until']}"
+            for each in told["served"]
+        ),
+        *([] if told["served"] else ["No model that learnt it ever served."]),
+        "",
+        *_differences(told["differs"]),
+    ]
+    return "\n".join(lines)
+
+
+def _timeline(
+    layout: Layout, found: Trace, opened: Mapping[str, Any], closed: Mapping[str, Any]
+) -> Iterator[dict[str, str]]:
+    for batch in found.batches:
+        yield from receipt(layout, batch)
+    for update in found.updates:
+        rows = sum(update.learnt.values())
+        learnt = f"update:{update.update} learnt {rows} of them (version {update.version})"
+        yield {"time": recorded_at(layout, update.update), "what": learnt}
+        if update.promoted:
+            yield {"time": update.promoted, "what": f"version {update.version} became champion"}
+    yield {
+        "time": opened["time"],
+        "what": f"{opened['because']} was rolled back: {opened['reason']}",
+    }
+    after = closed["champion"]
+    if after["version"] != opened["champion"]["version"]:
+        yield {"time": after["since"], "what": f"version {after['version']} became champion"}
+    stopped = suspended(layout)
+    if stopped:
+        yield {"time": stopped.time, "what": "nobody serves since: no version is clean of it"}
+    yield {"time": closed["time"], "what": "the rollback was complete"}
+
+
+def _served(layout: Layout, found: Trace) -> list[dict[str, Any]]:
+    """Return from when until when each model that embodies it was the champion."""
+    embodying = {each.update for each in found.updates}
+    return [
+        {
+            "update": each.update,
+            "version": each.version,
+            "from": each.since,
+            "until": each.until or "now",
+        }
+        for each in services(layout)
+        if each.update in embodying
+    ]
+
+
+def _controls(opened: Mapping[str, Any]) -> list[str]:
+    changed = ["Limits that were calibrated on it are calibrated anew without it."]
+    if opened["sources"]:
+        named = ", ".join(opened["sources"])
+        changed.insert(0, f"The source {named} is barred, if the reviewers countersign.")
+    return changed
+
+
+def _near(each: Mapping[str, Any]) -> str:
+    said = [
+        f"{near['metric']} {near['value']:.3g} of {near['limit']:.3g}, "
+        f"{'exceeded' if near['value'] > near['limit'] else 'within'}"
+        for near in each["nearest"]
+    ]
+    said += [reason.removesuffix(".") for reason in each["reasons"]]
+    if each["approved_by"]:
+        said.append(f"approved by {', '.join(each['approved_by'])}")
+    told = f": {escaped('; '.join(said))}" if said else ""
+    return f"- {each['subject']}: {each['outcome']}, `{each['statement']}`{told}"
+
+
+def _differences(differs: Mapping[str, Any] | None) -> list[str]:
+    if differs is None:
+        return []
+    lines = ["## What the champion that was taken back did differently", ""]
+    lines += ["| slice of the golden set | rows | taken back | serves now |", "|---|---|---|---|"]
+    for each in differs["slices"]:
+        figures = f"{each['tainted']:.3f} | {each['clean']:.3f}"
+        lines.append(
+            f"| {escaped(each['slice'])} ({each['measure']}) | {each['rows']} | {figures} |"
+        )
+    taken = differs["taken"]
+    if taken:
+        lines += [
+            "",
+            f"On the {taken['rows']} rows that were taken out of training, it answered "
+            f"{taken['tainted']:.0%} as they are labelled; the model that serves now {taken['clean']:.0%}.",
+        ]
+    return [*lines, ""]

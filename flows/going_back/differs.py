@@ -1,0 +1,80 @@
+"""differs: what the champion that was taken back answered otherwise than the clean one does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from sluicegate.checks.candidate import Candidate, Contender
+from sluicegate.checks.changes import changes
+from sluicegate.checks.comparison import report
+from sluicegate.checks.scoring import truth_of
+from sluicegate.core import Schema
+from sluicegate.core.schema import ROW
+from sluicegate.flows.context import Context
+from sluicegate.flows.quarantine import lots
+from sluicegate.flows.tracing.trace import Touched
+from sluicegate.stores import data, models
+from sluicegate.stores.layout import Layout
+
+MOST_SLICES = 8
+
+
+def differs(
+    context: Context, tainted: str, clean: str, taken: Sequence[Touched]
+) -> dict[str, Any] | None:
+    """Return both models' figures on the golden set, per slice, and on the rows that were `taken` out.
+
+    `tainted` and `clean` are the models' digests; None where they are the same model.
+    """
+    if tainted == clean:
+        return None
+    layout, schema = context.layout, context.schema
+    golden = data.read_verified(layout.golden)
+    was, now = (models.load(layout.models / each, each, schema) for each in (tainted, clean))
+    sides = [Contender(each.scores, each.scores(golden)) for each in (was, now)]
+    candidate = Candidate(schema, golden, golden[:0], sides[0], sides[1])
+    found = report(candidate)
+    rows = _taken(layout, taken)
+    return {
+        "golden": {
+            "tainted": found["metrics"]["golden"]["challenger"],
+            "clean": found["metrics"]["golden"]["champion"],
+        },
+        "slices": _slices(found["slices"]),
+        "changed": changes(candidate)["slices"],
+        "taken": _agreement(schema, rows, was, now),
+    }
+
+
+def _slices(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the slices in which the two models differ most, by their measure in each."""
+    by: dict[str, dict[str, Any]] = {}
+    for row in told:
+        measure = "accuracy" if "accuracy" in row else "mae"
+        side = "tainted" if row["model"] == "challenger" else "clean"
+        slice_ = by.setdefault(row["slice"], {"slice": row["slice"], "rows": row["rows"]})
+        slice_ |= {"measure": measure, side: row[measure]}
+    both = [each for each in by.values() if {"tainted", "clean"} <= each.keys()]
+    both.sort(key=lambda each: -abs(each["tainted"] - each["clean"]))
+    return both[:MOST_SLICES]
+
+
+def _taken(layout: Layout, taken: Sequence[Touched]) -> pd.DataFrame:
+    parts = []
+    for each in taken:
+        for lot in lots(layout, each.batch):
+            table = data.read_verified(lot / data.FEEDBACK)
+            parts.append(table[table[ROW].isin(each.learnable)])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _agreement(
+    schema: Schema, rows: pd.DataFrame, was: models.Model, now: models.Model
+) -> dict[str, Any] | None:
+    """Return on how many of the rows each model answers as they are labelled; None for regression."""
+    if not len(rows) or not schema.classes:
+        return None
+    labels = truth_of(schema, rows)
+    shares = [float((each.scores(rows).argmax(axis=1) == labels).mean()) for each in (was, now)]
+    return {"rows": len(rows), "tainted": shares[0], "clean": shares[1]}

@@ -1,0 +1,132 @@
+"""incident: what a rollback leaves behind for people: an account from the record, and a question.
+
+The question is asked afterwards, because going back has to be fast: reviewers countersign within a day,
+and a source that was rolled back stays barred only if they say so.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sluicegate.core import Update
+from sluicegate.evidence.statement import INCIDENT_CLOSED
+from sluicegate.flows.champion import Champion, champion_of, suspended
+from sluicegate.flows.context import Context
+from sluicegate.flows.going_back.account import account, written
+from sluicegate.flows.going_back.differs import differs
+from sluicegate.flows.reviewing.votes import artifact, ask, conclude
+from sluicegate.flows.subjects import PAGE
+from sluicegate.flows.subjects.incident import (
+    CONTESTED,
+    COUNTERSIGNED,
+    read_incident,
+)
+from sluicegate.flows.subjects.kind import stated
+from sluicegate.flows.tracing.trace import Trace
+from sluicegate.stores import files, git, record
+from sluicegate.stores.layout import Layout
+
+ACCOUNT = "incident.md"
+
+
+def close(context: Context, number: str, found: Trace, made: Update | None) -> None:
+    """Record what was taken back, write the account of it, and ask reviewers to countersign."""
+    layout, folder = context.layout, context.layout.incident(number)
+    opened, serving = read_incident(layout, number), champion_of(layout)
+    before = opened["champion"]
+    closed = {
+        "incident": number,
+        "champion": served(serving),
+        "suspended": suspended(layout) is not None,
+        "cleaned": _cleaned(layout, number),
+        "differs": differs(context, before["sha256"], serving.sha256, found.batches),
+        "update": made.id if made else None,
+        "time": context.now(),
+    }
+    with record.writing(layout, "rollback", record.ROOMS):
+        about, path = artifact(layout, folder / "incident.json"), folder / "closed.json"
+        said = record.write_statement(layout, path, [about], INCIDENT_CLOSED, closed)
+        record.append(layout, "close-incident", [said], {"incident": number}, context.now())
+        told = account(context, number, found, opened, closed)
+        files.write_json(folder / "account.json", told)
+        files.write_bytes(folder / ACCOUNT, written(told).encode())
+        ask_incident(context, number)
+        git.commit_all(layout.root, record.ROOMS, f"incident:{number} closed")
+
+
+def read_closed(layout: Layout, number: str) -> dict[str, Any]:
+    """Return what an incident came to; raises Missing while its rollback is not finished."""
+    return stated(layout, layout.incident(number) / "closed.json", INCIDENT_CLOSED)
+
+
+def ask_incident(context: Context, number: str) -> None:
+    """Ask the reviewers to countersign a rollback; call inside a writing block."""
+    layout, folder = context.layout, context.layout.incident(number)
+    opened, closed = read_incident(layout, number), read_closed(layout, number)
+    was, serving = opened["champion"], closed["champion"]
+    now = f"{serving['version']}, sha256:{serving['sha256']}"
+    if closed.get("suspended"):
+        now = "none: no version is clean of it"
+    shown = [
+        ("what was rolled back", opened["because"]),
+        ("why", opened["reason"]),
+        ("version that served", f"{was['version']}, sha256:{was['sha256']}"),
+        ("version that serves now", now),
+        ("rows taken out", str(sum(each["rows"] for each in closed["cleaned"]))),
+        ("sources barred", ", ".join(opened["sources"]) or "none"),
+        ("trained without it", f"update:{closed['update']}" if closed["update"] else "not yet"),
+        ("rolled back by", opened["started_by"] or "the runner"),
+    ]
+    question = f"Was it right to roll back {opened['because']}?"
+    if opened["sources"]:
+        question = f"Was it right to roll back {opened['because']}, and shall it stay barred?"
+    from sluicegate.flows.reviewing.pages import (
+        incident_page,  # imports matplotlib: not for who only reads
+    )
+
+    page = incident_page(context, number, question, shown, files.read_json(folder / "account.json"))
+    files.write_bytes(folder / PAGE, page.encode())
+    bound = [folder / name for name in ("incident.json", "closed.json", ACCOUNT, PAGE)]
+    ask(context, folder, f"incident:{number}", question, bound, shown)
+
+
+def accept(context: Context, number: str, people: Sequence[str]) -> str:
+    """Record that the rollback was right; the sources that it names are barred for good."""
+    _decide(context, number, COUNTERSIGNED, people)
+    sources = read_incident(context.layout, number)["sources"]
+    return "countersigned" + (f"; {', '.join(sources)} is barred" if sources else "")
+
+
+def refuse(context: Context, number: str, reason: str) -> str:
+    """Record that the rollback was wrong: nobody is barred, and the rows wait to be released."""
+    _decide(context, number, CONTESTED, ())
+    return (
+        "contested: no source is barred; the rows stay in quarantine until `sluicegate quarantine "
+        "release`, and the champion is left as it is"
+    )
+
+
+def served(champion: Champion) -> dict[str, Any]:
+    """Return a champion as JSON types."""
+    return {**champion.ref.to_dict(), "update": champion.update, "since": champion.since}
+
+
+def _decide(context: Context, number: str, state: str, people: Sequence[str]) -> None:
+    root, subject = context.layout.root, f"incident:{number}"
+    with record.writing(context.layout, "review", record.ROOMS):
+        conclude(context, subject, state, people)
+        git.commit_all(root, record.ROOMS, f"{subject} {state}")
+
+
+def _cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
+    """Return the batches that rows were taken out of in the course of an incident, from the ledger."""
+    found: dict[str, int] = {}
+    for entry in record.backwards(layout):
+        said = entry.details
+        if entry.verb == "open-incident" and said["incident"] == number:
+            break
+        if entry.verb == "take-out" and said["incident"] == number:
+            found[said["batch"]] = len(said["rows"])
+        if entry.verb == "hold" and said["reason"].startswith(f"incident:{number}:"):
+            folder = layout.quarantine(said["batch"]) / "held"
+            found[said["batch"]] = int(files.read_json(folder / "manifest.json")["rows"])
+    return [{"batch": batch, "rows": rows} for batch, rows in sorted(found.items())]

@@ -1,0 +1,111 @@
+"""incident_export: an incident for others: as a MITRE ATLAS case study, or redacted for the public.
+
+Both come from the account that the record gave, with what reviewers said of it since as its lessons.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sluicegate.core import Conflict
+from sluicegate.flows.context import Context
+from sluicegate.flows.reviewing.votes import cast
+from sluicegate.flows.subjects import state_of
+from sluicegate.flows.subjects.incident import is_closed, read_incident
+from sluicegate.stores import files
+
+POISONED = ("AML.TA0003", "AML.T0020")
+"""Resource development: poison training data."""
+ERODED = ("AML.TA0011", "AML.T0031")
+"""Impact: erode AI model integrity."""
+
+
+def export(context: Context, number: str, profile: str) -> dict[str, Any]:
+    """Return an incident as `full`, `atlas` or `public`; raises Conflict while it is not closed.
+
+    The public one names no source, no delivery, no person, no limit and no path.
+    """
+    read_incident(context.layout, number)
+    if not is_closed(context.layout, number):
+        raise Conflict(f"The rollback of incident:{number} is not finished; run it again first.")
+    told: dict[str, Any] = files.read_json(context.layout.incident(number) / "account.json")
+    told |= {
+        "state": state_of(context.layout, f"incident:{number}"),
+        "lessons": [
+            {"by": vote["person"], "said": vote["reason"]}
+            for vote in cast(context.layout, f"incident:{number}")
+            if vote["reason"]
+        ],
+    }
+    if profile == "atlas":
+        return _atlas(told)
+    return _public(told) if profile == "public" else told
+
+
+def _atlas(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a case study in the form in which ATLAS takes contributions.
+
+    https://github.com/mitre-atlas/atlas-data, dist/schemas/atlas_website_case_study_schema.json
+    """
+    rows, batches = _size(told)
+    steps = [
+        (
+            POISONED,
+            f"{rows} rows of feedback in {batches} deliveries were admitted as training data.",
+        )
+    ]
+    for each in told["served"]:
+        words = f"A model that learnt them served from {each['from']} to {each['until']}."
+        steps.append((ERODED, words))
+    return {
+        "study": {
+            "name": f"Poisoned feedback in {told['model']}",
+            "summary": f"{told['reason'].rstrip('.')}. {_outcome(told)}",
+            "incident-date": told["timeline"][0]["time"][:10],
+            "incident-date-granularity": "DATE",
+            "procedure": [
+                {"tactic": tactic, "technique": technique, "description": words}
+                for (tactic, technique), words in steps
+            ],
+            "reporter": told["detected_by"],
+            "target": told["model"],
+            "actor": ", ".join(told["indicators"]["sources"]) or "unknown",
+            "case-study-type": "incident",
+            "references": [],
+        }
+    }
+
+
+def _public(told: Mapping[str, Any]) -> dict[str, Any]:
+    rows, batches = _size(told)
+    days = sorted(each["time"][:10] for each in told["timeline"])
+    return {
+        "model": told["model"],
+        "what": f"{rows} rows of feedback in {batches} deliveries were taken out of training.",
+        "first": days[0],
+        "rolled_back": days[-1],
+        "served": [
+            {"from": each["from"][:10], "until": each["until"][:10]} for each in told["served"]
+        ],
+        "affected_predictions": told["affected_predictions"],
+        "outcome": _outcome(told),
+        "reviewed": told["state"],
+    }
+
+
+def _outcome(told: Mapping[str, Any]) -> str:
+    if told["champion"]["before"]["version"] != told["champion"]["after"]["version"]:
+        words = ["A version that had not learnt them serves since."]
+    elif told.get("suspended"):
+        words = ["No version had not learnt them, so none serves since."]
+    elif told.get("still_embodied"):
+        words = ["No version had not learnt them, and one that did serves on."]
+    else:
+        words = ["None of them was served."]
+    if told["retrained"]:
+        words.append("A model was trained without them.")
+    return " ".join(words)
+
+
+def _size(told: Mapping[str, Any]) -> tuple[int, int]:
+    taken = told["taken_out"]
+    return sum(each["rows"] for each in taken), len(taken)

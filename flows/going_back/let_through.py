@@ -1,0 +1,133 @@
+"""let_through: how rows that were rolled back got past the gates: what was measured of them, who agreed."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.statement import DECISION
+from sluicegate.flows.reviewing.votes import cast
+from sluicegate.flows.subjects.kind import stated
+from sluicegate.flows.tracing.trace import Touched, Trace
+from sluicegate.gates.approval import Decision
+from sluicegate.stores import data, files, record
+from sluicegate.stores.layout import Layout
+
+MOST_NEAR = 3
+
+
+def let_through(
+    layout: Layout, found: Trace, opened: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield the verdict on each delivery that reached the data, and on each update that served it."""
+    reached = _reached(found, opened)
+    for batch in found.batches:
+        if batch.batch in reached:
+            yield _of_batch(layout, batch, opened["sources"])
+    for update in found.promoted:
+        where = f"updates/{update.update}/update.json"
+        said = record.read_statement(layout, layout.root / where)["predicate"]["verdict"]
+        yield _verdict(layout, f"update:{update.update}", where, said, [])
+
+
+def receipt(layout: Layout, batch: Touched) -> Iterator[dict[str, str]]:
+    """Yield what became of the rows in question of a delivery, and of their review, with the time."""
+    manifest = files.read_json(layout.intake(batch.batch) / data.MANIFEST)
+    state, name = str(manifest["state"]), f"batch:{batch.batch}"
+    came = _shares(layout, batch) if state == "admitted" else state
+    what = f"{name} was received with {len(batch.rows)} such rows: {came}"
+    yield {"time": manifest["received"], "what": what}
+    said = _decision(layout, name, layout.intake(batch.batch) / "decision.json")
+    if said and said["approved_by"]:
+        people = ", ".join(said["approved_by"])
+        yield {
+            "time": said["time"],
+            "what": f"{name} was approved by {people}: {_shares(layout, batch)}",
+        }
+    elif said:
+        yield {"time": said["time"], "what": f"{name} was {_refused(layout, name)}"}
+
+
+def _reached(found: Trace, opened: Mapping[str, Any]) -> set[str]:
+    """Return the batches whose rows in question were in the data, or in what a model learnt."""
+    stood = {
+        each["batch"]
+        for each in opened["trace"]["batches"]
+        if each["learnable"] or each["held_out"]
+    }
+    return stood.union(*(each.learnt for each in found.updates))
+
+
+def _shares(layout: Layout, batch: Touched) -> str:
+    """Return in words how many of the rows in question intake let in and how many it set aside."""
+    said = record.read_statement(layout, layout.intake(batch.batch) / "verdict.json")["predicate"]
+    aside = len(set(said["quarantined"]["rows"]).intersection(batch.rows))
+    let_in = len(batch.rows) - aside
+    return f"{let_in} admitted" + (f", {aside} set aside" if aside else "")
+
+
+def _refused(layout: Layout, subject: str) -> str:
+    votes = [each for each in cast(layout, subject) if each["decision"] == Decision.REJECT.value]
+    if not votes:
+        return "refused, because nobody decided in time: no model learnt from it"
+    why = votes[-1]["reason"] or "no reason given"
+    return f"rejected by {votes[-1]['person']} ({why}): no model learnt from it"
+
+
+def _of_batch(layout: Layout, batch: Touched, sources: list[str]) -> dict[str, Any]:
+    where = f"intake/{batch.batch}/verdict.json"
+    said = record.read_statement(layout, layout.root / where)["predicate"]
+    findings = files.read_json(layout.intake(batch.batch) / "findings.json")
+    whole = files.read_json(layout.intake(batch.batch) / data.MANIFEST)["rows"] == len(batch.rows)
+    about = [each for each in findings if whole or _touches(each, batch, sources)]
+    return _verdict(layout, f"batch:{batch.batch}", where, said, about)
+
+
+def _touches(finding: Mapping[str, Any], batch: Touched, sources: list[str]) -> bool:
+    """Tell whether a finding speaks of rows in question; one that names nothing speaks of all."""
+    rows, named = set(finding["rows"]), set(finding["sources"])
+    mine = rows.intersection(batch.rows) or named.intersection(sources)
+    return bool(mine) or not (rows or named)
+
+
+def _verdict(
+    layout: Layout,
+    subject: str,
+    where: str,
+    said: Mapping[str, Any],
+    findings: list[dict[str, Any]],
+) -> dict[str, Any]:
+    near = [each for each in findings if _found_something(each)]
+    near.sort(key=_distance, reverse=True)
+    decided = _decision(layout, subject, (layout.root / where).with_name("decision.json"))
+    passed = said["outcome"] == "pass"
+    return {
+        "subject": subject,
+        "outcome": said["outcome"],
+        "reasons": [] if passed or findings else list(said["reasons"]),
+        "approved_by": decided["approved_by"] if decided else [],
+        "statement": where,
+        "sha256": sha256_file(layout.root / where),
+        "nearest": [
+            {"metric": each["metric"], "value": each["value"], "limit": each["limit"]}
+            for each in near[:MOST_NEAR]
+        ],
+    }
+
+
+def _found_something(finding: Mapping[str, Any]) -> bool:
+    value, limit = finding["value"], finding["limit"]
+    return value is not None and limit is not None and (value > 0 or value > limit)
+
+
+def _distance(finding: Mapping[str, Any]) -> tuple[bool, float]:
+    """Return how near a finding came to its limit: those beyond it first; any limit can be passed."""
+    value, limit = float(finding["value"]), float(finding["limit"])
+    return value > limit, value / limit if limit > 0 else value - limit
+
+
+def _decision(layout: Layout, subject: str, path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    said = stated(layout, path, DECISION)
+    return said if said["subject"] == subject else None

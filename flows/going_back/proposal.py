@@ -1,0 +1,120 @@
+"""proposal: an approval that is taken back after promotion proposes to roll the update back.
+
+The champion serves on until somebody acts: the proposal is a question of its own, and what a rollback
+picks up. It never ends by silence.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sluicegate.core import Artifact, Conflict, Stage
+from sluicegate.evidence.statement import DECISION, ROLLBACK_PROPOSAL
+from sluicegate.flows.champion import champion_of, read_promotion
+from sluicegate.flows.context import Context
+from sluicegate.flows.reviewing.votes import ask, cast, conclude, keep, proven_vote, read_request
+from sluicegate.flows.subjects import PAGE, kind_of
+from sluicegate.flows.subjects.kind import stated
+from sluicegate.flows.subjects.rollback import AGREED, KEPT, before, proposals, read_proposal
+from sluicegate.flows.updates import read_update
+from sluicegate.gates.approval import Decision
+from sluicegate.stores import files, git, record
+from sluicegate.stores.layout import Layout
+
+PROPOSE = "propose-rollback"
+
+
+def is_promoted(layout: Layout, subject: str) -> bool:
+    """Tell whether `subject` is an update that was promoted, so that a no comes too late."""
+    kind, number = kind_of(subject)
+    return kind.name == "update" and read_update(layout, number)[0].stage is Stage.PROMOTED
+
+
+def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: str) -> str:
+    """Record that somebody takes back an approval that promoted `subject`, and propose its rollback.
+
+    Neither an expiry nor a changed policy keeps anybody from saying that they were wrong. Raises
+    Conflict for who did not approve it. The same withdrawal twice is one.
+    """
+    layout, number = context.layout, kind_of(subject)[1]
+    request, _ = read_request(layout, subject)
+    vote = proven_vote(context, request, reviewer, Decision.WITHDRAW, proof)
+    approved = stated(layout, layout.update(number) / "decision.json", DECISION)["approved_by"]
+    counted = [each for each in cast(layout, subject) if each["person"] in approved]
+    if not any(vote.person == each["person"] or vote.key == each["key"] for each in counted):
+        raise Conflict(
+            f"{vote.person} did not approve {subject}, so there is nothing to take back."
+        )
+    with record.writing(layout, "withdraw", record.ROOMS):
+        keep(context, request, reviewer, vote, reason, proof)
+        if number not in proposals(layout):
+            why = f"{vote.person} took their approval back: {reason or 'no reason given'}"
+            propose(context, number, vote.person, why)
+        git.commit_all(layout.root, record.ROOMS, f"{subject}: withdrawn by {vote.person}")
+    return f"rollback:{number} is proposed; its model serves on until somebody acts"
+
+
+def ask_rollback(context: Context, number: str) -> None:
+    """Put the proposal to the reviewers; call inside a writing block."""
+    layout, folder = context.layout, context.layout.rollback(number)
+    update, _ = read_update(layout, number)
+    said, serving, former = (
+        read_proposal(layout, number),
+        champion_of(layout),
+        before(layout, number),
+    )
+    shown = [
+        ("why it is proposed", said["reason"]),
+        ("version to take back", f"{said['version']}, sha256:{said['sha256']}"),
+        ("version before it", f"{former.version}, sha256:{former.sha256}"),
+        ("version that serves now", f"{serving.version}, sha256:{serving.sha256}"),
+        ("data commit", update.data_commit),
+        ("batches", ", ".join(update.batches) or "none"),
+    ]
+    question = f"Shall update:{number} be rolled back, which its reviewers approved before?"
+    from sluicegate.flows.reviewing.pages import (
+        rollback_page,  # imports matplotlib: not for who only reads
+    )
+
+    page = rollback_page(context, update, question, shown, said["reason"])
+    files.write_bytes(folder / PAGE, page.encode())
+    bound = [folder / "proposal.json", folder / PAGE]
+    bound += [layout.update(number) / name for name in ("promotion.json", "comparison.json")]
+    ask(context, folder, f"rollback:{number}", question, bound, shown)
+
+
+def accept(context: Context, number: str, people: Sequence[str]) -> str:
+    """Record that the reviewers want `number` rolled back."""
+    _decide(context, number, AGREED, people)
+    return f"agreed on; `sluicegate rollback --because update:{number}` takes it back, until then it serves"
+
+
+def refuse(context: Context, number: str, reason: str) -> str:
+    """Record that the reviewers keep `number`."""
+    _decide(context, number, KEPT, ())
+    return "turned down; the champion serves on"
+
+
+def _decide(context: Context, number: str, state: str, people: Sequence[str]) -> None:
+    root, subject = context.layout.root, f"rollback:{number}"
+    with record.writing(context.layout, "review", record.ROOMS):
+        conclude(context, subject, state, people)
+        git.commit_all(root, record.ROOMS, f"{subject} {state}")
+
+
+def propose(context: Context, number: str, proposed_by: str, reason: str) -> None:
+    """Propose to roll `number` back and ask the reviewers; call inside a writing block."""
+    layout = context.layout
+    promoted = read_promotion(layout, number)
+    subject = Artifact(f"model:{context.settings.model}", promoted.sha256)
+    said: dict[str, Any] = {
+        "because": f"update:{number}",
+        "version": promoted.version,
+        "sha256": promoted.sha256,
+        "proposed_by": proposed_by,
+        "reason": reason,
+        "time": context.now(),
+    }
+    path = layout.rollback(number) / "proposal.json"
+    made = record.write_statement(layout, path, [subject], ROLLBACK_PROPOSAL, said)
+    record.append(layout, PROPOSE, [subject, made], said, context.now())
+    ask_rollback(context, number)

@@ -1,0 +1,131 @@
+"""reinstate: the newest former champion that embodies nothing of what was taken back serves again.
+
+No approval is asked for beforehand: it was promoted, signed and served before, and at night it has to
+be fast. Reviewers countersign the incident afterwards.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sluicegate.checks.scoring import Answers, metrics, truth_of
+from sluicegate.core import Artifact, CannotDecide, SluicegateError, Stage
+from sluicegate.evidence.statement import REINSTATEMENT
+from sluicegate.flows.champion import (
+    REINSTATE,
+    SUSPEND,
+    Champion,
+    champion_of,
+    read_promotion,
+    serving_version,
+    suspended,
+)
+from sluicegate.flows.context import Context
+from sluicegate.flows.subjects.retirement import destroyed_models
+from sluicegate.flows.training.keep import bring_back
+from sluicegate.flows.updates import read_update
+from sluicegate.stores import data, git, models, record
+from sluicegate.stores.layout import numbered
+from sluicegate.stores.mlflow import open_registry
+
+
+def clean_versions(context: Context, tainted: Collection[str]) -> list[Champion]:
+    """Return the former champions outside the `tainted` updates that still exist, the newest first."""
+    layout = context.layout
+    out = {*tainted, *destroyed_models(layout)}
+    return [
+        read_promotion(layout, each)
+        for each in reversed(numbered(layout.root / "updates"))
+        if each not in out and read_update(layout, each)[0].stage is Stage.PROMOTED
+    ]
+
+
+def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]]:
+    """Return what each of `versions` is worth on the golden set now, None for one that is not sound."""
+    schema, primary = context.schema, context.settings.compare.primary
+    golden = data.read_verified(context.layout.golden)
+    told = []
+    for each in versions:
+        said: dict[str, Any] = {"update": each.update, **each.ref.to_dict(), "fault": None}
+        try:
+            bring_back(context.layout, each.update, each.sha256)
+            model = models.load(context.layout.models / each.sha256, each.sha256, schema)
+            worth = metrics(Answers(model.scores(golden), truth_of(schema, golden)))[primary]
+            said["golden"] = {primary: worth}
+        except SluicegateError as error:
+            said |= {"golden": {primary: None}, "fault": str(error)}
+        told.append(said)
+    return told
+
+
+def reinstate(
+    context: Context, incident: str, because: str, versions: Sequence[Champion]
+) -> Champion:
+    """Make the first of `versions` that is sound the champion again, and return it.
+
+    Raises CannotDecide where none is: then the champion is left as it is.
+    """
+    layout, settings = context.layout, context.settings
+    before = champion_of(layout)
+    former = _sound(context, versions)
+    said = {
+        "incident": incident,
+        "because": because,
+        "update": former.update,
+        "version": former.version,
+        "previous": before.ref.to_dict(),
+        "time": context.now(),
+    }
+    subject = Artifact(f"model:{settings.model}", former.sha256)
+    path = layout.incident(incident) / "reinstatement.json"
+    with record.writing(layout, "rollback", record.ROOMS):
+        made = record.write_statement(layout, path, [subject], REINSTATEMENT, said)
+        record.append(layout, REINSTATE, [subject, made], said, context.now())
+        git.commit_all(layout.root, record.ROOMS, f"version {former.version} serves again")
+    return champion_of(layout)
+
+
+def suspend(context: Context, incident: str, because: str) -> None:
+    """Record that nobody serves until another model is promoted or reinstated; twice is once."""
+    layout, champion = context.layout, champion_of(context.layout)
+    if suspended(layout):
+        return
+    subject = Artifact(f"model:{context.settings.model}", champion.sha256)
+    said = {"incident": incident, "because": because, "version": champion.version}
+    with record.writing(layout, "rollback", record.ROOMS):
+        record.append(layout, SUSPEND, [subject], said, context.now())
+        git.commit_all(layout.root, record.ROOMS, f"incident:{incident}: nobody serves")
+
+
+def mirror(context: Context) -> int | None:
+    """Have MLflow's alias say who the champion is, and return the version that it named instead.
+
+    None where it named the champion, or nobody. While nobody serves there is no such alias. That it
+    cannot follow is told, and stops nothing.
+
+    Whoever verifies goes by the signed record, and `doctor` says so until the alias follows.
+    """
+    settings = context.settings
+    try:
+        registry = open_registry(context.layout, settings.model, settings.mlflow.tracking_uri)
+        return registry.mirror(serving_version(context.layout))
+    except CannotDecide as error:
+        context.tell(str(error))
+        return None
+
+
+def _sound(context: Context, versions: Sequence[Champion]) -> Champion:
+    faults = []
+    for each in versions:
+        try:
+            bring_back(context.layout, each.update, each.sha256)
+            models.load(context.layout.models / each.sha256, each.sha256, context.schema)
+        except SluicegateError as error:
+            faults.append(str(error))
+            context.tell(f"version {each.version} cannot serve: {error}")
+        else:
+            return each
+    raise CannotDecide(
+        "No former champion is clean and sound"
+        + (f" ({faults[0]})" if faults else "")
+        + "; train one with `sluicegate retrain`."
+    )

@@ -1,0 +1,58 @@
+"""take_out: rows leave the admitted data for quarantine, as a new commit; history is never rewritten.
+
+A batch all of whose rows go is held whole; of any other the rest stays where it is, under the same
+name, and later batches are not touched. What went stays recoverable in quarantine.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sluicegate.core.schema import ROW
+from sluicegate.flows.context import Context
+from sluicegate.flows.reviewing.votes import artifact
+from sluicegate.flows.tracing.trace import Touched
+from sluicegate.flows.training.hold import hold
+from sluicegate.stores import data, dvc, files, record
+
+
+def take_out(context: Context, touched: Sequence[Touched], incident: str, reason: str) -> None:
+    """Take the admitted rows of `touched` out of training; call inside a writing block."""
+    layout = context.layout
+    whole = [each.batch for each in touched if each.admitted and _is_whole(context, each)]
+    hold(context, whole, reason)
+    parts = [each for each in touched if each.admitted and each.batch not in whole]
+    tables = [path for each in parts for path in _split(context, each, incident, reason)]
+    if tables:
+        dvc.add(layout.root, tables)
+        dvc.push(layout.root, tables)
+    for each in parts:
+        left = artifact(layout, layout.admitted(each.batch) / data.FEEDBACK)
+        gone = artifact(layout, _lot(context, each.batch, incident))
+        said = {"incident": incident, "batch": each.batch, "rows": list(each.admitted)}
+        record.append(layout, "take-out", [left, gone], said, context.now())
+
+
+def _is_whole(context: Context, touched: Touched) -> bool:
+    manifest = files.read_json(context.layout.admitted(touched.batch) / data.MANIFEST)
+    return int(manifest["rows"]) == len(touched.admitted)
+
+
+def _lot(context: Context, batch: str, incident: str) -> Path:
+    return context.layout.quarantine(batch) / f"incident-{incident}" / data.FEEDBACK
+
+
+def _split(context: Context, touched: Touched, incident: str, reason: str) -> list[Path]:
+    """Write the rows that go and those that stay, each with its manifest; return both tables."""
+    layout, batch = context.layout, touched.batch
+    stays = layout.admitted(batch) / data.FEEDBACK
+    goes = _lot(context, batch, incident)
+    frame = data.read_verified(stays)
+    out = frame[ROW].isin(touched.admitted)
+    about = {"batch": batch, "received": context.now(), "incident": incident}
+    data.write_with_manifest(goes, frame[out].assign(_reason=reason), context.schema, about)
+    received = files.read_json(stays.with_name(data.MANIFEST))["received"]
+    # Without its pointer the table counts as changed, so that a kill from here on brings both back.
+    files.remove(dvc.pointer(stays))
+    about = {"batch": batch, "received": received}
+    data.write_with_manifest(stays, frame[~out], context.schema, about)
+    return [stays, goes]

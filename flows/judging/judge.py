@@ -1,0 +1,137 @@
+"""judge: freeze a delivery, measure it and decide; nothing is written but a private copy."""
+
+import hashlib
+import hmac
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sluicegate.checks.panel import Panel
+from sluicegate.checks.pulls import Pulled, Trigger
+from sluicegate.core import (
+    Artifact,
+    Batch,
+    Finding,
+    Verdict,
+)
+from sluicegate.core.canonical import sha256_file
+from sluicegate.flows.calibrating.calibration import intake_policy
+from sluicegate.flows.context import Context
+from sluicegate.flows.judging import children
+from sluicegate.flows.judging.feeds import Feed, as_proven, feed_of, read_signature
+from sluicegate.flows.judging.measure import Measured, measure
+from sluicegate.flows.judging.oracle import repeats
+from sluicegate.flows.owning.ruling import held
+from sluicegate.gates import Policy, decide
+from sluicegate.stores import data, keys
+from sluicegate.stores.reading import SUFFIXES, Table, Unreadable, read_table
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A received file that nobody changes any more: what was received, and its normal form."""
+
+    origin: str
+    artifact: Artifact
+    table: Table | None
+    path: Path
+    unreadable: str = ""
+    feed: Feed | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was decided about a frozen batch, and all that settling it needs."""
+
+    frozen: Frozen
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    predicted: "pd.Series[Any]"
+    panel: Panel | None
+    pulled: tuple[Pulled, ...]
+    stopped: tuple[Trigger, ...]
+    policy: Policy
+    rows_of: dict[str, list[int]]
+
+
+def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
+    """Copy the delivery and read the copy in a child process; the origin is left alone."""
+    children.start()
+    context.tell(f"Reading {path.name}")
+    copy = scratch / f"delivery{path.suffix.lower()}"
+    shutil.copyfile(path, copy)
+    feed = feed_of(context, path, read_signature(path), copy)
+    normal = scratch / "normal.parquet"
+    key = keys.derived_key(context.layout, "pseudonym")
+    form = SUFFIXES[copy.suffix]
+    origin = str(path)
+    try:
+        table = read_table(copy, form, context.schema, key, context.settings.reading, normal)
+    except Unreadable as refused:
+        sha256 = sha256_file(copy)
+        if context.schema.sensitive:
+            sha256 = hmac.new(key, sha256.encode(), hashlib.sha256).hexdigest()
+        said = f"{path.name}: {refused}"
+        return Frozen(origin, Artifact(path.name, sha256), None, copy, said, feed)
+    if context.settings.sources.signed:
+        table = replace(table, frame=as_proven(table.frame, context.schema, feed))
+    # With sensitive columns the delivery itself is never hashed or kept, only its normal form.
+    kept = normal if context.schema.sensitive else copy
+    return Frozen(origin, Artifact(path.name, sha256_file(kept)), table, kept, feed=feed)
+
+
+def judge(context: Context, frozen: Frozen) -> Judgement:
+    """Measure the frozen batch and decide by the policy."""
+    known = [context.signature] if context.signature else []
+    return judge_by(context, frozen, held(intake_policy(context), known), known)
+
+
+def judge_by(
+    context: Context, frozen: Frozen, policy: Policy, known: Sequence[Finding] = ()
+) -> Judgement:
+    """Measure the frozen batch and decide by `policy`; `known` was found of these rows before."""
+    context.tell("Measuring contract, drift, sources, duplicates and triggers")
+    if frozen.table is None:
+        unreadable = [Finding("contract", "contract.critical", 1.0, detail=frozen.unreadable)]
+        measured = Measured(unreadable, pd.Series([], dtype=object), None)
+        rows_of: dict[str, list[int]] = {}
+    else:
+        normal = frozen.path.with_name("normal.parquet")
+        measured = measure(context, frozen.table, normal, policy)
+        asked = repeats(context, frozen.table.frame, frozen.artifact.sha256)
+        measured = replace(measured, findings=[*measured.findings, asked])
+        rows_of = rows_by_source(frozen.table.frame, context.schema.source)
+    findings = (*measured.findings, *known)
+    verdict = decide(policy, f"batch:{frozen.artifact.sha256[:12]}", findings, rows_of)
+    return Judgement(
+        frozen=frozen,
+        findings=findings,
+        verdict=verdict,
+        predicted=measured.predicted,
+        panel=measured.panel,
+        pulled=measured.pulled,
+        stopped=measured.stopped,
+        policy=policy,
+        rows_of=rows_of,
+    )
+
+
+def rows_by_source(frame: pd.DataFrame, source: str | None) -> dict[str, list[int]]:
+    """Return the row positions of each source."""
+    if source is None or source not in frame:
+        return {}
+    groups = frame.groupby(frame[source].fillna("").astype(str), sort=True).indices
+    return {str(name): [int(row) for row in rows] for name, rows in groups.items()}
+
+
+def batch_of(context: Context, frozen: Frozen, number: str | None) -> Batch:
+    """Return the batch that `frozen` is, under its `number` once it has one."""
+    table = frozen.table
+    source = context.schema.source
+    counts = data.source_counts(table.frame, context.schema) if table and source else {}
+    rows = len(table.frame) if table else 0
+    return Batch(number, frozen.artifact, context.now(), rows, len(counts))

@@ -1,0 +1,269 @@
+"""settle: send the rows of a judged batch where its verdict says, and record it, all at once."""
+
+import hashlib
+import hmac
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from sluicegate.core import (
+    Artifact,
+    Batch,
+    CannotDecide,
+    Outcome,
+    Verdict,
+)
+from sluicegate.core.canonical import sha256_file
+from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
+from sluicegate.core.standing import Tier
+from sluicegate.evidence.statement import VERDICT
+from sluicegate.flows.calibrating.calibration import intake_policy
+from sluicegate.flows.context import Context
+from sluicegate.flows.judging import history
+from sluicegate.flows.judging.judge import Frozen, Judgement, batch_of
+from sluicegate.flows.judging.standing import accused_in, standing
+from sluicegate.flows.judging.triggers import keep_stopped
+from sluicegate.flows.results import judged
+from sluicegate.flows.reviewing.ask import ask_batch
+from sluicegate.flows.subjects.incident import barred
+from sluicegate.flows.training.attest import attest_result
+from sluicegate.gates import Policy
+from sluicegate.gates.decide import outcome_of
+from sluicegate.stores import data, dvc, files, git, keys, record
+from sluicegate.stores.layout import next_number
+
+
+def settle(context: Context, judgement: Judgement) -> Batch:
+    """Write the record and the rows where the verdict sends them, push, and commit all at once."""
+    layout = context.layout
+    context.tell(f"Settling: {judgement.verdict.outcome.value}")
+    batch = batch_of(context, judgement.frozen, next_number(layout.root / "intake"))
+    number = str(batch.id)
+    _keep_received(context, judgement.frozen)
+    state, tables = _place(context, judgement, number)
+    if tables:
+        dvc.add(layout.root, tables)
+        dvc.push(layout.root, tables)
+    said = _write_record(context, judgement, batch, state)
+    record.append(
+        layout,
+        "intake",
+        [batch.artifact, *_artifacts(context, tables), *said],
+        {
+            "batch": number,
+            "state": state,
+            "outcome": judgement.verdict.outcome.value,
+            "policy": judgement.verdict.policy,
+        },
+        context.now(),
+    )
+    if state == "paused":
+        ask_batch(context, number)
+    git.commit_all(layout.root, record.ROOMS, f"batch:{number} {state}")
+    return batch
+
+
+def _place(context: Context, judgement: Judgement, number: str) -> tuple[str, list[Path]]:
+    """Write the rows where they belong; return the batch's state and the tables written."""
+    layout, frozen, verdict = context.layout, judgement.frozen, judgement.verdict
+    if frozen.table is None or verdict.outcome is Outcome.REJECT:
+        return "rejected", []
+    frame = frozen.table.frame.assign(**{PREDICTED: judgement.predicted.to_numpy()})
+    if verdict.outcome is Outcome.PAUSE:
+        return "paused", [_write_rows(context, layout.intake(number) / "rows", frame, number)]
+    held = frame[ROW].isin(verdict.quarantined.rows)
+    tables = []
+    if held.any():
+        reasons = _reasons(judgement, len(frame))
+        aside = frame.assign(_reason=reasons)[held]
+        tables.append(_write_rows(context, layout.quarantine(number), aside, number))
+    if held.all():
+        return "quarantined", tables
+    tables.append(_admit(context, frame[~held], number))
+    return "admitted", tables
+
+
+def place_reviewed(context: Context, number: str) -> list[Path]:
+    """Admit the rows of a batch that reviewers let in; what the gate set aside stays set aside."""
+    layout = context.layout
+    folder = layout.intake(number)
+    verdict = Verdict.from_dict(record.read_statement(layout, folder / "verdict.json")["predicate"])
+    frame = data.read_verified(folder / "rows" / data.FEEDBACK)
+    held = frame[ROW].isin(verdict.quarantined.rows) | _of_barred(context, frame)
+    tables = []
+    if held.any():
+        why = f"set aside by the gate; see intake/{number}/findings.json"
+        aside = frame.assign(_reason=why)[held]
+        tables.append(_write_rows(context, layout.quarantine(number), aside, number))
+    if not held.all():
+        tables.append(_admit(context, frame[~held], number))
+    return tables
+
+
+def _of_barred(context: Context, frame: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows are from sources that were barred, perhaps while the batch waited."""
+    source = context.schema.source
+    if source is None or source not in frame:
+        return pd.Series(False, index=frame.index)
+    return frame[source].fillna("").astype(str).isin(barred(context.layout)[0])
+
+
+def _admit(context: Context, admitted: pd.DataFrame, number: str) -> Path:
+    out = held_out_rows(context, number, admitted[ROW]) | on_probation(context, admitted)
+    admitted = with_label_type(context, admitted.assign(**{HOLDOUT: out}))
+    return _write_rows(context, context.layout.admitted(number), admitted, number)
+
+
+def held_out_rows(context: Context, number: str, rows: "pd.Series[int]") -> "pd.Series[bool]":
+    """Return which rows are never trained on: a keyed hash of (batch, row) below the share."""
+    key = keys.derived_key(context.layout, "held out")
+    most = context.settings.compare.held_out * 2**32
+
+    def drawn(row: int) -> bool:
+        digest = hmac.new(key, f"{number}/{row}".encode(), hashlib.sha256).digest()
+        return int.from_bytes(digest[:4], "big") < most
+
+    return rows.map(drawn).astype(bool)
+
+
+def on_probation(context: Context, admitted: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows are among the first ones of a new source, which are only compared on."""
+    source, most = context.schema.source, context.settings.sources.probation_rows
+    nobody = pd.Series(False, index=admitted.index)
+    if not most or source is None or source not in admitted:
+        return nobody
+    names = admitted[source].fillna("").astype(str)
+    tiers = standing(context.layout, context.settings.sources, context.now())
+    earlier = data.admitted_rows_of_sources(context.layout)
+    place = names.groupby(names).cumcount() + names.map(earlier).fillna(0)
+    new = names.map({name: tiers.tier(name) is Tier.NEW for name in names.unique()}).astype(bool)
+    return new & (place < most)
+
+
+def with_label_type(context: Context, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` with its labels as the classes' own type, as they train the model."""
+    schema = context.schema
+    if not schema.classes:
+        return frame
+    codes = schema.label_codes(frame[schema.label])
+    if (codes < 0).any():
+        raise CannotDecide(
+            "Rows with labels outside data.classes would be admitted; give contract.warning a limit."
+        )
+    return frame.assign(**{schema.label: pd.Series(schema.classes).to_numpy()[codes]})
+
+
+def _reasons(judgement: Judgement, rows: int) -> list[str]:
+    """Return for each row the metrics that set it aside."""
+    reasons: list[list[str]] = [[] for _ in range(rows)]
+    told = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    for finding, entry in zip(judgement.findings, told, strict=True):
+        if entry["outcome"] == Outcome.QUARANTINE.value:
+            named = set(finding.rows).union(*(judgement.rows_of[s] for s in finding.sources))
+            for row in named:
+                reasons[row].append(finding.metric)
+    return ["; ".join(dict.fromkeys(each)) for each in reasons]
+
+
+def _write_rows(context: Context, folder: Path, frame: pd.DataFrame, number: str) -> Path:
+    path = folder / data.FEEDBACK
+    about = {"batch": number, "received": context.now()}
+    data.write_with_manifest(path, frame, context.schema, about)
+    return path
+
+
+def _write_record(
+    context: Context, judgement: Judgement, batch: Batch, state: str
+) -> tuple[Artifact, Artifact]:
+    """Write intake/NNNN; return the verdict, last, and the same as a test result."""
+    folder = context.layout.intake(str(batch.id))
+    table = judgement.frozen.table
+    feed = judgement.frozen.feed
+    verdict = replace(judgement.verdict, subject=f"batch:{batch.id}")
+    listed = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    files.write_json(
+        folder / data.MANIFEST,
+        {
+            "batch": batch.id,
+            "file": batch.artifact.name,
+            "sha256": batch.artifact.sha256,
+            "received": batch.received,
+            "rows": batch.rows,
+            "sources": data.source_counts(table.frame, context.schema) if table else {},
+            "labels": data.label_counts(table.frame, context.schema) if table else {},
+            "state": state,
+            "feed": feed.to_dict() if feed else None,
+            "accused": accused_in(listed),
+        },
+    )
+    # With sensitive columns it would tell whether a guess at the delivery's content is right.
+    if feed and not context.schema.sensitive:
+        files.write_bytes(folder / "delivery.sig", feed.signature.encode())
+    full = [
+        told | {"rows": list(f.rows)} for told, f in zip(listed, judgement.findings, strict=True)
+    ]
+    files.write_json_rows(folder / "findings.json", full)
+    number = str(batch.id)
+    kept = _keep_heard(context, judgement, number)
+    patterns = _keep_patterns(context, judgement, number)
+    statement = record.write_statement(
+        context.layout,
+        folder / "verdict.json",
+        [batch.artifact],
+        VERDICT,
+        verdict.to_dict()
+        | {
+            "started_by": context.started_by,
+            "time": context.now(),
+            "findings": sha256_file(folder / "findings.json"),
+            "sources": kept,
+            "patterns": patterns,
+            "triggers": keep_stopped(context.layout, number, judgement.stopped, context.schema),
+            "manifest": sha256_file(folder / data.MANIFEST),
+        },
+    )
+    result = attest_result(context, folder, batch.artifact, verdict.outcome, listed)
+    return result, statement
+
+
+def _keep_heard(context: Context, judgement: Judgement, number: str) -> str | None:
+    """Keep what was heard of each source for later batches; None when nobody was asked."""
+    if judgement.panel is None:
+        return None
+    accused = (
+        f.sources
+        for f in judgement.findings
+        if f.metric == "sources.disagreement"
+        and outcome_of(judgement.policy, f, judgement.rows_of)[1] is not Outcome.PASS
+    )
+    return history.keep(context.layout, number, judgement.panel, set().union(*accused))
+
+
+def _keep_patterns(context: Context, judgement: Judgement, number: str) -> str | None:
+    """Keep what was said of suspected patterns; those of rows that reviewers release are forgotten."""
+    pulled, table = judgement.pulled, judgement.frozen.table
+    if table is not None and _waives_patterns(context, judgement.policy):
+        past = history.earlier(context.layout, context.schema)
+        pulled = history.released(past, table.frame, context.schema)
+    return history.keep_patterns(context.layout, number, pulled)
+
+
+def _waives_patterns(context: Context, policy: Policy) -> bool:
+    """Tell whether `policy` lets patterns through that this workspace's own would stop."""
+    own, these = (
+        [any(limit.covers(metric) for limit in each.limits) for metric in history.OF_PATTERNS]
+        for each in (intake_policy(context), policy)
+    )
+    return any(mine and not this for mine, this in zip(own, these, strict=True))
+
+
+def _keep_received(context: Context, frozen: Frozen) -> None:
+    target = context.layout.received / f"{frozen.artifact.sha256}{frozen.path.suffix}"
+    raw = frozen.table is None and context.schema.sensitive  # no pseudonyms without a table
+    if not raw and not target.exists():
+        files.copy_in(frozen.path, target)
+
+
+def _artifacts(context: Context, tables: list[Path]) -> list[Artifact]:
+    return [Artifact(str(t.relative_to(context.layout.root)), sha256_file(t)) for t in tables]

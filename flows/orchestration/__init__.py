@@ -1,0 +1,1 @@
+"""Prefect and the processes around it: runs, forms, notices, the inbox, what must not outlive whom."""

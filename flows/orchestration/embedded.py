@@ -1,0 +1,249 @@
+"""The workspace's own Prefect: where it lives, whether it runs, and a run of `update` shown in it.
+
+Nothing here imports prefect before its settings are known: it reads them on import.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from sluicegate.core import CannotDecide, Conflict, Misused
+from sluicegate.flows.context import Context
+from sluicegate.flows.results import UpdateResult
+from sluicegate.stores import files
+from sluicegate.stores.environment import scrubbed
+from sluicegate.stores.layout import Layout
+from sluicegate.stores.reading import require_file
+
+HOST = "127.0.0.1"
+READY_SECONDS = 180.0
+API_URL = "PREFECT_API_URL"
+# One shared password for Prefect's API, if the user set one; the server is told nothing else.
+PASSED_ON = ("PREFECT_SERVER_API_AUTH_STRING",)
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """A guarded process of ours and the file that it logs to."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def last_words(self) -> str:
+        """Return the last line that it logged."""
+        said = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        return said[-1].strip() if said else "it said nothing"
+
+    def require_alive(self) -> None:
+        """Raise CannotDecide when it has ended."""
+        code = self.process.poll()
+        if code is not None:
+            raise CannotDecide(
+                f"{self.name} ended with code {code} ({self.last_words()}); see {self.log}."
+            )
+
+
+@contextlib.contextmanager
+def guarded(
+    layout: Layout, name: str, command: list[str], environment: Mapping[str, str]
+) -> Iterator[Service]:
+    """Run `command` in a session of its own, and end all of it on leaving, or when we die."""
+    log = layout.home / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sluicegate.flows.orchestration.guard", *command],
+            stdin=subprocess.PIPE,  # closing it is what stops the service
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=layout.root,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    try:
+        yield Service(name, process, log)
+    finally:
+        _close(process.stdin)
+        process.wait()
+
+
+@contextlib.contextmanager
+def prefect_server(context: Context, port: int, schedules: bool = True) -> Iterator[Service]:
+    """Run the workspace's Prefect server on `port`; leave once `wait_for(health(...))` is over."""
+    layout = context.layout
+    command = ["-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment = scrubbed() | passed | settings(layout, api_of(port))
+    environment |= {
+        "PREFECT_SERVER_API_HOST": HOST,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(schedules),
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": str(schedules),
+    }
+    (layout.home / "prefect").mkdir(parents=True, exist_ok=True)
+    with guarded(layout, "prefect", [sys.executable, *command], environment) as service:
+        yield service
+
+
+def settings(layout: Layout, api: str) -> dict[str, str]:
+    """Return the environment with which a process uses the Prefect at `api`, kept in the workspace."""
+    return {
+        "PREFECT_HOME": str(layout.home / "prefect"),
+        API_URL: api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+        "DO_NOT_TRACK": "1",
+        # What a run tells is shown by us, and logged to the run's page in any case.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
+    }
+
+
+def api_of(port: int) -> str:
+    """Return the address of the API on `port`."""
+    return f"http://{HOST}:{port}/api"
+
+
+def up_lock(layout: Layout, wait: bool = False) -> contextlib.AbstractContextManager[None]:
+    """Return the lock that `sluicegate up` holds while it runs."""
+    told = running(layout)
+    where = f" at {told['prefect_ui']} and {told['mlflow']}" if told else ""
+    busy = f"`sluicegate up` already runs for {layout.root}{where}; stop that one first (Ctrl-C)."
+    return files.locked(layout.home / "up.lock", busy, wait)
+
+
+def running(layout: Layout) -> dict[str, Any] | None:
+    """Return what a running `sluicegate up` wrote down of itself; None when none runs."""
+    try:
+        # The kernel drops the lock of a killed process, so a file without its lock is a leftover.
+        with files.locked(layout.home / "up.lock", "", wait=False):
+            return None
+    except Conflict:
+        pass
+    try:
+        told: dict[str, Any] = json.loads((layout.home / "up.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return told
+
+
+def answers(url: str, seconds: float = 5.0) -> bool:
+    """Tell whether a GET of `url` is answered with success."""
+    try:
+        with urllib.request.urlopen(url, timeout=seconds) as reply:  # noqa: S310 - http of our own
+            return bool(reply.status == 200)
+    except (OSError, ValueError):
+        return False
+
+
+def wait_for(url: str, service: Service, seconds: float = READY_SECONDS) -> None:
+    """Return once `url` answers; raises CannotDecide when `service` ends or stays silent."""
+    until = time.monotonic() + seconds
+    while not answers(url):
+        service.require_alive()
+        if time.monotonic() > until:
+            raise CannotDecide(
+                f"{service.name} did not answer at {url} within {seconds:.0f} seconds; "
+                f"see {service.log}."
+            )
+        time.sleep(0.2)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_taken(port: int) -> bool:
+    """Tell whether somebody listens on `port`."""
+    with socket.socket() as probe:
+        # As servers do: a connection that lingers after its server ended takes no port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def reached(context: Context) -> Iterator[dict[str, str]]:
+    """Yield the settings for the Prefect to use: PREFECT_API_URL's, that of `up`, or one for now."""
+    given = os.environ.get(API_URL)
+    told = None if given else running(context.layout)
+    if given:
+        _require_answer(given)
+        yield {API_URL: given}
+    elif told and answers(f"{told['prefect']}/health"):
+        yield settings(context.layout, told["prefect"])
+    else:
+        port = free_port()
+        context.tell("Starting the workspace's Prefect (`sluicegate up` keeps one running)")
+        # Schedules are `up`'s business: nobody would serve what a server for one run schedules.
+        with prefect_server(context, port, schedules=False) as server:
+            wait_for(f"{api_of(port)}/health", server)
+            yield settings(context.layout, api_of(port))
+
+
+@contextlib.contextmanager
+def observed(context: Context) -> Iterator[Callable[[str | Path], UpdateResult]]:
+    """Yield a function that runs `update` as a Prefect flow and returns its result.
+
+    Raises CannotDecide when Prefect cannot be reached; `--no-prefect` does without it.
+    """
+    with reached(context) as chosen, _environment(chosen):
+        from sluicegate.flows.deployments import observed_update
+
+        def update(given: str | Path) -> UpdateResult:
+            path = require_file(given).absolute()
+            result = observed_update(chosen, context.layout.root, path, context.tell)
+            return replace(result, intake=replace(result.intake, path=str(given)))
+
+        yield update
+
+
+def run_update(context: Context, given: str | Path) -> UpdateResult:
+    """Run `update` once as a Prefect flow and return its result."""
+    require_file(given)
+    with observed(context) as update:
+        return update(given)
+
+
+@contextlib.contextmanager
+def _environment(chosen: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in chosen}
+    os.environ.update(chosen)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _require_answer(api: str) -> None:
+    if not api.startswith(("http://", "https://")):
+        raise Misused(f"PREFECT_API_URL is {api!r}; it must start with http:// or https://.")
+    if not answers(f"{api.rstrip('/')}/health", 15):
+        raise CannotDecide(
+            f"Prefect does not answer at PREFECT_API_URL ({api}); start it, unset the variable, "
+            "or run with --no-prefect."
+        )
+
+
+def _close(lifeline: IO[bytes] | None) -> None:
+    if lifeline is not None:
+        lifeline.close()

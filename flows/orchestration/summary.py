@@ -1,0 +1,155 @@
+"""summary: what a run shows of a batch, an update or a question, with contributors' words disarmed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sluicegate.core import Outcome
+from sluicegate.core.counted import counted
+from sluicegate.flows.context import Context
+from sluicegate.flows.orchestration.inbox import Taken
+from sluicegate.flows.results import IntakeResult, RetrainResult
+from sluicegate.flows.reviewing.markup import escaped
+from sluicegate.flows.reviewing.page import key_plots
+from sluicegate.flows.reviewing.report import findings_table, number, render
+from sluicegate.flows.subjects import PAGE, folder_of
+from sluicegate.flows.updates import read_comparison
+
+MOST_SOURCES = 20
+MOST_ROWS = 200
+
+
+def batch_page(result: IntakeResult) -> str:
+    """Return a batch on one page of markdown: outcome, reasons, what is held back, what was measured."""
+    batch, verdict = result.assessment.batch, result.assessment.verdict
+    known = f"**Received before**, as batch:{result.duplicate_of}: this is its recorded verdict."
+    asks = f"To decide: `sluicegate review sign batch:{batch.id} --approve --as NAME`"
+    return "\n".join(
+        [
+            f"# batch:{batch.id}: {verdict.outcome.value}",
+            "",
+            *([known, ""] if result.duplicate_of else []),
+            *([asks, ""] if verdict.outcome is Outcome.PAUSE else []),
+            *(f"- {escaped(reason)}" for reason in verdict.reasons),
+            "",
+            "| | |",
+            "|---|---|",
+            f"| file | {escaped(batch.artifact.name)} |",
+            f"| SHA-256 | {batch.artifact.sha256} |",
+            f"| received | {batch.received} |",
+            f"| rows | {batch.rows} |",
+            f"| sources | {batch.sources} |",
+            f"| held back | {_held(verdict.quarantined.rows, verdict.quarantined.sources)} |",
+            f"| for a human to judge | {_held(verdict.suspects.rows, verdict.suspects.sources)} |",
+            "",
+            "## What was measured",
+            "",
+            ("\n".join(findings_table(list(result.findings)))),
+            "",
+        ]
+    )
+
+
+def update_page(context: Context, result: RetrainResult) -> str:
+    """Return the report of an update, as it was recorded."""
+    comparison = read_comparison(context.layout, result.update.id)
+    return render(context, result.update, comparison)
+
+
+def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
+    """Return `asked` (from `review.show`) with the line to run; `refused` is why the last answer failed."""
+    subject = asked["subject"]
+    names = dict(asked["names"])
+    for known in ("why it paused", "why it is asked", "why it is proposed"):
+        names.pop(known, None)
+    votes = [
+        f"- {escaped(vote['reviewer'])} said {vote['decision']}: {escaped(vote['reason'])}"
+        for vote in asked["votes"]
+    ]
+    sign = f"sluicegate review sign {subject} --approve --as NAME"
+    return "\n".join(
+        [
+            *([f"**The last answer does not count.** {escaped(refused)}", ""] if refused else []),
+            f"### {escaped(asked['question'])}",
+            "",
+            escaped(asked["why"]),
+            "",
+            f"It needs {asked['required']} to say yes; one no is a no.",
+            *(["", "Said so far:", "", *votes] if votes else []),
+            "",
+            "**To answer**, run this in your own clone of the workspace, which checks the record and "
+            "shows what you sign:",
+            "",
+            f"    {sign}",
+            "",
+            "(`--reject` for a no), then press Resume and paste the signature as proof.",
+            "",
+            asked["if_nobody_decides"],
+            "",
+            *_pictures(context, subject),
+            "| what the answer is bound to | |",
+            "|---|---|",
+            *(f"| {escaped(label)} | {escaped(value)} |" for label, value in names.items()),
+            "",
+        ]
+    )
+
+
+def _pictures(context: Context, subject: str) -> list[str]:
+    """Return the key plots as markdown, and where the whole page lies."""
+    folder = folder_of(context.layout, subject).relative_to(context.layout.root)
+    drawn = key_plots(context.layout, subject, context.settings.policy("candidate"))
+    return [
+        *(line for caption, address in drawn for line in (f"![{caption}]({address})", "")),
+        f"All of the evidence is on one page: `{folder}/{PAGE}` in the workspace or your clone.",
+        "",
+    ]
+
+
+def inbox_page(taken: list[Taken]) -> str:
+    """Return what became of each file of one turn."""
+    rows = [f"| {escaped(name)} | {escaped(said(result))} |" for name, result in taken]
+    return "\n".join(["# Taken from the inbox", "", "| file | outcome |", "|---|---|", *rows, ""])
+
+
+def said(result: IntakeResult | str) -> str:
+    """Return one line on what became of a delivery."""
+    if isinstance(result, str):
+        return result
+    if result.duplicate_of:
+        return f"received before as batch:{result.duplicate_of} ({result.outcome.value})"
+    held = len(result.assessment.verdict.quarantined.rows)
+    aside = f", {counted(held, 'row')} set aside" if held else ""
+    return f"batch:{result.assessment.batch.id} {result.outcome.value}{aside}"
+
+
+def findings_rows(findings: tuple[dict[str, Any], ...]) -> list[dict[str, str]]:
+    """Return a table of all findings, the worst first, and those without a limit last."""
+    order = [outcome.value for outcome in Outcome][::-1]
+
+    def badness(told: dict[str, Any]) -> tuple[int, bool, str]:
+        return order.index(told["outcome"]), told["limit"] is None, told["metric"]
+
+    return [
+        {
+            "metric": escaped(told["metric"]),
+            "value": number(told["value"]),
+            "limit": "note" if told["limit"] is None else number(told["limit"]),
+            "outcome": told["outcome"],
+            "rows": str(told["rows"]),
+            "sources": _names(told["sources"]),
+            "says": escaped(told["detail"]),
+        }
+        for told in sorted(findings, key=badness)[:MOST_ROWS]
+    ]
+
+
+def _held(rows: tuple[int, ...], sources: tuple[str, ...]) -> str:
+    if not rows and not sources:
+        return "nothing"
+    return f"{counted(len(rows), 'row')}; sources: {_names(sources) or 'none named'}"
+
+
+def _names(sources: Sequence[str]) -> str:
+    named = ", ".join(escaped(source) for source in sources[:MOST_SOURCES])
+    left = len(sources) - MOST_SOURCES
+    return f"{named} and {left} more" if left > 0 else named

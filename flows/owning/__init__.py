@@ -1,0 +1,1 @@
+"""The policy: which limits are in force, and who signed them."""

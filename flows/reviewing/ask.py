@@ -1,0 +1,89 @@
+"""ask: put what paused to the reviewers, with the figures and digests that their answer is bound to."""
+
+from pathlib import Path
+
+from sluicegate.core import CannotDecide, Conflict, Update
+from sluicegate.flows.context import Context
+from sluicegate.flows.reviewing.report import number
+from sluicegate.flows.reviewing.votes import ask
+from sluicegate.flows.subjects import PAGE
+from sluicegate.flows.updates import read_comparison, run_of
+from sluicegate.stores import data, files, record
+from sluicegate.stores.mlflow import open_registry
+
+
+def ask_update(context: Context, update: Update) -> None:
+    """Put an awaiting update to the reviewers; call inside a writing block."""
+    layout, folder = context.layout, context.layout.update(update.id)
+    champion, challenger = update.champion, update.challenger
+    if champion is None or challenger is None:
+        raise Conflict(f"update:{update.id} has no champion or challenger; retrain.")
+    golden = read_comparison(layout, update.id)["report"]["metrics"].get("golden", {})
+    primary = context.settings.compare.primary
+    now, then = (golden.get(side, {}).get(primary) for side in ("challenger", "champion"))
+    shown = [
+        ("why it paused", " ".join(update.verdicts[-1].reasons[:3])),
+        ("champion", f"version {champion.version}, sha256:{champion.sha256}"),
+        ("challenger", f"version {challenger.version}, sha256:{challenger.sha256}"),
+        (f"golden {primary}", f"champion {number(then)}, challenger {number(now)}"),
+        ("data commit", update.data_commit),
+        ("batches", ", ".join(update.batches) or "none"),
+        ("MLflow run", run_of(layout, update.id)),
+        ("limits judged by", f"sha256:{update.verdicts[-1].policy}"),
+    ]
+    question = f"May update:{update.id} become the champion of model {context.settings.model}?"
+    from sluicegate.flows.reviewing.pages import (
+        update_page,  # imports matplotlib: not for who only reads
+    )
+
+    evidence = folder / PAGE
+    files.write_bytes(evidence, update_page(context, update, question, shown).encode())
+    bound = [folder / "update.json", folder / "comparison.json", evidence]
+    bound += [table.with_name(data.MANIFEST) for table in (layout.golden, layout.reference)]
+    ask(context, folder, f"update:{update.id}", question, bound, shown)
+
+
+def ask_batch(context: Context, batch: str) -> None:
+    """Put a paused batch to the reviewers; call inside a writing block."""
+    layout, folder = context.layout, context.layout.intake(batch)
+    verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
+    manifest = files.read_json(folder / data.MANIFEST)
+    aside = len(verdict["quarantined"]["rows"])
+    shown = [
+        ("why it paused", " ".join(verdict["reasons"][:3])),
+        ("received file", f"sha256:{manifest['sha256']}"),
+        ("rows", f"{manifest['rows']} from {len(manifest['sources'])} sources"),
+        ("rows that stay set aside", str(aside)),
+        ("rows in question", str(len(verdict["suspects"]["rows"]))),
+        ("limits judged by", f"sha256:{verdict['policy']}"),
+    ]
+    if verdict.get("triggers") and _learnt(folder):
+        shown.insert(
+            1, ("learnt before", f"`sluicegate rollback --because trigger:{batch}` takes it out")
+        )
+    question = f"May batch:{batch} be learnt from?"
+    from sluicegate.flows.reviewing.pages import (
+        batch_page,  # imports matplotlib: not for who only reads
+    )
+
+    evidence = folder / PAGE
+    files.write_bytes(evidence, batch_page(context, batch, question, shown).encode())
+    bound = [folder / name for name in ("verdict.json", "findings.json", data.MANIFEST)]
+    bound += [folder / "rows" / data.MANIFEST, evidence]
+    ask(context, folder, f"batch:{batch}", question, bound, shown)
+
+
+def _learnt(folder: Path) -> bool:
+    """Tell whether admitted rows obeyed a trigger that a batch is stopped for."""
+    found = files.read_json(folder / "findings.json")
+    return any(each["value"] for each in found if each["metric"] == "triggers.learnt")
+
+
+def keep_page(context: Context, update: str) -> None:
+    """Keep the evidence page beside the update's run in MLflow too, which may be unreachable."""
+    layout, settings = context.layout, context.settings
+    try:
+        registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
+        registry.log_page(run_of(layout, update), layout.update(update) / PAGE)
+    except CannotDecide as error:
+        context.tell(str(error))

@@ -1,0 +1,183 @@
+"""batch_evidence: what a reviewer has to know of one batch: who sent it, what was held, what moved."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from sluicegate.checks.summaries import Summary, summarise, views
+from sluicegate.core import SluicegateError
+from sluicegate.core.schema import PREDICTED, ROW, label_text
+from sluicegate.flows.context import Context
+from sluicegate.flows.judging.judge import Judgement
+from sluicegate.flows.results import judged
+from sluicegate.flows.reviewing import plots
+from sluicegate.stores import data, files, record
+
+MOST_DRIFTED = 6
+MOST_REASONS = 12
+
+
+def about_batch(context: Context, batch: str) -> dict[str, Any]:
+    """Return the facts and pictures of `batch`; call while `plots.drawing()`.
+
+    Rows that are not there to be read are said to be missing rather than left out silently.
+    """
+    layout = context.layout
+    folder = layout.intake(batch)
+    verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
+    findings = files.read_json(folder / "findings.json")
+    about = {
+        "name": f"batch:{batch}",
+        "manifest": files.read_json(folder / data.MANIFEST),
+        "verdict": verdict,
+        "reasons": reasons(findings),
+        "sources": None,
+        "drift": None,
+        "sample": None,
+        "missing": "",
+    }
+    try:
+        frame = _rows(context, batch)
+        about |= pictures(context, frame, verdict, findings, _before(context, batch))
+    except SluicegateError as error:
+        about["missing"] = str(error)
+    return about
+
+
+def about_released(
+    context: Context, said: Mapping[str, Any], judgement: Judgement
+) -> dict[str, Any]:
+    """Return the same of rows in quarantine, as intake would judge them now."""
+    frame = judgement.frozen.table.frame if judgement.frozen.table else pd.DataFrame({ROW: []})
+    answered = frame.assign(**{PREDICTED: judgement.predicted.to_numpy()})
+    verdict = judgement.verdict.to_dict()
+    findings = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    manifest = {"rows": len(frame), "sources": data.source_counts(frame, context.schema)}
+    return {
+        "name": f"{len(said['rows'])} rows of batch:{said['batch']}",
+        "manifest": manifest,
+        "verdict": verdict,
+        "reasons": [each for each in findings if each["outcome"] != "pass"][:MOST_REASONS],
+        "missing": "",
+    } | pictures(context, answered, verdict, findings, None)
+
+
+def pictures(
+    context: Context,
+    frame: pd.DataFrame,
+    verdict: Mapping[str, Any],
+    findings: Sequence[Mapping[str, Any]],
+    before: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """Return what a reviewer sees of the rows in `frame`, judged by `verdict`, beside those `before`."""
+    schema = context.schema
+    doubted = {*verdict["quarantined"]["rows"], *verdict["suspects"]["rows"]}
+    told = _by_source(context, frame, doubted)
+    drifted = _drifted(context, before, frame, findings)
+    return {
+        "sources": plots.svg(plots.by_source(told)) if told else None,
+        "crowd": len(told),
+        "drift": plots.svg(plots.distributions(drifted)) if drifted else None,
+        "secret": [name for name in schema.sensitive if name in schema.feature_names],
+    }
+
+
+def _rows(context: Context, batch: str) -> pd.DataFrame:
+    """Return all rows of `batch`, wherever its verdict sent them."""
+    layout = context.layout
+    places = [
+        layout.intake(batch) / "rows",
+        layout.quarantine(batch),
+        layout.admitted(batch),
+    ]
+    tables = [
+        data.read_verified(place / data.FEEDBACK)
+        for place in places
+        if (place / data.MANIFEST).is_file()
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({ROW: []})
+
+
+def _by_source(
+    context: Context, frame: pd.DataFrame, doubted: set[int]
+) -> list[tuple[str, int, int, int]]:
+    """Return (source, agreeing, disagreeing, doubted rows), the most doubted and largest first."""
+    schema = context.schema
+    if schema.source is None or schema.source not in frame:
+        return []
+    held = frame[ROW].isin(doubted)
+    if schema.classes:
+        said = frame[schema.label].map(label_text, na_action="ignore")
+        differs = said != frame[PREDICTED].map(label_text, na_action="ignore")
+    else:
+        spread = float(frame[schema.label].astype(float).std()) or 1.0
+        differs = (frame[schema.label].astype(float) - frame[PREDICTED]).abs() > spread
+    names = frame[schema.source].map(str, na_action="ignore").fillna("(nobody)")
+    counts = (
+        pd.DataFrame({"name": names, "held": held, "differs": differs & ~held})
+        .groupby("name")
+        .agg(rows=("held", "size"), held=("held", "sum"), differs=("differs", "sum"))
+        .sort_values(["held", "rows"], ascending=False)
+    )
+    return [
+        (str(name), int(row.rows - row.held - row.differs), int(row.differs), int(row.held))
+        for name, row in counts.iterrows()
+    ]
+
+
+def reasons(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return why rows or the batch were stopped: per metric the rows named, and what it says."""
+    stopped = [
+        f for f in findings if f["outcome"] not in ("pass", "warn") and f["limit"] is not None
+    ]
+    rows: Counter[str] = Counter()
+    said: dict[str, dict[str, Any]] = {}
+    for each in stopped:
+        rows[each["metric"]] += len(each["rows"])
+        said.setdefault(each["metric"], dict(each))
+    return [{**each, "rows": rows[metric]} for metric, each in list(said.items())[:MOST_REASONS]]
+
+
+def _drifted(
+    context: Context,
+    before: pd.DataFrame | None,
+    frame: pd.DataFrame,
+    findings: Sequence[Mapping[str, Any]],
+) -> list[tuple[str, dict[str, Summary]]]:
+    """Return the columns that moved most with their values then and now; no sensitive one."""
+    schema = context.schema
+    moved: dict[str, float] = {}
+    for each in findings:
+        if each["metric"].startswith("drift.effect.") and each["value"]:
+            name = each["metric"].split(".", 3)[3]
+            moved[name] = max(moved.get(name, 0.0), each["value"])
+    known = {view.name: view for view in views(schema)}
+    secret = {name for name, view in known.items() if view.secret}
+    names = [name for name in sorted(moved, key=lambda n: -moved[n]) if name in known]
+    shown = [name for name in names if name not in secret][:MOST_DRIFTED]
+    if not shown or not len(frame):
+        return []
+    parts = {
+        "first base data": data.read_verified(context.layout.reference),
+        "accepted before": before,
+        "these rows": frame,
+    }
+    summaries = {
+        label: summarise(schema, table, table.get(PREDICTED))
+        for label, table in parts.items()
+        if table is not None
+    }
+    found = []
+    for name in shown:
+        values = {label: told[name] for label, told in summaries.items()}
+        present = {label: each for label, each in values.items() if each is not None}
+        found.append((f"{name.removeprefix('feature.')}: {moved[name]:.2f}", present))
+    return found
+
+
+def _before(context: Context, batch: str) -> pd.DataFrame | None:
+    """Return the last batch that was admitted before `batch`, None when there was none."""
+    earlier = [each for each in data.admitted_batches(context.layout) if each < batch]
+    return data.read_admitted(context.layout, earlier[-1:]) if earlier else None

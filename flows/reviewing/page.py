@@ -1,0 +1,156 @@
+"""page: the evidence on one self-contained HTML page, in the order in which a reviewer decides.
+
+It is written before anybody is asked, and its digest is part of the question. Values of sensitive
+columns are left out; contributors' words are escaped by the template.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sluicegate.core import Finding, Schema
+from sluicegate.flows.champion import champion_of
+from sluicegate.flows.compare import findings_in
+from sluicegate.flows.context import Context
+from sluicegate.flows.owning.ruling import signature_told, unsigned_lines
+from sluicegate.flows.reviewing import plots
+from sluicegate.flows.reviewing.report import limit_of, number
+from sluicegate.flows.reviewing.silence import after_silence
+from sluicegate.flows.train import told as trainer_of
+from sluicegate.flows.updates import read_comparison
+from sluicegate.gates import Policy
+from sluicegate.stores.layout import Layout
+
+Asked = Sequence[tuple[str, str]]
+
+LEADS = {
+    "release": "Why it is asked",
+    "anchor": "Why it is asked",
+    "rollback": "Why it is proposed",
+    "incident": "Why it was done",
+    "retirement": "Why it is asked",
+}
+
+
+def key_plots(layout: Layout, subject: str, policy: Policy) -> list[tuple[str, str]]:
+    """Return caption and data URI of the pictures that fit on a Prefect page: at most two."""
+    kind, _, name = subject.partition(":")
+    if kind not in ("update", "rollback"):
+        return []
+    comparison = read_comparison(layout, name)
+    with plots.drawing():
+        drawn = (
+            ("Loss against the champion", losses(comparison, policy)),
+            ("Right answers lost and gained", slices(comparison)),
+        )
+        return [(caption, plots.png(figure)) for caption, figure in drawn if figure is not None]
+
+
+def losses(comparison: Mapping[str, Any], policy: Policy) -> Any:
+    """Return the figure of every measure with an interval, None where there is none."""
+    found = {each.metric: each for each in findings_in(comparison)}
+    rows = []
+    for metric, finding in found.items():
+        where, _, measure = metric.partition(".loss.")
+        ends = [found.get(f"{where}.{end}.{measure}") for end in ("loss_lower", "loss_upper")]
+        values = [finding.value, *(end.value if end else None for end in ends)]
+        if measure and not any(value is None for value in values):
+            value, low, high = (float(each or 0.0) for each in values)
+            limit = _limit(policy, [finding, *ends])
+            name = f"{measure} · {where}\n{_from_to(comparison, where, measure)}"
+            rows.append(plots.Loss(name, low, value, high, limit))
+    return plots.losses(rows) if rows else None
+
+
+def slices(comparison: Mapping[str, Any]) -> Any:
+    """Return the figure of what each slice of the golden set lost and gained, None without any."""
+    rows = [
+        (f"{each['slice']} ({each['rows']})", each["lost"], each["gained"])
+        for each in comparison.get("changes", {}).get("slices", [])
+        if each["where"] == "golden" and each["lost"] + each["gained"]
+    ]
+    return plots.lost_and_gained(rows) if rows else None
+
+
+def render(context: Context, **told: Any) -> str:
+    """Return the page that shows what is `told`; it stands on its own."""
+    usual: dict[str, Any] = {
+        "heading": "The batch",
+        "held": None,
+        "anchor": None,
+        "figures": {},
+        "account": None,
+        "destruction": None,
+        "trainer": serving_trainer(context.layout),
+        "signature": signature_told(context.layout),
+        "unsigned": unsigned_lines(context.layout),
+    }
+    told = usual | told
+    measured = list(_limited(told["told"]))
+    pages = Environment(
+        loader=PackageLoader("sluicegate.flows.reviewing", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["number"] = number
+    pages.filters["limit_of"] = limit_of
+    return pages.get_template("page.html").render(
+        lead=LEADS.get(told["subject"].partition(":")[0], "Why it paused"),
+        model=context.settings.model,
+        written=context.now(),
+        otherwise=_otherwise(context, told["subject"]),
+        schema=_words(context.schema),
+        required=context.settings.approval.required,
+        worse=[each for each in measured if each["outcome"] != "pass"],
+        within=[each for each in measured if each["outcome"] == "pass"],
+        unmeasured=[each for each in told["told"] if each["value"] is None],
+        **told,
+    )
+
+
+def serving_trainer(layout: Layout) -> str:
+    """Return the sentence about the trainer of the champion, whom everything is judged by."""
+    return trainer_of(read_comparison(layout, champion_of(layout).update))
+
+
+def drawn(figure: Any) -> str | None:
+    """Return `figure` for the page, None where there is none."""
+    return None if figure is None else plots.svg(figure)
+
+
+def _from_to(comparison: Mapping[str, Any], where: str, measure: str) -> str:
+    figures = comparison["report"]["metrics"].get(where, {})
+    sides = (figures.get(model, {}).get(measure) for model in ("champion", "challenger"))
+    return " → ".join(number(value) for value in sides)
+
+
+def _limit(policy: Policy, findings: Sequence[Finding | None]) -> float | None:
+    known = [
+        limit.limit for limit in policy.limits for f in findings if f and limit.covers(f.metric)
+    ]
+    return min(known, default=None)
+
+
+def _limited(told: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    order = ["reject", "pause", "quarantine", "warn", "pass"]
+    limited = [each for each in told if each["limit"] is not None and each["value"] is not None]
+    yield from sorted(limited, key=lambda each: (_place(order, each["outcome"]), each["metric"]))
+
+
+def _place(order: Sequence[str], outcome: str) -> int:
+    return order.index(outcome) if outcome in order else len(order)
+
+
+def _otherwise(context: Context, subject: str) -> str:
+    approval = context.settings.approval
+    # neither a proposal to roll back nor a rollback that was made ends by silence
+    then = "hold" if subject.startswith(("rollback:", "incident:")) else approval.on_expiry
+    told = after_silence(subject, then)
+    return f"If nobody decides within {approval.expires_days:g} days, it {told}."
+
+
+def _words(schema: Schema) -> dict[str, Any]:
+    return {"classifies": bool(schema.classes), "sensitive": list(schema.sensitive)}

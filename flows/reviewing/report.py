@@ -1,0 +1,91 @@
+"""report: an update on one page of markdown, for whoever has to decide or to remember."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sluicegate.core import Finding, Outcome, Stage, Update
+from sluicegate.flows.context import Context
+from sluicegate.flows.owning.ruling import candidate_policy
+from sluicegate.flows.results import judged
+from sluicegate.flows.reviewing.markup import escaped
+from sluicegate.flows.train import told as trainer_of
+from sluicegate.stores import data, files
+
+MOST_ROWS = 15
+
+
+def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> str:
+    """Return the report of a compared update."""
+    verdict = update.verdicts[-1]
+    findings = [Finding.from_dict(each) for each in comparison["findings"]]
+    told = judged(findings, candidate_policy(context.settings, findings))
+    against = f"version {update.champion.version}" if update.champion else "none (the first model)"
+    learnt = ", ".join(update.batches) or "none, the base data only"
+    asks = []
+    if update.stage is Stage.AWAITING:
+        asks = ["", f"To decide: `sluicegate review sign update:{update.id} --approve --as NAME`"]
+    return "\n".join(
+        [
+            f"# update:{update.id} is {update.stage.value}",
+            "",
+            f"**Outcome: {verdict.outcome.value}.** {escaped(' '.join(verdict.reasons[:3]))}",
+            *asks,
+            "",
+            f"- champion it was compared with: {against}",
+            f"- data commit: `{update.data_commit[:12]}`, batches: {learnt}",
+            f"- policy: `{verdict.policy[:12]}`",
+            f"- {trainer_of(comparison)}",
+            "",
+            f"## Champion and challenger on the golden set{_vouched(context)}",
+            "",
+            *_metrics(comparison["report"]["metrics"].get("golden", {})),
+            "",
+            "## What was measured",
+            "",
+            *findings_table(told),
+            "",
+        ]
+    )
+
+
+def _vouched(context: Context) -> str:
+    verified = files.read_json(context.layout.golden.with_name(data.MANIFEST))["verified"]
+    return "" if verified else " (unverified: held out from the base data)"
+
+
+def findings_table(told: list[dict[str, Any]]) -> list[str]:
+    """Return a markdown table of the findings with limits, the worst first."""
+    limited = [each for each in told if each["limit"] is not None]
+    order = [outcome.value for outcome in Outcome][::-1]
+    limited.sort(key=lambda each: (order.index(each["outcome"]), each["metric"]))
+    rows = [
+        f"| {escaped(each['metric'])} | {number(each['value'])} | {limit_of(each)} "
+        f"| {each['outcome']} | {escaped(each['detail'])} |"
+        for each in limited[:MOST_ROWS]
+    ]
+    left = len(limited) - MOST_ROWS
+    more = [f"| … {left} more within their limits or alike | | | | |"] if left > 0 else []
+    head = ["| metric | value | limit | outcome | what it says |", "|---|---|---|---|---|"]
+    return [*head, *rows, *more]
+
+
+def limit_of(told: Mapping[str, Any]) -> str:
+    """Return the limit of a judged finding for people, beside the written one where it was raised."""
+    written = f" (written {number(told['written'])})" if told.get("written") is not None else ""
+    return number(told["limit"]) + written
+
+
+def number(value: float | None) -> str:
+    """Return a figure for people; a missing one was not measured."""
+    return "not measured" if value is None else f"{value:.4g}"
+
+
+def _metrics(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    challenger = figures.get("challenger", {})
+    champion = figures.get("champion", {})
+    rows = [
+        f"| {name} | {number(champion[name]) if name in champion else '-'} | {number(value)} |"
+        for name, value in challenger.items()
+        if not isinstance(value, Mapping)
+    ]
+    return ["| metric | champion | challenger |", "|---|---|---|", *rows]

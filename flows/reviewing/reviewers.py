@@ -1,0 +1,87 @@
+"""reviewers: whether enough people can decide on what pauses, by the committed keys, people and policy."""
+
+from collections.abc import Iterator, Mapping
+
+from sluicegate.flows.context import Context
+from sluicegate.flows.results import Diagnosis
+from sluicegate.flows.reviewing.duties import entangled
+from sluicegate.flows.subjects import waiting
+from sluicegate.flows.updates import started_by
+from sluicegate.gates.approval import NAMESPACE
+from sluicegate.stores import git, trust
+from sluicegate.stores.layout import Layout, numbered
+
+ENROL = (
+    f"Put a line `NAME ssh-ed25519 AAAA...` for each into {trust.SIGNERS}, say who they are in "
+    f"{trust.PEOPLE}, and commit both; or lower approval.required."
+)
+OTHERS = (
+    "Enrol somebody who writes neither updates nor policy, or let the schedules of `sluicegate up` start "
+    "updates."
+)
+
+
+def reviewers(context: Context) -> Iterator[Diagnosis]:
+    """Look whether there are as many reviewers as approval.required wants, and whether they may review."""
+    wanted, open_now = context.settings.approval.required, waiting(context.layout)
+    lines = trust.enrolled(context.layout, NAMESPACE, context.clock())
+    if any(line.is_open for line in lines):
+        says = f"{trust.SIGNERS} has a pattern or an authority, so nobody can count the reviewers."
+        yield Diagnosis("reviewers", True, says)
+        return
+    known = _known(context, lines)
+    count = min(len(known), len({line.key for line in lines}))
+    if count < wanted:
+        waits = f", and {open_now[0]} waits" if open_now else ""
+        says = f"{count} can review, but approval.required wants {wanted}{waits}."
+        yield Diagnosis("reviewers", False if open_now else None, says, ENROL)
+        return
+    found = (
+        list(_bound(context, known, open_now)) if context.settings.approval.separate_duties else []
+    )
+    yield from found
+    if not found:
+        yield Diagnosis("reviewers", True, f"{count} can review; approval.required wants {wanted}.")
+
+
+def _known(context: Context, lines: list[trust.Enrolled]) -> dict[str, trust.Person]:
+    """Return the people whose vote can count; with separate duties only those whom people.yaml knows."""
+    found = {}
+    for name in (name for line in lines for name in line.names):
+        told = trust.person_of(context.layout, name)
+        if told:
+            found[told[0]] = told[1]
+        elif not context.settings.approval.separate_duties:
+            found[name] = trust.Person(signers=(name,))
+    return found
+
+
+def _bound(
+    context: Context, known: Mapping[str, trust.Person], open_now: list[str]
+) -> Iterator[Diagnosis]:
+    """Yield what too few may review, for the others had a hand in it."""
+    wanted = context.settings.approval.required
+    for subject in open_now:
+        why = {name: entangled(context, subject, person) for name, person in known.items()}
+        kept_out = [f"{name}: {told}" for name, told in why.items() if told]
+        may = len(known) - len(kept_out)
+        if may < wanted:
+            says = f"{subject} waits for {wanted}, and {may} may review it ({'; '.join(kept_out)})."
+            yield Diagnosis("reviewers", False, says, OTHERS)
+    hands = _hands(context.layout)
+    free = [n for n, person in known.items() if not hands & {name.lower() for name in person.git}]
+    if not open_now and len(free) < wanted:
+        busy = ", ".join(sorted(set(known) - set(free)))
+        says = (
+            f"{len(free)} can review what is started by hand, but approval.required wants {wanted}: "
+            f"{busy} starts updates here (approval.separate_duties)."
+        )
+        yield Diagnosis("reviewers", None, says, OTHERS)
+
+
+def _hands(layout: Layout) -> set[str]:
+    """Return who starts updates by hand: the git identities that did, and the one that would now."""
+    named = {started_by(layout, number) for number in numbered(layout.root / "updates")}
+    if git.has_identity(layout.root):
+        named.add(git.identity(layout.root))
+    return {each.lower() for each in named if each}

@@ -1,0 +1,209 @@
+"""The question a pause asks, the votes on it, and what they come to: verified anew on every reading."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, Conflict, Missing, SluicegateError
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.statement import DECISION, REQUEST, VOTE, predicate_of
+from sluicegate.flows.context import Context
+from sluicegate.flows.owning.ruling import signature_told
+from sluicegate.flows.reviewing.duties import require_separate
+from sluicegate.flows.subjects import folder_of
+from sluicegate.gates.approval import (
+    NAMESPACE,
+    Decision,
+    Request,
+    Standing,
+    State,
+    Vote,
+    standing,
+)
+from sluicegate.stores import record, ssh, trust
+from sluicegate.stores.layout import Layout
+
+MOST_REASON = 2000
+
+
+def ask(
+    context: Context,
+    folder: Path,
+    subject: str,
+    question: str,
+    bound: Sequence[Path],
+    shown: Sequence[tuple[str, str]],
+) -> None:
+    """Write the request about `subject` into `folder`; call inside a writing block.
+
+    `bound` are the files that an answer stands or falls with, `shown` what is told besides.
+    """
+    layout = context.layout
+    named = [artifact(layout, path) for path in (layout.params, *bound)]
+    names = [*shown, *((each.name, f"sha256:{each.sha256}") for each in named)]
+    names.append(("policy", signature_told(layout)))
+    names.append(("ledger head", f"sha256:{record.head(layout)}"))
+    expires = context.clock() + timedelta(days=context.settings.approval.expires_days)
+    said = {
+        "subject": subject,
+        "question": question,
+        "names": [list(pair) for pair in names],
+        "nonce": secrets.token_hex(16),
+        "expires": expires.isoformat(timespec="seconds"),
+    }
+    statement = record.write_statement(layout, folder / "request.json", named, REQUEST, said)
+    record.append(layout, "ask", [statement], {"subject": subject}, context.now())
+
+
+def read_request(layout: Layout, subject: str) -> tuple[Request, list[Artifact]]:
+    """Return what is asked about `subject`, and the files that an answer is bound to."""
+    path = folder_of(layout, subject) / "request.json"
+    payload = record.read_statement(layout, path)
+    said = predicate_of(payload, REQUEST, str(path))
+    if said["subject"] != subject:
+        raise Conflict(f"{path} asks about {said['subject']}; restore it from git.")
+    names = tuple((label, value) for label, value in said["names"])
+    bound = [Artifact(each["name"], each["digest"]["sha256"]) for each in payload["subject"]]
+    return Request(subject, said["question"], names, said["nonce"], said["expires"]), bound
+
+
+def expires_of(layout: Layout, subject: str) -> str | None:
+    """Return until when `subject` can be decided on, None where nobody was asked."""
+    try:
+        path = folder_of(layout, subject) / "request.json"
+    except Missing:
+        return None
+    return str(predicate_of(record.read_statement(layout, path), REQUEST, str(path))["expires"])
+
+
+def require_alive(context: Context, request: Request, bound: Sequence[Artifact]) -> None:
+    """Raise Conflict, saying why, when an answer to `request` means nothing any more."""
+    again = f"ask again with `sluicegate review renew {request.subject}`"
+    for each in bound:
+        path = context.layout.root / each.name
+        if not path.is_file() or sha256_file(path) != each.sha256:
+            raise Conflict(
+                f"{each.name} changed since {request.subject} was put to review; {again}."
+            )
+    if request.has_expired(context.clock()):
+        raise Conflict(
+            f"The question about {request.subject} expired at {request.expires}; {again}."
+        )
+
+
+def proven_vote(
+    context: Context, request: Request, reviewer: str, decision: Decision, signature: str
+) -> Vote:
+    """Return the vote that `signature` proves; raises Misused saying why it is none."""
+    layout = context.layout
+    text = request.text(decision, reviewer)
+    key = ssh.verify(text, signature, reviewer, trust.allowed_signers(layout), NAMESPACE)
+    person, _ = trust.person_of(layout, reviewer) or (reviewer, None)
+    return Vote(person, key, decision)
+
+
+def verified_vote(
+    context: Context, request: Request, reviewer: str, decision: Decision, signature: str
+) -> Vote:
+    """Return the vote that `signature` proves, of somebody who may cast it; else Misused or Conflict."""
+    vote = proven_vote(context, request, reviewer, decision, signature)
+    if decision is Decision.APPROVE:
+        _require_believed(context.layout, request.subject)
+    require_separate(context, request.subject, reviewer)
+    return vote
+
+
+def _require_believed(layout: Layout, subject: str) -> None:
+    """Raise Conflict where what `subject` rests on was signed with a key that was revoked since."""
+    paths = sorted(folder_of(layout, subject).glob("*.json"))
+    doubted = [path for path in paths if record.is_doubted(layout, path)]
+    if doubted:
+        raise Conflict(
+            f"{subject} rests on {doubted[0].name}, signed with a key that was revoked since, so nobody "
+            "can approve it; refuse it: rows can be released from quarantine afterwards."
+        )
+
+
+def current(context: Context, subject: str) -> tuple[Standing, list[str]]:
+    """Return where `subject` stands by the votes that hold now, and why others do not."""
+    layout = context.layout
+    request, bound = read_request(layout, subject)
+    require_alive(context, request, bound)
+    votes, refused = [], []
+    for said in cast(layout, subject):
+        if said["nonce"] != request.nonce:
+            continue
+        try:
+            decision = Decision(said["decision"])
+            vote = verified_vote(context, request, said["reviewer"], decision, said["signature"])
+            votes.append(vote)
+        except SluicegateError as error:
+            refused.append(f"{said['reviewer']}: {error}")
+    return standing(votes, context.settings.approval.required), refused
+
+
+def cast(layout: Layout, subject: str) -> list[dict[str, Any]]:
+    """Return the recorded votes on `subject`, the oldest first, from statements of the service."""
+    told = []
+    for path in sorted((folder_of(layout, subject) / "reviews").glob("[0-9]*.json")):
+        payload = record.read_statement(layout, path)
+        told.append(predicate_of(payload, VOTE, str(path)))
+    return told
+
+
+def keep(
+    context: Context, request: Request, reviewer: str, vote: Vote, reason: str, proof: str
+) -> None:
+    """Record a verified vote, unless it is known; call inside a writing block."""
+    layout, folder = context.layout, folder_of(context.layout, request.subject)
+    said = {
+        "subject": request.subject,
+        "nonce": request.nonce,
+        "reviewer": reviewer,
+        "person": vote.person,
+        "key": vote.key,
+        "decision": vote.decision.value,
+        "reason": reason[:MOST_REASON],
+        "signature": proof,
+    }
+    same = ("nonce", "reviewer", "decision")
+    known = cast(layout, request.subject)
+    if any(all(each[name] == said[name] for name in same) for each in known):
+        return
+    path = folder / "reviews" / f"{len(known) + 1:03d}.json"
+    about = artifact(layout, folder / "request.json")
+    made = record.write_statement(layout, path, [about], VOTE, {**said, "time": context.now()})
+    told = {name: said[name] for name in ("subject", "person", "key", "decision")}
+    record.append(layout, "review", [made], told, context.now())
+
+
+def conclude(context: Context, subject: str, state: str, people: Sequence[str] = ()) -> None:
+    """Record what the votes on `subject` came to; call inside a writing block."""
+    layout, folder = context.layout, folder_of(context.layout, subject)
+    paths = [folder / "request.json", *sorted((folder / "reviews").glob("*.json"))]
+    said = {"subject": subject, "state": state, "approved_by": list(people), "time": context.now()}
+    votes = [artifact(layout, path) for path in paths]
+    made = record.write_statement(layout, folder / "decision.json", votes, DECISION, said)
+    record.append(layout, "decide", [made], said, context.now())
+
+
+def artifact(layout: Layout, path: Path) -> Artifact:
+    """Return the file at `path` as it is now."""
+    return Artifact(layout.named(path), sha256_file(path))
+
+
+def require_approved(context: Context, subject: str) -> Standing:
+    """Return the standing of an approved subject; raises Conflict for any other.
+
+    Called by whatever promotes or admits, right before it does: no recorded state replaces the proofs.
+    """
+    found, refused = current(context, subject)
+    if found.state is not State.APPROVED:
+        why = f" ({refused[0]})" if refused else ""
+        raise Conflict(
+            f"{subject} is {found.state.value}: {len(found.approved_by)} of {found.required} "
+            f"approvals hold{why}."
+        )
+    return found

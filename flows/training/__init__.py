@@ -1,0 +1,1 @@
+"""What a model is trained on, models of parts of it, and how one is kept and attested."""

@@ -1,0 +1,120 @@
+"""What a person reads of a trace: a tree from deliveries to models, or from a model to deliveries."""
+
+import argparse
+from typing import Any
+
+from rich.tree import Tree
+
+from sluicegate.core.counted import counted
+from sluicegate.terminal.output import plain_console
+from sluicegate.terminal.words import escape
+
+MOST_SOURCES = 8
+VERBS = {"promote": "promoted", "reinstate": "reinstated", "suspend": "nobody served then"}
+
+
+def print_trace(options: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
+    """Print where something came from and went, as a tree."""
+    if not options.json:
+        tree = _model_tree(found) if "model" in found else tree_of(found)
+        plain_console().print(tree)
+    return found
+
+
+def tree_of(found: dict[str, Any]) -> Tree:
+    """Return the batches that were traced, each with the models that learnt from it."""
+    tree = Tree(f"[bold]{escape(found['because'])}[/]")
+    for batch in found["batches"]:
+        node = tree.add(f"batch:{batch['batch']}: {counted(batch['rows'], 'row')}, {_where(batch)}")
+        if "receipt" in batch:
+            node.add(_receipt(batch["receipt"]))
+        for update in found["updates"]:
+            learnt = update["learnt"].get(batch["batch"])
+            if learnt:
+                _add_served(node.add(_learnt(update, learnt)), update)
+    if not found["updates"]:
+        tree.add("no model embodies it")
+    return tree
+
+
+def _model_tree(found: dict[str, Any]) -> Tree:
+    model, reference = found["model"], found["reference"]
+    tree = Tree(f"[bold]{escape(found['because'])}[/]: sha256 {model['sha256'][:12]}")
+    made = tree.add(
+        f"made by update:{model['update']}, {model['stage']}; the gate said {model['outcome']}"
+    )
+    made.add(f"run {model['run'][:8]} in MLflow, of data commit {model['data_commit'][:12]}")
+    made.add(f"reference: {reference['rows']} rows, sha256 {reference['sha256'][:12]}")
+    for batch in found["batches"]:
+        node = made.add(f"batch:{batch['batch']}: {_learnt_of(batch)}")
+        node.add(_receipt(batch["receipt"]))
+    if not model["served"]:
+        tree.add("never served")
+    _add_served(tree, model)
+    if model["champion"]:
+        tree.add("is the champion now")
+    if model["destroyed_by"]:
+        tree.add(f"destroyed by retirement:{model['destroyed_by']}")
+    return tree
+
+
+def _add_served(node: Tree, update: dict[str, Any]) -> None:
+    for each in update.get("served", []):
+        began = f"{VERBS[each['began']['verb']]}{_by(each['began'])}"
+        if each["until"]:
+            ended = _ended(each["ended"])
+            node.add(f"served from {each['since']} ({began}) until {each['until']} ({ended})")
+        else:
+            node.add(f"serves since {each['since']} ({began})")
+    if update.get("taken_back_by"):
+        node.add(f"taken back by incident:{update['taken_back_by']}")
+
+
+def _ended(move: dict[str, Any]) -> str:
+    if move["verb"] == "suspend":
+        return f"{VERBS['suspend']}{_by(move)}"
+    return f"update:{move['update']} was {VERBS[move['verb']]}{_by(move)}"
+
+
+def _by(move: dict[str, Any]) -> str:
+    return f", incident:{move['incident']}" if move["incident"] else ""
+
+
+def _receipt(receipt: dict[str, Any]) -> str:
+    signed = f", signed by feed {receipt['feed']}" if receipt["feed"] else ""
+    said = f"received {receipt['received']} as {receipt['file']}, sha256 {receipt['sha256'][:12]}"
+    part = f"; released from batch:{receipt['released_from']}" if receipt["released_from"] else ""
+    return escape(f"{said}{signed}{part}")
+
+
+def _learnt_of(batch: dict[str, Any]) -> str:
+    if batch["sources"] is None:
+        return f"learnt {counted(batch['learnt'], 'row')}, whose table was destroyed since"
+    named = list(batch["sources"].items())
+    told = [f"{name or 'no source'} {rows}" for name, rows in named[:MOST_SOURCES]]
+    if named[MOST_SOURCES:]:
+        told.append(counted(len(named) - MOST_SOURCES, "more source"))
+    of = f" ({', '.join(told)})" if told else ""
+    return escape(f"learnt {counted(batch['learnt'], 'row')}{of}; {batch['held_out']} held out")
+
+
+def _where(batch: dict[str, Any]) -> str:
+    places = {
+        "in training": batch["learnable"],
+        "held out": batch["held_out"],
+        "in quarantine": batch["set_aside"],
+        "waiting for review": batch["paused"],
+    }
+    told = [f"{count} {words}" for words, count in places.items() if count]
+    told += [f"released as batch:{each}" for each in batch["released_as"]]
+    return ", ".join(told) or "none kept"
+
+
+def _learnt(update: dict[str, Any], rows: int) -> str:
+    known = "served" in update  # then it is told more exactly below
+    since = f", champion from {update['promoted']}" if update["promoted"] and not known else ""
+    return (
+        f"data commit {update['data_commit'][:12]} > run {update['run'][:8]} > "
+        f"version {update['version']} (update:{update['update']}, {update['stage']}) "
+        f"learnt {rows}{since}"
+    )
