@@ -1,5 +1,6 @@
 """One real workspace per session, copied for each test: real DVC, git, MLflow and Great Expectations."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -63,6 +64,14 @@ def flipped(frame: pd.DataFrame, source: str, count: int) -> pd.DataFrame:
     return pd.concat([frame, poison], ignore_index=True)
 
 
+@pytest.hookimpl(trylast=True)  # slow ones are left out before
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put one file that uses the template first, then those that do not: nobody waits while it is made."""
+    users = {each.path for each in items if "template" in each.fixturenames}  # type: ignore[attr-defined]
+    first = next((each.path for each in items if each.path in users), None)
+    items.sort(key=lambda each: (each.path != first, each.path in users))
+
+
 @pytest.fixture(scope="session")
 def honest() -> Callable[..., pd.DataFrame]:
     """The function that makes honest feedback: `honest(count, seed, sources=40)`."""
@@ -77,8 +86,21 @@ def poisoned() -> Callable[..., pd.DataFrame]:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace that is never changed."""
+    """A workspace that is never changed; processes that run tests side by side make it once."""
     root = tmp_path_factory.mktemp("template") / "loans"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return _made(root)
+    shared = tmp_path_factory.getbasetemp().parent / "template"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not (shared / "made").exists():
+            _made(shared / "loans")
+            (shared / "made").touch()
+    return _copy(shared / "loans", root)
+
+
+def _made(root: Path) -> Path:
     Workspace.init(
         root,
         data=rows(1500, seed=1).drop(columns=SOURCE),

@@ -14,12 +14,16 @@ def copied(source: Path, root: Path) -> Path:
 
 def make_its_own(root: Path) -> None:
     """Point a copy to its own remote and artifacts: both are written down as absolute paths."""
-    config = root / ".dvc" / "config"
-    text = config.read_text()
-    before = text.split("url = ")[1].splitlines()[0].removesuffix("/.sluicegate/remote")
-    config.write_text(text.replace(before, str(root)))
+    config, before = root / ".dvc" / "config", made_at(root)
+    config.write_text(config.read_text().replace(before, str(root)))
     with sqlite3.connect(root / ".sluicegate" / "mlflow" / "mlflow.db") as store:
         held = (("model_versions", "source"), ("runs", "artifact_uri"))
         for table, column in (*held, ("experiments", "artifact_location")):
             how = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
             store.execute(how, (before, str(root)))
+
+
+def made_at(root: Path) -> str:
+    """Return where the workspace was made whose remote and artifacts a copy still uses."""
+    text = (root / ".dvc" / "config").read_text()
+    return text.split("url = ")[1].splitlines()[0].removesuffix("/.sluicegate/remote")

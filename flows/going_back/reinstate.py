@@ -66,7 +66,7 @@ def reinstate(
     """
     layout, settings = context.layout, context.settings
     before = champion_of(layout)
-    former = _sound(context, versions)
+    former = first_sound(context, versions)
     said = {
         "incident": incident,
         "because": because,
@@ -113,7 +113,8 @@ def mirror(context: Context) -> int | None:
         return None
 
 
-def _sound(context: Context, versions: Sequence[Champion]) -> Champion:
+def first_sound(context: Context, versions: Sequence[Champion]) -> Champion:
+    """Return the first of `versions` whose files are those that were promoted; CannotDecide for none."""
     faults = []
     for each in versions:
         try:

@@ -222,7 +222,7 @@ def test_windows_are_honest_rows_that_the_checks_do_not_see_elsewhere(
 def test_too_little_to_draw_from_is_said(workspace: Workspace, monkeypatch: Any) -> None:
     """Windows too small to be measured would be caught for that alone."""
     context = open_context(workspace.root)
-    checks = context.settings.checks.model_copy(update={"min_rows": 400})
+    checks = context.settings.checks.model_copy(update={"min_rows": 1600})
     settings = context.settings.model_copy(update={"checks": checks})
     with pytest.raises(CannotDecide, match="too few"):
         material(replace(context, settings=settings))

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from copies import made_at
 from remains import ODD, files_with, holding
 from reviewing import policy, trust_them
 
@@ -44,7 +45,7 @@ def held_template(
     shutil.copytree(template, root, symlinks=True)
     frame = poisoned(honest(400, seed=11), "c99", 45)
     frame.loc[420, "income"] = ODD
-    _with_stores_of_its_own(template, root)
+    _with_stores_of_its_own(root)
     place = Workspace.open(root)
     assert place.intake(frame).outcome.value == "quarantine"
     trust_them(place, keys)
@@ -62,10 +63,10 @@ def place(held_template: Path, tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path / "loans")
 
 
-def _with_stores_of_its_own(template: Path, root: Path) -> None:
+def _with_stores_of_its_own(root: Path) -> None:
     """Let DVC and MLflow in the copy at `root` name the copy's remote and artifacts."""
-    config = root / ".dvc" / "config"
-    config.write_text(config.read_text().replace(str(template), ".."))
+    config, before = root / ".dvc" / "config", made_at(root)
+    config.write_text(config.read_text().replace(before, ".."))
     git.commit(root, [".dvc/config"], "a remote of its own")
     columns = {
         "experiments": ["artifact_location"],
@@ -77,7 +78,7 @@ def _with_stores_of_its_own(template: Path, root: Path) -> None:
             for name in names:
                 made.execute(
                     f"UPDATE {table} SET {name} = replace({name}, ?, ?)",
-                    (str(template), str(root)),
+                    (before, str(root)),
                 )
         made.commit()
 
@@ -218,7 +219,7 @@ def learnt(
     """A workspace whose champion learnt from a batch with ids and an odd income."""
     root = tmp_path_factory.mktemp("learnt") / "loans"
     shutil.copytree(template, root, symlinks=True)
-    _with_stores_of_its_own(template, root)
+    _with_stores_of_its_own(root)
     place = Workspace.open(root)
     params = root / "params.yaml"
     # every row is learnt from, also the one that is asked about

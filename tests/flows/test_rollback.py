@@ -269,12 +269,17 @@ def test_a_row_in_quarantine_has_no_effect(place: Workspace) -> None:
     assert git.head(place.root) == commit
 
 
-def test_a_version_that_was_swapped_does_not_serve(place: Workspace) -> None:
-    """The next clean one does, and the plan says why."""
+def swap(place: Workspace) -> None:
+    """Put the champion's weights into the former champion that update:0001 made."""
     layout = place._context.layout
     weights = next((layout.models / place.status().champion.sha256).glob("*.skops"))
     former = files.read_json(layout.root / "updates/0001/comparison.json")["challenger"]
     next((layout.models / former).glob("*.skops")).write_bytes(weights.read_bytes())
+
+
+def test_a_version_that_was_swapped_does_not_serve(place: Workspace) -> None:
+    """The next clean one does, and the plan says why."""
+    swap(place)
     plan = place.plan_rollback(f"batch:{MIXED}")
     assert [bool(each["fault"]) for each in plan["clean"]] == [True, False]
     assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0000"
@@ -287,6 +292,13 @@ def test_the_last_former_champion_is_not_destroyed_unawares(place: Workspace) ->
     assert place.status().champion.version == 2
     assert place.plan_retirement("model:3")["warning"] is None  # it was rolled back itself
     assert "nothing to go back to: version 1" in place.plan_retirement("model:1")["warning"]
+
+
+def test_a_version_that_was_swapped_is_nothing_to_go_back_to(place: Workspace) -> None:
+    """Whoever destroys the other one is warned as if it were the last."""
+    swap(place)
+    assert "nothing to go back to: version 1" in place.plan_retirement("model:1")["warning"]
+    assert place.plan_retirement("model:2")["warning"] is None
 
 
 def test_what_others_are_told(place: Workspace, keys: dict[str, Path]) -> None:
