@@ -98,6 +98,7 @@ def alarms(findings: tuple[Finding, ...]) -> dict[str, Outcome]:
     return worst
 
 
+@pytest.mark.slow
 @EACH_IN_EACH_WINDOW
 def test_the_same_input_has_the_same_output(task: str, name: str, made: Made) -> None:
     """A second call finds the same, to the last digit, and the window is as it was."""
@@ -117,6 +118,7 @@ def test_the_order_of_rows_is_irrelevant(task: str, name: str, made: Made) -> No
     assert told(found, order) == told(measured(task, name, made))
 
 
+@pytest.mark.slow
 @EACH_IN_EACH_WINDOW
 def test_the_order_of_columns_is_irrelevant(task: str, name: str, made: Made) -> None:
     """Neither the file's order nor the schema's changes a finding."""

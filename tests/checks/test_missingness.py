@@ -58,6 +58,7 @@ def test_the_move_is_at_least(batch, reference, low, high):
     assert all(low <= value <= high for value in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3])
 @pytest.mark.parametrize("rows", [30, 300])
 def test_no_false_alarm_on_the_same_world(share, rows):

@@ -100,6 +100,7 @@ def test_times_after_the_last_known_one_are_not_new():
     assert found(draw(300).assign(seen=2e9))["range.feature.seen"].value == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [30, 300])
 def test_no_false_alarm_on_the_same_world(rows):
     """Of 200 batches of the same world none shows more than a twentieth of new values."""

@@ -62,6 +62,7 @@ def worst(frame: pd.DataFrame, schema: Schema = SCHEMA) -> Finding:
     return Triggers()(feedback(frame, schema))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stamp", "named"),
     [

@@ -68,6 +68,7 @@ def test_init_calibrates_and_pins_it_in_every_verdict(fed: Path, run_cli: Any) -
     assert shown["verdict"]["policy"] == policy.digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("days", "expected"),
     [

@@ -18,6 +18,7 @@ TRAPS = ["no", "yes", "on", "off", "null", "~", "1", "1.0", "0x1f", "1e3", "2026
          "naïve", "文", "a\tb", "y", "n", "012", "1_000", ".inf", ".nan", "12:30:45"]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAPS)
 def test_a_name_that_yaml_reads_as_something_else_stays_itself(name: str) -> None:
     """Column names and classes come back letter by letter, from PyYAML too, which train.py uses."""
