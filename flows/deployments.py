@@ -47,7 +47,7 @@ from sluicegate.flows.drilling.page import page as drill_page
 from sluicegate.flows.drilling.page import read_pictures, verdict_line
 from sluicegate.flows.drilling.record import DRILLS, Drilled
 from sluicegate.flows.going_back.incident import ACCOUNT
-from sluicegate.flows.orchestration import form
+from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.inbox import Taken
 from sluicegate.flows.orchestration.inbox import inbox as take_inbox
 from sluicegate.flows.orchestration.notices import keep_notices
@@ -142,7 +142,7 @@ def watch(workspace: str) -> State[Watched]:
     return asking_after(workspace, lambda context: _watch(context))
 
 
-RUNBOOKS = (inbox, retrain, intake, update, drill, rollback, watch, bisect, plan, form.review)
+RUNBOOKS = (inbox, retrain, intake, update, drill, rollback, watch, bisect, plan, review)
 
 
 def observed_update(
@@ -202,7 +202,7 @@ async def _serve(root: str, settings: Settings) -> None:
             concurrency_limit=ONE_AT_A_TIME if runbook.name in cron else None,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-    await asyncio.to_thread(_keep_notices, made[form.review.name], settings)
+    await asyncio.to_thread(_keep_notices, made[review.name], settings)
     keep_asking(Path(root))
     print(SERVING, root, flush=True)
     await runner.start()

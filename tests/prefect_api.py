@@ -4,12 +4,18 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
-from typing import Any
-
-from sluicegate.flows.up import Services
+from typing import Any, Protocol
 
 
-def ask(served: Services, path: str, body: dict[str, Any] | None = None) -> Any:
+class Reached(Protocol):
+    """Something whose Prefect API can be asked."""
+
+    @property
+    def prefect(self) -> str:
+        """The address of the API."""
+
+
+def ask(served: Reached, path: str, body: dict[str, Any] | None = None) -> Any:
     """Return Prefect's answer to a POST; a busy SQLite is asked again."""
     request = urllib.request.Request(
         served.prefect + path, json.dumps(body or {}).encode(), {"content-type": "application/json"}
@@ -32,19 +38,19 @@ def eventually(look: Callable[[], Any], seconds: float = 300, pause: float = 0.5
     return found
 
 
-def run(served: Services, deployment: str, **parameters: Any) -> dict[str, Any]:
+def run(served: Reached, deployment: str, **parameters: Any) -> dict[str, Any]:
     """Run a deployment through the runner and return its final state."""
     return final(served, begin(served, deployment, **parameters))
 
 
-def begin(served: Services, deployment: str, **parameters: Any) -> str:
+def begin(served: Reached, deployment: str, **parameters: Any) -> str:
     """Ask the runner for a run of a deployment and return the run's id."""
     (made,) = [d for d in ask(served, "/deployments/filter") if d["name"] == deployment]
     body = {"parameters": made["parameters"] | parameters}
     return str(ask(served, f"/deployments/{made['id']}/create_flow_run", body)["id"])
 
 
-def final(served: Services, begun: str) -> dict[str, Any]:
+def final(served: Reached, begun: str) -> dict[str, Any]:
     """Wait for a run to end and return its state."""
     query = {"flow_runs": {"id": {"any_": [begun]}}}
 
@@ -56,7 +62,7 @@ def final(served: Services, begun: str) -> dict[str, Any]:
     return found
 
 
-def artifacts(served: Services) -> dict[str, Any]:
+def artifacts(served: Reached) -> dict[str, Any]:
     """Return the newest artifact of each key."""
     made = ask(served, "/artifacts/filter", {"sort": "CREATED_DESC", "limit": 200})
     return {each["key"]: each for each in reversed(made)}

@@ -22,7 +22,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.results import ResultRecord  # type: ignore[attr-defined] # their own `__all__` is short
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 from prefect.states import Crashed, Failed
 
 from sluicegate.core import Misused, SluicegateError
@@ -103,6 +103,8 @@ def open_served(workspace: str) -> Context:
     Whoever reaches Prefect's API can name any directory, and a workspace brings its own train.py.
     """
     root, served = Path(workspace).resolve(), os.environ.get(SERVED)
+    if deployment.id and not served:
+        raise Misused(f"This worker serves any directory; start it with {SERVED}={workspace}.")
     if served and root != Path(served).resolve():
         raise Misused(f"This runner serves {served}, not {workspace}; give that workspace.")
     log, also = get_run_logger(), also_told.get()

@@ -1,0 +1,107 @@
+"""A team's own Prefect: what prefect.yaml deploys there, and a worker that runs it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from prefect_api import ask, begin, final
+
+from sluicegate import Workspace
+from sluicegate.flows.context import SERVED
+from sluicegate.flows.orchestration.embedded import (
+    API_URL,
+    api_of,
+    free_port,
+    prefect_server,
+    wait_for,
+)
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Team:
+    """A Prefect server that knows nothing of the workspace, and the command line of its users."""
+
+    prefect: str
+    environment: dict[str, str]
+    root: Path
+
+    def say(self, *arguments: str) -> None:
+        """Run `prefect` in the workspace."""
+        command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+        said = subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert said.returncode == 0, said.stdout + said.stderr
+
+
+@pytest.fixture
+def team(workspace: Workspace, tmp_path: Path) -> Iterator[Team]:
+    port = free_port()
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    mine |= {"PREFECT_HOME": str(tmp_path / "home"), API_URL: api_of(port)}
+    mine |= {SERVED: str(workspace.root), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    with prefect_server(workspace._context, port) as server:
+        wait_for(f"{api_of(port)}/health", server)
+        yield Team(api_of(port), mine, workspace.root)
+
+
+def test_what_prefect_yaml_deploys_runs_on_a_teams_worker(
+    team: Team, honest: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    """Every deployment is made, with the workspace as its parameter; a worker that was told which
+    workspace it serves takes a batch in."""
+    team.say("work-pool", "create", "sluicegate", "--type", "process")
+    team.say("deploy", "--all")
+    wanted = {each["name"]: each["entrypoint"] for each in declared(team.root)}
+    made = {each["name"]: each for each in ask(team, "/deployments/filter")}
+    assert {name: each["entrypoint"] for name, each in made.items()} == wanted
+    assert {each["parameters"]["workspace"] for each in made.values()} == {str(team.root)}
+
+    path = tmp_path / "batch.parquet"
+    honest(300, seed=11).to_parquet(path, index=False)
+    begun = begin(team, "intake", path=str(path))
+    work(replace(team, environment={**team.environment, SERVED: ""}))
+    assert "start it with SLUICEGATE_WORKSPACE" in final(team, begun)["message"]
+    assert Workspace.open(team.root).status().batches["admitted"] == 0
+    begun = begin(team, "intake", path=str(path))
+    work(team)
+    assert final(team, begun)["type"] == "COMPLETED"
+    assert Workspace.open(team.root).status().batches["admitted"] == 1
+
+
+def test_an_entrypoint_is_the_flow_that_up_serves() -> None:
+    """One list of runbooks, whether `sluicegate up` or a team's worker runs them."""
+    from prefect.flows import load_flow_from_entrypoint
+
+    from sluicegate.flows.deployments import RUNBOOKS
+
+    found = {
+        each["name"]: load_flow_from_entrypoint(each["entrypoint"])
+        for each in declared(Path(__file__).parents[2])
+    }
+    assert found == {each.name: each for each in RUNBOOKS}
+
+
+def work(team: Team) -> None:
+    """Have a worker carry out what is due."""
+    team.say("worker", "start", "--pool", "sluicegate", "--run-once")
+
+
+def declared(root: Path) -> list[dict[str, Any]]:
+    """Return the deployments that prefect.yaml declares."""
+    told: list[dict[str, Any]] = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    return told
