@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect_api import ask, eventually
+from prefect_api import Reached, ask, eventually
 
 from sluicegate import Workspace
 from sluicegate.flows.reviewing.votes import read_request
-from sluicegate.flows.up import Services
 from sluicegate.gates.approval import NAMESPACE, Decision
 from sluicegate.stores import ssh
 
@@ -23,7 +22,7 @@ class Asked:
     """A served workspace in which an update and a batch wait for a human."""
 
     place: Workspace
-    served: Services
+    served: Reached
     keys: dict[str, Path]
 
     def runs(self, subject: str) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import json
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 
@@ -43,10 +43,10 @@ def run(served: Reached, deployment: str, **parameters: Any) -> dict[str, Any]:
     return final(served, begin(served, deployment, **parameters))
 
 
-def begin(served: Reached, deployment: str, **parameters: Any) -> str:
+def begin(served: Reached, deployment: str, tags: Sequence[str] = (), **parameters: Any) -> str:
     """Ask the runner for a run of a deployment and return the run's id."""
     (made,) = [d for d in ask(served, "/deployments/filter") if d["name"] == deployment]
-    body = {"parameters": made["parameters"] | parameters}
+    body = {"parameters": made["parameters"] | parameters, "tags": list(tags)}
     return str(ask(served, f"/deployments/{made['id']}/create_flow_run", body)["id"])
 
 

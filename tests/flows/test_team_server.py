@@ -1,6 +1,7 @@
 """A team's own Prefect: what prefect.yaml deploys there, and a worker that runs it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,10 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from asked import UPDATE, Asked
 from prefect_api import ask, begin, final
 
 from sluicegate import Workspace
-from sluicegate.flows.context import SERVED
+from sluicegate.flows.context import SERVED, open_context
 from sluicegate.flows.orchestration.embedded import (
     API_URL,
     api_of,
@@ -48,39 +50,59 @@ class Team:
         assert said.returncode == 0, said.stdout + said.stderr
 
 
-@pytest.fixture
-def team(workspace: Workspace, tmp_path: Path) -> Iterator[Team]:
+@pytest.fixture(scope="module")
+def team(paused_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """What prefect.yaml says, deployed for a workspace in which an update waits."""
+    root = tmp_path_factory.mktemp("team") / "loans"
+    shutil.copytree(paused_template, root, symlinks=True)
     port = free_port()
     mine = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    mine |= {"PREFECT_HOME": str(tmp_path / "home"), API_URL: api_of(port)}
-    mine |= {SERVED: str(workspace.root), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    with prefect_server(workspace._context, port) as server:
+    mine |= {"PREFECT_HOME": str(root.parent / "home"), API_URL: api_of(port)}
+    mine |= {SERVED: str(root), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    with prefect_server(open_context(root), port) as server:
         wait_for(f"{api_of(port)}/health", server)
-        yield Team(api_of(port), mine, workspace.root)
+        made = Team(api_of(port), mine, root)
+        made.say("work-pool", "create", "sluicegate", "--type", "process")
+        made.say("deploy", "--all")
+        yield made
 
 
-def test_what_prefect_yaml_deploys_runs_on_a_teams_worker(
-    team: Team, honest: Callable[..., pd.DataFrame], tmp_path: Path
-) -> None:
-    """Every deployment is made, with the workspace as its parameter; a worker that was told which
-    workspace it serves takes a batch in."""
-    team.say("work-pool", "create", "sluicegate", "--type", "process")
-    team.say("deploy", "--all")
+def test_everything_is_deployed(team: Team) -> None:
+    """Each deployment under its name, with the workspace as its parameter."""
     wanted = {each["name"]: each["entrypoint"] for each in declared(team.root)}
     made = {each["name"]: each for each in ask(team, "/deployments/filter")}
     assert {name: each["entrypoint"] for name, each in made.items()} == wanted
     assert {each["parameters"]["workspace"] for each in made.values()} == {str(team.root)}
 
+
+def test_a_question_is_asked_and_answered_through_a_worker(
+    team: Team, keys: dict[str, Path]
+) -> None:
+    """A run of `review` with the subject is suspended, and ends decided once the form is filled in."""
+    asked = Asked(Workspace.open(team.root), team, keys)
+    begun = begin(team, "review", tags=[UPDATE], subject=UPDATE)
+    work(team)
+    asked.answer(asked.suspended(), proof=asked.proof())
+    work(team)
+    assert final(team, begun)["name"] == "Decided"
+    assert asked.champion == "0001"
+
+
+def test_a_worker_that_serves_the_workspace_takes_a_batch_in(
+    team: Team, honest: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    """One that was told no workspace would serve any, and runs none."""
+    before = Workspace.open(team.root).status().batches["admitted"]
     path = tmp_path / "batch.parquet"
-    honest(300, seed=11).to_parquet(path, index=False)
+    honest(300, seed=9).to_parquet(path, index=False)
     begun = begin(team, "intake", path=str(path))
     work(replace(team, environment={**team.environment, SERVED: ""}))
     assert "start it with SLUICEGATE_WORKSPACE" in final(team, begun)["message"]
-    assert Workspace.open(team.root).status().batches["admitted"] == 0
+    assert Workspace.open(team.root).status().batches["admitted"] == before
     begun = begin(team, "intake", path=str(path))
     work(team)
     assert final(team, begun)["type"] == "COMPLETED"
-    assert Workspace.open(team.root).status().batches["admitted"] == 1
+    assert Workspace.open(team.root).status().batches["admitted"] == before + 1
 
 
 def test_an_entrypoint_is_the_flow_that_up_serves() -> None:
