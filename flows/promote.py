@@ -14,6 +14,8 @@ from sluicegate.flows.cards.bom import bill_of_materials
 from sluicegate.flows.cards.model import model_card
 from sluicegate.flows.champion import PROMOTE, champion_of, suspended
 from sluicegate.flows.context import Context
+from sluicegate.flows.going_back.overtaken import require_standing
+from sluicegate.flows.going_back.reinstate import mirror
 from sluicegate.flows.owning.owned import require_signed
 from sluicegate.flows.reviewing.votes import require_approved
 from sluicegate.flows.training.attest import attest_promotion
@@ -51,6 +53,7 @@ def promote(context: Context, update_id: str) -> Update:
     _require_same_champion(context, update)
     subject = Artifact(f"model:{context.settings.model}", update.challenger.sha256)
     with record.writing(layout, "promote", ("updates", "ledger", "models")):
+        require_standing(context, update)
         keep(context, update_id, update.challenger.sha256)
         names = verified_products(layout, update_id)
         for name in names:
@@ -119,7 +122,7 @@ def _move(context: Context, update: Update) -> Update:
     registry.drop_alias("challenger")
     subject = Artifact(f"model:{settings.model}", update.challenger.sha256)
     with record.writing(layout, "promote", ("updates", "ledger")):
-        _require_same_champion(context, update)
+        _require_unmoved(context, update)
         said = {
             "update": update.id,
             "version": update.challenger.version,
@@ -149,6 +152,19 @@ def _intended(context: Context, update_id: str) -> bool:
     """Tell whether the ledger ends with the intent to promote this very update."""
     last = next(record.backwards(context.layout), None)
     return last is not None and last.verb == INTEND and last.details["update"] == update_id
+
+
+def _require_unmoved(context: Context, update: Update) -> None:
+    """Raise Conflict where a rollback went before; MLflow's alias then names the champion again."""
+    try:
+        stage = read_update(context.layout, update.id)[0].stage
+        if stage is not Stage.APPROVED:
+            raise Conflict(f"update:{update.id} is {stage.value}, not approved; nothing moved.")
+        _require_same_champion(context, update)
+        require_standing(context, update)
+    except Conflict:
+        mirror(context)
+        raise
 
 
 def _require_same_champion(context: Context, update: Update) -> None:

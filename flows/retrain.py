@@ -24,6 +24,7 @@ from sluicegate.flows.calibrate import recalibrate_if_stale
 from sluicegate.flows.champion import Champion, champion_of, first_champion
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
+from sluicegate.flows.going_back.overtaken import require_rolled_back
 from sluicegate.flows.owning.owned import in_force, require_signed
 from sluicegate.flows.owning.ruling import candidate_policy, lay, ruled
 from sluicegate.flows.promote import finish_promotion, promote
@@ -86,6 +87,7 @@ def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> 
 def _retrain(context: Context, supersede: bool, step: Step, started: float) -> RetrainResult:
     finish_promotion(context)
     refuse_expired(context)
+    require_rolled_back(context)
     waiting = awaiting(context.layout)
     if waiting and not supersede:
         return _still_waiting(context, waiting[0], started)

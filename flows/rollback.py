@@ -121,15 +121,18 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
                     order.because, found, serving, serving, None, None, None, (), took
                 )
             number, is_done = step("open the incident", _open, context, order, found), False
+            found = trace(context, order.because)  # with what was promoted until then
         if is_done:
             mirror(context)  # MLflow may have been away
         else:
             step("serve a clean version", _serve_clean, context, number, order.because)
             step("take it out of the data", _clean, context, number, order.because)
             step("calibrate the limits", _recalibrate, context, found)
-            if order.retrain:
+            # who goes back to a state wants that state, and no other model than it had
+            retrains = order.retrain and _goes_to(order.because) is None
+            if retrains:
                 step("retrain without it", _retrain, context, number, order.because, step)
-            made = _made(context, number, order.because) if order.retrain else None
+            made = _made(context, number, order.because) if retrains else None
             step("close the incident", close, context, number, found, made)
     told = _told(context, number, found, time.monotonic() - started)
     return replace(told, repeated=is_done, suspended=suspended(layout) is not None)

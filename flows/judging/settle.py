@@ -102,11 +102,11 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
 
 
 def _of_barred(context: Context, frame: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which rows are from sources that were barred, perhaps while the batch waited."""
+    """Return which rows are from sources that were barred or accused, perhaps while the batch waited."""
     source = context.schema.source
     if source is None or source not in frame:
         return pd.Series(False, index=frame.index)
-    return frame[source].fillna("").astype(str).isin(barred(context.layout)[0])
+    return frame[source].fillna("").astype(str).isin(frozenset.union(*barred(context.layout)))
 
 
 def _admit(context: Context, admitted: pd.DataFrame, number: str) -> Path:

@@ -1,5 +1,6 @@
 """causes: what somebody wants traced or taken back, and which rows of which batches that is."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -10,8 +11,9 @@ from sluicegate.core.schema import ROW
 from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
+from sluicegate.flows.tracing.manifests import manifest_of
 from sluicegate.flows.updates import read_update, update_of_version
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, record
 from sluicegate.stores.layout import Layout, numbered
 
 if TYPE_CHECKING:
@@ -55,6 +57,25 @@ def parse_cause(text: str) -> Cause:
     if kind == "row" and _is_number(batch) and _is_number(row):
         return Cause(kind, batch, int(row))
     raise Misused(f"{text!r} cannot be traced; write {WAYS}.")
+
+
+def command(because: str) -> str:
+    """Return the command that rolls `because` back."""
+    cause = parse_cause(because)
+    named = f"--to update:{cause.name}" if cause.kind == TO else f"--because {shlex.quote(because)}"
+    return f"sluicegate rollback {named}"
+
+
+def cause_of(layout: Layout, update: str) -> str:
+    """Return what takes `update` back: what it added, or the champion before it where it added nothing."""
+    if added_by(layout, update):
+        return f"update:{update}"
+    told = read_update(layout, update)[0].champion
+    for number in reversed(numbered(layout.root / "updates")):
+        former = read_update(layout, number)[0].challenger
+        if told is not None and former is not None and former.sha256 == told.sha256:
+            return f"{TO}:{number}"
+    raise Missing(f"update:{update} took over from nobody, so there is nothing to go back to.")
 
 
 def concerned(context: Context, cause: Cause) -> Rows:
@@ -117,8 +138,7 @@ def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int]
     layout, column = context.layout, context.schema.source
     if column is None:
         raise Misused("data.source in params.yaml names no column, so no row has a source.")
-    manifest = files.read_json(layout.intake(batch) / data.MANIFEST)
-    if source not in manifest["sources"]:
+    if source not in manifest_of(layout, batch)["sources"]:
         return frozenset()
     return rows_where(layout, batch, column, source)
 
@@ -178,7 +198,7 @@ def released(layout: Layout) -> Iterator[tuple[str, dict[int, str]]]:
 
 
 def _all_rows(layout: Layout, batch: str) -> frozenset[int]:
-    return frozenset(range(int(files.read_json(layout.intake(batch) / data.MANIFEST)["rows"])))
+    return frozenset(range(int(manifest_of(layout, batch)["rows"])))
 
 
 def _is_number(text: str) -> bool:

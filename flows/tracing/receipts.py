@@ -2,12 +2,8 @@
 
 from typing import Any
 
-from sluicegate.core import Tampered
-from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.statement import VERDICT
-from sluicegate.flows.subjects.kind import stated
 from sluicegate.flows.tracing.causes import released
-from sluicegate.stores import data, files
+from sluicegate.flows.tracing.manifests import manifest_of
 from sluicegate.stores.layout import Layout
 
 
@@ -21,11 +17,7 @@ def receipts(layout: Layout, batches: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _receipt(layout: Layout, batch: str, part_of: str | None) -> dict[str, Any]:
-    path = layout.intake(batch) / data.MANIFEST
-    said = stated(layout, path.with_name("verdict.json"), VERDICT)
-    if "manifest" in said and sha256_file(path) != said["manifest"]:
-        raise Tampered(f"intake/{batch}/{path.name} was changed; restore it from git.")
-    manifest = files.read_json(path)
+    manifest = manifest_of(layout, batch)
     feed = manifest.get("feed")
     return {
         "file": manifest["file"],
