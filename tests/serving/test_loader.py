@@ -17,7 +17,15 @@ from killed import Point, disturbed
 from numpy.testing import assert_array_equal
 
 from sluicegate import ServingWarning, Workspace, load_champion
-from sluicegate.core import CannotDecide, Conflict, Missing, Misused, SluicegateError, Tampered
+from sluicegate.core import (
+    Artifact,
+    CannotDecide,
+    Conflict,
+    Missing,
+    Misused,
+    SluicegateError,
+    Tampered,
+)
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import open_context
 from sluicegate.flows.going_back.reinstate import reinstate, suspend
@@ -39,13 +47,15 @@ def swap_weights(source: Path) -> None:
     (layout.models / champion_of(layout).sha256 / "model.skops").write_bytes(b"x")
 
 
-@pytest.mark.parametrize("place", ["workspace", "export", "clone"])
+@pytest.mark.parametrize("place", ["workspace", "export", "export and ledger", "clone"])
 def test_the_same_champion_wherever_it_is_taken_from(
     place: str, host: Host, promoted_template: Path, honest: Rows, git: Callable[..., str]
 ) -> None:
-    """From a workspace, from an export, and from a clone whose archive was pulled from the remote."""
-    source = {"workspace": host.source, "export": host.source.parent / "second"}.get(place)
-    if source is None:
+    """From a workspace, an export, with all the ledger or not, and a clone whose archive was pulled."""
+    source = host.source if place == "workspace" else host.source.parent / "second"
+    if place == "export and ledger":
+        shutil.copytree(host.source / "ledger", source / "ledger", dirs_exist_ok=True)
+    if place == "clone":
         source = host.home / "clone"
         git(host.home, "clone", "-q", str(host.source), str(source))
         command = [sys.executable, "-m", "dvc", "pull", "-q"]
@@ -180,6 +190,105 @@ def test_what_a_rollback_took_back_answers_no_more(
     if on_failure == "last_good":  # what serves again is good enough to fall back to
         shutil.rmtree(host.source / "ledger")
         assert host.load().version == 1
+
+
+def stop(source: Path) -> None:
+    """Let nobody serve, as a rollback does that finds no clean version."""
+    suspend(open_context(source), "0001", "batch:0001")
+
+
+@quiet
+@pytest.mark.parametrize("on_failure", ["refuse", "last_good"])
+@pytest.mark.parametrize("take_back", [roll_back, stop])
+def test_what_was_taken_back_answers_no_more_after_a_later_promotion(
+    take_back: Callable[[Path], Any], on_failure: str, host: Host, tmp_path: Path
+) -> None:
+    """A host that slept over the rollback finds it behind the promotion whose model is kept away."""
+    host.trusts(on_failure=on_failure, approval={"when": "on_divergence", "required": 2})
+    served, layout = host.load(), Layout(host.source)
+    before = set(layout.ledger.iterdir())
+    take_back(host.source)
+    third = promote_as_thief(host.source, lambda folder: (folder / "note.txt").write_text("x"))
+    (layout.models / third).rename(tmp_path / "away")
+    for attempt in (served.refresh, host.load, host.load):
+        with pytest.raises(Missing, match="is not in"):
+            attempt()
+        assert "Nothing answers" in host.heard[-1].said
+    shutil.copytree(layout.ledger, tmp_path / "ledger")
+    for path in set(layout.ledger.iterdir()) - before:
+        path.unlink()
+    with pytest.raises(Tampered, match="an old one is played again"):
+        served.refresh()
+    shutil.copytree(tmp_path / "ledger", layout.ledger, dirs_exist_ok=True)
+    (tmp_path / "away").rename(layout.models / third)
+    assert served.refresh() is True
+    assert served.version == 3
+
+
+@quiet
+def test_what_nobody_took_back_answers_on_where_its_successor_is_kept_away(
+    host: Host, tmp_path: Path
+) -> None:
+    """Whatever else happened before the next promotion; also in a new process."""
+    host.trusts(on_failure="last_good", approval={"when": "on_divergence", "required": 2})
+    served, layout = host.load(), Layout(host.source)
+    noted = Artifact("note", "0" * 64)
+    for _ in range(3):
+        record.append(layout, "note", [noted], {}, "2030-01-01T00:00:00+00:00")
+    third = promote_as_thief(host.source, lambda folder: (folder / "note.txt").write_text("x"))
+    (layout.models / third).rename(tmp_path / "away")
+    assert served.refresh() is False
+    assert (served.version, host.load().version) == (2, 2)
+
+
+@quiet
+def test_a_rollback_counts_without_its_statement(host: Host) -> None:
+    """The signed entry says enough to stop what it took back."""
+    host.trusts(on_failure="last_good")
+    served = host.load()
+    roll_back(host.source)
+    (Layout(host.source).incident("0001") / "reinstatement.json").unlink()
+    for attempt in (served.refresh, host.load):
+        with pytest.raises(Missing, match=r"reinstatement\.json"):
+            attempt()
+        assert "Nothing answers" in host.heard[-1].said
+
+
+SPOILT = [
+    pytest.param(lambda entry: entry.unlink(), True, id="taken away"),
+    pytest.param(lambda entry: entry.write_text("{}"), True, id="without a signature"),
+    pytest.param(lambda entry: entry.write_text("[NaN, null]"), True, id="of another form"),
+    pytest.param(
+        lambda entry: [path.unlink() for path in entry.parent.iterdir() if path.stem <= entry.stem],
+        False, id="an export, which has no earlier entries",
+    ),
+]  # fmt: skip
+
+
+@quiet
+@pytest.mark.parametrize(("spoil", "stops"), SPOILT)
+def test_a_record_that_does_not_lead_back_is_no_ground_to_answer_on(
+    spoil: Callable[[Path], Any], stops: bool, host: Host, tmp_path: Path
+) -> None:
+    """What hides behind an entry that does not hold may be a rollback; a model that is there is served."""
+    host.trusts(on_failure="last_good", approval={"when": "on_divergence", "required": 2})
+    served, layout = host.load(), Layout(host.source)
+    roll_back(host.source)
+    between = record.entry_files(layout)[-1]
+    third = promote_as_thief(host.source, lambda folder: (folder / "note.txt").write_text("x"))
+    spoil(between)
+    (layout.models / third).rename(tmp_path / "away")
+    if stops:
+        for attempt in (served.refresh, host.load):
+            with pytest.raises(Missing, match="is not in"):
+                attempt()
+    else:
+        assert served.refresh() is False
+        assert host.load().version == 2
+    assert ("Nothing answers" in host.heard[-1].said) is stops
+    (tmp_path / "away").rename(layout.models / third)
+    assert served.refresh() is True
+    assert (served.version, host.load().version) == (3, 3)
 
 
 @quiet

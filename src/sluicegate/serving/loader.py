@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from sluicegate.stores.trust_root import TrustRoot, read_trust_root
 
 from .events import Listener, ServingEvent, raise_event
 from .memory import Memory
-from .promoted import NobodyServes, Promoted, read_promoted
+from .promoted import Promoted, read_promoted
 from .shelf import Shelf
 
 if TYPE_CHECKING:
@@ -182,17 +182,16 @@ class ServedChampion:
 
     def _newest(self, before: tuple[Promoted, Model] | None) -> tuple[Promoted, Model]:
         place = self._place
-        try:
-            promoted = read_promoted(place.shelf)
-        except NobodyServes as told:
-            place.memory.remember_suspension(told.sequence)
-            raise
+        shelf = replace(place.shelf)  # which reads the keyring afresh
+        move = shelf.last_move()
+        place.memory.remember_taken_back(shelf, move, place.root.floor)
+        promoted = read_promoted(shelf, move)
         place.memory.require_newest(promoted, place.root.floor)
         place.memory.remember(promoted)
         if before is not None and before[0] == promoted:
             model = before[1]
         else:
-            model = place.memory.keep(place.shelf, promoted, place.root.schema_)
+            model = place.memory.keep(shelf, promoted, place.root.schema_)
         place.memory.remember(promoted, place.now())
         return promoted, model
 
@@ -216,7 +215,7 @@ class ServedChampion:
         good = Shelf(memory.good, root)
         try:
             with memory.held():
-                promoted = read_promoted(good)
+                promoted = read_promoted(good, good.last_move())
                 memory.require_not_taken_back(promoted, root.floor)
                 model = memory.keep(good, promoted, root.schema_)
                 self._verified = memory.verified()

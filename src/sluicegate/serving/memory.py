@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Missing, Schema, Tampered
+from sluicegate.evidence.ledger import Entry
 from sluicegate.stores import files
 from sluicegate.stores.model_copies import copy_verified, require_verified
 from sluicegate.stores.models import Model, load_private
@@ -46,11 +47,11 @@ class Memory:
     def require_newest(self, promoted: Promoted, floor: int) -> None:
         """Raise Tampered when a higher promotion was seen before, or another one of the same number."""
         seen = self._seen()
-        highest = max(seen["sequence"], floor)
+        highest = max(seen["sequence"], seen["reinstated"], floor)
         if promoted.sequence < highest:
             raise Tampered(
                 f"The ledger's entry {promoted.sequence} (version {promoted.version}) is the latest "
-                f"promotion shown, and entry {highest} was promoted before: an old one is played again."
+                f"promotion shown, and entry {highest} came after it: an old one is played again."
             )
         same = (seen["update"], seen["sha256"]) == (promoted.update, promoted.sha256)
         if promoted.sequence == seen["sequence"] and not same:
@@ -60,16 +61,19 @@ class Memory:
         """Remember that `promoted` was shown, and, with a time, that all of it was verified then."""
         before = self._seen()
         last = verified or before["verified"]
-        back = promoted.sequence if promoted.reinstatement else before["reinstated"]
-        told = {**promoted.to_dict(), "verified": last, "reinstated": back}
+        told = {**before, **promoted.to_dict(), "verified": last}
         files.write_json(self.path / "seen.json", told)
 
-    def remember_suspension(self, sequence: int) -> None:
-        """Remember that everything promoted before the entry `sequence` was taken back."""
+    def remember_taken_back(self, shelf: Shelf, move: Entry, floor: int) -> None:
+        """Remember the last entry up to `move` by which a version was taken back since the last look.
+
+        Who has seen nothing yet holds nothing that could have been.
+        """
         before = self._seen()
-        if sequence > before["sequence"]:
-            told = {**before, "sequence": sequence, "reinstated": sequence}
-            files.write_json(self.path / "seen.json", told)
+        known = max(before["sequence"], before["reinstated"], floor)
+        back = shelf.taken_back_by(move, known if before["sequence"] else move.sequence)
+        if back > before["reinstated"]:
+            files.write_json(self.path / "seen.json", {**before, "reinstated": back})
 
     def require_not_taken_back(self, promoted: Promoted, floor: int) -> None:
         """Raise Tampered for a champion from before the floor, or before a rollback that was seen.

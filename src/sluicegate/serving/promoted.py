@@ -1,7 +1,7 @@
 """The promoted model, from its signed record alone: which one, and the digest of every file of it."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sluicegate.core import CannotDecide, Tampered
@@ -21,14 +21,10 @@ NUMBER = re.compile(r"[0-9]{4,}")
 
 
 class NobodyServes(CannotDecide):
-    """A rollback found no clean version, and the policy says that nobody serves then.
-
-    `sequence` is the ledger's entry that says so.
-    """
+    """A rollback found no clean version, and the policy says that nobody serves then."""
 
     def __init__(self, entry: Entry) -> None:
         """Say since which entry, and because of which incident."""
-        self.sequence = entry.sequence
         about = entry.details.get("incident")
         super().__init__(
             f"Nobody serves since incident:{about} (the ledger's entry {entry.sequence}), for no version "
@@ -57,20 +53,19 @@ class Promoted:
         return {name: getattr(self, name) for name in names}
 
 
-def read_promoted(shelf: Shelf) -> Promoted:
-    """Return the model that the latest promotion or reinstatement on `shelf` names.
+def read_promoted(shelf: Shelf, move: Entry) -> Promoted:
+    """Return the model that `move`, the latest promotion or reinstatement on `shelf`, names.
 
     Only once its statement, approvals and signature hold.
     Raises Tampered or Missing, naming the file that is wrong, NobodyServes after a suspension.
     """
     try:
-        return _read(replace(shelf))  # which reads the keyring afresh
+        return _read(shelf, move)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise Tampered(f"The record in {shelf.path} has not the form that it should.") from error
 
 
-def _read(shelf: Shelf) -> Promoted:
-    entry = shelf.last_move()
+def _read(shelf: Shelf, entry: Entry) -> Promoted:
     if entry.verb == SUSPEND:
         raise NobodyServes(entry)
     named = entry.subjects[-1]

@@ -27,6 +27,7 @@ MOST_BYTES = 50_000_000
 KEYRING = "trust/keyring.json"
 JOURNAL = ".sluicegate/journal.json"
 ENTRY = re.compile(r"[0-9]{6,}\.json")
+TAKING_BACK = (REINSTATE, SUSPEND)
 
 
 @dataclass(frozen=True)
@@ -88,21 +89,36 @@ class Shelf:
         expected: str | None = None
         for name in self._entries():
             try:
-                envelope = self.json(name)
+                entry, counts = self._linked(name, expected)
             except Missing:
                 if expected is not None or os.path.lexists(self.path / name):
                     raise
                 continue  # put aside meanwhile, for its deed was killed
-            if expected is not None and envelope_digest(envelope) != expected:
-                raise Tampered(f"{name} is not the entry that the next one follows.")
-            entry, counts = self._entry(envelope, name)
-            if entry.sequence != int(Path(name).stem):
-                raise Tampered(f"{name} says it is entry {entry.sequence}.")
-            moves = counts and entry.verb in (PROMOTE, REINSTATE, SUSPEND)
+            moves = counts and entry.verb in (PROMOTE, *TAKING_BACK)
             if moves and not self._is_under_way(entry.sequence):
                 return entry
             expected = entry.previous
         raise Missing(f"{self.path} holds no promotion; name a workspace, its clone or an export.")
+
+    def taken_back_by(self, move: Entry, known: int) -> int:
+        """Return the last entry after `known` and up to `move` that took a version back, 0 for none.
+
+        Each entry and link is verified. Where one does not hold, `move` is returned, for everything
+        before it may have been taken back. An export has no earlier entries, and says nothing of them.
+        """
+        if move.verb in TAKING_BACK:
+            return move.sequence
+        expected = move.previous
+        first = min((int(Path(name).stem) for name in self._entries()), default=move.sequence)
+        for number in range(move.sequence - 1, max(known, first - 1), -1):
+            try:
+                entry, counts = self._linked(f"ledger/{number:06d}.json", expected)
+            except (Missing, Tampered, OSError):
+                return move.sequence
+            if counts and entry.verb in TAKING_BACK:
+                return number
+            expected = entry.previous
+        return 0
 
     def model(self, sha256: str) -> Path:
         """Return the folder or archive of the model with this digest; raises Missing."""
@@ -130,6 +146,19 @@ class Shelf:
             return comes_after(self.json(JOURNAL), sequence)
         except (Missing, Tampered):
             return False
+
+    def _linked(self, name: str, expected: str | None) -> tuple[Entry, bool]:
+        """Return the entry in the file `name` as `_entry` does, once its link and number hold, too."""
+        try:
+            envelope = self.json(name)
+            if expected is not None and envelope_digest(envelope) != expected:
+                raise Tampered(f"{name} is not the entry that the next one follows.")
+            entry, counts = self._entry(envelope, name)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Tampered(f"{name} has not the form of an entry.") from error
+        if entry.sequence != int(Path(name).stem):
+            raise Tampered(f"{name} says it is entry {entry.sequence}.")
+        return entry, counts
 
     def _entry(self, envelope: Any, name: str) -> tuple[Entry, bool]:
         """Return a verified entry, and whether its key was believed when it was written."""
