@@ -232,7 +232,7 @@ def _told(
             "trained": sum(step["fresh"] for step in steps),
             "seconds": round(sum(step["seconds"] for step in steps), 1),
         },
-        "mend": _mend(order, within),
+        "mend": [] if alone is False else _mend(order, within),
     }
 
 

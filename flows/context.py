@@ -1,6 +1,5 @@
 """Context: what every runbook is given instead of reaching for it."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,7 +47,7 @@ class Context:
     """A workspace's paths and settings, the clock, and whom to tell of progress.
 
     `signature` says whether the policy is as its owners signed it, None where nobody owns it or
-    nobody asked.
+    nobody asked. `unattended` is what a deployment of Prefect runs, by schedule or by its form.
     """
 
     layout: Layout
@@ -56,6 +55,7 @@ class Context:
     clock: Callable[[], datetime] = utc_now
     tell: Callable[[str], None] = silent
     signature: Finding | None = None
+    unattended: bool = False
 
     @cached_property
     def schema(self) -> Schema:
@@ -69,8 +69,8 @@ class Context:
 
     @cached_property
     def started_by(self) -> str | None:
-        """Return the git identity of who runs this by hand; None in the runner, which knows nobody."""
-        return None if os.environ.get(SERVED) else git.identity(self.layout.root)
+        """Return the git identity of who runs this by hand; None for a deployment, which knows nobody."""
+        return None if self.unattended else git.identity(self.layout.root)
 
     def now(self) -> str:
         """Return the time in UTC as ISO 8601 with seconds."""

@@ -312,7 +312,8 @@ def nothing_to_do(layout: Layout) -> str | None:
     tried = [set(champion_of(layout).batches)]
     tried += [set(read_update(layout, update)[0].batches) for update in last]
     since = champion_of(layout).data_commit
-    if admitted in tried and not git.changes(layout.root, since, "HEAD", ("reference",)):
+    # rows may also have left a batch that stays
+    if admitted in tried and not git.changes(layout.root, since, "HEAD", ("reference", "batches")):
         return "Nothing was admitted since the last update, so there is nothing new to learn."
     return None
 

@@ -18,6 +18,7 @@ from sluicegate.flows.judging.oracle import remember
 from sluicegate.flows.judging.settle import settle
 from sluicegate.flows.owning.ruling import ruled
 from sluicegate.flows.results import IntakeResult, judged
+from sluicegate.flows.subjects.incident import incidents
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.reading import require_file
 
@@ -62,13 +63,17 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
         known = _duplicate(context, frozen, started)
         if known:
             return known
-        judgement = step("measure and decide", judge, context, frozen)
-        with record.writing(context.layout, "intake", record.ROOMS):
-            known = _duplicate(context, frozen, started)
-            if known:
-                return known
-            batch = step("settle", settle, context, judgement)
-    return _result(judgement, batch, started)
+        while True:
+            accused = incidents(context.layout)
+            judgement = step("measure and decide", judge, context, frozen)
+            with record.writing(context.layout, "intake", record.ROOMS):
+                known = _duplicate(context, frozen, started)
+                if known:
+                    return known
+                if incidents(context.layout) == accused:
+                    batch = step("settle", settle, context, judgement)
+                    return _result(judgement, batch, started)
+            context.tell("Something was rolled back meanwhile, so the batch is judged again")
 
 
 def _duplicate(context: Context, frozen: Frozen, started: float) -> IntakeResult | None:

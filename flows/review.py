@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import CannotDecide, Conflict
-from sluicegate.flows.context import Context
+from sluicegate.flows.context import POLICY_FILES, Context
 from sluicegate.flows.going_back.proposal import is_promoted, withdraw
 from sluicegate.flows.owning.owned import require_signed
 from sluicegate.flows.reviewing.consequences import accept, ask_again, keep_pages, may_lapse, refuse
@@ -119,6 +119,7 @@ def answer(
     busy = f"A retrain is at work in {layout.root}; answer again when it has ended."
     with files.locked(layout.home / "retrain.lock", busy, wait):
         git.require_branch(layout.root)
+        git.require_committed(layout.root, POLICY_FILES)
         record.tidy(layout)
         require_signed(layout)
         if decision is Decision.WITHDRAW and is_promoted(layout, subject):
@@ -140,9 +141,11 @@ def answer(
 def renew(context: Context, subject: str) -> dict[str, Any]:
     """Ask again about `subject`: a new text, so that earlier answers no longer count."""
     layout = context.layout
+    git.require_committed(layout.root, POLICY_FILES)
     require_signed(layout)
     with record.writing(layout, "review", record.ROOMS):
         _require_open(layout, subject)
+        _require_no_no(context, subject)
         ask_again(context, subject)
         git.commit_all(layout.root, record.ROOMS, f"{subject} asked again")
     keep_pages(context, subject)
@@ -182,6 +185,18 @@ def _require_open(layout: Layout, subject: str, decision: Decision | None = None
             f"`sluicegate rollback --because {subject} --reason WHY`."
         )
     raise Conflict(f"{subject} is decided already; `sluicegate show {subject}` tells how.")
+
+
+def _require_no_no(context: Context, subject: str) -> None:
+    """Raise Conflict where somebody said no, and the process died before that was carried out."""
+    try:
+        rejected = current(context, subject)[0].state is State.REJECTED
+    except Conflict:
+        return  # what it was about has changed, and the no with it
+    if rejected:
+        raise Conflict(
+            f"{subject} was rejected: {_why_not(context.layout, subject)}; give that answer again."
+        )
 
 
 def _why_not(layout: Layout, subject: str) -> str:

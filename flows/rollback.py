@@ -39,6 +39,8 @@ class Order:
     because: str
     reason: str = ""
     retrain: bool = True
+    detected_by: str | None = None
+    """What noticed it, where that was not whoever gives the order."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ def _open(context: Context, order: Order, found: Trace) -> str:
             "commit": git.head(layout.root),
             "last_update": numbered(layout.root / "updates")[-1],
             "started_by": context.started_by,
+            "detected_by": order.detected_by,
             "time": context.now(),
         }
         about = Artifact(order.because, sha256_bytes(order.because.encode()))
@@ -219,8 +222,9 @@ def _versions(context: Context, found: Trace) -> list[Champion]:
     if not chosen and target in destroyed_models(context.layout):
         raise Conflict(f"The model of update:{target} was destroyed; name another.")
     if not chosen:
-        stage = read_update(context.layout, target)[0].stage.value
-        raise Conflict(f"update:{target} is {stage}, so nobody can go back to it; name another.")
+        stage = read_update(context.layout, target)[0].stage
+        said = "disowned by a reviewer" if stage is Stage.PROMOTED else stage.value
+        raise Conflict(f"update:{target} is {said}, so nobody can go back to it; name another.")
     return chosen
 
 
@@ -231,9 +235,9 @@ def _goes_to(because: str) -> str | None:
 
 def _clean(context: Context, number: str, because: str) -> None:
     """Take the rows out of the data, and what embodies them out of the running, as one commit."""
-    layout, found = context.layout, trace(context, because)
-    why = f"incident:{number}: {because}"
+    layout, why = context.layout, f"incident:{number}: {because}"
     with record.writing(layout, "rollback", record.ROOMS):
+        found = trace(context, because)  # under the lock: nothing is admitted meanwhile
         take_out(context, found.batches, number, why)
         for each in [*found.updates, *_later(context, found)]:
             if each.stage in UNDECIDED:

@@ -4,6 +4,7 @@ The last of the three gates. A breach proposes to roll its update back, or does 
 `watch.auto`. MLflow's alias is brought in line with the signed record on the way.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from sluicegate.checks.promise import Promise, Served
 from sluicegate.checks.scoring import Answers, Mask, known, truth_of
-from sluicegate.core import Artifact, Finding, Outcome, Stage, Verdict
+from sluicegate.core import Artifact, Conflict, Finding, Outcome, Stage, Verdict
 from sluicegate.flows.champion import Champion, champion_of, serving_version
 from sluicegate.flows.context import Context, Step, plainly
 from sluicegate.flows.going_back.proposal import propose
@@ -19,10 +20,15 @@ from sluicegate.flows.going_back.reinstate import mirror
 from sluicegate.flows.owning.ruling import ruled
 from sluicegate.flows.results import judged
 from sluicegate.flows.rollback import Order, RolledBack, rollback
-from sluicegate.flows.subjects.rollback import proposals
+from sluicegate.flows.subjects import state_of
+from sluicegate.flows.subjects.incident import incidents
+from sluicegate.flows.subjects.kind import PROPOSED
+from sluicegate.flows.subjects.rollback import before, proposals
+from sluicegate.flows.tracing.causes import cause_of
+from sluicegate.flows.training.keep import bring_back
 from sluicegate.flows.updates import read_update
 from sluicegate.gates import decide
-from sluicegate.stores import data, git, models, record
+from sluicegate.stores import data, files, git, models, record
 
 FIRST = "0000"
 MISSES = 0.9
@@ -63,22 +69,34 @@ def watch(context: Context, step: Step = plainly) -> Watched:
 
 def _watch(context: Context, step: Step) -> Watched:
     champion = champion_of(context.layout)
-    strayed = mirror(context)
-    if strayed is not None:
-        _note_strayed(context, champion, strayed)
-    findings = step("measure", measured, context, champion)
+    _reconcile(context, champion)
+    new = _not_learnt(context, champion)
+    findings = step("measure", measured, context, champion, new)
     policy = context.settings.policy("watch")
     verdict = decide(policy, f"update:{champion.update}", findings)
     proposed, undone = None, None
     if verdict.outcome is not Outcome.PASS and _can_go_back(context, champion):
         why = f"It breaks its promise: {' '.join(verdict.reasons)}"
-        if context.settings.watch.auto:
-            order = Order(f"update:{champion.update}", why, retrain=False)
+        if context.settings.watch.auto and _would_help(context, champion, new):
+            cause = cause_of(context.layout, champion.update)
+            order = Order(cause, why, retrain=False, detected_by="watch")
             undone = step("roll back", rollback, context, order)
         else:
             proposed = step("propose to roll back", _propose, context, champion, why)
     listed = tuple(judged(findings, policy))
     return Watched(champion, listed, verdict, proposed, undone)
+
+
+def _reconcile(context: Context, champion: Champion) -> None:
+    """Let MLflow's alias name the champion; while a promotion is at work the alias is its business."""
+    busy = "A promotion is at work."
+    with (
+        contextlib.suppress(Conflict),
+        files.locked(context.layout.home / "retrain.lock", busy, wait=False),
+    ):
+        strayed = mirror(context)
+        if strayed is not None:
+            _note_strayed(context, champion, strayed)
 
 
 def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
@@ -91,12 +109,17 @@ def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
         git.commit(layout.root, ["ledger"], f"The alias champion named version {strayed}")
 
 
-def measured(context: Context, champion: Champion) -> list[Finding]:
-    """Return what the champion missed on admitted rows of batches that it has not learnt from."""
+def _not_learnt(context: Context, champion: Champion) -> list[str]:
+    """Return the admitted batches that the champion has not learnt from."""
+    return [e for e in data.admitted_batches(context.layout) if e not in champion.batches]
+
+
+def measured(context: Context, champion: Champion, new: list[str]) -> list[Finding]:
+    """Return what a champion missed on the admitted rows of the `new` batches."""
     layout, schema = context.layout, context.schema
+    bring_back(layout, champion.update, champion.sha256)
     model = models.load(layout.models / champion.sha256, champion.sha256, schema)
     golden = data.read_verified(layout.golden)
-    new = [each for each in data.admitted_batches(layout) if each not in champion.batches]
     arrived = data.read_admitted(layout, new)
     promised = _answers(model, golden)
     most = 0.0 if promised.classifies else float(np.quantile(promised.missed_by, MISSES))
@@ -118,6 +141,21 @@ def _can_go_back(context: Context, champion: Champion) -> bool:
     """Tell whether there is a champion before this one, which was not taken back already."""
     update, _ = read_update(context.layout, champion.update)
     return champion.update != FIRST and update.stage is Stage.PROMOTED
+
+
+def _would_help(context: Context, champion: Champion, new: list[str]) -> bool:
+    """Tell whether the champion before keeps its promise where this one breaks it.
+
+    Where the world moved, or the rows that arrived are what is wrong, it does not: then people are
+    asked, and also while they have not said what they think of an earlier rollback.
+    """
+    layout = context.layout
+    if any(state_of(layout, f"incident:{each}") == PROPOSED for each in incidents(layout)):
+        return False
+    former = before(layout, champion.update)
+    findings = measured(context, former, new)
+    policy = context.settings.policy("watch")
+    return decide(policy, f"update:{former.update}", findings).outcome is Outcome.PASS
 
 
 def _propose(context: Context, champion: Champion, why: str) -> str:

@@ -39,6 +39,11 @@ def give_back(context: Context, order: Order) -> dict[str, Any]:
             f"The bisect did not clear update:{order.update} of a batch ({found['ended']}), so all "
             f"stay on hold; see {found['report']}."
         )
+    if found["alone"] is False:
+        raise CannotDecide(
+            f"batch:{found['batches']['guilty'][0]} fails only together with others, so nobody can tell "
+            f"whose fault it is, and all stay on hold; see {found['report']}."
+        )
     innocent = found["batches"]["innocent"]
     with record.writing(context.layout, "give-back", record.ROOMS):
         kept = {b: why for b in innocent if (why := _obstacle(context.layout, order.update, b))}
@@ -119,6 +124,8 @@ def _ask(context: Context, update: str, within: Mapping[str, Any]) -> str | None
     layout, batch = context.layout, str(within["batch"])
     held = layout.quarantine(batch) / HELD
     if within["ended"] != FOUND or not (held / data.MANIFEST).is_file():
+        return None
+    if context.schema.source is None:
         return None
     frame = data.read_verified(held / data.FEEDBACK)
     named = frame[context.schema.source].fillna("").astype(str)

@@ -34,7 +34,7 @@ def account(
         "model": context.settings.model,
         "because": opened["because"],
         "reason": opened["reason"],
-        "detected_by": opened["started_by"] or "the runner",
+        "detected_by": opened.get("detected_by") or opened["started_by"] or "the runner",
         "timeline": sorted(_timeline(layout, found, opened, closed), key=lambda each: each["time"]),
         "indicators": {
             "sources": opened["sources"],
@@ -173,6 +173,8 @@ def _differences(differs: Mapping[str, Any] | None) -> list[str]:
     if differs is None:
         return []
     lines = ["## What the champion that was taken back did differently", ""]
+    if differs.get("fault"):
+        return [*lines, f"Not measured: {escaped(differs['fault'])}", ""]
     lines += ["| slice of the golden set | rows | taken back | serves now |", "|---|---|---|---|"]
     for each in differs["slices"]:
         figures = f"{each['tainted']:.3f} | {each['clean']:.3f}"

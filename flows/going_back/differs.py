@@ -1,6 +1,6 @@
 """differs: what the champion that was taken back answered otherwise than the clean one does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,11 +9,12 @@ from sluicegate.checks.candidate import Candidate, Contender
 from sluicegate.checks.changes import changes
 from sluicegate.checks.comparison import report
 from sluicegate.checks.scoring import truth_of
-from sluicegate.core import Schema
+from sluicegate.core import Schema, SluicegateError
 from sluicegate.core.schema import ROW
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
 from sluicegate.flows.tracing.trace import Touched
+from sluicegate.flows.training.keep import bring_back
 from sluicegate.stores import data, models
 from sluicegate.stores.layout import Layout
 
@@ -21,22 +22,30 @@ MOST_SLICES = 8
 
 
 def differs(
-    context: Context, tainted: str, clean: str, taken: Sequence[Touched]
+    context: Context,
+    tainted: Mapping[str, Any],
+    clean: Mapping[str, Any],
+    taken: Sequence[Touched],
 ) -> dict[str, Any] | None:
     """Return both models' figures on the golden set, per slice, and on the rows that were `taken` out.
 
-    `tainted` and `clean` are the models' digests; None where they are the same model.
+    `tainted` and `clean` are the champions' updates and digests; None where they are the same model. Of
+    a model that is not to be had it says so as `fault`: that must keep no rollback from its end.
     """
-    if tainted == clean:
+    if tainted["sha256"] == clean["sha256"]:
         return None
     layout, schema = context.layout, context.schema
     golden = data.read_verified(layout.golden)
-    was, now = (models.load(layout.models / each, each, schema) for each in (tainted, clean))
+    try:
+        was, now = (_loaded(context, each) for each in (tainted, clean))
+    except SluicegateError as error:
+        return {"fault": str(error), "golden": None, "slices": [], "changed": [], "taken": None}
     sides = [Contender(each.scores, each.scores(golden)) for each in (was, now)]
     candidate = Candidate(schema, golden, golden[:0], sides[0], sides[1])
     found = report(candidate)
     rows = _taken(layout, taken)
     return {
+        "fault": None,
         "golden": {
             "tainted": found["metrics"]["golden"]["challenger"],
             "clean": found["metrics"]["golden"]["champion"],
@@ -45,6 +54,12 @@ def differs(
         "changed": changes(candidate)["slices"],
         "taken": _agreement(schema, rows, was, now),
     }
+
+
+def _loaded(context: Context, champion: Mapping[str, Any]) -> models.Model:
+    layout, sha256 = context.layout, champion["sha256"]
+    bring_back(layout, champion["update"], sha256)
+    return models.load(layout.models / sha256, sha256, context.schema)
 
 
 def _slices(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         "champion": served(serving),
         "suspended": suspended(layout) is not None,
         "cleaned": _cleaned(layout, number),
-        "differs": differs(context, before["sha256"], serving.sha256, found.batches),
+        "differs": differs(context, before, served(serving), found.batches),
         "update": made.id if made else None,
         "time": context.now(),
     }

@@ -15,6 +15,7 @@ from sluicegate.flows.reviewing.votes import ask, cast, conclude, keep, proven_v
 from sluicegate.flows.subjects import PAGE, kind_of
 from sluicegate.flows.subjects.kind import stated
 from sluicegate.flows.subjects.rollback import AGREED, KEPT, before, proposals, read_proposal
+from sluicegate.flows.tracing.causes import cause_of, command
 from sluicegate.flows.updates import read_update
 from sluicegate.gates.approval import Decision
 from sluicegate.stores import files, git, record
@@ -85,7 +86,8 @@ def ask_rollback(context: Context, number: str) -> None:
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Record that the reviewers want `number` rolled back."""
     _decide(context, number, AGREED, people)
-    return f"agreed on; `sluicegate rollback --because update:{number}` takes it back, until then it serves"
+    takes = command(cause_of(context.layout, number))
+    return f"agreed on; `{takes}` takes it back, until then it serves"
 
 
 def refuse(context: Context, number: str, reason: str) -> str:
@@ -107,7 +109,7 @@ def propose(context: Context, number: str, proposed_by: str, reason: str) -> Non
     promoted = read_promotion(layout, number)
     subject = Artifact(f"model:{context.settings.model}", promoted.sha256)
     said: dict[str, Any] = {
-        "because": f"update:{number}",
+        "because": cause_of(layout, number),
         "version": promoted.version,
         "sha256": promoted.sha256,
         "proposed_by": proposed_by,

@@ -21,6 +21,7 @@ from sluicegate.flows.champion import (
 )
 from sluicegate.flows.context import Context
 from sluicegate.flows.subjects.retirement import destroyed_models
+from sluicegate.flows.subjects.rollback import KEPT, proposal_state, proposals
 from sluicegate.flows.training.keep import bring_back
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import data, git, models, record
@@ -29,9 +30,13 @@ from sluicegate.stores.mlflow import open_registry
 
 
 def clean_versions(context: Context, tainted: Collection[str]) -> list[Champion]:
-    """Return the former champions outside the `tainted` updates that still exist, the newest first."""
+    """Return the former champions outside the `tainted` updates that still exist, the newest first.
+
+    One whose approval was taken back is none, unless its reviewers said that they keep it.
+    """
     layout = context.layout
-    out = {*tainted, *destroyed_models(layout)}
+    disowned = {each for each in proposals(layout) if proposal_state(layout, each) != KEPT}
+    out = {*tainted, *destroyed_models(layout), *disowned}
     return [
         read_promotion(layout, each)
         for each in reversed(numbered(layout.root / "updates"))

@@ -26,7 +26,9 @@ from sluicegate.flows.judging.standing import accused_in, standing
 from sluicegate.flows.judging.triggers import keep_stopped
 from sluicegate.flows.results import judged
 from sluicegate.flows.reviewing.ask import ask_batch
-from sluicegate.flows.subjects.incident import barred
+from sluicegate.flows.subjects import state_of
+from sluicegate.flows.subjects.incident import CONTESTED, barred, incidents, read_incident
+from sluicegate.flows.tracing.causes import concerned, parse_cause
 from sluicegate.flows.training.attest import attest_result
 from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
@@ -90,7 +92,7 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
     folder = layout.intake(number)
     verdict = Verdict.from_dict(record.read_statement(layout, folder / "verdict.json")["predicate"])
     frame = data.read_verified(folder / "rows" / data.FEEDBACK)
-    held = frame[ROW].isin(verdict.quarantined.rows) | _of_barred(context, frame)
+    held = frame[ROW].isin(verdict.quarantined.rows) | _taken_back(context, number, frame)
     tables = []
     if held.any():
         why = f"set aside by the gate; see intake/{number}/findings.json"
@@ -101,12 +103,23 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
     return tables
 
 
-def _of_barred(context: Context, frame: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which rows are from sources that were barred or accused, perhaps while the batch waited."""
-    source = context.schema.source
+def _taken_back(context: Context, number: str, frame: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which rows a rollback speaks of that began while the batch waited.
+
+    Those of its source or of its trigger; the incident may wait for its countersignature.
+    """
+    layout, source = context.layout, context.schema.source
+    rows: set[int] = set()
+    for incident in incidents(layout):
+        cause = parse_cause(read_incident(layout, incident)["because"])
+        contested = state_of(layout, f"incident:{incident}") == CONTESTED
+        if cause.kind == "trigger" and not contested:
+            rows.update(concerned(context, cause).get(number, ()))
+    held = frame[ROW].isin(rows)
     if source is None or source not in frame:
-        return pd.Series(False, index=frame.index)
-    return frame[source].fillna("").astype(str).isin(frozenset.union(*barred(context.layout)))
+        return held
+    named = frame[source].fillna("").astype(str)
+    return held | named.isin(frozenset.union(*barred(layout)))
 
 
 def _admit(context: Context, admitted: pd.DataFrame, number: str) -> Path:

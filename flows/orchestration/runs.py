@@ -7,6 +7,7 @@ by its own record what it has done, and results hold what contributors sent.
 import os
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -113,7 +114,7 @@ def open_served(workspace: str) -> Context:
         log.info(text)
         also(text)
 
-    return open_context(root, tell=tell)
+    return replace(open_context(root, tell=tell), unattended=deployment.id is not None)
 
 
 def settled(runbook: Callable[[], State[T]]) -> State[T]:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -179,8 +180,40 @@ def test_nobody_reviews_a_run_that_they_started(
         answer(place, keys, "ann", "approve", f"update:{waiting}")
     assert champion(place) == "0000"
     assert answer(place, keys, "bob", "approve", f"update:{waiting}") is State.APPROVED
-    monkeypatch.setenv(SERVED, str(place.root))
-    assert place._fresh().started_by is None
+    monkeypatch.setenv(SERVED, str(place.root))  # which anybody can set
+    assert place._fresh().started_by == "Starter@example.org"
+    assert replace(place._fresh(), unattended=True).started_by is None
+
+
+def test_an_uncommitted_policy_decides_nothing(place: Workspace, keys: dict[str, Path]) -> None:
+    """Whoever edits it while people sign would choose how many have to, and could take it back."""
+    proof = place.sign_review("batch:0002", "approve", "ann", keys["ann"])
+    params = place.root / "params.yaml"
+    params.write_text(params.read_text() + "\n# mine\n")
+    for deed in (
+        lambda: place.answer_review("batch:0002", "approve", "ann", proof),
+        lambda: place.renew_review("batch:0002"),
+    ):
+        with pytest.raises(Conflict, match=r"params\.yaml"):
+            deed()
+
+
+def test_a_no_is_not_asked_away(
+    place: Workspace, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died before it carried the no out; asking anew would forget it."""
+    with monkeypatch.context() as patch:
+        patch.setattr("sluicegate.flows.review.refuse", died)
+        with pytest.raises(SystemExit):
+            answer(place, keys, "ann", "reject", "batch:0002")
+    with pytest.raises(Conflict, match="batch:0002 was rejected: ann"):
+        place.renew_review("batch:0002")
+    assert answer(place, keys, "ann", "reject", "batch:0002") is State.REJECTED
+    assert place.status().batches["quarantined"] == 1
+
+
+def died(*_: object) -> None:
+    raise SystemExit(9)
 
 
 def test_proofs_that_are_none(place: Workspace, keys: dict[str, Path]) -> None:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from conftest import SOURCE, rows
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace, load_champion
-from sluicegate.core import Conflict, Missing, Misused
+from sluicegate.core import Conflict, Missing, Misused, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.flows.going_back import let_through
+from sluicegate.flows.tracing.causes import cause_of
 from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores.reports import Report
 from sluicegate.workspace import diagnose
 
 pytestmark = pytest.mark.slow
@@ -199,8 +202,9 @@ def test_an_update(place: Workspace) -> None:
 
 def test_back_to_an_update(place: Workspace, tmp_path: Path) -> None:
     """Data and champion are those of that update, as they are in a clone at its tag."""
-    told = back(place, "to:0001")
+    told = back(place, "to:0001", retrain=True)
     assert told["champion"]["after"]["update"] == place.status().champion.update == "0001"
+    assert told["update"] is None  # nothing is trained: that state was asked for
     assert data.admitted_batches(place._context.layout) == [HONEST]
     assert place.show_quarantine(LATER)["rows"] == 300
     settled(place)
@@ -214,8 +218,56 @@ def test_back_to_an_update(place: Workspace, tmp_path: Path) -> None:
     now = place._context.layout.admitted(HONEST) / data.FEEDBACK
     assert pulled == {HONEST: sha256_file(now)}
     commit = git.head(place.root)
-    assert back(place, "to:0001")["incident"] == "0001"
+    assert back(place, "to:0001", retrain=True)["incident"] == "0001"
     assert git.head(place.root) == commit
+
+
+def test_an_update_that_added_nothing(place: Workspace, keys: dict[str, Path]) -> None:
+    """It is taken back by going to the champion before; hosts that still hold it are named."""
+    layout = place._context.layout
+    policy(place, when="always", required=1, expires_days=9)
+    assert place.retrain().to_dict()["update"]["id"] == "0004"
+    proof = place.sign_review("update:0004", "approve", "ann", keys["ann"])
+    place.answer_review("update:0004", "approve", "ann", proof)
+    with pytest.raises(Conflict, match="--to update:NNNN"):
+        back(place, "update:0004")
+    assert cause_of(layout, "0004") == "to:0003"
+    champion = place.status().champion
+    layout.serving.mkdir(parents=True, exist_ok=True)
+    host = Report("host", "serving", champion.version, champion.sha256, "0004", "2026-11-28")
+    (layout.serving / "host.json").write_text(json.dumps(asdict(host)))
+    told = back(place, "to:0003")
+    assert told["champion"]["after"]["update"] == "0003"
+    assert [each["version"] for each in told["still_serving"]] == [champion.version]
+    assert data.admitted_batches(layout) == [HONEST, MIXED, LATER]
+
+
+def test_who_was_disowned_does_not_serve_again(place: Workspace, keys: dict[str, Path]) -> None:
+    """Somebody took back the yes that made it champion, and nobody has said to keep it."""
+    proof = place.sign_review("update:0001", "withdraw", "ann", keys["ann"])
+    place.answer_review("update:0001", "withdraw", "ann", proof)
+    with pytest.raises(Conflict, match="update:0001 is disowned"):
+        back(place, "to:0001")
+    assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0000"
+
+
+def test_a_champion_that_was_altered_keeps_no_rollback_from_its_end(place: Workspace) -> None:
+    """What it did otherwise cannot be measured then, and the account says so."""
+    layout = place._context.layout
+    weights = next((layout.models / place.status().champion.sha256).glob("*.skops"))
+    weights.write_bytes(b"other")
+    told = back(place, f"batch:{MIXED}")
+    assert (told["incident"], told["differs"]["taken"]) == ("0001", None)
+    assert "Not measured: " in (layout.incident("0001") / "incident.md").read_text()
+    assert place.reviews() == ["incident:0001"]
+
+
+def test_a_manifest_that_was_rewritten_hides_nothing(place: Workspace) -> None:
+    """A rollback goes by what the signed verdict names, and says which file is another."""
+    path = place._context.layout.intake(MIXED) / data.MANIFEST
+    path.write_text(path.read_text().replace(MALLORY, "nobody"))
+    with pytest.raises(Tampered, match=f"intake/{MIXED}/manifest.json was changed"):
+        back(place, f"source:{MALLORY}")
 
 
 def test_nobody_goes_back_to_poison(place: Workspace) -> None:
@@ -282,6 +334,8 @@ def test_a_version_that_was_swapped_does_not_serve(place: Workspace) -> None:
     swap(place)
     plan = place.plan_rollback(f"batch:{MIXED}")
     assert [bool(each["fault"]) for each in plan["clean"]] == [True, False]
+    assert plan["clean"][0]["golden"] == {"accuracy": None}
+    assert 0.8 < plan["clean"][1]["golden"]["accuracy"] < 1
     assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0000"
 
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from conftest import LABEL, rows
 from reviewing import policy, trust_them
@@ -57,17 +58,47 @@ def test_a_breach_is_proposed_once(moved: Workspace, tmp_path: Path) -> None:
     assert git.head(place.root) == commit
 
 
-def test_the_policy_may_have_it_rolled_back_at_once(moved: Workspace, tmp_path: Path) -> None:
+AUTO = {
+    "watch.auto": True,
+    "gates.intake": {"checks.crashed": {"pause": 0}},
+    "gates.candidate": {"golden.loss.accuracy": {"reject": 0.9}},
+    "checks.calibration_windows": 0,
+}
+
+
+def rich(seed: int) -> pd.DataFrame:
+    """Return feedback of those whom the golden set hardly knows."""
+    many = rows(20_000, seed=seed)
+    return many[many["income"] > 66].head(400).reset_index(drop=True)
+
+
+def test_the_policy_may_have_it_rolled_back_at_once(template: Path, tmp_path: Path) -> None:
+    """Where the champion before answers right what this one does not."""
+    place = Workspace.open(shutil.copytree(template, tmp_path / "loans", symlinks=True))
+    params = place.root / "params.yaml"
+    params.write_text(fill(params.read_text(), AUTO))
+    git.commit(place.root, ["params.yaml"], "policy")
+    poison = rich(11).assign(**{LABEL: "no"})
+    assert place.intake(poison).outcome.value == "pass"
+    assert place.retrain().to_dict()["update"]["stage"] == "promoted"
+    assert place.intake(rich(12)).outcome.value == "pass"
+    seen = place.watch().to_dict()
+    assert seen["rollback"]["champion"]["after"]["update"] == "0000"
+    told = place.show("incident:0001")["incident"]
+    assert "breaks its promise" in told["reason"]
+    assert told["detected_by"] == "watch"
+    assert place.watch().verdict.outcome.value == "pass"
+
+
+def test_what_going_back_would_not_help_is_put_to_people(moved: Workspace, tmp_path: Path) -> None:
+    """The champion before errs on it too: the world moved, or these rows are what is wrong."""
     place = copy(moved, tmp_path)
     params = place.root / "params.yaml"
     params.write_text(fill(params.read_text(), {"watch.auto": True}))
     git.commit(place.root, ["params.yaml"], "policy")
     seen = place.watch().to_dict()
-    assert seen["rollback"]["champion"]["after"]["update"] == "0000"
-    assert "breaks its promise" in place.show("incident:0001")["incident"]["reason"]
-    # the first champion has nobody before it, so only its breach is told
-    again = place.watch().to_dict()
-    assert (again["outcome"], again["proposed"], again["rollback"]) == ("pause", None, None)
+    assert (seen["proposed"], seen["rollback"]) == ("rollback:0001", None)
+    assert place.status().champion.update == "0001"
 
 
 def test_the_alias_follows_the_record(moved: Workspace, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from .layout import Layout
 UPDATE_TAG = "sluicegate.update"
 DIGEST_TAG = "sluicegate.sha256"
 COMPLETE_TAG = "sluicegate.complete"
+UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow answers where a model or an alias is not there."""
 
 
 @dataclass(frozen=True)
@@ -113,25 +115,31 @@ class Registry:
             self._client.delete_registered_model_alias(self.model, alias)
 
     def alias(self, alias: str) -> int | None:
-        """Return the version that `alias` points to, None when there is none."""
+        """Return the version that `alias` points to, None when there is none.
+
+        Raises CannotDecide when MLflow does not answer.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
             return int(self._client.get_model_version_by_alias(self.model, alias).version)
-        except MlflowException:
-            return None
+        except MlflowException as error:
+            if error.error_code in UNKNOWN:
+                return None
+            raise CannotDecide(f"MLflow does not say what {alias} is: {error}") from error
 
     def model_dir(self, version: int) -> Path | None:
         """Return the directory of a version's artifacts; None where they are not on this machine.
 
-        Raises CannotDecide for a version that is not there.
+        Raises CannotDecide for a version that is not there, and when MLflow does not answer.
         """
         from mlflow.exceptions import MlflowException
 
         try:
             source = str(self._client.get_model_version(self.model, str(version)).source)
         except MlflowException as error:
-            raise CannotDecide(f"MLflow has no version {version} of {self.model}.") from error
+            said = "has no" if error.error_code in UNKNOWN else "does not answer for"
+            raise CannotDecide(f"MLflow {said} version {version} of {self.model}.") from error
         found = urlparse(source)
         return Path(unquote(found.path)) if found.scheme in ("", "file") else None
 

@@ -1,0 +1,121 @@
+"""A rollback beside other deeds: what was measured, built or asked before it began changes nothing after."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import SOURCE, rows
+from copies import copied
+from reviewing import policy, trust_them
+
+from sluicegate import Workspace
+from sluicegate.core import Conflict
+from sluicegate.core.schema import ROW
+from sluicegate.flows.deployments import nothing_to_do
+from sluicegate.stores import data, git
+
+pytestmark = pytest.mark.slow
+
+EVE = "eve"
+
+
+@pytest.fixture
+def place(template: Path, tmp_path: Path, keys: dict[str, Path]) -> Workspace:
+    """A workspace whose champion learnt a batch in which eve has three rows, and is clean otherwise."""
+    found = Workspace.open(copied(template, tmp_path / "loans"))
+    git.commit(found.root, [".dvc/config"], "a remote of its own")
+    trust_them(found, keys)
+    assert found.intake(joined(11)).outcome.value == "pass"
+    return found
+
+
+def joined(seed: int, count: int = 300) -> pd.DataFrame:
+    frame = rows(count, seed=seed)
+    return frame.assign(**{SOURCE: [EVE] * 3 + list(frame[SOURCE][3:])})
+
+
+def at(place: Workspace, moment: str, deed: Callable[[], Any]) -> Workspace:
+    """Return the workspace as somebody else has it open, who does `deed` once when told `moment`."""
+    done: list[str] = []
+
+    def tell(text: str) -> None:
+        if moment in text and not done:
+            done.append(text)
+            deed()
+
+    return Workspace.open(place.root, tell=tell)
+
+
+def back(place: Workspace, because: str = f"source:{EVE}", **how: Any) -> dict[str, Any]:
+    other = Workspace.open(place.root)
+    return other.rollback(because, reason="found out", retrain=False, **how).to_dict()
+
+
+def of_eve(place: Workspace) -> int:
+    """Return how many of eve's rows are in the data."""
+    layout = place._context.layout
+    tables = [
+        data.read_verified(layout.admitted(batch) / data.FEEDBACK)
+        for batch in data.admitted_batches(layout)
+    ]
+    return sum(int((table[SOURCE] == EVE).sum()) for table in tables)
+
+
+def test_an_update_that_was_building_is_not_promoted(place: Workspace) -> None:
+    """It learnt what was taken out meanwhile; the schedule trains anew, though no batch is new."""
+    with pytest.raises(Conflict, match="left the data after update:0001 learnt them"):
+        at(place, ": compare", lambda: back(place)).retrain()
+    assert of_eve(place) == 0
+    assert place.status().champion.update == "0000"
+    assert nothing_to_do(place._context.layout) is None
+    made = Workspace.open(place.root).retrain().to_dict()["update"]
+    assert (made["id"], made["stage"]) == ("0002", "promoted")
+    assert place.show("update:0001")["update"]["stage"] == "refused"
+    assert place.verify().exit_code == 0
+
+
+def test_an_update_that_waited_is_not_promoted(
+    place: Workspace, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after a rollback that died before it took anything out, and nothing is trained either."""
+    policy(place, when="always", required=1)
+    assert place.retrain().to_dict()["update"]["stage"] == "awaiting"
+    with monkeypatch.context() as patch:
+        patch.setattr("sluicegate.flows.rollback._clean", died)
+        with pytest.raises(SystemExit):
+            back(place)
+    proof = place.sign_review("update:0001", "approve", "ann", keys["ann"])
+    with pytest.raises(Conflict, match="learnt what incident:0001 takes back"):
+        place.answer_review("update:0001", "approve", "ann", proof)
+    with pytest.raises(Conflict, match=f"run `sluicegate rollback --because source:{EVE}` again"):
+        Workspace.open(place.root).retrain(supersede=True)
+    assert "broke off" in str(place.status().to_dict()["incidents"])
+    assert back(place)["incident"] == "0001"
+    assert place.status().champion.update == "0000"
+    assert of_eve(place) == 0
+
+
+def died(*_: object) -> None:
+    raise SystemExit(9)
+
+
+def test_a_delivery_that_was_measured_is_judged_again(place: Workspace) -> None:
+    """It was on its way when its source was rolled back: her rows are not let in."""
+    late = at(place, "Measuring contract", lambda: back(place))
+    told = late.intake(joined(12)).to_dict()
+    assert told["outcome"] == "pause"
+    assert of_eve(place) == 0
+
+
+def test_a_batch_that_waited_is_let_in_without_them(
+    place: Workspace, keys: dict[str, Path]
+) -> None:
+    """Reviewers who approve it later were asked before anybody knew."""
+    assert place.intake(joined(12, count=20)).outcome.value == "pause"
+    back(place)
+    proof = place.sign_review("batch:0002", "approve", "ann", keys["ann"])
+    place.answer_review("batch:0002", "approve", "ann", proof)
+    table = data.read_verified(place._context.layout.admitted("0002") / data.FEEDBACK)
+    assert set(range(20)) - set(table[ROW]) == {0, 1, 2}
