@@ -47,6 +47,7 @@ from sluicegate.flows.drilling.page import page as drill_page
 from sluicegate.flows.drilling.page import read_pictures, verdict_line
 from sluicegate.flows.drilling.record import DRILLS, Drilled
 from sluicegate.flows.going_back.incident import ACCOUNT
+from sluicegate.flows.going_back.unfinished import incomplete
 from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.inbox import Taken
 from sluicegate.flows.orchestration.inbox import inbox as take_inbox
@@ -299,6 +300,8 @@ def _watch(context: Context) -> State[Watched]:
         message += f" It was rolled back: incident:{seen.rolled_back.incident}."
     elif seen.proposed:
         message += f" {seen.proposed} is proposed."
+    for number, left in incomplete(context).items():
+        message += f" incident:{number}: {'; '.join(left)}."
     return _completed([seen.verdict.outcome], message, seen)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sluicegate.core.counted import counted
 from sluicegate.flows.champion import suspended
 from sluicegate.flows.context import Context
 from sluicegate.flows.going_back.let_through import let_through, receipt
@@ -52,7 +53,7 @@ def account(
         "still_embodied": closed["champion"]["update"] in {each.update for each in found.updates},
         "differs": closed["differs"],
         "retrained": closed["update"],
-        "controls": _controls(opened),
+        "controls": [*_controls(opened), *_trusted(layout, opened)],
     }
 
 
@@ -154,6 +155,18 @@ def _controls(opened: Mapping[str, Any]) -> list[str]:
         named = ", ".join(opened["sources"])
         changed.insert(0, f"The source {named} is barred, if the reviewers countersign.")
     return changed
+
+
+def _trusted(layout: Layout, opened: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what no rollback takes out: rows in the tables that people trusted by re-anchoring."""
+    for table in (layout.reference, layout.golden):
+        counts = files.read_json(table.with_name(data.MANIFEST))["sources"]
+        rows = sum(counts.get(source, 0) for source in opened["sources"])
+        if rows:
+            yield (
+                f"The {table.stem} table holds {counted(rows, 'row')} of it: every model learns from "
+                "or is measured on them until `sluicegate reanchor` puts another in its place."
+            )
 
 
 def _near(each: Mapping[str, Any]) -> str:
