@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Artifact, CannotDecide, Conflict
-from sluicegate.core.canonical import sha256_bytes, sha256_file
+from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import DESTRUCTION, TOMBSTONE
 from sluicegate.flows.context import Context
+from sluicegate.flows.retirement.archived import archive, require_sound
+from sluicegate.flows.retirement.leftovers import destroy_leftovers
 from sluicegate.flows.retirement.order import ordered, require_decided
 from sluicegate.flows.retirement.reach import emptied, left
 from sluicegate.flows.retirement.survey import Survey, in_file, pointers_now
@@ -21,11 +23,12 @@ from sluicegate.flows.subjects.retirement import (
     APPROVED,
     CERTIFICATE,
     TOMB,
+    model_copies,
     read_retirement,
     read_tombstone,
 )
 from sluicegate.flows.tracing.causes import with_released
-from sluicegate.stores import data, dvc, files, git, models, objects, record
+from sluicegate.stores import data, dvc, files, git, objects, record
 from sluicegate.stores.mlflow import open_registry
 
 
@@ -35,6 +38,8 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     with record.writing(layout, "retire", record.ROOMS):
         found = ordered(context, number)
         _require_same(context, number, found)
+        if read_retirement(layout, number)["archive"]:
+            require_sound(context, found.models)
         require_approved(context, subject)
         conclude(context, subject, APPROVED, people)
         _bury(context, number, found)
@@ -63,9 +68,10 @@ def finish(context: Context, number: str) -> str:
     ):
         with record.writing(layout, "retire", record.ROOMS):
             live = set(pointers_now(layout).values())
+            destroy_leftovers(layout)
         doomed = [each for each in told["tables"] if each["md5"] not in live]
         if told["archive"]:
-            _archive(context, told, doomed)
+            archive(context, told, doomed)
         for each in doomed:
             objects.destroy(layout.root, each["md5"])
         for name in told["received"]:
@@ -146,36 +152,6 @@ def _without(context: Context, table: Path, found: Survey) -> Path | None:
     return table
 
 
-def _archive(context: Context, told: dict[str, Any], doomed: Sequence[dict[str, Any]]) -> None:
-    """Copy what is to go to the archive, by SHA-256; raises CannotDecide for what is nowhere."""
-    place, root = Path(told["archive"]), context.layout.root
-    for each in doomed:
-        target = place / f"{each['sha256']}.parquet"
-        if not (target.is_file() and sha256_file(target) == each["sha256"]):
-            content = objects.read(root, each["md5"])
-            if content is None or sha256_bytes(content) != each["sha256"]:
-                raise CannotDecide(f"{each['name']} is in no store any more and not in {place}.")
-            files.write_bytes(target, content, 0o600)
-    for name in told["received"]:
-        target = place / Path(name).name
-        if (root / name).is_file():
-            files.copy_in(root / name, target)
-        elif not target.is_file():
-            raise CannotDecide(f"{name} is gone and not in {place}.")
-
-    for each in told["models"]:
-        kept = context.layout.models / each["sha256"]
-        if kept.is_dir():
-            files.copy_tree(kept, place / each["sha256"])
-        if (
-            not (place / each["sha256"]).is_dir()
-            or models.digest(place / each["sha256"]) != each["sha256"]
-        ):
-            raise CannotDecide(
-                f"The model {each['sha256'][:12]} is not in {place} as it was recorded."
-            )
-
-
 def _destroy_model(context: Context, told: dict[str, Any]) -> None:
     """Delete a model in DVC, in MLflow with its version and run, and where models are loaded from."""
     layout, settings = context.layout, context.settings
@@ -183,7 +159,11 @@ def _destroy_model(context: Context, told: dict[str, Any]) -> None:
         objects.destroy(layout.root, md5)
     registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
     registry.destroy(told["run"])
-    files.remove_tree(layout.models / told["sha256"])
+    for path in model_copies(layout, told["sha256"]):
+        if path.is_dir():
+            files.remove_tree(path)
+        else:
+            files.remove(path)
 
 
 def _scratch(context: Context) -> Iterator[Path]:
@@ -194,8 +174,10 @@ def _scratch(context: Context) -> Iterator[Path]:
 
 
 def _still_here(context: Context, told: dict[str, Any]) -> Iterator[str]:
-    """Yield the files of the workspace that have the content of a table that was to be destroyed."""
+    """Yield what is left in the workspace: files with the content of a table, models by their names."""
     layout = context.layout
+    for each in told["models"]:
+        yield from (layout.named(path) for path in model_copies(layout, each["sha256"]))
     doomed = {each["sha256"] for each in told["tables"]}
     doomed |= {Path(name).name.partition(".")[0] for name in told["received"]}
     for folder in sorted(layout.root.iterdir()):

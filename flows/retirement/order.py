@@ -8,6 +8,7 @@ from sluicegate.core import Artifact, Conflict, Misused, Stage
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import RETIREMENT
 from sluicegate.flows.context import Context
+from sluicegate.flows.retirement.archived import require_sound
 from sluicegate.flows.retirement.chosen import (
     model_to_retire,
     named,
@@ -64,7 +65,8 @@ def standing_order(layout: Layout, what: str, state: str) -> str | None:
 def propose(context: Context, wanted: Wanted) -> str:
     """Ask the reviewers for a retirement and return the subject, like `retirement:0001`.
 
-    Raises Misused without a reason, Conflict while something that it speaks of waits for a decision.
+    Raises Misused without a reason, Conflict while something that it speaks of waits for a decision,
+    CannotDecide for a model that is to be archived and is nowhere any more.
     """
     layout, what = context.layout, named(context, wanted.what)
     if not wanted.reason.strip():
@@ -73,6 +75,8 @@ def propose(context: Context, wanted: Wanted) -> str:
         _require_outside(layout, wanted.archive)
     found = _surveyed(context, wanted)
     require_decided(layout, found)
+    if wanted.archive is not None:
+        require_sound(context, found.models)
     with record.writing(layout, "retire", record.ROOMS):
         number = next_number(layout.root / "retired")
         said = {

@@ -11,6 +11,7 @@ GIT_HOLDS = (
 )
 OUT_OF_REACH = (
     "backups and clones made before, copies on serving hosts, and versions that a remote's storage keeps",
+    "copies that a killed intake or release left in .sluicegate/scratch, .sluicegate/release-* or /tmp",
     "files in inbox/ and at whoever sent them: they are the user's",
 )
 

@@ -1,6 +1,7 @@
 """A retirement: may these rows, or this model, be destroyed in every store for good?"""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from sluicegate.evidence.statement import DESTRUCTION, RETIREMENT, TOMBSTONE
@@ -58,6 +59,17 @@ def destroyed_models(layout: Layout) -> dict[str, str]:
     return {
         each["update"]: number for number, told in tombstones(layout) for each in told["models"]
     }
+
+
+def model_copies(layout: Layout, sha256: str) -> list[Path]:
+    """Return where a model lies: to be loaded, as an archive, and as copies that killed deeds left."""
+    found = [
+        *layout.models.glob(f"*{sha256}*"),
+        *layout.models.glob(f".back-*/*{sha256}*"),
+        *(layout.root / "models").glob(f"*{sha256}*"),
+        *(layout.home / "leftovers").rglob(f"*{sha256}*"),
+    ]
+    return sorted(path for path in found if path.suffix != ".dvc")
 
 
 def _state(layout: Layout, number: str) -> str:

@@ -11,6 +11,7 @@ from sluicegate.core.schema import ROW
 from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
+from sluicegate.flows.subjects.retirement import destroyed_rows
 from sluicegate.flows.tracing.manifests import manifest_of
 from sluicegate.flows.updates import read_update, update_of_version
 from sluicegate.stores import data, record
@@ -84,10 +85,10 @@ def concerned(context: Context, cause: Cause) -> Rows:
     received = record.received(layout)
     rows: Rows
     if cause.kind == "source":
-        rows = {batch: _rows_of_source(context, batch, cause.name) for batch in received}
-        rows = {batch: found for batch, found in rows.items() if found}
-        if not rows:
-            raise Missing(f"No row of {cause.name!r} was ever received and kept.")
+        sent = {batch: _rows_of_source(context, batch, cause.name) for batch in received}
+        rows = {batch: found for batch, found in sent.items() if found}
+        if all(found is None for found in sent.values()):
+            raise Missing(f"No row of {cause.name!r} was ever received.")
     elif cause.kind == MODEL:
         made_by = f"update:{update_of_version(layout, cause.name)[0].id}"
         raise Misused(
@@ -134,17 +135,27 @@ def added_by(layout: Layout, update: str) -> list[str]:
     return [batch for batch in told.batches if batch not in before]
 
 
-def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int]:
+def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int] | None:
+    """Return the rows of `batch` that `source` sent; None where its receipt does not name the source.
+
+    What was destroyed cannot be asked any more whose it was: where not all that the source sent is there,
+    all destroyed rows of the batch count as its own.
+    """
     layout, column = context.layout, context.schema.source
     if column is None:
         raise Misused("data.source in params.yaml names no column, so no row has a source.")
-    if source not in manifest_of(layout, batch)["sources"]:
-        return frozenset()
-    return rows_where(layout, batch, column, source)
+    sent = manifest_of(layout, batch)["sources"].get(source)
+    if sent is None:
+        return None
+    found = rows_where(layout, batch, column, source)
+    return found if len(found) >= sent else found | destroyed_rows(layout, batch)
 
 
 def _rows_obeying(context: Context, batch: str, received: Sequence[str]) -> Rows:
-    """Return the rows of all batches that obeyed the triggers which `batch` was stopped for."""
+    """Return the rows of all batches that obeyed the triggers which `batch` was stopped for.
+
+    Of rows that were destroyed nobody can tell; what learnt them is traced by their batch or source.
+    """
     from sluicegate.checks.learnt import carriers  # imports SciPy: not for every trace
     from sluicegate.flows.judging.triggers import kept_triggers
 

@@ -5,6 +5,7 @@ from sluicegate.flows.subjects.retirement import (
     APPROVED,
     CERTIFICATE,
     TOMB,
+    model_copies,
     read_retirement,
     tombstones,
 )
@@ -38,8 +39,8 @@ def retired(found: Inspection) -> None:
                 if path.is_file():
                     found.blame(path, f"was destroyed as {each['name']} and is in the {name} again")
         for each in told["models"]:
-            if (layout.models / each["sha256"]).exists():
-                found.blame(layout.models / each["sha256"], "was destroyed and is here again")
+            for path in model_copies(layout, each["sha256"]):
+                found.blame(path, "was destroyed and is here again")
         for name in told["received"]:
             if (layout.root / name).is_file():
                 found.blame(layout.root / name, "was destroyed and is here again")

@@ -20,12 +20,12 @@ from remains import ODD, files_with, holding
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace, cli
-from sluicegate.core import Conflict, Missing, Misused
+from sluicegate.core import CannotDecide, Conflict, Missing, Misused
 from sluicegate.flows.assemble import assemble
 from sluicegate.flows.subjects.retirement import read_certificate
 from sluicegate.flows.updates import read_update
 from sluicegate.gates.approval import State
-from sluicegate.stores import dvc, git
+from sluicegate.stores import dvc, git, models
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.settings import fill
 from sluicegate.terminal.retirements import print_plan
@@ -63,9 +63,9 @@ def place(held_template: Path, tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path / "loans")
 
 
-def _with_stores_of_its_own(root: Path) -> None:
+def _with_stores_of_its_own(root: Path, made: Path | None = None) -> None:
     """Let DVC and MLflow in the copy at `root` name the copy's remote and artifacts."""
-    config, before = root / ".dvc" / "config", made_at(root)
+    config, before = root / ".dvc" / "config", str(made or made_at(root))
     config.write_text(config.read_text().replace(before, ".."))
     git.commit(root, [".dvc/config"], "a remote of its own")
     columns = {
@@ -212,11 +212,41 @@ def test_what_waits_is_decided_first(place: Workspace) -> None:
         retire(place, "quarantine:0001", sources=("c99",))
 
 
+def test_what_a_killed_intake_pushed_goes_too(
+    place: Workspace, keys: dict[str, Path], honest: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No commit points to it; what was delivered again stays, and a foreign pointer stops nothing."""
+    gone, again = honest(300, seed=12), honest(300, seed=13)
+    gone.loc[7, "income"] = ODD
+    with monkeypatch.context() as patched:
+        patched.setattr(git, "commit_all", _killed)
+        for frame in (gone, again):
+            with pytest.raises(RuntimeError):
+                place.intake(frame)
+    assert place.intake(again).outcome.exit_code == 0
+    leftovers = place.root / ".sluicegate" / "leftovers"
+    foreign = leftovers / "foreign.parquet.dvc"
+    foreign.write_text("outs: 7")
+    assert len(list(leftovers.rglob("feedback.parquet.dvc"))) == 2
+    say(place, keys, "approve", retire(place, "quarantine:0001"))
+    assert list(files_with(place.root.parent, ODD)) == []
+    (kept,) = leftovers.rglob("feedback.parquet.dvc")
+    assert dvc.read_pointer(kept) == dvc.read_pointer(
+        place.root / "batches" / "0002" / "feedback.parquet.dvc"
+    )
+    assert foreign.exists()
+    assert place.verify(full=True).exit_code == 0
+
+
+def _killed(*_: object) -> None:
+    raise RuntimeError
+
+
 @pytest.fixture(scope="module")
-def learnt(
+def learnt_template(
     template: Path, honest: Rows, keys: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Workspace:
-    """A workspace whose champion learnt from a batch with ids and an odd income."""
+) -> Path:
+    """A workspace in which update:0001 waits; it learnt a batch with ids and an odd income of eve's."""
     root = tmp_path_factory.mktemp("learnt") / "loans"
     shutil.copytree(template, root, symlinks=True)
     _with_stores_of_its_own(root)
@@ -229,10 +259,65 @@ def learnt(
     trust_them(place, keys)
     policy(place, when="always", required=1)
     frame = honest(300, seed=11).assign(case=[f"person-{at:04d}" for at in range(300)])
-    frame.loc[7, "income"] = ODD
+    frame.loc[7, ["income", "contributor"]] = ODD, "eve"
     assert place.intake(frame).outcome.exit_code == 0
     assert place.retrain().to_dict()["update"]["stage"] == "awaiting"
-    return place
+    return root
+
+
+@pytest.fixture
+def learnt(learnt_template: Path, tmp_path: Path) -> Workspace:
+    root = tmp_path / "loans"
+    shutil.copytree(learnt_template, root, symlinks=True)
+    _with_stores_of_its_own(root, learnt_template)
+    return Workspace.open(root)
+
+
+@pytest.mark.parametrize("what", ["source:eve", "subject:person-0007"])
+def test_a_source_is_rolled_back_when_its_rows_are_destroyed(
+    learnt: Workspace, keys: dict[str, Path], honest: Rows, what: str
+) -> None:
+    """What learnt them is taken back and the source barred; whose rows are all there has no others."""
+    place = learnt
+    say(place, keys, "approve", "update:0001")
+    before = [place.trace(f"source:{each}") for each in ("eve", "c25")]
+    say(place, keys, "approve", retire(place, what))
+    assert holding(place.root, ODD) == []
+    eve, other = (place.trace(f"source:{each}") for each in ("eve", "c25"))
+    assert [each["learnt"] for each in eve["updates"]] == [{"0001": 1}]
+    assert [each["updates"] for each in (eve, other)] == [each["updates"] for each in before]
+    assert other["batches"] == before[1]["batches"]
+    with pytest.raises(Missing, match="all were destroyed"):
+        place.retire("source:eve", reason="again")
+    told = place.rollback("source:eve", reason="bought", retrain=False).to_dict()
+    assert [told["champion"][each]["version"] for each in ("before", "after")] == [2, 1]
+    say(place, keys, "approve", "incident:0001")
+    frame = honest(300, seed=21).assign(case=[f"other-{at}" for at in range(300)])
+    frame.loc[:2, "contributor"] = "eve"
+    assert place.check(frame).to_dict()["quarantined"]["sources"] == ["eve"]
+    assert place.verify(full=True).exit_code == 0
+
+
+def test_a_model_is_archived_from_wherever_it_is(
+    learnt: Workspace, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    """One that was never promoted is in MLflow besides; what is nowhere is refused when it is asked for."""
+    place, archive = learnt, tmp_path / "archive"
+    say(place, keys, "reject", "update:0001")
+    layout = place._context.layout
+    sha256 = read_update(layout, "0001")[0].challenger.sha256  # type: ignore[union-attr]
+    shutil.rmtree(layout.models / sha256)
+    artifacts = layout.home / "mlflow" / "artifacts"
+    artifacts.rename(tmp_path / "away")
+    with pytest.raises(CannotDecide, match="cannot be archived"):
+        place.retire("model:2", reason="old", archive=str(archive))
+    assert not (place.root / "retired").exists()
+    shutil.rmtree(artifacts, ignore_errors=True)
+    (tmp_path / "away").rename(artifacts)
+    say(place, keys, "approve", retire(place, "model:2", archive=str(archive)))
+    assert models.digest(archive / sha256) == sha256
+    assert not list(artifacts.rglob(sha256))
+    assert place.verify(full=True).exit_code == 0
 
 
 def test_a_person_a_batch_and_a_model_end(
@@ -276,8 +361,9 @@ def test_a_person_a_batch_and_a_model_end(
     sha256 = read_update(place._context.layout, "0000")[0].challenger.sha256  # type: ignore[union-attr]
     assert (place._context.layout.models / sha256).is_dir()
     artifacts = place.root / ".sluicegate" / "mlflow" / "artifacts"
-    models = set(artifacts.rglob("MLmodel"))  # copies of one template write into the same folder
-    subject, words = retire(place, "model:1"), "nothing to go back to: version 1"
+    logged = set(artifacts.rglob("MLmodel"))
+    subject = retire(place, "model:1", archive=str(tmp_path / "archive"))
+    words = "nothing to go back to: version 1"
     assert words in place.show_review(subject)["names"]["warning"]
     page = (place.root / "retired" / "0003" / "evidence.html").read_text()
     assert words in " ".join(page.split())
@@ -285,15 +371,19 @@ def test_a_person_a_batch_and_a_model_end(
     assert words in plan["warning"]
     print_plan(Namespace(json=False), plan)
     assert words in " ".join(capsys.readouterr().out.replace("│", " ").split())
+    copies = _leave_copies(place, sha256)
     say(place, keys, "approve", subject)
-    assert not (place._context.layout.models / sha256).exists()
-    assert not list((place.root / "models").glob(f"{sha256}*"))
-    assert len(models - set(artifacts.rglob("MLmodel"))) == 1
+    assert models.digest(tmp_path / "archive" / sha256) == sha256
+    assert not [path for path in place.root.rglob(f"*{sha256}*") if ".git" not in path.parts]
+    assert len(logged - set(artifacts.rglob("MLmodel"))) == 1
     with pytest.raises(Conflict, match="was destroyed"):
         place.rollback("to:0000", reason="back")
     seen = place.verify(full=True)
     assert seen.exit_code == 0, (seen.wrong, seen.undecided)
     assert "model:1 (retirement:0003) was destroyed" in " ".join(seen.notes)
+    copies[0].write_bytes(b"from a backup")
+    assert [each.says for each in place.verify().wrong] == ["was destroyed and is here again"]
+    copies[0].unlink()
     first, second = place.trace("model:1"), place.trace("model:2")
     assert first["model"]["destroyed_by"] == "0003"
     (batch,) = second["batches"]  # its table is destroyed; how much was learnt stays on record
@@ -325,6 +415,19 @@ def test_a_person_a_batch_and_a_model_end(
     assert place.status().suspended is None
     assert registry.alias("champion") == made["challenger"]["version"]
     assert registry.alias("previous") is None, "nobody goes back to what was taken back"
+
+
+def _leave_copies(place: Workspace, sha256: str) -> list[Path]:
+    """Leave what bringing a model back and promoting one leave when they are killed, and no model."""
+    layout = place._context.layout
+    archive, half = layout.archive(sha256), layout.models / ".back-killed"
+    aside = layout.home / "leftovers" / "killed" / "models" / archive.name
+    dvc.checkout(layout.root, [archive])
+    aside.parent.mkdir(parents=True)
+    shutil.copy(archive, aside)
+    half.mkdir()
+    (layout.models / sha256).rename(half / sha256)
+    return [archive, aside, half / sha256]
 
 
 def test_what_is_due_comes_from_the_cards(place: Workspace) -> None:

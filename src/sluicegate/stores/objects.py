@@ -22,6 +22,12 @@ def ever_pointed(root: Path, rooms: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name, str(dvc.parse_pointer(text, root / name)["md5"])
 
 
+def ever_named(root: Path, digest: str, *names: str) -> bool:
+    """Tell whether files called like `names` hold this digest in any commit of any branch or tag."""
+    looked = ("log", "--all", "--full-history", "-m", "-1", "--format=%H", f"-S{digest}")
+    return bool(git.run(root, *looked, "--", *names))
+
+
 def stores(root: Path) -> list[str]:
     """Return the names of the places that DVC keeps content in."""
     told: list[str] = []
