@@ -12,6 +12,7 @@ from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
 from sluicegate.flows.subjects.retirement import destroyed_rows
+from sluicegate.flows.subjects.rollback import before
 from sluicegate.flows.tracing.manifests import manifest_of
 from sluicegate.flows.updates import read_update, update_of_version
 from sluicegate.stores import data, record
@@ -71,12 +72,7 @@ def cause_of(layout: Layout, update: str) -> str:
     """Return what takes `update` back: what it added, or the champion before it where it added nothing."""
     if added_by(layout, update):
         return f"update:{update}"
-    told = read_update(layout, update)[0].champion
-    for number in reversed(numbered(layout.root / "updates")):
-        former = read_update(layout, number)[0].challenger
-        if told is not None and former is not None and former.sha256 == told.sha256:
-            return f"{TO}:{number}"
-    raise Missing(f"update:{update} took over from nobody, so there is nothing to go back to.")
+    return f"{TO}:{before(layout, update).update}"
 
 
 def concerned(context: Context, cause: Cause) -> Rows:
