@@ -59,7 +59,7 @@ class Duplicates:
             return self._unmeasured("There is no original reference; run init or reanchor.")
         if len(subject.frame) < self.min_rows:
             return self._unmeasured(f"Fewer than {self.min_rows} rows; collect more in one batch.")
-        scales = _scales(subject, original)
+        scales = spreads(subject, original)
         groups = copies(subject, subject.frame, scales, self.nearness)
         # What its own source corrected later in the batch is no copy of the correction.
         old = corrected_by_own(subject)
@@ -185,7 +185,8 @@ def _hashed(values: "pd.Series[Any]") -> Floats:
     return np.asarray((pd.util.hash_array(texts) / 2.0**64)[codes])
 
 
-def _scales(subject: Feedback, original: pd.DataFrame) -> Floats:
+def spreads(subject: Feedback, original: pd.DataFrame) -> Floats:
+    """Return the spread of each column of numbers, by name order, which nearness is measured in."""
     values = _numbers(subject, original)
     spread = np.array(
         [np.std(v[np.isfinite(v)]) if np.isfinite(v).any() else 1.0 for v in values.T]

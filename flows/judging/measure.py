@@ -1,7 +1,7 @@
 """measure: what intake's checks see, and all that they find, whatever becomes of any one check."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -27,22 +27,37 @@ from sluicegate.checks.outliers import Outliers
 from sluicegate.checks.panel import Panel, panel_of
 from sluicegate.checks.pulls import Pulled, Trigger
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
+from sluicegate.checks.taken_out import TakenOut
 from sluicegate.checks.tiers import Tiers
 from sluicegate.checks.times import Times
 from sluicegate.checks.trigger_memory import TriggerMemory, pulled_in
 from sluicegate.checks.triggers import Triggers
-from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
-from sluicegate.core.schema import PREDICTED
+from sluicegate.core import (
+    CannotDecide,
+    Check,
+    Feedback,
+    Finding,
+    Reference,
+    Schema,
+    Tampered,
+    Task,
+)
+from sluicegate.core.schema import PREDICTED, ROW
 from sluicegate.core.standing import Standing
+from sluicegate.evidence.ledger import Entry
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.judging import children
 from sluicegate.flows.judging.history import earlier
 from sluicegate.flows.judging.standing import standing
 from sluicegate.flows.judging.triggers import learnt_triggers, stopped_for
-from sluicegate.flows.subjects.incident import barred
+from sluicegate.flows.quarantine import HELD
+from sluicegate.flows.subjects import state_of
+from sluicegate.flows.subjects.incident import CONTESTED, barred, incidents
+from sluicegate.flows.subjects.release import RELEASED, read_release, releases
+from sluicegate.flows.subjects.retirement import destroyed_rows
 from sluicegate.gates import Policy, decide
-from sluicegate.stores import files, keys, models
+from sluicegate.stores import files, keys, models, record
 from sluicegate.stores.data import (
     FEEDBACK,
     MANIFEST,
@@ -63,12 +78,13 @@ def intake_checks(
     schema: Schema,
     earlier: tuple[Heard, ...] = (),
     now: datetime | None = None,
+    taken: pd.DataFrame | None = None,
 ) -> tuple[Check[Feedback], ...]:
     """Return the checks of intake but for contract and drift, which run in children.
 
     Where nobody's name is kept, sources are not asked about: init declared `sources.*` not
     applicable. Without that declaration their limits go unanswered, and pause. `now` is the time of
-    receipt.
+    receipt, `taken` are the rows that rollbacks took out.
     """
     accused = min(
         (x.limit for x in policy.limits if x.covers("sources.disagreement")), default=math.inf
@@ -92,6 +108,7 @@ def intake_checks(
         *((Corrections(),) if schema.id is not None and schema.time is not None else ()),
         *(_times(settings, now) if schema.time is not None else ()),
         Duplicates(min_rows=settings.min_rows),
+        TakenOut(taken),
         Triggers(min_rows=settings.min_rows),
         TriggerMemory(min_rows=settings.min_rows, earlier=earlier),
     )
@@ -151,8 +168,8 @@ def measured(
         contract = children.ask_contract(context, table, path)
         subject = seen(context, table)
         drift = children.ask_drift(context, subject, path.parent)
-        now = context.clock()
-        checks = intake_checks(settings.checks, policy, context.schema, heard, now)
+        now, taken = context.clock(), taken_out(context)
+        checks = intake_checks(settings.checks, policy, context.schema, heard, now, taken)
         findings = run_checks(checks, subject)
     except BaseException:
         children.abandon()
@@ -246,6 +263,53 @@ def _earlier(layout: Layout, schema: Schema, frame: pd.DataFrame) -> pd.DataFram
     return pd.concat(parts, ignore_index=True) if parts else None
 
 
+def taken_out(context: Context) -> pd.DataFrame | None:
+    """Return the rows that rollbacks took out and no reviewer gave back; None where there are none.
+
+    Raises Tampered for rows that the ledger says were taken out and that are neither in quarantine nor
+    destroyed: nobody could tell who sends them again.
+    """
+    layout, schema = context.layout, context.schema
+    upheld = {n for n in incidents(layout) if state_of(layout, f"incident:{n}") != CONTESTED}
+    if not upheld:
+        return None
+    lots = [lot for each in record.backwards(layout) if (lot := _lot(layout, each, upheld))]
+    if not lots:
+        return None
+    stamped = tuple((b, path, _stamp(path) if path.is_file() else None) for b, path in lots)
+    rows, released = _rows_in(stamped, (*schema.feature_names, schema.label)), _let_out(layout)
+    return rows[[each not in released for each in zip(rows["_batch"], rows[ROW], strict=True)]]
+
+
+def _lot(layout: Layout, entry: Entry, upheld: Container[str]) -> tuple[str, Path] | None:
+    """Return the batch and the table of the rows that were taken out by `entry`, if they were."""
+    said = entry.details
+    if entry.verb == "take-out":
+        number, place = said["incident"], f"incident-{said['incident']}"
+    elif entry.verb == "hold" and said["reason"].startswith("incident:"):
+        number, place = said["reason"].split(":")[1], HELD
+    else:
+        return None
+    batch, folder = str(said["batch"]), layout.quarantine(said["batch"]) / place
+    if number not in upheld:
+        return None
+    if not (folder / MANIFEST).is_file():
+        if destroyed_rows(layout, batch):
+            return None
+        raise Tampered(f"{folder} is not there, and the ledger says that it was filled.")
+    return batch, folder / FEEDBACK
+
+
+def _let_out(layout: Layout) -> set[tuple[str, int]]:
+    """Return the batch and the row of all that reviewers released from quarantine."""
+    told = [
+        read_release(layout, number)
+        for number in releases(layout)
+        if state_of(layout, f"release:{number}") == RELEASED
+    ]
+    return {(each["batch"], row) for each in told for row in each["rows"]}
+
+
 def predicted(
     schema: Schema, scores: npt.NDArray[np.float64] | None, rows: int
 ) -> "pd.Series[Any]":
@@ -316,6 +380,17 @@ def _ids(path: Path, stamp: tuple[str, int, int], column: str) -> npt.NDArray[np
 
 def _hashes(ids: "pd.Series[Any]") -> npt.NDArray[np.uint64]:
     return pd.util.hash_array(ids.dropna().to_numpy(dtype=object))
+
+
+@lru_cache(maxsize=1)
+def _rows_in(
+    lots: tuple[tuple[str, Path, tuple[str, int, int] | None], ...], columns: tuple[str, ...]
+) -> pd.DataFrame:
+    """Return `columns` of the rows in `lots`, each row with its batch and its place there."""
+    parts = [
+        read_verified(path).filter([*columns, ROW]).assign(_batch=batch) for batch, path, _ in lots
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 @lru_cache(maxsize=4)

@@ -37,8 +37,9 @@ SCHEMAS = {"classification": CLASSES, "regression": NUMBERS}
 def checks(schema: Schema) -> dict[str, Check[Feedback]]:
     """Return everything that intake measures, by the name of its class."""
     suite = profile(window(schema, 1500, 99), schema)
+    gone = pd.concat([flips(schema).query("who == 'c03'").head(8), moved(schema).head(30)])
     every = (
-        *intake_checks(Checks(), POLICY, schema),
+        *intake_checks(Checks(), POLICY, schema, taken=gone.assign(_batch="0003")),
         Drift(method=Method.SCIPY),
         Contract(suite=suite),
     )
@@ -201,6 +202,7 @@ ALARMS = {
     "drift.effect.original.feature.amount",
     "duplicates.contradicting",
     "duplicates.share",
+    "duplicates.taken_out",
     "missingness.original.feature.debt",
     "novelty.range.feature.opened",
     "novelty.unseen.feature.region",
