@@ -104,7 +104,7 @@ def died(*_: object) -> None:
 def test_a_delivery_that_was_measured_is_judged_again(place: Workspace) -> None:
     """It was on its way when its source was rolled back: her rows are not let in."""
     late = at(place, "Measuring contract", lambda: back(place))
-    told = late.intake(joined(12)).to_dict()
+    told = late.intake(joined(14)).to_dict()
     assert told["outcome"] == "pause"
     assert of_eve(place) == 0
 
@@ -113,7 +113,7 @@ def test_a_batch_that_waited_is_let_in_without_them(
     place: Workspace, keys: dict[str, Path]
 ) -> None:
     """Reviewers who approve it later were asked before anybody knew."""
-    assert place.intake(joined(12, count=20)).outcome.value == "pause"
+    assert place.intake(joined(14, count=20)).outcome.value == "pause"
     back(place)
     proof = place.sign_review("batch:0002", "approve", "ann", keys["ann"])
     place.answer_review("batch:0002", "approve", "ann", proof)

@@ -41,7 +41,7 @@ def poisoned_template(
     place = Workspace.open(root)
     trust_them(place, keys)
     policy(place, when="always", required=1)
-    frames = rows(300, seed=11), joined(rows(300, seed=12)), rows(300, seed=13)
+    frames = rows(300, seed=11), joined(rows(300, seed=16)), rows(300, seed=13)
     for number, frame in enumerate(frames, 1):
         place.update(frame)
         subject = f"update:{number:04d}"
@@ -350,6 +350,7 @@ def test_the_last_former_champion_is_not_destroyed_unawares(place: Workspace) ->
 
 def test_a_version_that_was_swapped_is_nothing_to_go_back_to(place: Workspace) -> None:
     """Whoever destroys the other one is warned as if it were the last."""
+    back(place, f"batch:{LATER}")
     swap(place)
     assert "nothing to go back to: version 1" in place.plan_retirement("model:1")["warning"]
     assert place.plan_retirement("model:2")["warning"] is None
