@@ -41,6 +41,7 @@ HISTORY = (
     "sources.barred",
     "sources.in_question",
     "corrections.*",
+    "duplicates.taken_out",
     "oracle.*",
     "times.*",
 )
