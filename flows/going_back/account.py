@@ -6,6 +6,7 @@ from typing import Any
 from sluicegate.core.counted import counted
 from sluicegate.flows.champion import suspended
 from sluicegate.flows.context import Context
+from sluicegate.flows.going_back.affected import affected
 from sluicegate.flows.going_back.let_through import let_through, receipt
 from sluicegate.flows.reviewing.markup import escaped
 from sluicegate.flows.tracing.served import services
@@ -13,8 +14,6 @@ from sluicegate.flows.tracing.trace import Trace
 from sluicegate.flows.updates import recorded_at
 from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
-
-NOT_LOGGED = "predictions not logged"
 
 
 def account(
@@ -45,7 +44,9 @@ def account(
             ],
         },
         "served": _served(layout, found),
-        "affected_predictions": NOT_LOGGED,
+        "affected_predictions": affected(
+            layout.root, context.settings.rollback.predictions, [e.version for e in found.promoted]
+        ),
         "let_through": [*let_through(layout, found, opened)],
         "taken_out": closed["cleaned"],
         "champion": {"before": opened["champion"], "after": closed["champion"]},

@@ -23,6 +23,7 @@ from sluicegate.flows.going_back import let_through
 from sluicegate.flows.tracing.causes import cause_of
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.reports import Report
+from sluicegate.stores.settings import fill
 from sluicegate.workspace import diagnose
 
 pytestmark = pytest.mark.slow
@@ -193,8 +194,14 @@ def test_a_row(place: Workspace) -> None:
 
 
 def test_an_update(place: Workspace) -> None:
-    """What it added goes, what was there before it and came after it stays."""
+    """What it added goes, what was there before it and came after it stays; predictions are counted."""
+    (place.root / "log.csv").write_text("version,time\n2,2026-11-01\n3,2026-11-02\n")
+    params = place.root / "params.yaml"
+    params.write_text(fill(params.read_text(), {"rollback.predictions": "log.csv"}))
+    git.commit(place.root, ["params.yaml"], "predictions are logged")
     told = back(place, "update:0002")
+    page = (place.root / "incidents" / "0001" / "incident.md").read_text()
+    assert "affected predictions: 1 by version 3, from 2026-11-02T00:00:00+00:00" in page
     assert told["tainted"]["batches"] == [MIXED]
     assert data.admitted_batches(place._context.layout) == [HONEST, LATER]
     assert told["champion"]["after"]["update"] == "0001"

@@ -194,9 +194,13 @@ class Watch(_Section):
 
 
 class Rollback(_Section):
-    """Where no former champion is clean of what is rolled back: nobody serves, or the champion does on."""
+    """Where no former champion is clean of what is rolled back: nobody serves, or the champion does on.
+
+    `predictions` is where the service logs what it answered, by `version` and `time`.
+    """
 
     without_clean: Literal["stop", "serve_on"] = "stop"
+    predictions: str | None = None
 
 
 class Mlflow(_Section):
