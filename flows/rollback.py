@@ -15,12 +15,12 @@ from sluicegate.flows.calibrate import calibrate
 from sluicegate.flows.calibrating.calibration import read_calibration
 from sluicegate.flows.champion import Champion, champion_of, suspended
 from sluicegate.flows.context import Context, Step, plainly
-from sluicegate.flows.going_back.incident import close, read_closed, served
+from sluicegate.flows.going_back.incident import close, served
 from sluicegate.flows.going_back.reinstate import clean_versions, costs, mirror, reinstate, suspend
 from sluicegate.flows.going_back.take_out import take_out
 from sluicegate.flows.going_back.unfinished import still_serving
 from sluicegate.flows.retrain import retrain
-from sluicegate.flows.subjects.incident import incidents, is_closed, read_incident
+from sluicegate.flows.subjects.incident import incidents, is_closed, read_closed, read_incident
 from sluicegate.flows.subjects.retirement import destroyed_models
 from sluicegate.flows.tracing.causes import TO, parse_cause
 from sluicegate.flows.tracing.trace import Embodied, Trace, embodied, trace

@@ -12,11 +12,11 @@ import numpy as np
 
 from sluicegate.checks.promise import Promise, Served
 from sluicegate.checks.scoring import Answers, Mask, known, truth_of
-from sluicegate.core import Artifact, Conflict, Finding, Outcome, Stage, Verdict
+from sluicegate.core import Artifact, Conflict, Finding, Outcome, SluicegateError, Stage, Verdict
 from sluicegate.flows.champion import Champion, champion_of, serving_version
 from sluicegate.flows.context import Context, Step, plainly
 from sluicegate.flows.going_back.proposal import propose
-from sluicegate.flows.going_back.reinstate import mirror
+from sluicegate.flows.going_back.reinstate import clean_versions, mirror
 from sluicegate.flows.owning.ruling import ruled
 from sluicegate.flows.results import judged
 from sluicegate.flows.rollback import Order, RolledBack, rollback
@@ -153,7 +153,13 @@ def _would_help(context: Context, champion: Champion, new: list[str]) -> bool:
     if any(state_of(layout, f"incident:{each}") == PROPOSED for each in incidents(layout)):
         return False
     former = before(layout, champion.update)
-    findings = measured(context, former, new)
+    if former.update not in {each.update for each in clean_versions(context, ())}:
+        return False
+    try:
+        findings = measured(context, former, new)
+    except SluicegateError as error:
+        context.tell(f"version {former.version} cannot serve: {error}")
+        return False
     policy = context.settings.policy("watch")
     return decide(policy, f"update:{former.update}", findings).outcome is Outcome.PASS
 

@@ -4,11 +4,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from sluicegate.core.counted import counted
 
 NOT_LOGGED = "predictions not logged"
 COLUMNS = ["version", "time"]
+AT_ONCE = 100_000
+"""How many rows of a log are read at a time: a log may be larger than memory."""
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, pa.ArrowException)
 
 
 def affected(root: Path, given: str | None, versions: Collection[int]) -> str:
@@ -18,39 +23,42 @@ def affected(root: Path, given: str | None, versions: Collection[int]) -> str:
     """
     if given is None:
         return NOT_LOGGED
+    seen = dict.fromkeys(sorted(set(versions)), (0, pd.Timestamp.max, pd.Timestamp.min))
+    read, odd = False, 0
     try:
-        read = [_read(path) for path in _files(root / given)]
-        if not read:
-            raise FileNotFoundError("no Parquet or CSV file is there")
-        log = pd.concat(read, ignore_index=True)
-        version = pd.to_numeric(log["version"], errors="coerce")
-        times = pd.to_datetime(log["time"], utc=True, errors="coerce", format="mixed")
-    except Exception as error:  # noqa: BLE001 - a log of whoever's making, read when it is night
+        for part in _parts(root / given):
+            version = pd.to_numeric(part["version"], errors="coerce")
+            told = pd.to_datetime(part["time"], utc=True, errors="coerce", format="mixed")
+            times = told.dt.tz_localize(None)
+            for each, (rows, first, last) in seen.items():
+                ours = times[(version == each) & times.notna()]
+                if len(ours):
+                    first, last = min(first, ours.min()), max(last, ours.max())
+                seen[each] = (rows + len(ours), first, last)
+            read, odd = True, odd + int((version.isna() | times.isna()).sum())
+    except UNREADABLE as error:
         return f"{given} could not be read: {' '.join(str(error).split())[:200]}"
-    said = [_of(each, times[version == each]) for each in sorted(set(versions))]
-    odd = int((version.isna() | times.isna()).sum())
+    if not read:
+        return f"{given} could not be read: no Parquet or CSV file with rows is there"
+    said = [_said(each, *told) for each, told in seen.items()]
     if odd:
         said.append(f"{counted(odd, 'row')} of the log without a version or a time")
     return "; ".join(said) or "none: no model that embodies it was promoted"
 
 
-def _files(place: Path) -> Iterator[Path]:
+def _parts(place: Path) -> Iterator[pd.DataFrame]:
     for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
-        if path.suffix.lower() in (".parquet", ".csv") and path.is_file():
-            yield path
+        if path.suffix.lower() == ".csv" and path.is_file():
+            with pd.read_csv(path, usecols=COLUMNS, dtype=str, chunksize=AT_ONCE) as parts:
+                yield from parts
+        elif path.suffix.lower() == ".parquet" and path.is_file():
+            with pq.ParquetFile(path) as table:
+                for batch in table.iter_batches(AT_ONCE, columns=COLUMNS):
+                    yield batch.to_pandas().astype(str)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    if path.suffix.lower() == ".csv":
-        return pd.read_csv(path, usecols=COLUMNS, dtype=str)
-    return pd.read_parquet(path, columns=COLUMNS).astype(str)
-
-
-def _of(version: int, times: "pd.Series[pd.Timestamp]") -> str:
-    if times.empty:
+def _said(version: int, rows: int, first: pd.Timestamp, last: pd.Timestamp) -> str:
+    if not rows:
         return f"none by version {version}"
-    first, last = (
-        times.min().isoformat(timespec="seconds"),
-        times.max().isoformat(timespec="seconds"),
-    )
-    return f"{len(times)} by version {version}, from {first} to {last}"
+    since, until = (f"{each.isoformat(timespec='seconds')}+00:00" for each in (first, last))
+    return f"{rows} by version {version}, from {since} to {until}"

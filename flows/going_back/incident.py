@@ -18,9 +18,9 @@ from sluicegate.flows.subjects import PAGE
 from sluicegate.flows.subjects.incident import (
     CONTESTED,
     COUNTERSIGNED,
+    read_closed,
     read_incident,
 )
-from sluicegate.flows.subjects.kind import stated
 from sluicegate.flows.tracing.trace import Trace
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout
@@ -51,11 +51,6 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         files.write_bytes(folder / ACCOUNT, written(told).encode())
         ask_incident(context, number)
         git.commit_all(layout.root, record.ROOMS, f"incident:{number} closed")
-
-
-def read_closed(layout: Layout, number: str) -> dict[str, Any]:
-    """Return what an incident came to; raises Missing while its rollback is not finished."""
-    return stated(layout, layout.incident(number) / "closed.json", INCIDENT_CLOSED)
 
 
 def ask_incident(context: Context, number: str) -> None:

@@ -92,11 +92,15 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
     folder = layout.intake(number)
     verdict = Verdict.from_dict(record.read_statement(layout, folder / "verdict.json")["predicate"])
     frame = data.read_verified(folder / "rows" / data.FEEDBACK)
-    held = frame[ROW].isin(verdict.quarantined.rows) | _taken_back(context, number, frame)
+    taken = _taken_back(context, number, frame)
+    held = frame[ROW].isin(verdict.quarantined.rows) | taken
     tables = []
     if held.any():
         why = f"set aside by the gate; see intake/{number}/findings.json"
         aside = frame.assign(_reason=why)[held]
+        aside.loc[taken[held], "_reason"] = (
+            "a rollback speaks of it, which began while the batch waited"
+        )
         tables.append(_write_rows(context, layout.quarantine(number), aside, number))
     if not held.all():
         tables.append(_admit(context, frame[~held], number))

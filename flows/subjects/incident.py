@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sluicegate.core import Missing
-from sluicegate.evidence.statement import INCIDENT
+from sluicegate.core import Missing, Tampered
+from sluicegate.evidence.statement import INCIDENT, INCIDENT_CLOSED
 from sluicegate.flows.subjects.kind import PROPOSED, Kind, Supplied, decision_in, stated
 from sluicegate.stores.layout import Layout, numbered
 
@@ -24,9 +24,20 @@ def incidents(layout: Layout) -> list[str]:
     return [each for each in numbered(folder) if (folder / each / "incident.json").is_file()]
 
 
+def read_closed(layout: Layout, number: str) -> dict[str, Any]:
+    """Return what an incident came to; raises Missing while its rollback is not finished."""
+    said = stated(layout, layout.incident(number) / "closed.json", INCIDENT_CLOSED)
+    if said["incident"] != number:
+        raise Tampered(f"incidents/{number}/closed.json speaks of another; restore it from git.")
+    return said
+
+
 def is_closed(layout: Layout, number: str) -> bool:
-    """Tell whether everything that an incident takes back was taken back."""
-    return (layout.incident(number) / "closed.json").is_file()
+    """Tell whether everything that an incident takes back was taken back.
+
+    Raises Tampered where that is not signed: a rollback that broke off must not pass for done.
+    """
+    return (layout.incident(number) / "closed.json").is_file() and bool(read_closed(layout, number))
 
 
 def barred(layout: Layout) -> tuple[frozenset[str], frozenset[str]]:

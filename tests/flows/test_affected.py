@@ -30,9 +30,13 @@ def as_folder(root: Path) -> str:
     return "log"
 
 
+@pytest.mark.parametrize("at_once", [2, 100_000])
 @pytest.mark.parametrize("write", [as_csv, as_folder])
-def test_they_are_counted_by_version(tmp_path: Path, write: Callable[[Path], str]) -> None:
-    """From the first to the last in UTC, in whatever order they were logged."""
+def test_they_are_counted_by_version(
+    tmp_path: Path, write: Callable[[Path], str], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first to the last in UTC, in whatever order they were logged, a part at a time."""
+    monkeypatch.setattr("sluicegate.flows.going_back.affected.AT_ONCE", at_once)
     assert affected(tmp_path, write(tmp_path), [3, 7]) == (
         "3 by version 3, from 2026-11-02T09:00:00+00:00 to 2026-11-05T09:00:00+00:00; "
         "none by version 7"
@@ -48,7 +52,7 @@ def test_no_log_is_said(tmp_path: Path) -> None:
     [
         ("log.csv", "when,what\n1,2\n", "log.csv could not be read: Usecols"),
         ("log.parquet", "no parquet", "log.parquet could not be read"),
-        ("empty", None, "empty could not be read: no Parquet or CSV file is there"),
+        ("empty", None, "empty could not be read: no Parquet or CSV file with rows is there"),
         ("log.csv", "version,time\n3,\n,2026-11-02\nx,y\n", "3 rows of the log without"),
     ],
 )
