@@ -18,8 +18,9 @@ from sluicegate.flows.judging.oracle import remember
 from sluicegate.flows.judging.settle import settle
 from sluicegate.flows.owning.ruling import ruled
 from sluicegate.flows.results import IntakeResult, judged
-from sluicegate.flows.subjects.incident import incidents
+from sluicegate.flows.subjects.incident import cleaned, incidents
 from sluicegate.stores import data, files, git, record
+from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import require_file
 
 STALE_SECONDS = 86_400
@@ -64,16 +65,21 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
         if known:
             return known
         while True:
-            accused = incidents(context.layout)
+            accused = _accused(context.layout)
             judgement = step("measure and decide", judge, context, frozen)
             with record.writing(context.layout, "intake", record.ROOMS):
                 known = _duplicate(context, frozen, started)
                 if known:
                     return known
-                if incidents(context.layout) == accused:
+                if _accused(context.layout) == accused:
                     batch = step("settle", settle, context, judgement)
                     return _result(judgement, batch, started)
             context.tell("Something was rolled back meanwhile, so the batch is judged again")
+
+
+def _accused(layout: Layout) -> dict[str, list[dict[str, Any]]]:
+    """Return what each rollback took out so far."""
+    return {number: cleaned(layout, number) for number in incidents(layout)}
 
 
 def _duplicate(context: Context, frozen: Frozen, started: float) -> IntakeResult | None:

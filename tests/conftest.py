@@ -67,7 +67,7 @@ def flipped(frame: pd.DataFrame, source: str, count: int) -> pd.DataFrame:
 @pytest.hookimpl(trylast=True)  # slow ones are left out before
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put one file that uses the template first, then those that do not: nobody waits while it is made."""
-    users = {each.path for each in items if "template" in each.fixturenames}  # type: ignore[attr-defined]
+    users = {each.path for each in items if "template" in getattr(each, "fixturenames", ())}
     first = next((each.path for each in items if each.path in users), None)
     items.sort(key=lambda each: (each.path != first, each.path in users))
 

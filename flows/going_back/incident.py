@@ -18,12 +18,12 @@ from sluicegate.flows.subjects import PAGE
 from sluicegate.flows.subjects.incident import (
     CONTESTED,
     COUNTERSIGNED,
+    cleaned,
     read_closed,
     read_incident,
 )
 from sluicegate.flows.tracing.trace import Trace
 from sluicegate.stores import files, git, record
-from sluicegate.stores.layout import Layout
 
 ACCOUNT = "incident.md"
 
@@ -37,7 +37,7 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         "incident": number,
         "champion": served(serving),
         "suspended": suspended(layout) is not None,
-        "cleaned": _cleaned(layout, number),
+        "cleaned": cleaned(layout, number),
         "differs": differs(context, before, served(serving), found.batches),
         "update": made.id if made else None,
         "time": context.now(),
@@ -110,18 +110,3 @@ def _decide(context: Context, number: str, state: str, people: Sequence[str]) ->
     with record.writing(context.layout, "review", record.ROOMS):
         conclude(context, subject, state, people)
         git.commit_all(root, record.ROOMS, f"{subject} {state}")
-
-
-def _cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
-    """Return the batches that rows were taken out of in the course of an incident, from the ledger."""
-    found: dict[str, int] = {}
-    for entry in record.backwards(layout):
-        said = entry.details
-        if entry.verb == "open-incident" and said["incident"] == number:
-            break
-        if entry.verb == "take-out" and said["incident"] == number:
-            found[said["batch"]] = len(said["rows"])
-        if entry.verb == "hold" and said["reason"].startswith(f"incident:{number}:"):
-            folder = layout.quarantine(said["batch"]) / "held"
-            found[said["batch"]] = int(files.read_json(folder / "manifest.json")["rows"])
-    return [{"batch": batch, "rows": rows} for batch, rows in sorted(found.items())]

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sluicegate.evidence.statement import WITHDRAWAL, predicate_of
+from sluicegate.evidence.statement import WITHDRAWAL
+from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.subjects import state_of
 from sluicegate.flows.subjects.incident import incidents, is_closed, read_incident
-from sluicegate.flows.subjects.kind import PROPOSED
-from sluicegate.stores import record
+from sluicegate.flows.subjects.kind import PROPOSED, stated
 from sluicegate.stores.layout import Layout, numbered
 from sluicegate.stores.reports import Report, read_reports
 
@@ -46,19 +46,16 @@ def overdue(context: Context) -> list[str]:
     return late
 
 
-def withdrawn(layout: Layout, incident: str) -> Iterator[dict[str, Any]]:
-    """Yield the update, version and digest of each model that an incident took back."""
+def withdrawn(layout: Layout, incident: str) -> Iterator[str]:
+    """Yield the digest of each champion that an incident took back."""
     for number in numbered(layout.root / "updates"):
         path = layout.update(number) / "withdrawal.json"
-        if path.is_file():
-            said = record.read_statement(layout, path)
-            told = predicate_of(said, WITHDRAWAL, path.name)
-            if told["incident"] == incident:
-                yield {**told, "sha256": said["subject"][0]["digest"]["sha256"]}
+        if path.is_file() and stated(layout, path, WITHDRAWAL)["incident"] == incident:
+            yield read_promotion(layout, number).sha256
 
 
 def still_serving(layout: Layout, opened: Mapping[str, Any]) -> Iterator[Report]:
     """Yield the loaders that say they still answer with a model that was taken back."""
     taken = {each["sha256"] for each in opened["trace"]["updates"]}
-    taken |= {each["sha256"] for each in withdrawn(layout, opened["incident"])}
+    taken |= set(withdrawn(layout, opened["incident"]))
     return (each for each in read_reports(layout.serving) if each.sha256 in taken)

@@ -1,7 +1,7 @@
 """measure: what intake's checks see, and all that they find, whatever becomes of any one check."""
 
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -39,31 +39,27 @@ from sluicegate.core import (
     Finding,
     Reference,
     Schema,
-    Tampered,
     Task,
 )
-from sluicegate.core.schema import PREDICTED, ROW
+from sluicegate.core.schema import PREDICTED
 from sluicegate.core.standing import Standing
-from sluicegate.evidence.ledger import Entry
 from sluicegate.flows.champion import Champion, champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.judging import children
 from sluicegate.flows.judging.history import earlier
 from sluicegate.flows.judging.standing import standing
+from sluicegate.flows.judging.taken_out import taken_out
 from sluicegate.flows.judging.triggers import learnt_triggers, stopped_for
-from sluicegate.flows.quarantine import HELD
-from sluicegate.flows.subjects import state_of
-from sluicegate.flows.subjects.incident import CONTESTED, barred, incidents
-from sluicegate.flows.subjects.release import RELEASED, read_release, releases
-from sluicegate.flows.subjects.retirement import destroyed_rows
+from sluicegate.flows.subjects.incident import barred
 from sluicegate.gates import Policy, decide
-from sluicegate.stores import files, keys, models, record
+from sluicegate.stores import files, keys, models
 from sluicegate.stores.data import (
     FEEDBACK,
     MANIFEST,
     admitted_batches,
     read_admitted,
     read_verified,
+    stamp,
 )
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import Table
@@ -216,9 +212,9 @@ def feedback(context: Context, table: Table) -> Feedback:
     """Return the batch beside everything that it is compared with."""
     layout, schema = context.layout, context.schema
     champion = champion_of(layout)
-    golden = _verified(layout.golden, _stamp(layout.golden))
+    golden = _verified(layout.golden, stamp(layout.golden))
     golden_scores = scores_of(layout, schema, champion, golden)
-    original = _verified(layout.reference, _stamp(layout.reference))
+    original = _verified(layout.reference, stamp(layout.reference))
     seed = keys.random_seed(layout, "sample of the reference")
     anchor = Reference(
         "original",
@@ -257,57 +253,10 @@ def _earlier(layout: Layout, schema: Schema, frame: pd.DataFrame) -> pd.DataFram
     parts = []
     for batch in admitted_batches(layout):
         path = layout.admitted(batch) / FEEDBACK
-        if np.isin(asked, _ids(path, _stamp(path), schema.id)).any():
+        if np.isin(asked, _ids(path, stamp(path), schema.id)).any():
             rows = read_verified(path)
             parts.append(rows[rows[schema.id].isin(set(frame[schema.id].dropna()))])
     return pd.concat(parts, ignore_index=True) if parts else None
-
-
-def taken_out(context: Context) -> pd.DataFrame | None:
-    """Return the rows that rollbacks took out and no reviewer gave back; None where there are none.
-
-    Raises Tampered for rows that the ledger says were taken out and that are neither in quarantine nor
-    destroyed: nobody could tell who sends them again.
-    """
-    layout, schema = context.layout, context.schema
-    upheld = {n for n in incidents(layout) if state_of(layout, f"incident:{n}") != CONTESTED}
-    if not upheld:
-        return None
-    lots = [lot for each in record.backwards(layout) if (lot := _lot(layout, each, upheld))]
-    if not lots:
-        return None
-    stamped = tuple((b, path, _stamp(path) if path.is_file() else None) for b, path in lots)
-    rows, released = _rows_in(stamped, (*schema.feature_names, schema.label)), _let_out(layout)
-    return rows[[each not in released for each in zip(rows["_batch"], rows[ROW], strict=True)]]
-
-
-def _lot(layout: Layout, entry: Entry, upheld: Container[str]) -> tuple[str, Path] | None:
-    """Return the batch and the table of the rows that were taken out by `entry`, if they were."""
-    said = entry.details
-    if entry.verb == "take-out":
-        number, place = said["incident"], f"incident-{said['incident']}"
-    elif entry.verb == "hold" and said["reason"].startswith("incident:"):
-        number, place = said["reason"].split(":")[1], HELD
-    else:
-        return None
-    batch, folder = str(said["batch"]), layout.quarantine(said["batch"]) / place
-    if number not in upheld:
-        return None
-    if not (folder / MANIFEST).is_file():
-        if destroyed_rows(layout, batch):
-            return None
-        raise Tampered(f"{folder} is not there, and the ledger says that it was filled.")
-    return batch, folder / FEEDBACK
-
-
-def _let_out(layout: Layout) -> set[tuple[str, int]]:
-    """Return the batch and the row of all that reviewers released from quarantine."""
-    told = [
-        read_release(layout, number)
-        for number in releases(layout)
-        if state_of(layout, f"release:{number}") == RELEASED
-    ]
-    return {(each["batch"], row) for each in told for row in each["rows"]}
 
 
 def predicted(
@@ -382,23 +331,6 @@ def _hashes(ids: "pd.Series[Any]") -> npt.NDArray[np.uint64]:
     return pd.util.hash_array(ids.dropna().to_numpy(dtype=object))
 
 
-@lru_cache(maxsize=1)
-def _rows_in(
-    lots: tuple[tuple[str, Path, tuple[str, int, int] | None], ...], columns: tuple[str, ...]
-) -> pd.DataFrame:
-    """Return `columns` of the rows in `lots`, each row with its batch and its place there."""
-    parts = [
-        read_verified(path).filter([*columns, ROW]).assign(_batch=batch) for batch, path, _ in lots
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
 @lru_cache(maxsize=4)
 def _verified(path: Path, stamp: tuple[str, int, int]) -> pd.DataFrame:
     return read_verified(path)
-
-
-def _stamp(path: Path) -> tuple[str, int, int]:
-    """Return what tells that a verified file is still the one that was read."""
-    told = path.stat()
-    return files.read_json(path.with_name(MANIFEST))["sha256"], told.st_mtime_ns, told.st_size

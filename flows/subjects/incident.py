@@ -5,6 +5,7 @@ from typing import Any
 from sluicegate.core import Missing, Tampered
 from sluicegate.evidence.statement import INCIDENT, INCIDENT_CLOSED
 from sluicegate.flows.subjects.kind import PROPOSED, Kind, Supplied, decision_in, stated
+from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, numbered
 
 COUNTERSIGNED, CONTESTED = "countersigned", "contested"
@@ -19,9 +20,17 @@ def read_incident(layout: Layout, number: str) -> dict[str, Any]:
 
 
 def incidents(layout: Layout) -> list[str]:
-    """Return the numbers of all incidents, the oldest first."""
+    """Return the numbers of all incidents, the oldest first.
+
+    Raises Tampered where one is gone that git knows: with it would go the bar on its source.
+    """
     folder = layout.root / "incidents"
-    return [each for each in numbered(folder) if (folder / each / "incident.json").is_file()]
+    found = [each for each in numbered(folder) if (folder / each / "incident.json").is_file()]
+    opened = git.ever_added(layout.root, git.head(layout.root), "incidents/*/incident.json")
+    gone = sorted(opened - {f"incidents/{each}/incident.json" for each in found})
+    if gone:
+        raise Tampered(f"{gone[0]} is gone; restore it from git.")
+    return found
 
 
 def read_closed(layout: Layout, number: str) -> dict[str, Any]:
@@ -38,6 +47,27 @@ def is_closed(layout: Layout, number: str) -> bool:
     Raises Tampered where that is not signed: a rollback that broke off must not pass for done.
     """
     return (layout.incident(number) / "closed.json").is_file() and bool(read_closed(layout, number))
+
+
+def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
+    """Return the batches that rows were taken out of in the course of an incident, and how many.
+
+    As its end says; while it is under way, as the ledger does since it was opened.
+    """
+    if is_closed(layout, number):
+        told: list[dict[str, Any]] = read_closed(layout, number)["cleaned"]
+        return told
+    found: dict[str, int] = {}
+    for entry in record.backwards(layout):
+        said = entry.details
+        if entry.verb == "open-incident" and said["incident"] == number:
+            break
+        if entry.verb == "take-out" and said["incident"] == number:
+            found[said["batch"]] = len(said["rows"])
+        if entry.verb == "hold" and said["reason"].startswith(f"incident:{number}:"):
+            folder = layout.quarantine(said["batch"]) / "held"
+            found[said["batch"]] = int(files.read_json(folder / "manifest.json")["rows"])
+    return [{"batch": batch, "rows": rows} for batch, rows in sorted(found.items())]
 
 
 def barred(layout: Layout) -> tuple[frozenset[str], frozenset[str]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.core.schema import ROW
-from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
 from sluicegate.flows.subjects.retirement import destroyed_rows
@@ -16,7 +15,7 @@ from sluicegate.flows.subjects.rollback import before
 from sluicegate.flows.tracing.manifests import manifest_of
 from sluicegate.flows.updates import read_update, update_of_version
 from sluicegate.stores import data, record
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,13 +121,11 @@ def concerned(context: Context, cause: Cause) -> Rows:
 
 def added_by(layout: Layout, update: str) -> list[str]:
     """Return the batches that `update` learnt from and the champion before it did not."""
-    told, _ = read_update(layout, update)
-    before: tuple[str, ...] = ()
-    for number in numbered(layout.root / "updates"):
-        if (layout.update(number) / "promotion.json").is_file():
-            promoted = read_promotion(layout, number)
-            before = promoted.batches if promoted.ref == told.champion else before
-    return [batch for batch in told.batches if batch not in before]
+    try:
+        known = before(layout, update).batches
+    except Missing:
+        known = ()
+    return [batch for batch in read_update(layout, update)[0].batches if batch not in known]
 
 
 def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int] | None:

@@ -11,7 +11,7 @@ from copies import copied
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace
-from sluicegate.core import Conflict
+from sluicegate.core import Conflict, Tampered
 from sluicegate.core.schema import ROW
 from sluicegate.flows.deployments import nothing_to_do
 from sluicegate.stores import data, git
@@ -119,3 +119,35 @@ def test_a_batch_that_waited_is_let_in_without_them(
     place.answer_review("batch:0002", "approve", "ann", proof)
     table = data.read_verified(place._context.layout.admitted("0002") / data.FEEDBACK)
     assert set(range(20)) - set(table[ROW]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("planted", ["nothing signed", "another incident's"])
+def test_an_end_that_was_planted_is_none(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    """A rollback that broke off would pass for done, and its rows would be learnt."""
+    place.intake(rows(300, seed=13))
+    back(place, "batch:0002")
+    with monkeypatch.context() as patch:
+        patch.setattr("sluicegate.flows.rollback._clean", died)
+        with pytest.raises(SystemExit):
+            back(place)
+    ended = (place.root / "incidents" / "0001" / "closed.json").read_text()
+    text = "{}" if planted == "nothing signed" else ended
+    (place.root / "incidents" / "0002" / "closed.json").write_text(text)
+    git.commit(place.root, ["incidents/0002/closed.json"], "closed")
+    for deed in (Workspace.open(place.root).retrain, lambda: back(place)):
+        with pytest.raises(Tampered, match=r"incidents/0002/closed\.json"):
+            deed()
+
+
+def test_a_rollback_that_was_deleted_is_missed(place: Workspace) -> None:
+    """With its incident would go the bar on its source, before anybody runs `verify`."""
+    back(place)
+    git.run(place.root, "rm", "-rq", "incidents")
+    git.run(place.root, "commit", "-qm", "tidied up")
+    with pytest.raises(Tampered, match=r"incidents/0001/incident\.json is gone"):
+        Workspace.open(place.root).intake(joined(14))
+    told = Workspace.open(place.root).verify()
+    assert (told.exit_code, told.wrong[0].where) == (4, "incidents/0001/incident.json")
+    assert of_eve(place) == 0

@@ -52,6 +52,12 @@ def write_with_manifest(
     return Artifact(f"{path.parent.name}/{path.name}", sha256)
 
 
+def stamp(path: Path) -> tuple[str, int, int]:
+    """Return what tells that a verified file is still the one that was read."""
+    told = path.stat()
+    return files.read_json(path.with_name(MANIFEST))["sha256"], told.st_mtime_ns, told.st_size
+
+
 def read_verified(path: Path) -> pd.DataFrame:
     """Return the table in `path` once its bytes have the SHA-256 that its manifest names.
 

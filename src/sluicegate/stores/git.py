@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from sluicegate.core import CannotDecide, Conflict, Misused
@@ -215,6 +216,21 @@ def tracked(root: Path, path: str, commit_id: str = "HEAD") -> list[str]:
     """Return the files at or below `path` in a commit."""
     listed = run(root, "ls-tree", "-r", "--name-only", "-z", commit_id, "--", path)
     return [name for name in listed.split("\0") if name]
+
+
+@lru_cache(maxsize=8)
+def ever_added(root: Path, commit_id: str, pattern: str) -> frozenset[str]:
+    """Return the files like `pattern` that this commit or any before it added, also those that went."""
+    asked = (
+        "log",
+        "--no-renames",
+        "--diff-filter=A",
+        "--name-only",
+        "--relative",
+        "--format=",
+        "-z",
+    )
+    return frozenset(run(root, *asked, commit_id, "--", pattern).strip("\0\n").split("\0")) - {""}
 
 
 def blobs(root: Path, commit_id: str, paths: Sequence[str]) -> dict[str, str]:
