@@ -14,6 +14,7 @@ from sluicegate import Workspace
 from sluicegate.core import Conflict, Tampered
 from sluicegate.core.schema import ROW
 from sluicegate.flows.deployments import nothing_to_do
+from sluicegate.flows.intake import intake
 from sluicegate.stores import data, git
 
 pytestmark = pytest.mark.slow
@@ -101,11 +102,21 @@ def died(*_: object) -> None:
     raise SystemExit(9)
 
 
-def test_a_delivery_that_was_measured_is_judged_again(place: Workspace) -> None:
+def test_a_delivery_that_was_measured_is_judged_again(place: Workspace, tmp_path: Path) -> None:
     """It was on its way when its source was rolled back: her rows are not let in."""
-    late = at(place, "Measuring contract", lambda: back(place))
-    told = late.intake(joined(14)).to_dict()
-    assert told["outcome"] == "pause"
+    path, measured = tmp_path / "late.parquet", list[str]()
+    joined(14).to_parquet(path, index=False)
+
+    def step(name: str, deed: Callable[..., Any], *given: Any) -> Any:
+        made = deed(*given)
+        if name == "measure and decide":
+            measured.append(made.verdict.outcome.value)
+            back(place)
+        return made
+
+    told = intake(place._fresh(), path, step)
+    assert measured == ["pass", "pause"]
+    assert told.outcome.value == "pause"
     assert of_eve(place) == 0
 
 
