@@ -19,7 +19,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.service_keys.keys_left import keys_left
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import dvc, files, git, keys, record
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores.layout import Layout
 
 ABOUT = "backup.json"
 DATABASE = "mlflow/mlflow.db"
@@ -88,7 +88,7 @@ def _paths(layout: Layout, with_keys: bool, scratch: Path) -> Iterator[tuple[str
 
 def _waiting(layout: Layout) -> list[str]:
     """Return the models that wait for a decision, which are in no remote yet."""
-    updates = (read_update(layout, each)[0] for each in numbered(layout.root / "updates"))
+    updates = (read_update(layout, each)[0] for each in record.updates(layout))
     return [u.challenger.sha256 for u in updates if u.challenger and u.stage.value in OPEN]
 
 

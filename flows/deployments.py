@@ -1,20 +1,15 @@
-"""The runbooks as Prefect flows, and the server process that runs them.
+"""The runbooks as Prefect flows.
 
 Each step of a runbook is a task, each result an artifact on the run's page. A "no" is a completed run
 with its name.
 """
 
-import asyncio
-import logging
-import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-import httpx
-from prefect import flow, get_client
+from prefect import flow
 from prefect import settings as known
 from prefect.artifacts import (
     create_markdown_artifact,
@@ -23,16 +18,11 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.client.schemas.objects import (
-    ConcurrencyLimitConfig,
-    ConcurrencyLimitStrategy,
     State,
 )
 from prefect.events.worker import EventsWorker
-from prefect.runner import Runner
-from prefect.schedules import Cron
 from prefect.settings import temporary_settings
 from prefect.states import Completed, Failed
-from prefect.types.entrypoint import EntrypointType
 
 from sluicegate.core import Misused, Outcome, SluicegateError
 from sluicegate.flows import drill as drilling
@@ -42,7 +32,7 @@ from sluicegate.flows import rollback as rolling_back
 from sluicegate.flows import update as updating
 from sluicegate.flows import watch as watching
 from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import SERVED, Context, Step, open_context
+from sluicegate.flows.context import Context, Step
 from sluicegate.flows.drilling.page import page as drill_page
 from sluicegate.flows.drilling.page import read_pictures, verdict_line
 from sluicegate.flows.drilling.record import DRILLS, Drilled
@@ -51,13 +41,11 @@ from sluicegate.flows.going_back.unfinished import incomplete
 from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.inbox import Taken
 from sluicegate.flows.orchestration.inbox import inbox as take_inbox
-from sluicegate.flows.orchestration.notices import keep_notices
-from sluicegate.flows.orchestration.review_runs import asking_after, keep_asking
+from sluicegate.flows.orchestration.review_runs import asking_after
 from sluicegate.flows.orchestration.runs import (
     AS_FLOW,
     also_told,
     as_task,
-    forget_broken_off,
     open_served,
     result_in,
     settled,
@@ -72,20 +60,15 @@ from sluicegate.flows.orchestration.summary import (
 from sluicegate.flows.orchestration.trial_runs import bisect, plan
 from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
 from sluicegate.flows.rollback import Order, RolledBack
-from sluicegate.flows.up import SERVING
 from sluicegate.flows.updates import awaiting, read_update
 from sluicegate.flows.watch import Watched
-from sluicegate.stores import git
+from sluicegate.stores import git, record
 from sluicegate.stores.data import admitted_batches
-from sluicegate.stores.layout import Layout, numbered
-from sluicegate.stores.settings import Settings
+from sluicegate.stores.layout import Layout
 
 T = TypeVar("T")
 
 STATE_NAMES = {Outcome.PAUSE: "Paused", Outcome.REJECT: "Rejected"}
-ONE_AT_A_TIME = ConcurrencyLimitConfig(
-    limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-)
 _step: Step = as_task
 
 
@@ -170,51 +153,6 @@ def observed_update(
             "run with --no-prefect."
         )
     return found
-
-
-def serve(workspace: Path) -> None:
-    """Serve the deployments of `workspace` with the schedules of its params.yaml until stopped."""
-    context = open_context(workspace)
-    root = str(context.layout.root)
-    os.environ[SERVED] = root
-    with get_client(sync_client=True) as client:
-        forget_broken_off(client, [runbook.name for runbook in RUNBOOKS])
-    asyncio.run(_serve(root, context.settings))
-
-
-async def _serve(root: str, settings: Settings) -> None:
-    """Serve flows that are in memory: what the server says a deployment loads is never loaded."""
-    schedule = settings.schedule
-    runner = Runner(pause_on_shutdown=False)
-    cron = {
-        inbox.name: schedule.intake,
-        retrain.name: schedule.retrain,
-        drill.name: schedule.drill,
-        watch.name: schedule.watch,
-    }
-    made = {}
-    for runbook in RUNBOOKS:
-        when = cron.get(runbook.name)
-        made[runbook.name] = await runner.aadd_flow(
-            runbook,
-            name=runbook.name,
-            schedules=[Cron(when, timezone="UTC")] if when else [],
-            parameters={"workspace": root},
-            concurrency_limit=ONE_AT_A_TIME if runbook.name in cron else None,
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        )
-    await asyncio.to_thread(_keep_notices, made[review.name], settings)
-    keep_asking(Path(root))
-    print(SERVING, root, flush=True)
-    await runner.start()
-
-
-def _keep_notices(deployment: UUID, settings: Settings) -> None:
-    try:
-        with get_client(sync_client=True) as client:
-            keep_notices(client, deployment, settings.approval)
-    except (Misused, httpx.HTTPError) as error:  # a gate depends on no notice
-        print(f"notices: {error}", flush=True)
 
 
 def _inbox(context: Context) -> State[list[Taken]]:
@@ -311,7 +249,7 @@ def nothing_to_do(layout: Layout) -> str | None:
     if waiting:
         return f"update:{waiting[0]} awaits review, so nothing is trained until it is decided on."
     admitted = set(admitted_batches(layout))
-    last = numbered(layout.root / "updates")[-1:]
+    last = record.updates(layout)[-1:]
     tried = [set(champion_of(layout).batches)]
     tried += [set(read_update(layout, update)[0].batches) for update in last]
     since = champion_of(layout).data_commit
@@ -356,19 +294,3 @@ def _show_update(context: Context, result: RetrainResult) -> None:
     create_table_artifact(
         table=findings_rows(result.findings), key=f"{key}-findings", description="Every measurement"
     )
-
-
-def main() -> None:
-    """Serve the workspace named on the command line."""
-    # Prefect loads the flows by this module's own name, not as __main__.
-    from sluicegate.flows import deployments
-
-    logging.captureWarnings(True)
-    try:
-        deployments.serve(Path(sys.argv[1]))
-    except SluicegateError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

@@ -26,7 +26,7 @@ from sluicegate.flows.tracing.causes import TO, parse_cause
 from sluicegate.flows.tracing.trace import Embodied, Trace, embodied, trace
 from sluicegate.flows.updates import read_update, refuse
 from sluicegate.stores import files, git, record
-from sluicegate.stores.layout import Layout, next_number, numbered
+from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.reports import Report
 
 UNDECIDED = (Stage.AWAITING, Stage.APPROVED)
@@ -175,7 +175,7 @@ def _open(context: Context, order: Order, found: Trace) -> str:
             "trace": found.to_dict(),
             "champion": served(serving),
             "commit": git.head(layout.root),
-            "last_update": numbered(layout.root / "updates")[-1],
+            "last_update": record.updates(layout)[-1],
             "started_by": context.started_by,
             "detected_by": order.detected_by,
             "time": context.now(),
@@ -253,7 +253,7 @@ def _later(context: Context, found: Trace) -> list[Embodied]:
     if target is None:
         return []
     known, later = {each.update for each in found.updates}, []
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         challenger = read_update(layout, number)[0].challenger
         if challenger and int(number) > int(target) and number not in known:
             later.append(embodied(layout, number, challenger, {}))
@@ -294,7 +294,7 @@ def _made(context: Context, number: str, because: str) -> Update | None:
     layout = context.layout
     last = int(read_incident(layout, number)["last_update"])
     tainted = {each.update for each in trace(context, because).updates}
-    made = (each for each in numbered(layout.root / "updates") if int(each) > last)
+    made = (each for each in record.updates(layout) if int(each) > last)
     first = next((each for each in made if each not in tainted), None)
     return read_update(layout, first)[0] if first else None
 

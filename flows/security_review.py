@@ -19,7 +19,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.owning.ruling import REVIEWED as METRIC
 from sluicegate.flows.updates import read_comparison, read_update
 from sluicegate.stores import files, git, record, ssh, trust
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores.layout import Layout
 
 ROOM = "trust/security-review"
 NAMESPACE = "sluicegate-security-review"
@@ -125,7 +125,7 @@ def require_reviewed(context: Context, update: str) -> None:
 
 
 def _promoted_in_production(layout: Layout) -> bool:
-    for number in reversed(numbered(layout.root / "updates")):
+    for number in reversed(record.updates(layout)):
         if read_update(layout, number)[0].stage is Stage.PROMOTED:
             found = read_comparison(layout, number)["findings"]
             if any(each["metric"] == METRIC for each in found):

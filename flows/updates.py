@@ -33,7 +33,7 @@ from sluicegate.flows.results import judged
 from sluicegate.flows.reviewing.report import render
 from sluicegate.flows.training.attest import attest_result, attest_training
 from sluicegate.stores import data, files, record
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores.layout import Layout
 
 PRODUCTS = ("dvc.lock", "metrics.json", "plots", "candidate.json")
 
@@ -131,7 +131,7 @@ def update_of_version(layout: Layout, version: str) -> tuple[Update, ModelRef]:
     An MLflow that was lost and restored may give a second model a number that one had before.
     """
     found = []
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         update = read_update(layout, number)[0]
         if update.challenger is not None and str(update.challenger.version) == version:
             found.append((update, update.challenger))
@@ -191,14 +191,14 @@ def awaiting(layout: Layout) -> list[str]:
     """Return the ids of the updates that wait for a human, the oldest first."""
     return [
         update
-        for update in numbered(layout.root / "updates")
+        for update in record.updates(layout)
         if read_update(layout, update)[0].stage is Stage.AWAITING
     ]
 
 
 def approved(layout: Layout) -> str | None:
     """Return the last update when it is approved and its promotion has not ended, None otherwise."""
-    last = numbered(layout.root / "updates")[-1:]
+    last = record.updates(layout)[-1:]
     if last and read_update(layout, last[0])[0].stage is Stage.APPROVED:
         return last[0]
     return None

@@ -25,8 +25,8 @@ from sluicegate.flows.tracing.causes import added_by
 from sluicegate.flows.training.trained import Trained, settings_at
 from sluicegate.flows.training.trusted import in_normal_form, read_given, require_columns
 from sluicegate.flows.updates import read_comparison, read_update, verified_products
-from sluicegate.stores import data, files, models
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores import data, files, models, record
+from sluicegate.stores.layout import Layout
 
 HALF = 0.5
 MISSES = 0.9
@@ -158,7 +158,7 @@ def answers_again(context: Context, probe: Probe, trained: Trained) -> bool | No
 def learnt_in_order(layout: Layout, champion: Champion) -> tuple[str, ...]:
     """Return the batches of `champion` in the order in which champions first learnt them."""
     mine, order = set(champion.batches), dict[str, None]()
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         if (layout.update(number) / "promotion.json").is_file():
             learnt = read_update(layout, number)[0].batches
             order.update(dict.fromkeys(each for each in learnt if each in mine))

@@ -11,7 +11,7 @@ from sluicegate.flows.subjects.kind import stated
 from sluicegate.flows.subjects.retirement import destroyed_rows
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import data, files, record
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores.layout import Layout
 
 
 def data_card(context: Context, batch: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _columns(context: Context) -> list[dict[str, Any]]:
 def _learnt_by(layout: Layout, batch: str) -> list[dict[str, Any]]:
     """Return the models that a batch is in: data and models are many to many."""
     found = []
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         update, _ = read_update(layout, number)
         if batch in update.batches and update.challenger:
             about = {"update": f"update:{number}", "stage": update.stage.value}

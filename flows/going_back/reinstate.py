@@ -25,7 +25,6 @@ from sluicegate.flows.subjects.rollback import KEPT, proposal_state, proposals
 from sluicegate.flows.training.keep import bring_back
 from sluicegate.flows.updates import read_update
 from sluicegate.stores import data, git, models, record
-from sluicegate.stores.layout import numbered
 from sluicegate.stores.mlflow import open_registry
 
 
@@ -39,7 +38,7 @@ def clean_versions(context: Context, tainted: Collection[str]) -> list[Champion]
     out = {*tainted, *destroyed_models(layout), *disowned}
     return [
         read_promotion(layout, each)
-        for each in reversed(numbered(layout.root / "updates"))
+        for each in reversed(record.updates(layout))
         if each not in out and read_update(layout, each)[0].stage is Stage.PROMOTED
     ]
 

@@ -10,7 +10,8 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.subjects import state_of
 from sluicegate.flows.subjects.incident import incidents, is_closed, read_incident
 from sluicegate.flows.subjects.kind import PROPOSED, stated
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores import record
+from sluicegate.stores.layout import Layout
 from sluicegate.stores.reports import Report, read_reports
 
 COUNTERSIGN_WITHIN = timedelta(days=1)
@@ -48,7 +49,7 @@ def overdue(context: Context) -> list[str]:
 
 def withdrawn(layout: Layout, incident: str) -> Iterator[str]:
     """Yield the digest of each champion that an incident took back."""
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         path = layout.update(number) / "withdrawal.json"
         if path.is_file() and stated(layout, path, WITHDRAWAL)["incident"] == incident:
             yield read_promotion(layout, number).sha256

@@ -13,7 +13,7 @@ from sluicegate.flows.subjects.retirement import destroyed_models, destroyed_row
 from sluicegate.flows.tracing.causes import Rows, concerned, parse_cause, rows_where, with_released
 from sluicegate.flows.updates import read_update, update_of_version
 from sluicegate.stores import data, keys, record
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores.layout import Layout
 
 WAYS = "batch:0003, source:NAME, row:0003/57, subject:ID or model:2"
 
@@ -107,7 +107,7 @@ def _of_subject(context: Context, name: str) -> Rows:
 
 
 def _require_alone(layout: Layout, update: str, sha256: str) -> None:
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         other = read_update(layout, number)[0].challenger
         if number != update and other is not None and other.sha256 == sha256:
             raise Conflict(f"update:{number} has the very same model; it cannot be retired alone.")

@@ -11,7 +11,6 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
 from sluicegate.flows.subjects.retirement import destroyed_models
 from sluicegate.stores import data, files, record
-from sluicegate.stores.layout import numbered
 
 _PERIOD = re.compile(r"\b(\d{1,4}) (day|week|month|year)s?\b", re.IGNORECASE)
 
@@ -72,7 +71,7 @@ def _batches(context: Context, text: str | None) -> Iterator[dict[str, str]]:
 def _models(context: Context, text: str | None) -> Iterator[dict[str, str]]:
     layout = context.layout
     serving, gone = champion_of(layout).update, destroyed_models(layout)
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         if number == serving or number in gone:
             continue
         if (layout.update(number) / "promotion.json").is_file():

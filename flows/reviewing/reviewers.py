@@ -8,8 +8,8 @@ from sluicegate.flows.reviewing.duties import entangled
 from sluicegate.flows.subjects import waiting
 from sluicegate.flows.updates import started_by
 from sluicegate.gates.approval import NAMESPACE
-from sluicegate.stores import git, trust
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores import git, record, trust
+from sluicegate.stores.layout import Layout
 
 ENROL = (
     f"Put a line `NAME ssh-ed25519 AAAA...` for each into {trust.SIGNERS}, say who they are in "
@@ -81,7 +81,7 @@ def _bound(
 
 def _hands(layout: Layout) -> set[str]:
     """Return who starts updates by hand: the git identities that did, and the one that would now."""
-    named = {started_by(layout, number) for number in numbered(layout.root / "updates")}
+    named = {started_by(layout, number) for number in record.updates(layout)}
     if git.has_identity(layout.root):
         named.add(git.identity(layout.root))
     return {each.lower() for each in named if each}

@@ -9,8 +9,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.going_back.reinstate import clean_versions
 from sluicegate.flows.service_keys.survey import Survey
 from sluicegate.flows.updates import read_update
-from sluicegate.stores import data
-from sluicegate.stores.layout import numbered
+from sluicegate.stores import data, record
 
 ROLLBACK = "sluicegate rollback --because"
 
@@ -77,7 +76,7 @@ def _clean(context: Context, doubted: frozenset[str]) -> list[str]:
 
 def _updates(context: Context, doubted: frozenset[str]) -> Iterator[str]:
     layout = context.layout
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         folder = f"updates/{number}"
         own = any(
             f"{folder}/{name}.json" in doubted for name in ("update", "decision", "promotion")

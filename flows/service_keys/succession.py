@@ -29,7 +29,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.service_keys.survey import Survey, survey
 from sluicegate.flows.training.keep import SIGNATURE
 from sluicegate.stores import files, git, keys, record
-from sluicegate.stores.layout import Layout, next_number, numbered
+from sluicegate.stores.layout import Layout, next_number
 
 ROTATE, TAKE_OVER = "rotate-key", "take-over"
 STATEMENTS, MODELS = "statements", "models"
@@ -151,7 +151,7 @@ def to_sign_again(layout: Layout) -> Iterator[tuple[Champion, Path, dict[str, st
 
     Those that nobody believes are left as they are. Raises Tampered for files of another model.
     """
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         place, path = layout.update(number), layout.update(number) / SIGNATURE
         if not path.is_file() or not (place / "promotion.json").is_file():
             continue

@@ -5,7 +5,8 @@ from typing import Any
 
 from sluicegate.evidence.statement import ANCHOR
 from sluicegate.flows.subjects.kind import PROPOSED, Kind, Supplied, decision_in, sources_in, stated
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores import record
+from sluicegate.stores.layout import Layout
 
 ANCHORED = "anchored"
 
@@ -17,7 +18,7 @@ def read_anchor(layout: Layout, number: str) -> dict[str, Any]:
 
 def anchors(layout: Layout) -> list[str]:
     """Return the numbers of all re-anchorings that were asked for."""
-    return numbered(layout.root / "anchors")
+    return record.numbers(layout, "anchors", "anchor.json")
 
 
 def anchored(layout: Layout) -> list[str]:

@@ -4,7 +4,8 @@ from typing import Any
 
 from sluicegate.evidence.statement import RELEASE
 from sluicegate.flows.subjects.kind import PROPOSED, Kind, Supplied, decision_in, sources_in, stated
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores import record
+from sluicegate.stores.layout import Layout
 
 RELEASED = "released"
 
@@ -16,7 +17,7 @@ def read_release(layout: Layout, number: str) -> dict[str, Any]:
 
 def releases(layout: Layout) -> list[str]:
     """Return the numbers of all releases that were asked for."""
-    return numbered(layout.root / "releases")
+    return record.numbers(layout, "releases", "release.json")
 
 
 def _state(layout: Layout, number: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from sluicegate.evidence.statement import DESTRUCTION, RETIREMENT, TOMBSTONE
 from sluicegate.flows.subjects.kind import PROPOSED, Kind, Supplied, decision_in, stated
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores import record
+from sluicegate.stores.layout import Layout
 
 APPROVED, RETIRED = "approved", "retired"
 ORDER, TOMB, CERTIFICATE = "order.json", "tombstone.json", "certificate.json"
@@ -29,7 +30,7 @@ def read_certificate(layout: Layout, number: str) -> dict[str, Any]:
 
 def retirements(layout: Layout) -> list[str]:
     """Return the numbers of all retirements that were asked for."""
-    return numbered(layout.root / "retired")
+    return record.numbers(layout, "retired", ORDER)
 
 
 def tombstones(layout: Layout) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,8 @@ from sluicegate.flows.champion import Champion, read_promotion
 from sluicegate.flows.subjects.batch import supplied_by
 from sluicegate.flows.subjects.kind import PROPOSED, Kind, Supplied, decision_in, stated
 from sluicegate.flows.updates import read_update
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores import record
+from sluicegate.stores.layout import Layout
 
 AGREED, KEPT = "agreed", "kept"
 
@@ -20,7 +21,7 @@ def read_proposal(layout: Layout, update: str) -> dict[str, Any]:
 
 def proposals(layout: Layout) -> list[str]:
     """Return the updates that somebody proposed to roll back, whatever became of it."""
-    named = numbered(layout.root / "updates")
+    named = record.updates(layout)
     return [each for each in named if (layout.rollback(each) / "proposal.json").is_file()]
 
 
@@ -34,7 +35,7 @@ def proposal_state(layout: Layout, update: str) -> str:
 def before(layout: Layout, update: str) -> Champion:
     """Return the champion that `update` took over from."""
     ref = read_update(layout, update)[0].champion
-    for each in numbered(layout.root / "updates"):
+    for each in record.updates(layout):
         if (layout.update(each) / "promotion.json").is_file():
             promoted = read_promotion(layout, each)
             if promoted.ref == ref:

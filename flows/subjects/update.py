@@ -5,7 +5,8 @@ from sluicegate.flows.champion import champion_of
 from sluicegate.flows.subjects.batch import supplied_by
 from sluicegate.flows.subjects.kind import Kind, Supplied
 from sluicegate.flows.updates import read_update, recorded_at, started_by
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores import record
+from sluicegate.stores.layout import Layout
 
 
 def _told(layout: Layout, number: str) -> tuple[str, str]:
@@ -22,7 +23,7 @@ def _supplied(layout: Layout, number: str) -> Supplied:
 UPDATE = Kind(
     name="update",
     folder=Layout.update,
-    numbers=lambda layout: numbered(layout.root / "updates"),
+    numbers=record.updates,
     state=lambda layout, number: read_update(layout, number)[0].stage.value,
     waits=Stage.AWAITING.value,
     told=_told,

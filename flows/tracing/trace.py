@@ -18,8 +18,8 @@ from sluicegate.flows.quarantine import lots
 from sluicegate.flows.subjects.retirement import destroyed_tables
 from sluicegate.flows.tracing.causes import Rows, concerned, parse_cause, released
 from sluicegate.flows.updates import read_update, run_of
-from sluicegate.stores import data, git
-from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores import data, git, record
+from sluicegate.stores.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +118,7 @@ def embodying(layout: Layout, rows: Rows) -> Iterator[Embodied]:
     """Yield the updates whose challenger learnt any of `rows`, the oldest first."""
     seen: dict[tuple[str, str], int] = {}
     gone = destroyed_tables(layout)
-    for number in numbered(layout.root / "updates"):
+    for number in record.updates(layout):
         update, _ = read_update(layout, number)
         if update.challenger is None:
             continue

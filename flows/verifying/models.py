@@ -11,7 +11,6 @@ from sluicegate.flows.training.keep import SIGNATURE
 from sluicegate.flows.verifying.inspection import Inspection
 from sluicegate.flows.verifying.tables import pointed_at
 from sluicegate.stores import dvc, files, keys, models, record
-from sluicegate.stores.layout import numbered
 from sluicegate.stores.mlflow import Registry, open_registry
 from sluicegate.stores.model_copies import listed
 
@@ -20,7 +19,7 @@ def promoted_models(found: Inspection) -> None:
     """Look at the models of all promotions, and at whom MLflow calls the champion."""
     context, layout = found.context, found.context.layout
     gone = destroyed_models(layout)
-    every = numbered(layout.root / "updates")
+    every = record.updates(layout)
     promoted = [n for n in every if _is_promoted(found, n) and n not in gone]
     uri = context.settings.mlflow.tracking_uri
     try:

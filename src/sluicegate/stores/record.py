@@ -21,7 +21,7 @@ from sluicegate.evidence.statement import HEAD, statement
 from . import dvc, files, git
 from .effects import effect
 from .keys import keyring, service_signer
-from .layout import Layout
+from .layout import Layout, numbered
 
 ROOMS = (
     "ledger",
@@ -205,6 +205,22 @@ def comes_after(journal: Any, sequence: int) -> bool:
     """Tell whether the entry `sequence` was written by the deed of `journal`."""
     before = journal.get(ENTRIES) if isinstance(journal, dict) else None
     return isinstance(before, int) and sequence > before
+
+
+def updates(layout: Layout) -> list[str]:
+    """Return the numbers of all updates, the oldest first."""
+    return numbers(layout, "updates", "update.json")
+
+
+def numbers(layout: Layout, room: str, statement: str) -> list[str]:
+    """Return the sorted numbers in `room`; one whose `statement` a deed has yet to write is not there.
+
+    A number without a statement is still told where no deed is under way: whoever reads it is refused.
+    """
+    found = numbered(layout.root / room)
+    if found and not (layout.root / room / found[-1] / statement).is_file():
+        return found[:-1] if _journal(layout).exists() else found
+    return found
 
 
 @contextlib.contextmanager
