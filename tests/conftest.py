@@ -1,8 +1,12 @@
 """One real workspace per session, copied for each test: real DVC, git, MLflow and Great Expectations."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # numpy reads it on import, and each worker has a core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import fcntl
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable

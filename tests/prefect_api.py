@@ -39,8 +39,11 @@ def eventually(look: Callable[[], Any], seconds: float = 300, pause: float = 0.5
 
 
 def run(served: Reached, deployment: str, **parameters: Any) -> dict[str, Any]:
-    """Run a deployment through the runner and return its final state."""
-    return final(served, begin(served, deployment, **parameters))
+    """Run a deployment through the runner and return its final state; a scheduled turn goes first."""
+    state = final(served, begin(served, deployment, **parameters))
+    while state["message"] == "Deployment concurrency limit reached.":
+        state = final(served, begin(served, deployment, **parameters))
+    return state
 
 
 def begin(served: Reached, deployment: str, tags: Sequence[str] = (), **parameters: Any) -> str:

@@ -24,6 +24,8 @@ from sluicegate.flows.orchestration.runs import forget_broken_off
 from sluicegate.flows.up import SERVING
 from sluicegate.stores.settings import Settings
 
+LOOK_SECONDS = 2
+"""How often the server, which is on this machine, is asked what is due: people wait for it."""
 ONE_AT_A_TIME = ConcurrencyLimitConfig(
     limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
 )
@@ -42,7 +44,7 @@ def serve(workspace: Path) -> None:
 async def _serve(root: str, settings: Settings) -> None:
     """Serve flows that are in memory: what the server says a deployment loads is never loaded."""
     schedule = settings.schedule
-    runner = Runner(pause_on_shutdown=False)
+    runner = Runner(pause_on_shutdown=False, query_seconds=LOOK_SECONDS)
     cron = {
         inbox.name: schedule.intake,
         retrain.name: schedule.retrain,

@@ -57,7 +57,7 @@ def test_init_calibrates_and_pins_it_in_every_verdict(fed: Path, run_cli: Any) -
     context = open_context(fed)
     found = read_calibration(context.layout)
     assert found is not None
-    assert (found.drawn, found.history, found.batches, found.rows) == (60, 0, (), 250)
+    assert (found.drawn, found.history, found.batches, found.rows) == (60, 0, (), 1000)
     assert {each.state for each in found.limits} == {"calibrated", "calibrating", "by theory"}
     _, status, _ = run_cli("status", "-C", fed)
     assert status["calibration"] == found.told

@@ -16,6 +16,8 @@ from sluicegate.core import Missing, Tampered
 from sluicegate.evidence.ledger import verify_chain
 from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.intake import Judgement, freeze, judge, settle
+from sluicegate.flows.status import status
+from sluicegate.flows.updates import awaiting
 from sluicegate.stores import effects, files, git, keys, record
 from sluicegate.stores.layout import Layout
 
@@ -48,6 +50,21 @@ def carry_out(context: Context, judgement: Judgement) -> None:
     """Settle as intake does, under the lock and with the journal."""
     with record.writing(context.layout, "intake", record.ROOMS):
         settle(context, judgement)
+
+
+def test_an_update_that_is_being_written_is_not_there_yet(template: Path, tmp_path: Path) -> None:
+    """Readers pass over it; where nobody is at work it is told, and reading it is refused."""
+    context = place(template, tmp_path / "loans")
+    layout = context.layout
+    begun = layout.update("0001")
+    with record.writing(layout, "update", ["updates"]):
+        (begun / "products").mkdir(parents=True)
+        (begun / "comparison.json").write_text("{}")
+        assert awaiting(layout) == []
+        assert status(context).champion.update == "0000"
+    begun.mkdir(exist_ok=True)
+    with pytest.raises(Missing, match="no update:0001"):
+        awaiting(layout)
 
 
 @pytest.mark.slow
