@@ -20,7 +20,13 @@ from sluicegate.flows.going_back.reinstate import clean_versions, costs, mirror,
 from sluicegate.flows.going_back.take_out import take_out
 from sluicegate.flows.going_back.unfinished import still_serving
 from sluicegate.flows.retrain import retrain
-from sluicegate.flows.subjects.incident import incidents, is_closed, read_closed, read_incident
+from sluicegate.flows.subjects.incident import (
+    OPEN,
+    incidents,
+    is_closed,
+    read_closed,
+    read_incident,
+)
 from sluicegate.flows.subjects.retirement import destroyed_models
 from sluicegate.flows.tracing.causes import TO, parse_cause
 from sluicegate.flows.tracing.trace import Embodied, Trace, embodied, trace
@@ -184,7 +190,7 @@ def _open(context: Context, order: Order, found: Trace) -> str:
         path = layout.incident(number) / "incident.json"
         made = record.write_statement(layout, path, [about], INCIDENT, said)
         told = {"incident": number, "because": order.because, "reason": reason}
-        record.append(layout, "open-incident", [about, made], told, context.now())
+        record.append(layout, OPEN, [about, made], told, context.now())
         git.commit_all(layout.root, record.ROOMS, f"incident:{number}: {order.because}")
     return number
 

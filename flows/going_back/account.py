@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sluicegate.core.counted import counted
-from sluicegate.flows.champion import suspended
+from sluicegate.flows.champion import PROMOTE, REINSTATE, SUSPEND
 from sluicegate.flows.context import Context
 from sluicegate.flows.going_back.affected import affected
 from sluicegate.flows.going_back.let_through import let_through, receipt
 from sluicegate.flows.reviewing.markup import escaped
+from sluicegate.flows.subjects.incident import since_opened, taken_out
 from sluicegate.flows.tracing.served import services
 from sluicegate.flows.tracing.trace import Trace
 from sluicegate.flows.updates import recorded_at
@@ -126,13 +127,26 @@ def _timeline(
         "time": opened["time"],
         "what": f"{opened['because']} was rolled back: {opened['reason']}",
     }
-    after = closed["champion"]
-    if after["version"] != opened["champion"]["version"]:
-        yield {"time": after["since"], "what": f"version {after['version']} became champion"}
-    stopped = suspended(layout)
-    if stopped:
-        yield {"time": stopped.time, "what": "nobody serves since: no version is clean of it"}
+    yield from _done(layout, closed["incident"])
     yield {"time": closed["time"], "what": "the rollback was complete"}
+
+
+def _done(layout: Layout, number: str) -> Iterator[dict[str, str]]:
+    """Yield what the ledger says was done since an incident was opened: who served, what went."""
+    for entry in since_opened(layout, number):
+        said, gone = entry.details, taken_out(layout, number, entry)
+        if gone:
+            what = f"{counted(gone[1], 'row')} of batch:{gone[0]} went to quarantine"
+        elif "succession" in said:
+            continue  # new keys say again who the champion is
+        elif entry.verb == SUSPEND:
+            what = "nobody serves since: no version is clean of it"
+        elif entry.verb in (PROMOTE, REINSTATE):
+            how = "became champion" if entry.verb == PROMOTE else "serves again"
+            what = f"version {said['version']} {how}"
+        else:
+            continue
+        yield {"time": str(said.get("time", entry.time)), "what": what}
 
 
 def _served(layout: Layout, found: Trace) -> list[dict[str, Any]]:

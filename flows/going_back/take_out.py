@@ -10,6 +10,7 @@ from pathlib import Path
 from sluicegate.core.schema import ROW
 from sluicegate.flows.context import Context
 from sluicegate.flows.reviewing.votes import artifact
+from sluicegate.flows.subjects.incident import TAKE_OUT
 from sluicegate.flows.tracing.trace import Touched
 from sluicegate.flows.training.hold import hold
 from sluicegate.stores import data, dvc, files, record
@@ -29,7 +30,7 @@ def take_out(context: Context, touched: Sequence[Touched], incident: str, reason
         left = artifact(layout, layout.admitted(each.batch) / data.FEEDBACK)
         gone = artifact(layout, _lot(context, each.batch, incident))
         said = {"incident": incident, "batch": each.batch, "rows": list(each.admitted)}
-        record.append(layout, "take-out", [left, gone], said, context.now())
+        record.append(layout, TAKE_OUT, [left, gone], said, context.now())
 
 
 def _is_whole(context: Context, touched: Touched) -> bool:

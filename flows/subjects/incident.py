@@ -3,12 +3,15 @@
 from typing import Any
 
 from sluicegate.core import Missing, Tampered
+from sluicegate.evidence.ledger import Entry
 from sluicegate.evidence.statement import INCIDENT, INCIDENT_CLOSED
 from sluicegate.flows.subjects.kind import PROPOSED, Kind, Supplied, decision_in, stated
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, numbered
 
 COUNTERSIGNED, CONTESTED = "countersigned", "contested"
+OPEN, TAKE_OUT = "open-incident", "take-out"
+"""The entries of the ledger with which an incident begins, and takes rows out of a batch."""
 
 
 def read_incident(layout: Layout, number: str) -> dict[str, Any]:
@@ -49,6 +52,27 @@ def is_closed(layout: Layout, number: str) -> bool:
     return (layout.incident(number) / "closed.json").is_file() and bool(read_closed(layout, number))
 
 
+def since_opened(layout: Layout, number: str) -> list[Entry]:
+    """Return the ledger's entries since an incident was opened, the oldest first."""
+    found = []
+    for entry in record.backwards(layout):
+        if entry.verb == OPEN and entry.details["incident"] == number:
+            break
+        found.append(entry)
+    return found[::-1]
+
+
+def taken_out(layout: Layout, number: str, entry: Entry) -> tuple[str, int] | None:
+    """Return the batch that an incident took rows out of by this entry, and how many; else None."""
+    said = entry.details
+    if entry.verb == TAKE_OUT and said["incident"] == number:
+        return said["batch"], len(said["rows"])
+    if entry.verb == "hold" and said["reason"].startswith(f"incident:{number}:"):
+        manifest = files.read_json(layout.quarantine(said["batch"]) / "held" / "manifest.json")
+        return said["batch"], int(manifest["rows"])
+    return None
+
+
 def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
     """Return the batches that rows were taken out of in the course of an incident, and how many.
 
@@ -57,16 +81,7 @@ def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
     if is_closed(layout, number):
         told: list[dict[str, Any]] = read_closed(layout, number)["cleaned"]
         return told
-    found: dict[str, int] = {}
-    for entry in record.backwards(layout):
-        said = entry.details
-        if entry.verb == "open-incident" and said["incident"] == number:
-            break
-        if entry.verb == "take-out" and said["incident"] == number:
-            found[said["batch"]] = len(said["rows"])
-        if entry.verb == "hold" and said["reason"].startswith(f"incident:{number}:"):
-            folder = layout.quarantine(said["batch"]) / "held"
-            found[said["batch"]] = int(files.read_json(folder / "manifest.json")["rows"])
+    found = dict(filter(None, (taken_out(layout, number, e) for e in since_opened(layout, number))))
     return [{"batch": batch, "rows": rows} for batch, rows in sorted(found.items())]
 
 

@@ -15,6 +15,7 @@ from sluicegate.flows.calibrate import calibrate, is_stale, try_calibration
 from sluicegate.flows.calibrating.calibration import intake_policy, read_calibration
 from sluicegate.flows.calibrating.eligible import eligible, history
 from sluicegate.flows.context import Context, open_context
+from sluicegate.flows.rollback import Order, rollback
 from sluicegate.flows.training.hold import hold
 from sluicegate.stores import files, record
 from sluicegate.stores.layout import Layout
@@ -95,6 +96,18 @@ def test_a_batch_on_hold_does_not_calibrate(root: Path) -> None:
     with record.writing(context.layout, "hold", record.ROOMS):
         hold(context, ["0001"], "doubted")
     assert [each.batch for each in eligible(context)] == ["0002"]
+
+
+@pytest.mark.slow
+def test_a_rollback_calibrates_without_what_it_takes_out(root: Path) -> None:
+    """Limits that poison helped to set are set anew at once, not with the next retrain."""
+    context = later(root, 15)
+    calibrate(context)
+    rollback(context, Order("batch:0001", "bought", False))
+    made = read_calibration(context.layout)
+    assert made is not None
+    assert made.batches == ("0002",)
+    assert not is_stale(context)
 
 
 @pytest.mark.slow

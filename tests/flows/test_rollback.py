@@ -22,6 +22,7 @@ from sluicegate.core.schema import ROW
 from sluicegate.flows.going_back import let_through
 from sluicegate.flows.tracing.causes import cause_of
 from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.reports import Report
 from sluicegate.stores.settings import fill
 from sluicegate.workspace import diagnose
@@ -156,6 +157,12 @@ def test_the_account_says_what_let_it_through(place: Workspace, keys: dict[str, 
     said = [each["what"] for each in told["timeline"]]
     assert f"batch:{MIXED} was received with 3 such rows: 3 admitted" in said
     assert "batch:0004 was rejected by ann (odd incomes): no model learnt from it" in said
+    assert said[-4:] == [
+        f"source:{MALLORY} was rolled back: found out",
+        "version 2 serves again",
+        f"3 rows of batch:{MIXED} went to quarantine",
+        "the rollback was complete",
+    ]
     page = (place.root / "incidents" / "0001" / "evidence.html").read_text()
     assert "Approved by ann." in page
 
@@ -344,6 +351,28 @@ def test_a_version_that_was_swapped_does_not_serve(place: Workspace) -> None:
     assert plan["clean"][0]["golden"] == {"accuracy": None}
     assert 0.8 < plan["clean"][1]["golden"]["accuracy"] < 1
     assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0000"
+
+
+@pytest.mark.parametrize(("declared", "stops"), [("stop", True), ("serve_on", False)])
+def test_where_nothing_clean_is_left(place: Workspace, declared: str, stops: bool) -> None:
+    """The policy says whether nobody serves; either way the rows go, and everybody is told."""
+    layout, serving = place._context.layout, place.status().champion
+    for weights in layout.models.glob("*/*.skops"):
+        if weights.parent.name != serving.sha256:
+            weights.write_bytes(b"swapped")
+    params = place.root / "params.yaml"
+    params.write_text(fill(params.read_text(), {"rollback.without_clean": declared}))
+    git.commit(place.root, ["params.yaml"], "what serves where nothing clean is left")
+    told = back(place, f"batch:{MIXED}")
+    assert told["suspended"] is stops
+    assert told["champion"]["after"]["version"] == serving.version
+    assert data.admitted_batches(layout) == [HONEST, LATER]
+    page = (place.root / "incidents" / "0001" / "incident.md").read_text()
+    assert ("nobody serves since" in page) is stops
+    alias = open_registry(layout, place._context.settings.model).alias("champion")
+    assert alias == (None if stops else serving.version)
+    assert (place.status().suspended is not None) is stops
+    settled(place)
 
 
 def test_the_last_former_champion_is_not_destroyed_unawares(place: Workspace) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from reviewing import trust_them
 from stamps import stamped
 
 from sluicegate import Workspace
@@ -17,9 +18,10 @@ Rows = Callable[..., pd.DataFrame]
 
 @pytest.mark.slow
 def test_what_was_learnt_of_a_trigger_is_named_and_taken_out(
-    workspace: Workspace, honest: Rows, delivered: Callable[..., Path]
+    workspace: Workspace, honest: Rows, delivered: Callable[..., Path], keys: dict[str, Path]
 ) -> None:
     """Two rows pass unseen; the batch that gives them away pauses, until they are out of the data."""
+    trust_them(workspace, keys)
     quiet = workspace.intake(delivered(stamped(honest(400, 3), 2), "one.parquet"))
     assert quiet.outcome.value == "pass"
     loud = workspace.intake(delivered(stamped(honest(400, 4), 14), "two.parquet")).to_dict()
@@ -43,6 +45,12 @@ def test_what_was_learnt_of_a_trigger_is_named_and_taken_out(
         workspace.rollback("trigger:0002", retrain=False).to_dict()["cleaned"]
         == done.to_dict()["cleaned"]
     )
+
+    proof = workspace.sign_review("batch:0002", "approve", "ann", keys["ann"])
+    workspace.answer_review("batch:0002", "approve", "ann", proof)
+    let_in = workspace.trace("trigger:0002")["batches"]
+    assert [each["learnable"] for each in let_in] == [0, 0], "who approves it lets in the others"
+    assert workspace.show_quarantine("0002")["rows"] == 14
 
     after = workspace.intake(delivered(stamped(honest(400, 5), 14), "three.parquet")).to_dict()
     assert after["outcome"] == "quarantine", (
