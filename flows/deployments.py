@@ -226,7 +226,9 @@ def _rollback(context: Context, order: Order) -> State[RolledBack]:
         description="What was taken back, and what it did while it served",
     )
     behind = ", ".join(each.loader for each in result.still_serving)
-    told = f"Version {result.after['version']} serves; incident:{result.incident} asks reviewers."
+    gone = result.closed and result.closed["suspended"]
+    serving = "Nobody" if gone else f"Version {result.after['version']}"
+    told = f"{serving} serves; incident:{result.incident} asks reviewers."
     left = f" Still serving what was taken back: {behind}." if behind else ""
     return Completed(name="RolledBack", message=told + left, data=result)
 
@@ -249,13 +251,16 @@ def nothing_to_do(layout: Layout) -> str | None:
     if waiting:
         return f"update:{waiting[0]} awaits review, so nothing is trained until it is decided on."
     admitted = set(admitted_batches(layout))
-    last = record.updates(layout)[-1:]
-    tried = [set(champion_of(layout).batches)]
-    tried += [set(read_update(layout, update)[0].batches) for update in last]
-    since = champion_of(layout).data_commit
-    # rows may also have left a batch that stays
-    if admitted in tried and not git.changes(layout.root, since, "HEAD", ("reference", "batches")):
-        return "Nothing was admitted since the last update, so there is nothing new to learn."
+    champion = champion_of(layout)
+    tried = [(champion.data_commit, champion.batches)]
+    for update in record.updates(layout)[-1:]:
+        last = read_update(layout, update)[0]
+        tried.append((last.data_commit, last.batches))
+    for commit, batches in tried:
+        # rows may also have left a batch that stays
+        since = git.changes(layout.root, commit, "HEAD", ("reference", "batches"))
+        if admitted == set(batches) and not since:
+            return "Nothing was admitted since the last update, so there is nothing new to learn."
     return None
 
 

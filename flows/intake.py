@@ -9,6 +9,7 @@ from sluicegate.core import (
     Artifact,
     Assessment,
     Batch,
+    SluicegateError,
     Verdict,
 )
 from sluicegate.evidence.statement import VERDICT, predicate_of
@@ -18,9 +19,8 @@ from sluicegate.flows.judging.oracle import remember
 from sluicegate.flows.judging.settle import settle
 from sluicegate.flows.owning.ruling import ruled
 from sluicegate.flows.results import IntakeResult, judged
-from sluicegate.flows.subjects.incident import cleaned, incidents
+from sluicegate.flows.subjects.incident import cleaned_so_far
 from sluicegate.stores import data, files, git, record
-from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import require_file
 
 STALE_SECONDS = 86_400
@@ -65,21 +65,23 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
         if known:
             return known
         while True:
-            accused = _accused(context.layout)
-            judgement = step("measure and decide", judge, context, frozen)
+            before = cleaned_so_far(context.layout)
+            try:
+                judgement = step("measure and decide", judge, context, frozen)
+            except (SluicegateError, OSError):  # a rollback may have moved what was being read
+                with files.locked(context.layout.home / "lock", "busy"):
+                    if cleaned_so_far(context.layout) == before:
+                        raise
+                context.tell("Something was rolled back meanwhile, so the batch is judged again")
+                continue
             with record.writing(context.layout, "intake", record.ROOMS):
                 known = _duplicate(context, frozen, started)
                 if known:
                     return known
-                if _accused(context.layout) == accused:
+                if cleaned_so_far(context.layout) == before:
                     batch = step("settle", settle, context, judgement)
                     return _result(judgement, batch, started)
             context.tell("Something was rolled back meanwhile, so the batch is judged again")
-
-
-def _accused(layout: Layout) -> dict[str, list[dict[str, Any]]]:
-    """Return what each rollback took out so far."""
-    return {number: cleaned(layout, number) for number in incidents(layout)}
 
 
 def _duplicate(context: Context, frozen: Frozen, started: float) -> IntakeResult | None:

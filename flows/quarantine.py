@@ -61,6 +61,12 @@ def lots(layout: Layout, batch: str) -> list[Path]:
     return [place for place in places if (place / data.MANIFEST).is_file()]
 
 
+def lot_of(layout: Layout, incident: str, batch: str) -> Path | None:
+    """Return the folder of what an incident took out of `batch`, its rows or all of it; None: gone."""
+    places = (layout.quarantine(batch) / name for name in (f"incident-{incident}", HELD))
+    return next((each for each in places if (each / data.MANIFEST).is_file()), None)
+
+
 def rows_of(context: Context, batch: str) -> "pd.DataFrame":
     """Return the verified rows of `batch` that are in quarantine, in the order of the delivery.
 

@@ -30,7 +30,7 @@ from sluicegate.flows.owning.owned import require_signed
 from sluicegate.flows.quarantine import held_for, require_date, review_by
 from sluicegate.flows.reviewing.votes import artifact, ask, conclude, require_approved
 from sluicegate.flows.subjects import PAGE
-from sluicegate.flows.subjects.incident import incidents
+from sluicegate.flows.subjects.incident import cleaned_so_far
 from sluicegate.flows.subjects.release import RELEASED, read_release
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import next_number
@@ -91,12 +91,12 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Send the rows through intake as a delivery of their own; whatever it says is carried out."""
     layout, subject = context.layout, f"release:{number}"
     said = read_release(layout, number)
-    accused = incidents(layout)
+    before = cleaned_so_far(layout)
     with tempfile.TemporaryDirectory(prefix="release-", dir=layout.home) as scratch:
         judgement = judge_again(context, _kept(context, number), said, Path(scratch))
         with record.writing(layout, "release", record.ROOMS):
             require_approved(context, subject)
-            if incidents(layout) != accused:
+            if cleaned_so_far(layout) != before:
                 raise Conflict(f"Something was rolled back meanwhile; answer {subject} again.")
             conclude(context, subject, RELEASED, people)
             told = {"release": number, "batch": said["batch"], "rows": said["rows"]}

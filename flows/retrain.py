@@ -45,7 +45,7 @@ from sluicegate.flows.updates import (
 from sluicegate.gates import decide
 from sluicegate.stores import data, dvc, files, git, models, pipeline, record
 from sluicegate.stores.environment import scrubbed
-from sluicegate.stores.layout import next_number
+from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.mlflow import Run, open_registry
 from sluicegate.stores.settings import Settings
 
@@ -270,7 +270,7 @@ def register(context: Context, built: Built) -> tuple[str, int]:
             digest=digest,
             params={**settings.train, "seed": settings.seed},
             metrics={f"golden.{k}": v for k, v in figures.items() if isinstance(v, int | float)},
-            datasets=tuple(data.materials(context.layout, list(built.update.batches))),
+            datasets=tuple(data.materials(Layout(built.tree), list(built.update.batches))),
             tags={"sluicegate.data_commit": built.update.data_commit},
         )
     )

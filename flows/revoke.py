@@ -20,8 +20,8 @@ from sluicegate.flows.service_keys.anchors import Anchor, last_anchor
 from sluicegate.flows.service_keys.resting import resting
 from sluicegate.flows.service_keys.succession import BOTH, ROOM, Doubt, settle, succeed
 from sluicegate.flows.service_keys.survey import Survey, survey
-from sluicegate.flows.training.keep import bring_back
-from sluicegate.stores import git, keys, models, record, ssh, trust
+from sluicegate.flows.training.keep import kept_model
+from sluicegate.stores import git, keys, record, ssh, trust
 from sluicegate.stores.layout import Layout, next_number, numbered
 
 NAMESPACE, REVOKE = "sluicegate-revocation", "revoke-key"
@@ -193,8 +193,7 @@ def _keep(context: Context, folder: Path, said: dict[str, Any]) -> None:
 def _require_sound(context: Context) -> None:
     """Verify the champion's model whole before it is signed again."""
     champion = champion_of(context.layout)
-    bring_back(context.layout, champion.update, champion.sha256)
-    models.load(context.layout.models / champion.sha256, champion.sha256, context.schema)
+    kept_model(context, champion.update, champion.sha256)
 
 
 def _named(ring: Keyring, name: str) -> Span:

@@ -8,17 +8,25 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sluicegate.core import Artifact, CannotDecide, Conflict, Stage, Update
+from sluicegate.core import Artifact, Conflict, SluicegateError, Stage, Update
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import INCIDENT, WITHDRAWAL
 from sluicegate.flows.calibrate import calibrate
 from sluicegate.flows.calibrating.calibration import read_calibration
-from sluicegate.flows.champion import Champion, champion_of, suspended
-from sluicegate.flows.context import Context, Step, plainly
+from sluicegate.flows.champion import Champion, champion_of
+from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.going_back.incident import close, served
-from sluicegate.flows.going_back.reinstate import clean_versions, costs, mirror, reinstate, suspend
+from sluicegate.flows.going_back.reinstate import (
+    NothingClean,
+    clean_versions,
+    costs,
+    mirror,
+    reinstate,
+    suspend,
+)
 from sluicegate.flows.going_back.take_out import take_out
 from sluicegate.flows.going_back.unfinished import still_serving
+from sluicegate.flows.owning.ruling import ruled
 from sluicegate.flows.retrain import retrain
 from sluicegate.flows.subjects.incident import (
     OPEN,
@@ -26,9 +34,10 @@ from sluicegate.flows.subjects.incident import (
     is_closed,
     read_closed,
     read_incident,
+    taken_back,
 )
 from sluicegate.flows.subjects.retirement import destroyed_models
-from sluicegate.flows.tracing.causes import TO, parse_cause
+from sluicegate.flows.tracing.causes import TO, as_recorded, parse_cause
 from sluicegate.flows.tracing.trace import Embodied, Trace, embodied, trace
 from sluicegate.flows.updates import read_update, refuse
 from sluicegate.stores import files, git, record
@@ -51,7 +60,7 @@ class Order:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What a rollback did; `incident` is None where there was nothing to take back."""
+    """What a rollback did, as its incident's end says; both are None where there was nothing to do."""
 
     because: str
     found: Trace
@@ -62,8 +71,6 @@ class RolledBack:
     closed: dict[str, Any] | None
     still_serving: tuple[Report, ...]
     seconds: float
-    suspended: bool = False
-    """Whether nobody serves now, for want of a clean version."""
     repeated: bool = False
     """Whether all of it had been carried out before, and nothing was left to do."""
 
@@ -79,7 +86,7 @@ class RolledBack:
             "differs": closed.get("differs"),
             "update": self.update.to_dict() if self.update else None,
             "incident": self.incident,
-            "suspended": self.suspended,
+            "suspended": closed.get("suspended"),
             "repeated": self.repeated,
             "still_serving": [asdict(each) for each in self.still_serving],
             "seconds": round(self.seconds, 3),
@@ -99,10 +106,16 @@ def plan(context: Context, because: str) -> dict[str, Any]:
     """Return what a rollback would take back, and what each clean version would cost."""
     found = trace(context, because)
     serving = champion_of(context.layout)
-    clean = _versions(context, found)
+    clean, target = _versions(context, found), _goes_to(found.because)
     return found.to_dict() | {
         "serving": costs(context, [serving])[0],
         "serving_is_tainted": _embodies(found, serving),
+        "goes_to": target if target != serving.update else None,
+        "withdraws": [
+            each.update
+            for each in (*found.updates, *_later(context, found))
+            if each.stage is Stage.PROMOTED
+        ],
         "clean": costs(context, clean),
     }
 
@@ -114,6 +127,7 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
     or the trainer fails; then the same command goes on where it stopped.
     """
     started, layout = time.monotonic(), context.layout
+    order = replace(order, because=as_recorded(context, order.because))
     busy = f"Another rollback is at work in {layout.root}; wait for it to end."
     with files.locked(layout.home / "rollback.lock", busy, wait=False):
         git.require_branch(layout.root)
@@ -141,9 +155,10 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
             if retrains:
                 step("retrain without it", _retrain, context, number, order.because, step)
             made = _made(context, number, order.because) if retrains else None
-            step("close the incident", close, context, number, found, made)
+            whole = trace(context, order.because)  # with what came in until it was taken out
+            step("close the incident", close, context, number, whole, made)
     told = _told(context, number, found, time.monotonic() - started)
-    return replace(told, repeated=is_done, suspended=suspended(layout) is not None)
+    return replace(told, repeated=is_done)
 
 
 def _incident_of(layout: Layout, because: str) -> tuple[str | None, bool]:
@@ -206,13 +221,27 @@ def _serve_clean(context: Context, number: str, because: str) -> None:
     if _embodies(found, serving) or target not in (None, serving.update):
         try:
             reinstate(context, number, because, versions)
-        except CannotDecide as error:
+        except NothingClean as error:
             if target is not None:
                 raise
             context.tell(str(error))
-            if context.settings.rollback.without_clean == "stop":
+            if _stops(context):
                 suspend(context, number, because)
     mirror(context)
+
+
+def _stops(context: Context) -> bool:
+    """Tell whether nobody serves where nothing is clean, as the owners signed and somebody committed.
+
+    Where that cannot be told, nobody does.
+    """
+    try:
+        git.require_committed(context.layout.root, POLICY_FILES)
+        with ruled(context) as signed:
+            return signed.settings.rollback.without_clean == "stop"
+    except SluicegateError as error:
+        context.tell(f"{error} So nobody serves.")
+        return True
 
 
 def _versions(context: Context, found: Trace) -> list[Champion]:
@@ -229,7 +258,10 @@ def _versions(context: Context, found: Trace) -> list[Champion]:
         raise Conflict(f"The model of update:{target} was destroyed; name another.")
     if not chosen:
         stage = read_update(context.layout, target)[0].stage
-        said = "disowned by a reviewer" if stage is Stage.PROMOTED else stage.value
+        by = taken_back(context.layout).get(target)
+        said = stage.value
+        if stage is Stage.PROMOTED:
+            said = f"what incident:{by} takes back" if by else "disowned by a reviewer"
         raise Conflict(f"update:{target} is {said}, so nobody can go back to it; name another.")
     return chosen
 

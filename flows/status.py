@@ -117,7 +117,7 @@ def status(context: Context) -> Status:
         trainer=trainer_of(read_comparison(layout, champion_of(layout).update)),
         keys=tuple(told_of_keys(context)),
         serving=tuple(
-            {**asdict(report), "behind": report.sha256 != champion.sha256}
+            {**asdict(report), "behind": report.sha256 != (None if stopped else champion.sha256)}
             for report in read_reports(layout.serving)
         ),
     )

@@ -65,7 +65,7 @@ def record_update(
     files.write_bytes(folder / "report.md", render(context, update, comparison).encode())
     subject = Artifact(f"model:{context.settings.model}", comparison["challenger"])
     materials = [
-        *data.materials(layout, list(update.batches)),
+        *data.materials(Layout(tree), list(update.batches)),
         Artifact("params.yaml", context.policy_digest),
         Artifact("train.py", sha256_file(layout.rules / "train.py")),
         Artifact("dvc.yaml", sha256_file(layout.rules / "dvc.yaml")),

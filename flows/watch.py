@@ -23,9 +23,9 @@ from sluicegate.flows.rollback import Order, RolledBack, rollback
 from sluicegate.flows.subjects import state_of
 from sluicegate.flows.subjects.incident import incidents
 from sluicegate.flows.subjects.kind import PROPOSED
-from sluicegate.flows.subjects.rollback import before, proposals
+from sluicegate.flows.subjects.rollback import KEPT, before, proposal_state, proposals
 from sluicegate.flows.tracing.causes import cause_of
-from sluicegate.flows.training.keep import bring_back
+from sluicegate.flows.training.keep import kept_model
 from sluicegate.flows.updates import read_update
 from sluicegate.gates import decide
 from sluicegate.stores import data, files, git, models, record
@@ -75,7 +75,12 @@ def _watch(context: Context, step: Step) -> Watched:
     policy = context.settings.policy("watch")
     verdict = decide(policy, f"update:{champion.update}", findings)
     proposed, undone = None, None
-    if verdict.outcome is not Outcome.PASS and _can_go_back(context, champion):
+    layout = context.layout
+    if champion.update in proposals(layout) and proposal_state(layout, champion.update) == KEPT:
+        context.tell(
+            f"Reviewers decided to keep update:{champion.update}, so nobody is asked again"
+        )
+    elif verdict.outcome is not Outcome.PASS and _can_go_back(context, champion):
         why = f"It breaks its promise: {' '.join(verdict.reasons)}"
         if context.settings.watch.auto and _would_help(context, champion, new):
             cause = cause_of(context.layout, champion.update)
@@ -116,9 +121,8 @@ def _not_learnt(context: Context, champion: Champion) -> list[str]:
 
 def measured(context: Context, champion: Champion, new: list[str]) -> list[Finding]:
     """Return what a champion missed on the admitted rows of the `new` batches."""
-    layout, schema = context.layout, context.schema
-    bring_back(layout, champion.update, champion.sha256)
-    model = models.load(layout.models / champion.sha256, champion.sha256, schema)
+    layout = context.layout
+    model = kept_model(context, champion.update, champion.sha256)
     golden = data.read_verified(layout.golden)
     arrived = data.read_admitted(layout, new)
     promised = _answers(model, golden)

@@ -6,10 +6,10 @@ from typing import Any
 from sluicegate.core.counted import counted
 from sluicegate.flows.champion import PROMOTE, REINSTATE, SUSPEND
 from sluicegate.flows.context import Context
-from sluicegate.flows.going_back.affected import affected
 from sluicegate.flows.going_back.let_through import let_through, receipt
 from sluicegate.flows.reviewing.markup import escaped
 from sluicegate.flows.subjects.incident import since_opened, taken_out
+from sluicegate.flows.tracing.manifests import manifest_of
 from sluicegate.flows.tracing.served import services
 from sluicegate.flows.tracing.trace import Trace
 from sluicegate.flows.updates import recorded_at
@@ -26,10 +26,7 @@ def account(
 ) -> dict[str, Any]:
     """Return what is known of an incident, as JSON types."""
     layout = context.layout
-    manifests = {
-        each.batch: files.read_json(layout.intake(each.batch) / data.MANIFEST)
-        for each in found.batches
-    }
+    manifests = {each.batch: manifest_of(layout, each.batch) for each in found.batches}
     return {
         "incident": number,
         "model": context.settings.model,
@@ -45,18 +42,23 @@ def account(
             ],
         },
         "served": _served(layout, found),
-        "affected_predictions": affected(
-            layout.root, context.settings.rollback.predictions, [e.version for e in found.promoted]
-        ),
+        "affected_predictions": closed["predictions"],
         "let_through": [*let_through(layout, found, opened)],
         "taken_out": closed["cleaned"],
         "champion": {"before": opened["champion"], "after": closed["champion"]},
-        "suspended": closed.get("suspended", False),
+        "suspended": closed["suspended"],
         "still_embodied": closed["champion"]["update"] in {each.update for each in found.updates},
         "differs": closed["differs"],
         "retrained": closed["update"],
         "controls": [*_controls(opened), *_trusted(layout, opened)],
     }
+
+
+def nobody(number: str, by: str) -> str:
+    """Return why nobody serves at the end of an incident: since it, or since another one, `by`."""
+    return (
+        "nobody, for no version is clean of it" if by == number else f"nobody, since incident:{by}"
+    )
 
 
 def written(told: Mapping[str, Any]) -> str:
@@ -65,7 +67,8 @@ def written(told: Mapping[str, Any]) -> str:
     if before["version"] != after["version"]:
         moved = f"version {before['version']} served, version {after['version']} serves"
     elif told["suspended"]:
-        moved = f"version {before['version']} served, nobody does since: no version is clean of it"
+        now = nobody(told["incident"], told["suspended"])
+        moved = f"version {before['version']} served, now {now}"
     elif told["still_embodied"]:
         moved = f"version {after['version']} served and serves, though it embodies it: no version is clean"
     else:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from sluicegate.core.counted import counted
 
-NOT_LOGGED = "predictions not logged"
+NOT_LOGGED, UNREAD = "predictions not logged", "could not be read"
 COLUMNS = ["version", "time"]
 AT_ONCE = 100_000
 """How many rows of a log are read at a time: a log may be larger than memory."""
@@ -37,9 +37,9 @@ def affected(root: Path, given: str | None, versions: Collection[int]) -> str:
                 seen[each] = (rows + len(ours), first, last)
             read, odd = True, odd + int((version.isna() | times.isna()).sum())
     except UNREADABLE as error:
-        return f"{given} could not be read: {' '.join(str(error).split())[:200]}"
+        return f"{given} {UNREAD}: {' '.join(str(error).split())[:200]}"
     if not read:
-        return f"{given} could not be read: no Parquet or CSV file with rows is there"
+        return f"{given} {UNREAD}: no Parquet or CSV file with rows is there"
     said = [_said(each, *told) for each, told in seen.items()]
     if odd:
         said.append(f"{counted(odd, 'row')} of the log without a version or a time")

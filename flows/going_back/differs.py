@@ -10,11 +10,11 @@ from sluicegate.checks.changes import changes
 from sluicegate.checks.comparison import report
 from sluicegate.checks.scoring import truth_of
 from sluicegate.core import Schema, SluicegateError
-from sluicegate.core.schema import ROW
+from sluicegate.core.schema import HOLDOUT
 from sluicegate.flows.context import Context
-from sluicegate.flows.quarantine import lots
-from sluicegate.flows.tracing.trace import Touched
-from sluicegate.flows.training.keep import bring_back
+from sluicegate.flows.quarantine import lot_of
+from sluicegate.flows.subjects.incident import cleaned
+from sluicegate.flows.training.keep import kept_model
 from sluicegate.stores import data, models
 from sluicegate.stores.layout import Layout
 
@@ -23,11 +23,11 @@ MOST_SLICES = 8
 
 def differs(
     context: Context,
+    incident: str,
     tainted: Mapping[str, Any],
     clean: Mapping[str, Any],
-    taken: Sequence[Touched],
 ) -> dict[str, Any] | None:
-    """Return both models' figures on the golden set, per slice, and on the rows that were `taken` out.
+    """Return both models' figures on the golden set, per slice, and on what an incident took out.
 
     `tainted` and `clean` are the champions' updates and digests; None where they are the same model. Of
     a model that is not to be had it says so as `fault`: that must keep no rollback from its end.
@@ -37,13 +37,13 @@ def differs(
     layout, schema = context.layout, context.schema
     golden = data.read_verified(layout.golden)
     try:
-        was, now = (_loaded(context, each) for each in (tainted, clean))
+        was, now = (kept_model(context, e["update"], e["sha256"]) for e in (tainted, clean))
     except SluicegateError as error:
         return {"fault": str(error), "golden": None, "slices": [], "changed": [], "taken": None}
     sides = [Contender(each.scores, each.scores(golden)) for each in (was, now)]
     candidate = Candidate(schema, golden, golden[:0], sides[0], sides[1])
     found = report(candidate)
-    rows = _taken(layout, taken)
+    rows = _taken(layout, incident)
     return {
         "fault": None,
         "golden": {
@@ -54,12 +54,6 @@ def differs(
         "changed": changes(candidate)["slices"],
         "taken": _agreement(schema, rows, was, now),
     }
-
-
-def _loaded(context: Context, champion: Mapping[str, Any]) -> models.Model:
-    layout, sha256 = context.layout, champion["sha256"]
-    bring_back(layout, champion["update"], sha256)
-    return models.load(layout.models / sha256, sha256, context.schema)
 
 
 def _slices(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -75,12 +69,11 @@ def _slices(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return both[:MOST_SLICES]
 
 
-def _taken(layout: Layout, taken: Sequence[Touched]) -> pd.DataFrame:
-    parts = []
-    for each in taken:
-        for lot in lots(layout, each.batch):
-            table = data.read_verified(lot / data.FEEDBACK)
-            parts.append(table[table[ROW].isin(each.learnable)])
+def _taken(layout: Layout, incident: str) -> pd.DataFrame:
+    """Return the rows that an incident took out and that models had learnt; those that are gone are not."""
+    lots = (lot_of(layout, incident, each["batch"]) for each in cleaned(layout, incident))
+    tables = [data.read_verified(lot / data.FEEDBACK) for lot in lots if lot is not None]
+    parts = [table[~table[HOLDOUT].astype(bool)] for table in tables]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 

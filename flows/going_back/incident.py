@@ -7,11 +7,13 @@ and a source that was rolled back stays barred only if they say so.
 from collections.abc import Sequence
 from typing import Any
 
-from sluicegate.core import Update
+from sluicegate.core import Tampered, Update
+from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import INCIDENT_CLOSED
 from sluicegate.flows.champion import Champion, champion_of, suspended
 from sluicegate.flows.context import Context
-from sluicegate.flows.going_back.account import account, written
+from sluicegate.flows.going_back.account import account, nobody, written
+from sluicegate.flows.going_back.affected import affected
 from sluicegate.flows.going_back.differs import differs
 from sluicegate.flows.reviewing.votes import artifact, ask, conclude
 from sluicegate.flows.subjects import PAGE
@@ -24,33 +26,45 @@ from sluicegate.flows.subjects.incident import (
 )
 from sluicegate.flows.tracing.trace import Trace
 from sluicegate.stores import files, git, record
+from sluicegate.stores.layout import Layout
 
-ACCOUNT = "incident.md"
+ACCOUNT, STORY = "incident.md", "account.json"
 
 
 def close(context: Context, number: str, found: Trace, made: Update | None) -> None:
     """Record what was taken back, write the account of it, and ask reviewers to countersign."""
     layout, folder = context.layout, context.layout.incident(number)
     opened, serving = read_incident(layout, number), champion_of(layout)
-    before = opened["champion"]
+    stopped, log = suspended(layout), context.settings.rollback.predictions
     closed = {
         "incident": number,
         "champion": served(serving),
-        "suspended": suspended(layout) is not None,
+        "suspended": stopped.details["incident"] if stopped else None,
         "cleaned": cleaned(layout, number),
-        "differs": differs(context, before, served(serving), found.batches),
+        "differs": differs(context, number, opened["champion"], served(serving)),
+        "predictions": affected(layout.root, log, [each.version for each in found.promoted]),
         "update": made.id if made else None,
         "time": context.now(),
     }
     with record.writing(layout, "rollback", record.ROOMS):
+        told = account(context, number, found, opened, closed)
+        files.write_json(folder / STORY, told)
+        closed["account"] = sha256_file(folder / STORY)
         about, path = artifact(layout, folder / "incident.json"), folder / "closed.json"
         said = record.write_statement(layout, path, [about], INCIDENT_CLOSED, closed)
         record.append(layout, "close-incident", [said], {"incident": number}, context.now())
-        told = account(context, number, found, opened, closed)
-        files.write_json(folder / "account.json", told)
         files.write_bytes(folder / ACCOUNT, written(told).encode())
         ask_incident(context, number)
         git.commit_all(layout.root, record.ROOMS, f"incident:{number} closed")
+
+
+def read_account(layout: Layout, number: str) -> dict[str, Any]:
+    """Return the account of an incident; raises Tampered for one that its signed end does not name."""
+    path = layout.incident(number) / STORY
+    if not path.is_file() or sha256_file(path) != read_closed(layout, number).get("account"):
+        raise Tampered(f"incidents/{number}/{STORY} was changed; restore it from git.")
+    told: dict[str, Any] = files.read_json(path)
+    return told
 
 
 def ask_incident(context: Context, number: str) -> None:
@@ -59,8 +73,8 @@ def ask_incident(context: Context, number: str) -> None:
     opened, closed = read_incident(layout, number), read_closed(layout, number)
     was, serving = opened["champion"], closed["champion"]
     now = f"{serving['version']}, sha256:{serving['sha256']}"
-    if closed.get("suspended"):
-        now = "none: no version is clean of it"
+    if closed["suspended"]:
+        now = nobody(number, closed["suspended"])
     shown = [
         ("what was rolled back", opened["because"]),
         ("why", opened["reason"]),
@@ -78,7 +92,7 @@ def ask_incident(context: Context, number: str) -> None:
         incident_page,  # imports matplotlib: not for who only reads
     )
 
-    page = incident_page(context, number, question, shown, files.read_json(folder / "account.json"))
+    page = incident_page(context, number, question, shown, read_account(layout, number))
     files.write_bytes(folder / PAGE, page.encode())
     bound = [folder / name for name in ("incident.json", "closed.json", ACCOUNT, PAGE)]
     ask(context, folder, f"incident:{number}", question, bound, shown)

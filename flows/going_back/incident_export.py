@@ -8,10 +8,11 @@ from typing import Any
 
 from sluicegate.core import Conflict
 from sluicegate.flows.context import Context
+from sluicegate.flows.going_back.affected import UNREAD
+from sluicegate.flows.going_back.incident import read_account
 from sluicegate.flows.reviewing.votes import cast
 from sluicegate.flows.subjects import state_of
 from sluicegate.flows.subjects.incident import is_closed, read_incident
-from sluicegate.stores import files
 
 POISONED = ("AML.TA0003", "AML.T0020")
 """Resource development: poison training data."""
@@ -27,7 +28,7 @@ def export(context: Context, number: str, profile: str) -> dict[str, Any]:
     read_incident(context.layout, number)
     if not is_closed(context.layout, number):
         raise Conflict(f"The rollback of incident:{number} is not finished; run it again first.")
-    told: dict[str, Any] = files.read_json(context.layout.incident(number) / "account.json")
+    told = read_account(context.layout, number)
     told |= {
         "state": state_of(context.layout, f"incident:{number}"),
         "lessons": [
@@ -77,6 +78,7 @@ def _atlas(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _public(told: Mapping[str, Any]) -> dict[str, Any]:
     rows, batches = _size(told)
+    predictions = told["affected_predictions"]
     days = sorted(each["time"][:10] for each in told["timeline"])
     return {
         "model": told["model"],
@@ -86,7 +88,8 @@ def _public(told: Mapping[str, Any]) -> dict[str, Any]:
         "served": [
             {"from": each["from"][:10], "until": each["until"][:10]} for each in told["served"]
         ],
-        "affected_predictions": told["affected_predictions"],
+        # why not would name its path
+        "affected_predictions": f"their log {UNREAD}" if UNREAD in predictions else predictions,
         "outcome": _outcome(told),
         "reviewed": told["state"],
     }
@@ -95,7 +98,7 @@ def _public(told: Mapping[str, Any]) -> dict[str, Any]:
 def _outcome(told: Mapping[str, Any]) -> str:
     if told["champion"]["before"]["version"] != told["champion"]["after"]["version"]:
         words = ["A version that had not learnt them serves since."]
-    elif told.get("suspended"):
+    elif told["suspended"]:
         words = ["No version had not learnt them, so none serves since."]
     elif told.get("still_embodied"):
         words = ["No version had not learnt them, and one that did serves on."]

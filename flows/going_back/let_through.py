@@ -6,11 +6,13 @@ from typing import Any
 
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import DECISION
+from sluicegate.flows.calibrating.eligible import findings_of
 from sluicegate.flows.reviewing.votes import cast
 from sluicegate.flows.subjects.kind import stated
+from sluicegate.flows.tracing.manifests import manifest_of
 from sluicegate.flows.tracing.trace import Touched, Trace
 from sluicegate.gates.approval import Decision
-from sluicegate.stores import data, files, record
+from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 
 MOST_NEAR = 3
@@ -32,7 +34,7 @@ def let_through(
 
 def receipt(layout: Layout, batch: Touched) -> Iterator[dict[str, str]]:
     """Yield what became of the rows in question of a delivery, and of their review, with the time."""
-    manifest = files.read_json(layout.intake(batch.batch) / data.MANIFEST)
+    manifest = manifest_of(layout, batch.batch)
     state, name = str(manifest["state"]), f"batch:{batch.batch}"
     came = _shares(layout, batch) if state == "admitted" else state
     what = f"{name} was received with {len(batch.rows)} such rows: {came}"
@@ -77,8 +79,8 @@ def _refused(layout: Layout, subject: str) -> str:
 def _of_batch(layout: Layout, batch: Touched, sources: list[str]) -> dict[str, Any]:
     where = f"intake/{batch.batch}/verdict.json"
     said = record.read_statement(layout, layout.root / where)["predicate"]
-    findings = files.read_json(layout.intake(batch.batch) / "findings.json")
-    whole = files.read_json(layout.intake(batch.batch) / data.MANIFEST)["rows"] == len(batch.rows)
+    findings = findings_of(layout, batch.batch)
+    whole = manifest_of(layout, batch.batch)["rows"] == len(batch.rows)
     about = [each for each in findings if whole or _touches(each, batch, sources)]
     return _verdict(layout, f"batch:{batch.batch}", where, said, about)
 

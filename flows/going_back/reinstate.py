@@ -20,22 +20,28 @@ from sluicegate.flows.champion import (
     suspended,
 )
 from sluicegate.flows.context import Context
+from sluicegate.flows.subjects.incident import taken_back
 from sluicegate.flows.subjects.retirement import destroyed_models
 from sluicegate.flows.subjects.rollback import KEPT, proposal_state, proposals
-from sluicegate.flows.training.keep import bring_back
+from sluicegate.flows.training.keep import kept_model
 from sluicegate.flows.updates import read_update
-from sluicegate.stores import data, git, models, record
+from sluicegate.stores import data, git, record
 from sluicegate.stores.mlflow import open_registry
+
+
+class NothingClean(CannotDecide):
+    """No former champion is clean and sound."""
 
 
 def clean_versions(context: Context, tainted: Collection[str]) -> list[Champion]:
     """Return the former champions outside the `tainted` updates that still exist, the newest first.
 
-    One whose approval was taken back is none, unless its reviewers said that they keep it.
+    One whose approval was taken back is none, unless its reviewers said that they keep it; nor is one
+    that any rollback spoke of, also of one that broke off before it withdrew it.
     """
     layout = context.layout
     disowned = {each for each in proposals(layout) if proposal_state(layout, each) != KEPT}
-    out = {*tainted, *destroyed_models(layout), *disowned}
+    out = {*tainted, *destroyed_models(layout), *disowned, *taken_back(layout)}
     return [
         read_promotion(layout, each)
         for each in reversed(record.updates(layout))
@@ -51,8 +57,7 @@ def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]
     for each in versions:
         said: dict[str, Any] = {"update": each.update, **each.ref.to_dict(), "fault": None}
         try:
-            bring_back(context.layout, each.update, each.sha256)
-            model = models.load(context.layout.models / each.sha256, each.sha256, schema)
+            model = kept_model(context, each.update, each.sha256)
             worth = metrics(Answers(model.scores(golden), truth_of(schema, golden)))[primary]
             said["golden"] = {primary: worth}
         except SluicegateError as error:
@@ -66,7 +71,7 @@ def reinstate(
 ) -> Champion:
     """Make the first of `versions` that is sound the champion again, and return it.
 
-    Raises CannotDecide where none is: then the champion is left as it is.
+    Raises NothingClean where none is: then the champion is left as it is.
     """
     layout, settings = context.layout, context.settings
     before = champion_of(layout)
@@ -118,18 +123,17 @@ def mirror(context: Context) -> int | None:
 
 
 def first_sound(context: Context, versions: Sequence[Champion]) -> Champion:
-    """Return the first of `versions` whose files are those that were promoted; CannotDecide for none."""
+    """Return the first of `versions` whose files are those that were promoted; NothingClean for none."""
     faults = []
     for each in versions:
         try:
-            bring_back(context.layout, each.update, each.sha256)
-            models.load(context.layout.models / each.sha256, each.sha256, context.schema)
+            kept_model(context, each.update, each.sha256)
         except SluicegateError as error:
             faults.append(str(error))
             context.tell(f"version {each.version} cannot serve: {error}")
         else:
             return each
-    raise CannotDecide(
+    raise NothingClean(
         "No former champion is clean and sound"
         + (f" ({faults[0]})" if faults else "")
         + "; train one with `sluicegate retrain`."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sluicegate.checks.taken_out import TakenOut
 from sluicegate.core import (
     Artifact,
     Batch,
@@ -22,7 +23,9 @@ from sluicegate.flows.calibrating.calibration import intake_policy
 from sluicegate.flows.context import Context
 from sluicegate.flows.judging import history
 from sluicegate.flows.judging.judge import Frozen, Judgement, batch_of
+from sluicegate.flows.judging.measure import feedback
 from sluicegate.flows.judging.standing import accused_in, standing
+from sluicegate.flows.judging.taken_out import taken_out
 from sluicegate.flows.judging.triggers import keep_stopped
 from sluicegate.flows.results import judged
 from sluicegate.flows.reviewing.ask import ask_batch
@@ -34,6 +37,7 @@ from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
 from sluicegate.stores import data, dvc, files, git, keys, record
 from sluicegate.stores.layout import next_number
+from sluicegate.stores.reading import Table
 
 
 def settle(context: Context, judgement: Judgement) -> Batch:
@@ -110,7 +114,8 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
 def _taken_back(context: Context, number: str, frame: pd.DataFrame) -> "pd.Series[bool]":
     """Return which rows a rollback speaks of that began while the batch waited.
 
-    Those of its source or of its trigger; the incident may wait for its countersignature.
+    Those of its source or of its trigger, the incident may wait for its countersignature; and those that
+    repeat what it took out elsewhere.
     """
     layout, source = context.layout, context.schema.source
     rows: set[int] = set()
@@ -119,6 +124,10 @@ def _taken_back(context: Context, number: str, frame: pd.DataFrame) -> "pd.Serie
         contested = state_of(layout, f"incident:{incident}") == CONTESTED
         if cause.kind == "trigger" and not contested:
             rows.update(concerned(context, cause).get(number, ()))
+    gone = taken_out(context)
+    if gone is not None:
+        (found,) = TakenOut(gone)(feedback(context, Table(frame, {})))
+        rows.update(int(row) for row in frame[ROW].iloc[list(found.rows)])
     held = frame[ROW].isin(rows)
     if source is None or source not in frame:
         return held

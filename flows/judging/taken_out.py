@@ -9,12 +9,13 @@ import pandas as pd
 from sluicegate.core import Tampered
 from sluicegate.core.schema import ROW
 from sluicegate.flows.context import Context
-from sluicegate.flows.quarantine import HELD
+from sluicegate.flows.quarantine import lot_of
 from sluicegate.flows.subjects import state_of
 from sluicegate.flows.subjects.incident import CONTESTED, cleaned, incidents
 from sluicegate.flows.subjects.release import RELEASED, read_release, releases
 from sluicegate.flows.subjects.retirement import destroyed_rows
 from sluicegate.stores.data import FEEDBACK, MANIFEST, read_verified, stamp
+from sluicegate.stores.files import read_json
 from sluicegate.stores.layout import Layout
 
 
@@ -40,11 +41,11 @@ def _lots(layout: Layout) -> Iterator[tuple[str, Path]]:
             continue
         for each in cleaned(layout, incident):
             batch = str(each["batch"])
-            places = (layout.quarantine(batch) / name for name in (f"incident-{incident}", HELD))
-            lot = next((each for each in places if (each / MANIFEST).is_file()), None)
+            lot = lot_of(layout, incident, batch)
+            there = int(read_json(lot / MANIFEST)["rows"]) if lot else 0
             if lot is not None:
                 yield batch, lot / FEEDBACK
-            elif not destroyed_rows(layout, batch):
+            if there + len(destroyed_rows(layout, batch)) < each["rows"]:
                 raise Tampered(
                     f"What incident:{incident} took out of batch:{batch} is not in quarantine; "
                     "restore it from git."

@@ -11,6 +11,7 @@ from sluicegate.core.schema import label_text
 from sluicegate.flows.champion import champion_of
 from sluicegate.flows.compare import findings_in
 from sluicegate.flows.context import Context
+from sluicegate.flows.going_back.account import nobody
 from sluicegate.flows.judging.judge import Judgement
 from sluicegate.flows.owning.ruling import candidate_policy, line_kind
 from sluicegate.flows.quarantine import stopping
@@ -160,8 +161,8 @@ def incident_page(
     """Return the evidence about a rollback that was carried out; `told` is the account of it."""
     layout, gone = context.layout, told["taken_out"]
     taken = [f"{each['rows']} rows of batch:{each['batch']} went to quarantine." for each in gone]
-    if told.get("suspended"):
-        taken.insert(0, "Nobody serves since: no version is clean of it.")
+    if told["suspended"]:
+        taken.insert(0, f"Serving now: {nobody(number, told['suspended'])}.")
     differs = told["differs"] or {"changed": []}
     with plots.drawing():
         return render(

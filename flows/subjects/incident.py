@@ -27,9 +27,9 @@ def incidents(layout: Layout) -> list[str]:
 
     Raises Tampered where one is gone that git knows: with it would go the bar on its source.
     """
-    folder = layout.root / "incidents"
+    folder, head = layout.root / "incidents", git.head(layout.root)
     found = [each for each in numbered(folder) if (folder / each / "incident.json").is_file()]
-    opened = git.ever_added(layout.root, git.head(layout.root), "incidents/*/incident.json")
+    opened = git.ever_added(layout.root, head, "incidents/*/incident.json")
     gone = sorted(opened - {f"incidents/{each}/incident.json" for each in found})
     if gone:
         raise Tampered(f"{gone[0]} is gone; restore it from git.")
@@ -50,6 +50,15 @@ def is_closed(layout: Layout, number: str) -> bool:
     Raises Tampered where that is not signed: a rollback that broke off must not pass for done.
     """
     return (layout.incident(number) / "closed.json").is_file() and bool(read_closed(layout, number))
+
+
+def taken_back(layout: Layout) -> dict[str, str]:
+    """Return the updates that a rollback spoke of when it began, each with its incident."""
+    return {
+        update["update"]: number
+        for number in incidents(layout)
+        for update in read_incident(layout, number)["trace"]["updates"]
+    }
 
 
 def since_opened(layout: Layout, number: str) -> list[Entry]:
@@ -83,6 +92,11 @@ def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
         return told
     found = dict(filter(None, (taken_out(layout, number, e) for e in since_opened(layout, number))))
     return [{"batch": batch, "rows": rows} for batch, rows in sorted(found.items())]
+
+
+def cleaned_so_far(layout: Layout) -> dict[str, list[dict[str, Any]]]:
+    """Return what each incident took out: another answer than before says that one began or went on."""
+    return {number: cleaned(layout, number) for number in incidents(layout)}
 
 
 def barred(layout: Layout) -> tuple[frozenset[str], frozenset[str]]:

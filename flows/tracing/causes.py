@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from sluicegate.core import Conflict, Missing, Misused
+from sluicegate.core import Conflict, Missing, Misused, Tampered
+from sluicegate.core.normalise import pseudonym
 from sluicegate.core.schema import ROW
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
@@ -14,7 +15,7 @@ from sluicegate.flows.subjects.retirement import destroyed_rows
 from sluicegate.flows.subjects.rollback import before
 from sluicegate.flows.tracing.manifests import manifest_of
 from sluicegate.flows.updates import read_update, update_of_version
-from sluicegate.stores import data, record
+from sluicegate.stores import data, keys, record
 from sluicegate.stores.layout import Layout
 
 if TYPE_CHECKING:
@@ -58,6 +59,16 @@ def parse_cause(text: str) -> Cause:
     if kind == "row" and _is_number(batch) and _is_number(row):
         return Cause(kind, batch, int(row))
     raise Misused(f"{text!r} cannot be traced; write {WAYS}.")
+
+
+def as_recorded(context: Context, because: str) -> str:
+    """Return a cause as the record has it: a source that is sensitive by its pseudonym."""
+    cause, schema, layout = parse_cause(because), context.schema, context.layout
+    if cause.kind != "source" or schema.source not in schema.sensitive:
+        return because
+    if any(cause.name in manifest_of(layout, each)["sources"] for each in record.received(layout)):
+        return because
+    return f"source:{pseudonym(cause.name, keys.derived_key(layout, 'pseudonym'))}"
 
 
 def command(because: str) -> str:
@@ -132,7 +143,7 @@ def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int]
     """Return the rows of `batch` that `source` sent; None where its receipt does not name the source.
 
     What was destroyed cannot be asked any more whose it was: where not all that the source sent is there,
-    all destroyed rows of the batch count as its own.
+    all destroyed rows of the batch count as its own. Raises Tampered where it is still fewer than that.
     """
     layout, column = context.layout, context.schema.source
     if column is None:
@@ -141,7 +152,14 @@ def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int]
     if sent is None:
         return None
     found = rows_where(layout, batch, column, source)
-    return found if len(found) >= sent else found | destroyed_rows(layout, batch)
+    if len(found) < sent:
+        found |= destroyed_rows(layout, batch)
+    if len(found) < sent and any(True for _ in tables_of(layout, batch)):
+        raise Tampered(
+            f"batch:{batch} was received with {sent} rows of {source!r}, and its tables name "
+            f"{len(found)}; restore them from git and DVC."
+        )
+    return found
 
 
 def _rows_obeying(context: Context, batch: str, received: Sequence[str]) -> Rows:

@@ -6,7 +6,7 @@ on and never learnt. Rows that the caps or a later correction left out of traini
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from sluicegate.flows.champion import read_promotion
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
 from sluicegate.flows.subjects.retirement import destroyed_tables
-from sluicegate.flows.tracing.causes import Rows, concerned, parse_cause, released
+from sluicegate.flows.tracing.causes import Rows, as_recorded, concerned, parse_cause, released
 from sluicegate.flows.updates import read_update, run_of
 from sluicegate.stores import data, git, record
 from sluicegate.stores.layout import Layout
@@ -107,9 +107,9 @@ class Trace:
 
 def trace(context: Context, because: str) -> Trace:
     """Return where `because` went; raises Missing where nothing of that name was ever received."""
-    layout = context.layout
+    layout, because = context.layout, as_recorded(context, because)
     rows = concerned(context, parse_cause(because))
-    became = dict(released(layout))
+    became = list(released(layout))
     touched = (_touched(layout, batch, rows[batch], became) for batch in sorted(rows, key=int))
     return Trace(because, tuple(touched), tuple(embodying(layout, rows)))
 
@@ -167,7 +167,10 @@ def embodied(
 
 
 def _touched(
-    layout: Layout, batch: str, rows: frozenset[int], became: Mapping[str, Mapping[int, str]]
+    layout: Layout,
+    batch: str,
+    rows: frozenset[int],
+    became: Sequence[tuple[str, Mapping[int, str]]],
 ) -> Touched:
     held_out: tuple[int, ...] = ()
     learnable: tuple[int, ...] = ()
@@ -179,7 +182,7 @@ def _touched(
     waits = layout.intake(batch) / "rows"
     paused = len(_of(_table(waits), rows)) if (waits / data.MANIFEST).is_file() else 0
     inside = bool(held_out or learnable)
-    as_ = {new for row, new in became.get(batch, {}).items() if row in rows}
+    as_ = {new for of, told in became for row, new in told.items() if of == batch and row in rows}
     return Touched(
         batch=batch,
         rows=tuple(sorted(rows)),

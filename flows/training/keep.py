@@ -62,6 +62,13 @@ def bring_back(layout: Layout, update: str, sha256: str) -> bool:
     return True
 
 
+def kept_model(context: Context, update: str, sha256: str) -> models.Model:
+    """Return the verified model of `update`, from DVC where it is gone; raises Missing or Tampered."""
+    layout = context.layout
+    bring_back(layout, update, sha256)
+    return models.load(layout.models / sha256, sha256, context.schema)
+
+
 def _holds(signature: Path, listed: Mapping[str, str], key: str) -> bool:
     """Tell whether these files are signed already: every signature differs, and a tag names the first."""
     try:

@@ -429,6 +429,10 @@ def test_a_sensitive_value_is_nowhere_in_the_workspace(tmp_path: Path, honest: H
     broken.write_text(made(40, 4).to_csv(index=False) + f"{marker},1,2,3,4,5,6,7,8\n")
     assert workspace.intake(broken).to_dict()["outcome"] == "reject"
     workspace.retrain()
+    gone = workspace.rollback(f"source:{marker}c07", reason="bought", retrain=False).to_dict()
+    assert gone["cleaned"]
+    again = workspace.rollback(gone["because"], retrain=False).to_dict()
+    assert again["repeated"], "its pseudonym names it, too"
     subprocess.run(["git", "-C", root, "gc", "-q"], check=True)
     assert list(_found(root, marker)) == []
 

@@ -11,11 +11,13 @@ from copies import copied
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace
-from sluicegate.core import Conflict, Tampered
+from sluicegate.core import CannotDecide, Conflict, Tampered
+from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.flows.deployments import nothing_to_do
 from sluicegate.flows.intake import intake
-from sluicegate.stores import data, git
+from sluicegate.flows.judging.judge import judge
+from sluicegate.stores import data, git, record
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +79,29 @@ def test_an_update_that_was_building_is_not_promoted(place: Workspace) -> None:
     assert place.verify().exit_code == 0
 
 
+def test_an_update_whose_batch_went_is_not_promoted(place: Workspace) -> None:
+    """It is on record as made of what it learnt, though the whole batch lies in quarantine by then."""
+    with pytest.raises(Conflict, match="batch:0001 left the data after update:0001 learnt them"):
+        at(place, ": compare", lambda: back(place, "batch:0001")).retrain()
+    layout, folder = place._context.layout, place.root / "updates" / "0001"
+    said = record.read_statement(layout, folder / "update.json")["predicate"]
+    made = {each["name"]: each["digest"]["sha256"] for each in said["materials"]}
+    lot = layout.quarantine("0001") / "held" / data.FEEDBACK
+    assert made["batches/0001/feedback.parquet"] == sha256_file(lot)
+    assert place.status().champion.update == "0000"
+    assert "nothing new" in str(nothing_to_do(layout))
+    assert place.verify().exit_code == 0
+
+
+def test_what_was_refused_is_not_what_was_tried(place: Workspace, keys: dict[str, Path]) -> None:
+    """The schedule trains the same data once, not whenever it comes round."""
+    policy(place, when="always", required=1)
+    place.retrain()
+    proof = place.sign_review("update:0001", "reject", "ann", keys["ann"])
+    place.answer_review("update:0001", "reject", "ann", proof, "no")
+    assert "nothing new" in str(nothing_to_do(place._context.layout))
+
+
 def test_an_update_that_waited_is_not_promoted(
     place: Workspace, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +155,63 @@ def test_a_batch_that_waited_is_let_in_without_them(
     place.answer_review("batch:0002", "approve", "ann", proof)
     table = data.read_verified(place._context.layout.admitted("0002") / data.FEEDBACK)
     assert set(range(20)) - set(table[ROW]) == {0, 1, 2}
+
+
+def test_a_batch_that_waited_is_let_in_without_copies(
+    place: Workspace, keys: dict[str, Path]
+) -> None:
+    """Somebody else had sent the same rows again by then, and reviewers did not know."""
+    copies = rows(300, seed=11).head(10).assign(**{SOURCE: "new"})
+    waits = pd.concat([rows(12, seed=14), copies], ignore_index=True)
+    assert place.intake(waits).outcome.value == "pause"
+    back(place, "batch:0001")
+    proof = place.sign_review("batch:0002", "approve", "ann", keys["ann"])
+    place.answer_review("batch:0002", "approve", "ann", proof)
+    table = data.read_verified(place._context.layout.admitted("0002") / data.FEEDBACK)
+    assert "new" not in set(table[SOURCE])
+
+
+def test_what_a_rollback_moved_while_it_was_read_is_read_again(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables go to quarantine while a delivery is measured against them; any other fault is told."""
+    seen: list[str] = []
+
+    def measuring(*given: Any) -> Any:
+        if not seen:
+            seen.append("once")
+            back(place, "batch:0001")
+            raise FileNotFoundError("batches/0001/feedback.parquet")
+        return judge(*given)
+
+    monkeypatch.setattr("sluicegate.flows.intake.judge", measuring)
+    assert place.intake(rows(300, seed=14)).outcome.value == "pass"
+    seen.clear()
+    monkeypatch.setattr("sluicegate.flows.intake.judge", gone)
+    with pytest.raises(CannotDecide, match=r"feedback\.parquet"):
+        place.intake(rows(300, seed=15))
+
+
+def gone(*_: object) -> None:
+    raise FileNotFoundError("batches/0001/feedback.parquet")
+
+
+def test_a_merge_hides_no_incident(place: Workspace) -> None:
+    """A branch from before it, merged so that it is gone: whoever asks who is barred is told."""
+    before = git.head(place.root)
+    back(place)
+    aside = commit_tree(place, f"{before}^{{tree}}", before)
+    git.run(place.root, "rm", "-rq", "incidents")
+    tree = git.run(place.root, "write-tree").strip()
+    git.run(place.root, "reset", "-q", commit_tree(place, tree, "HEAD", aside))
+    with pytest.raises(Tampered, match=r"incidents/0001/incident\.json is gone"):
+        Workspace.open(place.root).intake(rows(300, seed=14))
+
+
+def commit_tree(place: Workspace, tree: str, *parents: str) -> str:
+    named = ("-c", "user.name=Eve", "-c", "user.email=eve@example.org")
+    after = [word for parent in parents for word in ("-p", parent)]
+    return git.run(place.root, *named, "commit-tree", tree, *after, "-m", "a commit").strip()
 
 
 @pytest.mark.parametrize("planted", ["nothing signed", "another incident's"])

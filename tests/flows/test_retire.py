@@ -396,7 +396,7 @@ def test_a_person_a_batch_and_a_model_end(
     incident = place.root / "incidents" / "0001"
     assert "nobody serves since: no version is clean" in (incident / "incident.md").read_text()
     page = (incident / "evidence.html").read_text()
-    assert "Nobody serves since" in page
+    assert "Serving now: nobody, for no version is clean of it." in page
     assert "No other model serves instead" in page
     assert place.rollback("batch:0001", retrain=False).to_dict()["repeated"]
     assert place.verify(full=True).exit_code == 0

@@ -16,10 +16,10 @@ from conftest import SOURCE, rows
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace, load_champion
-from sluicegate.core import Conflict, Missing, Misused, Tampered
+from sluicegate.core import CannotDecide, Conflict, Missing, Misused, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
-from sluicegate.flows.going_back import let_through
+from sluicegate.flows.going_back import let_through, reinstate
 from sluicegate.flows.tracing.causes import cause_of
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.mlflow import open_registry
@@ -216,6 +216,8 @@ def test_an_update(place: Workspace) -> None:
 
 def test_back_to_an_update(place: Workspace, tmp_path: Path) -> None:
     """Data and champion are those of that update, as they are in a clone at its tag."""
+    plan = place.plan_rollback("to:0001")
+    assert (plan["goes_to"], plan["withdraws"]) == ("0001", ["0002", "0003"])
     told = back(place, "to:0001", retrain=True)
     assert told["champion"]["after"]["update"] == place.status().champion.update == "0001"
     assert told["update"] is None  # nothing is trained: that state was asked for
@@ -282,6 +284,40 @@ def test_a_manifest_that_was_rewritten_hides_nothing(place: Workspace) -> None:
     path.write_text(path.read_text().replace(MALLORY, "nobody"))
     with pytest.raises(Tampered, match=f"intake/{MIXED}/manifest.json was changed"):
         back(place, f"source:{MALLORY}")
+
+
+def test_rows_under_another_name_are_missed(place: Workspace) -> None:
+    """The signed receipt says how many rows of whom came: a table that names fewer was rewritten."""
+    context = place._context
+    table = context.layout.admitted(MIXED) / data.FEEDBACK
+    frame = data.read_verified(table).replace({SOURCE: {MALLORY: "nobody"}})
+    about = {"batch": MIXED, "received": context.now()}
+    data.write_with_manifest(table, frame, context.schema, about)
+    with pytest.raises(Tampered, match="received with 3 rows of 'mallory', and its tables name 0"):
+        back(place, f"source:{MALLORY}")
+
+
+def test_a_rollback_that_broke_off_lets_nobody_go_forward_again(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its incident names what embodies it, though nothing is withdrawn yet; the end tells the same."""
+    with monkeypatch.context() as patch:
+        patch.setattr("sluicegate.flows.rollback._clean", died)
+        with pytest.raises(SystemExit):
+            back(place, f"batch:{MIXED}")
+    with pytest.raises(Conflict, match="update:0003 is what incident:0001 takes back"):
+        back(place, "to:0003")
+    with monkeypatch.context() as patch:
+        patch.setattr("sluicegate.flows.rollback.close", died)
+        with pytest.raises(SystemExit):
+            back(place, f"batch:{MIXED}")
+    taken = back(place, f"batch:{MIXED}")["differs"]["taken"]
+    assert taken["rows"] > 200
+    assert taken["tainted"] > taken["clean"]
+
+
+def died(*_: object) -> None:
+    raise SystemExit(9)
 
 
 def test_nobody_goes_back_to_poison(place: Workspace) -> None:
@@ -353,8 +389,17 @@ def test_a_version_that_was_swapped_does_not_serve(place: Workspace) -> None:
     assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0000"
 
 
-@pytest.mark.parametrize(("declared", "stops"), [("stop", True), ("serve_on", False)])
-def test_where_nothing_clean_is_left(place: Workspace, declared: str, stops: bool) -> None:
+@pytest.mark.parametrize(
+    ("declared", "committed", "stops"),
+    [
+        pytest.param("stop", True, True, id="stop"),
+        pytest.param("serve_on", True, False, id="serve on"),
+        pytest.param("serve_on", False, True, id="nobody committed it"),
+    ],
+)
+def test_where_nothing_clean_is_left(
+    place: Workspace, declared: str, committed: bool, stops: bool
+) -> None:
     """The policy says whether nobody serves; either way the rows go, and everybody is told."""
     layout, serving = place._context.layout, place.status().champion
     for weights in layout.models.glob("*/*.skops"):
@@ -362,17 +407,46 @@ def test_where_nothing_clean_is_left(place: Workspace, declared: str, stops: boo
             weights.write_bytes(b"swapped")
     params = place.root / "params.yaml"
     params.write_text(fill(params.read_text(), {"rollback.without_clean": declared}))
-    git.commit(place.root, ["params.yaml"], "what serves where nothing clean is left")
+    if committed:
+        git.commit(place.root, ["params.yaml"], "what serves where nothing clean is left")
     told = back(place, f"batch:{MIXED}")
-    assert told["suspended"] is stops
+    assert told["suspended"] == ("0001" if stops else None)
     assert told["champion"]["after"]["version"] == serving.version
     assert data.admitted_batches(layout) == [HONEST, LATER]
     page = (place.root / "incidents" / "0001" / "incident.md").read_text()
+    assert ("now nobody, for no version is clean of it" in page) is stops
     assert ("nobody serves since" in page) is stops
     alias = open_registry(layout, place._context.settings.model).alias("champion")
     assert alias == (None if stops else serving.version)
     assert (place.status().suspended is not None) is stops
-    settled(place)
+    if stops:
+        other = back(place, f"batch:{LATER}")
+        assert other["suspended"] == "0001", "an earlier incident is why nobody serves"
+        page = (place.root / "incidents" / "0002" / "incident.md").read_text()
+        assert "now nobody, since incident:0001" in page
+    if committed:
+        settled(place)
+
+
+def test_a_busy_git_is_no_reason_to_stop_serving(
+    place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's editor holds the index for a moment: the same command goes on from there."""
+    lock = place.root / ".git" / "index.lock"
+
+    first_sound = reinstate.first_sound
+
+    def sound(*given: Any) -> Any:
+        lock.touch()
+        return first_sound(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reinstate, "first_sound", sound)
+        with pytest.raises(CannotDecide):
+            back(place, f"batch:{MIXED}")
+    lock.unlink(missing_ok=True)
+    assert place.status().suspended is None
+    assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0001"
 
 
 def test_the_last_former_champion_is_not_destroyed_unawares(place: Workspace) -> None:
@@ -395,6 +469,12 @@ def test_a_version_that_was_swapped_is_nothing_to_go_back_to(place: Workspace) -
 def test_what_others_are_told(place: Workspace, keys: dict[str, Path]) -> None:
     """A case study for ATLAS, with what reviewers said; the public one names nobody."""
     back(place, f"source:{MALLORY}")
+    story = place.root / "incidents" / "0001" / "account.json"
+    told = story.read_bytes()
+    story.write_bytes(told.replace(b"found out", b"no matter"))
+    with pytest.raises(Tampered, match=r"account\.json was changed"):
+        place.export_incident("0001")
+    story.write_bytes(told)
     proof = place.sign_review("incident:0001", "approve", "ann", keys["ann"])
     place.answer_review("incident:0001", "approve", "ann", proof, "sign the feed")
     full = place.export_incident("0001")

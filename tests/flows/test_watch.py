@@ -101,6 +101,22 @@ def test_what_going_back_would_not_help_is_put_to_people(moved: Workspace, tmp_p
     assert place.status().champion.update == "0001"
 
 
+@pytest.mark.parametrize("auto", [False, True])
+def test_what_reviewers_decided_to_keep_is_kept(
+    moved: Workspace, tmp_path: Path, keys: dict[str, Path], auto: bool
+) -> None:
+    """They are not asked again, nor is it rolled back without them."""
+    place = copy(moved, tmp_path)
+    place.watch()
+    proof = place.sign_review("rollback:0001", "reject", "ann", keys["ann"])
+    place.answer_review("rollback:0001", "reject", "ann", proof, "the rows are wrong")
+    params = place.root / "params.yaml"
+    params.write_text(fill(params.read_text(), {"watch.auto": auto}))
+    git.commit(place.root, ["params.yaml"], "policy")
+    seen = place.watch().to_dict()
+    assert (seen["outcome"], seen["proposed"], seen["rollback"]) == ("pause", None, None)
+
+
 def test_the_alias_follows_the_record(moved: Workspace, tmp_path: Path) -> None:
     """Whoever moved it, watching moves it back."""
     place = copy(moved, tmp_path)

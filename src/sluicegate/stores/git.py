@@ -223,6 +223,7 @@ def ever_added(root: Path, commit_id: str, pattern: str) -> frozenset[str]:
     """Return the files like `pattern` that this commit or any before it added, also those that went."""
     asked = (
         "log",
+        "--full-history",  # a merge that takes them away follows no side by itself
         "--no-renames",
         "--diff-filter=A",
         "--name-only",

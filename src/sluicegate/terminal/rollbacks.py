@@ -19,10 +19,14 @@ def print_plan(options: argparse.Namespace, plan: dict[str, Any]) -> dict[str, A
     console = plain_console()
     console.print(tree_of(plan))
     serving = plan["serving"]
-    if not plan["serving_is_tainted"]:
+    if plan["withdraws"]:
+        named = ", ".join(f"update:{each}" for each in plan["withdraws"])
+        console.print(f"withdrawn would be {named}")
+    if not (plan["serving_is_tainted"] or plan["goes_to"]):
         console.print(f"version {serving['version']} serves and embodies none of it")
         return plan
-    console.print(f"version {serving['version']} serves and embodies it ({_worth(serving)})")
+    how = "and embodies it" if plan["serving_is_tainted"] else "now"
+    console.print(f"version {serving['version']} serves {how} ({_worth(serving)})")
     for at, each in enumerate(plan["clean"]):
         sound = each["fault"] is None
         first = sound and all(other["fault"] for other in plan["clean"][:at])
@@ -51,10 +55,17 @@ def print_rollback(options: argparse.Namespace, answer: dict[str, Any]) -> dict[
     else:
         console.print(f"{because}: rolled back, incident:{answer['incident']}")
     before, after = answer["champion"]["before"], answer["champion"]["after"]
-    if answer["suspended"]:
+    if answer["suspended"] == answer["incident"]:
         console.print(
             f"  serving: [red]nobody[/]; version {before['version']} embodies it, and no clean "
             "version is left"
+        )
+    elif answer["suspended"]:
+        console.print(f"  serving: [red]nobody[/], since incident:{answer['suspended']}")
+    elif after["update"] in answer["tainted"]["updates"]:
+        console.print(
+            f"  serving: [red]version {after['version']}, which embodies it[/]: no clean version is "
+            "left, and rollback.without_clean is serve_on"
         )
     else:
         now = f"version {after['version']} now"
