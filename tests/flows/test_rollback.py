@@ -432,18 +432,19 @@ def test_a_busy_git_is_no_reason_to_stop_serving(
     place: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody's editor holds the index for a moment: the same command goes on from there."""
-    lock = place.root / ".git" / "index.lock"
-
-    first_sound = reinstate.first_sound
+    lock, first_sound = place.root / ".git" / "index.lock", reinstate.first_sound
 
     def sound(*given: Any) -> Any:
         lock.touch()
         return first_sound(*given)
 
+    def told(_: str) -> None:
+        lock.unlink(missing_ok=True)
+
     with monkeypatch.context() as patch:
         patch.setattr(reinstate, "first_sound", sound)
-        with pytest.raises(CannotDecide):
-            back(place, f"batch:{MIXED}")
+        with pytest.raises(CannotDecide, match=r"index\.lock"):
+            back(Workspace.open(place.root, tell=told), f"batch:{MIXED}")
     lock.unlink(missing_ok=True)
     assert place.status().suspended is None
     assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0001"
