@@ -31,8 +31,8 @@ from sluicegate.flows import retrain as retraining
 from sluicegate.flows import rollback as rolling_back
 from sluicegate.flows import update as updating
 from sluicegate.flows import watch as watching
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import Context, Step
+from sluicegate.flows.champion import champion_of, suspended
+from sluicegate.flows.context import POLICY_FILES, Context, Step
 from sluicegate.flows.drilling.page import page as drill_page
 from sluicegate.flows.drilling.page import read_pictures, verdict_line
 from sluicegate.flows.drilling.record import DRILLS, Drilled
@@ -60,7 +60,7 @@ from sluicegate.flows.orchestration.summary import (
 from sluicegate.flows.orchestration.trial_runs import bisect, plan
 from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
 from sluicegate.flows.rollback import Order, RolledBack
-from sluicegate.flows.updates import awaiting, read_update
+from sluicegate.flows.updates import approved, awaiting, read_update
 from sluicegate.flows.watch import Watched
 from sluicegate.stores import git, record
 from sluicegate.stores.data import admitted_batches
@@ -68,6 +68,8 @@ from sluicegate.stores.layout import Layout
 
 T = TypeVar("T")
 
+LEARNT: tuple[str, ...] = ("reference", "batches")
+JUDGED_BY = ("golden", "trust", *POLICY_FILES)
 STATE_NAMES = {Outcome.PAUSE: "Paused", Outcome.REJECT: "Rejected"}
 _step: Step = as_task
 
@@ -226,9 +228,10 @@ def _rollback(context: Context, order: Order) -> State[RolledBack]:
         description="What was taken back, and what it did while it served",
     )
     behind = ", ".join(each.loader for each in result.still_serving)
-    gone = result.closed and result.closed["suspended"]
-    serving = "Nobody" if gone else f"Version {result.after['version']}"
-    told = f"{serving} serves; incident:{result.incident} asks reviewers."
+    stopped = suspended(context.layout)
+    serving = "Nobody" if stopped else f"Version {champion_of(context.layout).version}"
+    what = "says what was done before" if result.repeated else "asks reviewers"
+    told = f"{serving} serves; incident:{result.incident} {what}."
     left = f" Still serving what was taken back: {behind}." if behind else ""
     return Completed(name="RolledBack", message=told + left, data=result)
 
@@ -250,16 +253,17 @@ def nothing_to_do(layout: Layout) -> str | None:
     waiting = awaiting(layout)
     if waiting:
         return f"update:{waiting[0]} awaits review, so nothing is trained until it is decided on."
+    if approved(layout):
+        return None  # its promotion broke off
     admitted = set(admitted_batches(layout))
     champion = champion_of(layout)
-    tried = [(champion.data_commit, champion.batches)]
+    tried = [(champion.data_commit, champion.batches, LEARNT)]
     for update in record.updates(layout)[-1:]:
         last = read_update(layout, update)[0]
-        tried.append((last.data_commit, last.batches))
-    for commit, batches in tried:
-        # rows may also have left a batch that stays
-        since = git.changes(layout.root, commit, "HEAD", ("reference", "batches"))
-        if admitted == set(batches) and not since:
+        tried.append((last.data_commit, last.batches, (*LEARNT, *JUDGED_BY)))
+    for commit, batches, paths in tried:
+        # rows may also have left a batch that stays, and what was refused may pass by another policy
+        if admitted == set(batches) and not git.changes(layout.root, commit, "HEAD", paths):
             return "Nothing was admitted since the last update, so there is nothing new to learn."
     return None
 

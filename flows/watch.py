@@ -75,12 +75,12 @@ def _watch(context: Context, step: Step) -> Watched:
     policy = context.settings.policy("watch")
     verdict = decide(policy, f"update:{champion.update}", findings)
     proposed, undone = None, None
-    layout = context.layout
-    if champion.update in proposals(layout) and proposal_state(layout, champion.update) == KEPT:
+    broken = verdict.outcome is not Outcome.PASS and _can_go_back(context, champion)
+    if broken and _is_kept(context, champion):
         context.tell(
             f"Reviewers decided to keep update:{champion.update}, so nobody is asked again"
         )
-    elif verdict.outcome is not Outcome.PASS and _can_go_back(context, champion):
+    elif broken:
         why = f"It breaks its promise: {' '.join(verdict.reasons)}"
         if context.settings.watch.auto and _would_help(context, champion, new):
             cause = cause_of(context.layout, champion.update)
@@ -145,6 +145,12 @@ def _can_go_back(context: Context, champion: Champion) -> bool:
     """Tell whether there is a champion before this one, which was not taken back already."""
     update, _ = read_update(context.layout, champion.update)
     return champion.update != FIRST and update.stage is Stage.PROMOTED
+
+
+def _is_kept(context: Context, champion: Champion) -> bool:
+    """Tell whether reviewers were asked whether to roll this champion back, and said no."""
+    layout, update = context.layout, champion.update
+    return update in proposals(layout) and proposal_state(layout, update) == KEPT
 
 
 def _would_help(context: Context, champion: Champion, new: list[str]) -> bool:

@@ -6,6 +6,8 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+MOST_TURNS = 20
+
 
 class Reached(Protocol):
     """Something whose Prefect API can be asked."""
@@ -41,7 +43,9 @@ def eventually(look: Callable[[], Any], seconds: float = 300, pause: float = 0.5
 def run(served: Reached, deployment: str, **parameters: Any) -> dict[str, Any]:
     """Run a deployment through the runner and return its final state; a scheduled turn goes first."""
     state = final(served, begin(served, deployment, **parameters))
-    while state["message"] == "Deployment concurrency limit reached.":
+    for _ in range(MOST_TURNS):
+        if state["message"] != "Deployment concurrency limit reached.":
+            break
         state = final(served, begin(served, deployment, **parameters))
     return state
 

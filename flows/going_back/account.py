@@ -64,11 +64,11 @@ def nobody(number: str, by: str) -> str:
 def written(told: Mapping[str, Any]) -> str:
     """Return an account as a page of markdown."""
     before, after = told["champion"]["before"], told["champion"]["after"]
-    if before["version"] != after["version"]:
-        moved = f"version {before['version']} served, version {after['version']} serves"
-    elif told["suspended"]:
+    if told["suspended"]:
         now = nobody(told["incident"], told["suspended"])
         moved = f"version {before['version']} served, now {now}"
+    elif before["version"] != after["version"]:
+        moved = f"version {before['version']} served, version {after['version']} serves"
     elif told["still_embodied"]:
         moved = f"version {after['version']} served and serves, though it embodies it: no version is clean"
     else:
@@ -143,7 +143,8 @@ def _done(layout: Layout, number: str) -> Iterator[dict[str, str]]:
         elif "succession" in said:
             continue  # new keys say again who the champion is
         elif entry.verb == SUSPEND:
-            what = "nobody serves since: no version is clean of it"
+            own = said["incident"] == number
+            what = "nobody serves since" + (": no version is clean of it" if own else "")
         elif entry.verb in (PROMOTE, REINSTATE):
             how = "became champion" if entry.verb == PROMOTE else "serves again"
             what = f"version {said['version']} {how}"

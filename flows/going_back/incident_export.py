@@ -96,10 +96,10 @@ def _public(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _outcome(told: Mapping[str, Any]) -> str:
-    if told["champion"]["before"]["version"] != told["champion"]["after"]["version"]:
+    if told["suspended"]:
+        words = ["No version that is clean was left, so none serves since."]
+    elif told["champion"]["before"]["version"] != told["champion"]["after"]["version"]:
         words = ["A version that had not learnt them serves since."]
-    elif told["suspended"]:
-        words = ["No version had not learnt them, so none serves since."]
     elif told.get("still_embodied"):
         words = ["No version had not learnt them, and one that did serves on."]
     else:

@@ -115,7 +115,7 @@ def _taken_back(context: Context, number: str, frame: pd.DataFrame) -> "pd.Serie
     """Return which rows a rollback speaks of that began while the batch waited.
 
     Those of its source or of its trigger, the incident may wait for its countersignature; and those that
-    repeat what it took out elsewhere.
+    repeat what it took out elsewhere. What was taken out before was measured, and reviewers know of it.
     """
     layout, source = context.layout, context.schema.source
     rows: set[int] = set()
@@ -124,7 +124,8 @@ def _taken_back(context: Context, number: str, frame: pd.DataFrame) -> "pd.Serie
         contested = state_of(layout, f"incident:{incident}") == CONTESTED
         if cause.kind == "trigger" and not contested:
             rows.update(concerned(context, cause).get(number, ()))
-    gone = taken_out(context)
+    received = files.read_json(layout.intake(number) / data.MANIFEST)["received"]
+    gone = taken_out(context, since=received)
     if gone is not None:
         (found,) = TakenOut(gone)(feedback(context, Table(frame, {})))
         rows.update(int(row) for row in frame[ROW].iloc[list(found.rows)])

@@ -11,7 +11,7 @@ from sluicegate.core.schema import ROW
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lot_of
 from sluicegate.flows.subjects import state_of
-from sluicegate.flows.subjects.incident import CONTESTED, cleaned, incidents
+from sluicegate.flows.subjects.incident import CONTESTED, cleaned, incidents, read_incident
 from sluicegate.flows.subjects.release import RELEASED, read_release, releases
 from sluicegate.flows.subjects.retirement import destroyed_rows
 from sluicegate.stores.data import FEEDBACK, MANIFEST, read_verified, stamp
@@ -19,14 +19,16 @@ from sluicegate.stores.files import read_json
 from sluicegate.stores.layout import Layout
 
 
-def taken_out(context: Context) -> pd.DataFrame | None:
+def taken_out(context: Context, since: str = "") -> pd.DataFrame | None:
     """Return the rows that rollbacks took out and no reviewer gave back; None where there are none.
+
+    Only those of incidents that were opened at the time `since` or later, in ISO 8601 and UTC.
 
     Raises Tampered for rows that an incident says were taken out and that are neither in quarantine nor
     destroyed: nobody could tell who sends them again.
     """
     layout, schema = context.layout, context.schema
-    lots = list(_lots(layout))
+    lots = list(_lots(layout, since))
     if not lots:
         return None
     stamped = tuple((b, path, stamp(path) if path.is_file() else None) for b, path in lots)
@@ -34,9 +36,11 @@ def taken_out(context: Context) -> pd.DataFrame | None:
     return rows[[each not in released for each in zip(rows["_batch"], rows[ROW], strict=True)]]
 
 
-def _lots(layout: Layout) -> Iterator[tuple[str, Path]]:
+def _lots(layout: Layout, since: str) -> Iterator[tuple[str, Path]]:
     """Yield the batch and the table of what each rollback took out that reviewers did not contest."""
     for incident in incidents(layout):
+        if read_incident(layout, incident)["time"] < since:
+            continue
         if state_of(layout, f"incident:{incident}") == CONTESTED:
             continue
         for each in cleaned(layout, incident):

@@ -10,7 +10,14 @@ from sluicegate.flows.champion import champion_of
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import rows_of, taken
 from sluicegate.flows.subjects.retirement import destroyed_models, destroyed_rows
-from sluicegate.flows.tracing.causes import Rows, concerned, parse_cause, rows_where, with_released
+from sluicegate.flows.tracing.causes import (
+    Rows,
+    as_recorded,
+    concerned,
+    parse_cause,
+    rows_where,
+    with_released,
+)
 from sluicegate.flows.updates import read_update, update_of_version
 from sluicegate.stores import data, keys, record
 from sluicegate.stores.layout import Layout
@@ -21,6 +28,8 @@ WAYS = "batch:0003, source:NAME, row:0003/57, subject:ID or model:2"
 def named(context: Context, what: str) -> str:
     """Return `what` as the record calls it: a person's id is not written down to have it forgotten."""
     kind, _, name = what.partition(":")
+    if kind == "source":
+        return as_recorded(context, what)
     if kind != "subject":
         return what
     key = keys.derived_key(context.layout, "retired subjects")
@@ -33,7 +42,7 @@ def rows_to_retire(context: Context, what: str) -> Rows:
     if kind == "subject":
         found = _of_subject(context, name)
     elif kind in ("batch", "source", "row"):
-        found = concerned(context, parse_cause(what))
+        found = concerned(context, parse_cause(named(context, what)))
     else:
         raise Misused(f"{what!r} cannot be retired; write {WAYS}.")
     gone = {batch: rows - destroyed_rows(context.layout, batch) for batch, rows in found.items()}

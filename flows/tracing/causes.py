@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sluicegate.core import Conflict, Missing, Misused, Tampered
 from sluicegate.core.normalise import pseudonym
 from sluicegate.core.schema import ROW
+from sluicegate.core.standing import UNPROVEN
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lots
 from sluicegate.flows.subjects.retirement import destroyed_rows
@@ -66,9 +67,17 @@ def as_recorded(context: Context, because: str) -> str:
     cause, schema, layout = parse_cause(because), context.schema, context.layout
     if cause.kind != "source" or schema.source not in schema.sensitive:
         return because
-    if any(cause.name in manifest_of(layout, each)["sources"] for each in record.received(layout)):
+    name = cause.name.removeprefix(UNPROVEN)
+    mark = cause.name[: len(cause.name) - len(name)]
+    sent = {
+        source
+        for batch in record.received(layout)
+        for source in manifest_of(layout, batch)["sources"]
+    }
+    if cause.name in sent or not layout.secret.is_file():
         return because
-    return f"source:{pseudonym(cause.name, keys.derived_key(layout, 'pseudonym'))}"
+    known = mark + pseudonym(name, keys.derived_key(layout, "pseudonym"))
+    return f"source:{known}" if known in sent else because
 
 
 def command(because: str) -> str:
@@ -154,7 +163,8 @@ def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int]
     found = rows_where(layout, batch, column, source)
     if len(found) < sent:
         found |= destroyed_rows(layout, batch)
-    if len(found) < sent and any(True for _ in tables_of(layout, batch)):
+    tables = [*tables_of(layout, batch)] if len(found) < sent else []
+    if tables and all(column in table for table in tables):
         raise Tampered(
             f"batch:{batch} was received with {sent} rows of {source!r}, and its tables name "
             f"{len(found)}; restore them from git and DVC."

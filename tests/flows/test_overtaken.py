@@ -18,6 +18,7 @@ from sluicegate.flows.deployments import nothing_to_do
 from sluicegate.flows.intake import intake
 from sluicegate.flows.judging.judge import judge
 from sluicegate.stores import data, git, record
+from sluicegate.stores.settings import fill
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +101,8 @@ def test_what_was_refused_is_not_what_was_tried(place: Workspace, keys: dict[str
     proof = place.sign_review("update:0001", "reject", "ann", keys["ann"])
     place.answer_review("update:0001", "reject", "ann", proof, "no")
     assert "nothing new" in str(nothing_to_do(place._context.layout))
+    policy(place, when="always", required=2)
+    assert nothing_to_do(place._context.layout) is None, "another policy may let it pass"
 
 
 def test_an_update_that_waited_is_not_promoted(
@@ -169,6 +172,22 @@ def test_a_batch_that_waited_is_let_in_without_copies(
     place.answer_review("batch:0002", "approve", "ann", proof)
     table = data.read_verified(place._context.layout.admitted("0002") / data.FEEDBACK)
     assert "new" not in set(table[SOURCE])
+
+
+def test_what_reviewers_knew_of_is_let_in(place: Workspace, keys: dict[str, Path]) -> None:
+    """Copies of what was taken out before the batch came were measured, and are theirs to judge."""
+    params = place.root / "params.yaml"
+    only = {"checks.crashed": {"pause": 0}, "duplicates.taken_out": {"pause": 0}}
+    params.write_text(fill(params.read_text(), {"gates.intake": only}))
+    git.commit(place.root, ["params.yaml"], "copies are put to people")
+    back(place, "batch:0001")
+    copies = rows(300, seed=11).head(10).assign(**{SOURCE: "new"})
+    told = place.intake(pd.concat([rows(200, seed=14), copies], ignore_index=True)).to_dict()
+    assert (told["outcome"], "duplicates.taken_out" in told["reasons"][0]) == ("pause", True)
+    proof = place.sign_review("batch:0002", "approve", "ann", keys["ann"])
+    place.answer_review("batch:0002", "approve", "ann", proof)
+    table = data.read_verified(place._context.layout.admitted("0002") / data.FEEDBACK)
+    assert (table[SOURCE] == "new").sum() == 10
 
 
 def test_what_a_rollback_moved_while_it_was_read_is_read_again(

@@ -18,6 +18,7 @@ from sluicegate.core import Conflict, Missing, Misused, Stage, Tampered
 from sluicegate.evidence.statement import DECISION, VOTE
 from sluicegate.flows import promote as promoting
 from sluicegate.flows.context import SERVED, open_context
+from sluicegate.flows.deployments import nothing_to_do
 from sluicegate.flows.reviewing.votes import current, read_request
 from sluicegate.flows.updates import read_update
 from sluicegate.gates.approval import Decision, State
@@ -343,6 +344,7 @@ def test_a_kill_between_yes_and_promotion(
             answer(place, keys, "ann", "approve", "update:0001")
     assert champion(place) == "0000"
     assert place.status().unfinished == "0001"
+    assert nothing_to_do(place._context.layout) is None, "the schedule would finish it"
     with files.locked(place._context.layout.home / "retrain.lock", "", wait=False):
         promoting.finish_broken_off(place._fresh())
         assert champion(place) == "0000", "one that is at work is left alone"
