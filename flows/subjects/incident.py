@@ -29,7 +29,8 @@ def incidents(layout: Layout) -> list[str]:
     """
     folder, head = layout.root / "incidents", git.head(layout.root)
     found = [each for each in numbered(folder) if (folder / each / "incident.json").is_file()]
-    opened = git.ever_added(layout.root, head, "incidents/*/incident.json")
+    ever = git.ever_added(layout.root, head, "incidents")
+    opened = {name for name in ever if name.endswith("/incident.json")}
     gone = sorted(opened - {f"incidents/{each}/incident.json" for each in found})
     if gone:
         raise Tampered(f"{gone[0]} is gone; restore it from git.")
