@@ -135,6 +135,30 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
         ask(place)
 
 
+def test_a_rollback_that_goes_on_meanwhile_stops_a_release(
+    place: Workspace, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had begun before the last yes, and takes the batch out while the rows are judged again."""
+    subject = ask(place)
+
+    def died(*_: object) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sluicegate.flows.rollback._clean", died)
+        with pytest.raises(SystemExit):
+            place.rollback("batch:0001", reason="bought", retrain=False)
+
+    def tell(text: str) -> None:
+        if "Measuring" in text:
+            Workspace.open(place.root).rollback("batch:0001", retrain=False)
+
+    proof = place.sign_review(subject, "approve", "ann", keys["ann"])
+    with pytest.raises(Conflict, match="Something was rolled back meanwhile"):
+        Workspace.open(place.root, tell=tell).answer_review(subject, "approve", "ann", proof)
+    assert data.admitted_batches(place._context.layout) == []
+
+
 def test_a_no_leaves_them_there(place: Workspace, keys: dict[str, Path]) -> None:
     """And they can be asked for again."""
     assert say(place, keys, "ann", "reject", ask(place)) is State.REJECTED
