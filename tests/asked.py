@@ -56,8 +56,9 @@ class Asked:
     def has_form(self, run: dict[str, Any]) -> bool:
         """Tell whether the form is there; Prefect suspends the run first and adds it afterwards."""
         keys = run["state"]["state_details"]["run_input_keyset"]
+        parts = (f"/flow_runs/{run['id']}/input/{keys[each]}" for each in ("schema", "description"))
         try:
-            return bool(self.read(f"/flow_runs/{run['id']}/input/{keys['schema']}"))
+            return all(bool(self.read(part)) for part in parts)
         except urllib.error.HTTPError:
             return False
 
