@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from sluicegate.checks.calibration import Floats, Ints
 
@@ -19,6 +20,8 @@ WORD = re.compile(r"\w+|[^\w\s]+")
 MOST_SHOWN = 40
 # The peers' model is of small trees and a window has some hundred rows: more columns only cost time.
 COMPONENTS = 16
+# Of the largest singular value: what is less is rounding.
+LEAST = 1e-9
 BUCKETS = 2**14
 # Only the projection is fitted on a sample: every text is projected.
 FITTED_TEXTS = 5_000
@@ -86,7 +89,8 @@ def dense(texts: "pd.Series[Any]") -> Floats:
     """Return what texts are about, shape (rows, at most COMPONENTS); NaN where there is no text.
 
     Latent semantic analysis (Deerwester et al. 1990) of the texts themselves. Fitted on the distinct
-    texts in their own order: neither copies nor the order of the rows move it.
+    texts in their own order: neither copies nor the order of the rows move it. Where few words are used
+    the last components are rounding errors, which differ from machine to machine; they are left out.
     """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
@@ -100,10 +104,14 @@ def dense(texts: "pd.Series[Any]") -> Floats:
         analyzer=words_of, n_features=BUCKETS, alternate_sign=False, norm=None
     )
     weighed = TfidfTransformer(sublinear_tf=True)
-    project = make_pipeline(hashed, weighed, TruncatedSVD(size, random_state=0))
+    analysis = TruncatedSVD(size, random_state=0)
+    project = make_pipeline(hashed, weighed, analysis)
     step = -(-len(distinct) // FITTED_TEXTS)
-    project.fit(distinct[::step])
-    places = np.vstack([project.transform(distinct), np.full((1, size), np.nan)])
+    with threadpool_limits(1):
+        project.fit(distinct[::step])
+        told = analysis.singular_values_ > LEAST * analysis.singular_values_.max()
+        placed = project.transform(distinct)[:, told]
+    places = np.vstack([placed, np.full((1, placed.shape[1]), np.nan)])
     return np.asarray(places[codes], dtype=np.float64)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from texts import SPAM, messages
+from threadpoolctl import threadpool_limits
 
 from sluicegate.checks.drift import Drift
 from sluicegate.checks.duplicates import Duplicates
@@ -21,6 +22,20 @@ from sluicegate.core import Column, Feedback, Finding, Kind, Reference, Schema, 
 
 FEATURES = (Column("text", Kind.TEXT), Column("channel", Kind.CATEGORICAL))
 SCHEMA = Schema(Task.CLASSIFICATION, "label", FEATURES, ("ham", "spam"), source="who")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_what_texts_are_about_is_no_rounding(threads: int) -> None:
+    """Four words span four components, to the same digit on any number of threads."""
+    rng = np.random.default_rng(0)
+    said = (rng.choice(["red", "green", "blue", "grey"], rng.integers(1, 40)) for _ in range(300))
+    texts = pd.Series([" ".join(sorted(each)) for each in said])
+    with threadpool_limits(threads):
+        told = dense(texts)
+    assert told.shape == (300, 4)
+    assert np.abs(told).max(axis=0).min() > 0.01
+    with threadpool_limits(1):
+        np.testing.assert_array_equal(told, dense(texts))
 
 
 def answers(frame: pd.DataFrame) -> np.ndarray:
