@@ -111,11 +111,7 @@ def plan(context: Context, because: str) -> dict[str, Any]:
         "serving": costs(context, [serving])[0],
         "serving_is_tainted": _embodies(found, serving),
         "goes_to": target if target != serving.update else None,
-        "withdraws": [
-            each.update
-            for each in (*found.updates, *_later(context, found))
-            if each.stage is Stage.PROMOTED
-        ],
+        "withdraws": _withdraws(context, found),
         "clean": costs(context, clean),
     }
 
@@ -194,6 +190,7 @@ def _open(context: Context, order: Order, found: Trace) -> str:
             "reason": reason,
             "sources": [cause.name] if cause.kind == "source" else [],
             "trace": found.to_dict(),
+            "withdraws": _withdraws(context, found),
             "champion": served(serving),
             "commit": git.head(layout.root),
             "last_update": record.updates(layout)[-1],
@@ -296,6 +293,12 @@ def _later(context: Context, found: Trace) -> list[Embodied]:
         if challenger and int(number) > int(target) and number not in known:
             later.append(embodied(layout, number, challenger, {}))
     return later
+
+
+def _withdraws(context: Context, found: Trace) -> list[str]:
+    """Return the updates that were champion and would not be any more."""
+    every = (*found.updates, *_later(context, found))
+    return [each.update for each in every if each.stage is Stage.PROMOTED]
 
 
 def _withdraw(context: Context, embodied: Embodied, number: str, because: str) -> None:

@@ -4,7 +4,7 @@ The question is asked afterwards, because going back has to be fast: reviewers c
 and a source that was rolled back stays barred only if they say so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sluicegate.core import Tampered, Update
@@ -15,6 +15,7 @@ from sluicegate.flows.context import Context
 from sluicegate.flows.going_back.account import account, nobody, written
 from sluicegate.flows.going_back.affected import affected
 from sluicegate.flows.going_back.differs import differs
+from sluicegate.flows.quarantine import lot_of
 from sluicegate.flows.reviewing.votes import artifact, ask, conclude
 from sluicegate.flows.subjects import PAGE
 from sluicegate.flows.subjects.incident import (
@@ -25,7 +26,7 @@ from sluicegate.flows.subjects.incident import (
     read_incident,
 )
 from sluicegate.flows.tracing.trace import Trace
-from sluicegate.stores import files, git, record
+from sluicegate.stores import data, files, git, record
 from sluicegate.stores.layout import Layout
 
 ACCOUNT, STORY = "incident.md", "account.json"
@@ -36,11 +37,13 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
     layout, folder = context.layout, context.layout.incident(number)
     opened, serving = read_incident(layout, number), champion_of(layout)
     stopped, log = suspended(layout), context.settings.rollback.predictions
+    gone = cleaned(layout, number)
     closed = {
         "incident": number,
         "champion": served(serving),
         "suspended": stopped.details["incident"] if stopped else None,
-        "cleaned": cleaned(layout, number),
+        "cleaned": gone,
+        "lots": dict(_lots(layout, number, gone)),
         "differs": differs(context, number, opened["champion"], served(serving)),
         "predictions": affected(layout.root, log, [each.version for each in found.promoted]),
         "update": made.id if made else None,
@@ -56,6 +59,15 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         files.write_bytes(folder / ACCOUNT, written(told).encode())
         ask_incident(context, number)
         git.commit_all(layout.root, record.ROOMS, f"incident:{number} closed")
+
+
+def _lots(
+    layout: Layout, number: str, gone: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield the batch and the SHA-256 of each table that was taken out and is in quarantine."""
+    for batch in (str(each["batch"]) for each in gone):
+        if lot := lot_of(layout, number, batch):
+            yield batch, files.read_json(lot / data.MANIFEST)["sha256"]
 
 
 def read_account(layout: Layout, number: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def take_out(context: Context, touched: Sequence[Touched], incident: str, reason
     """Take the admitted rows of `touched` out of training; call inside a writing block."""
     layout = context.layout
     whole = [each.batch for each in touched if each.admitted and _is_whole(context, each)]
-    hold(context, whole, reason)
+    hold(context, whole, reason, incident)
     parts = [each for each in touched if each.admitted and each.batch not in whole]
     tables = [path for each in parts for path in _split(context, each, incident, reason)]
     if tables:

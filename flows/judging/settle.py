@@ -30,7 +30,13 @@ from sluicegate.flows.judging.triggers import keep_stopped
 from sluicegate.flows.results import judged
 from sluicegate.flows.reviewing.ask import ask_batch
 from sluicegate.flows.subjects import state_of
-from sluicegate.flows.subjects.incident import CONTESTED, barred, incidents, read_incident
+from sluicegate.flows.subjects.incident import (
+    CONTESTED,
+    barred,
+    cleaned_since,
+    incidents,
+    read_incident,
+)
 from sluicegate.flows.tracing.causes import concerned, parse_cause
 from sluicegate.flows.training.attest import attest_result
 from sluicegate.gates import Policy
@@ -124,8 +130,7 @@ def _taken_back(context: Context, number: str, frame: pd.DataFrame) -> "pd.Serie
         contested = state_of(layout, f"incident:{incident}") == CONTESTED
         if cause.kind == "trigger" and not contested:
             rows.update(concerned(context, cause).get(number, ()))
-    received = files.read_json(layout.intake(number) / data.MANIFEST)["received"]
-    gone = taken_out(context, since=received)
+    gone = taken_out(context, cleaned_since(layout, number))
     if gone is not None:
         (found,) = TakenOut(gone)(feedback(context, Table(frame, {})))
         rows.update(int(row) for row in frame[ROW].iloc[list(found.rows)])

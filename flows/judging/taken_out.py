@@ -1,8 +1,9 @@
 """taken_out: rows that rollbacks took out and no reviewer gave back, to be known when they come again."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,13 @@ from sluicegate.core.schema import ROW
 from sluicegate.flows.context import Context
 from sluicegate.flows.quarantine import lot_of
 from sluicegate.flows.subjects import state_of
-from sluicegate.flows.subjects.incident import CONTESTED, cleaned, incidents, read_incident
+from sluicegate.flows.subjects.incident import (
+    CONTESTED,
+    cleaned,
+    incidents,
+    is_closed,
+    read_closed,
+)
 from sluicegate.flows.subjects.release import RELEASED, read_release, releases
 from sluicegate.flows.subjects.retirement import destroyed_rows
 from sluicegate.stores.data import FEEDBACK, MANIFEST, read_verified, stamp
@@ -19,16 +26,16 @@ from sluicegate.stores.files import read_json
 from sluicegate.stores.layout import Layout
 
 
-def taken_out(context: Context, since: str = "") -> pd.DataFrame | None:
+def taken_out(context: Context, by: Collection[str] | None = None) -> pd.DataFrame | None:
     """Return the rows that rollbacks took out and no reviewer gave back; None where there are none.
 
-    Only those of incidents that were opened at the time `since` or later, in ISO 8601 and UTC.
+    Those of the incidents `by`, by default of all.
 
     Raises Tampered for rows that an incident says were taken out and that are neither in quarantine nor
     destroyed: nobody could tell who sends them again.
     """
     layout, schema = context.layout, context.schema
-    lots = list(_lots(layout, since))
+    lots = list(_lots(layout, incidents(layout) if by is None else sorted(by)))
     if not lots:
         return None
     stamped = tuple((b, path, stamp(path) if path.is_file() else None) for b, path in lots)
@@ -36,24 +43,25 @@ def taken_out(context: Context, since: str = "") -> pd.DataFrame | None:
     return rows[[each not in released for each in zip(rows["_batch"], rows[ROW], strict=True)]]
 
 
-def _lots(layout: Layout, since: str) -> Iterator[tuple[str, Path]]:
+def _lots(layout: Layout, by: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """Yield the batch and the table of what each rollback took out that reviewers did not contest."""
-    for incident in incidents(layout):
-        if read_incident(layout, incident)["time"] < since:
-            continue
+    for incident in by:
         if state_of(layout, f"incident:{incident}") == CONTESTED:
             continue
+        named = read_closed(layout, incident)["lots"] if is_closed(layout, incident) else {}
         for each in cleaned(layout, incident):
             batch = str(each["batch"])
             lot = lot_of(layout, incident, batch)
-            there = int(read_json(lot / MANIFEST)["rows"]) if lot else 0
-            if lot is not None:
-                yield batch, lot / FEEDBACK
-            if there + len(destroyed_rows(layout, batch)) < each["rows"]:
+            kept: dict[str, Any] = read_json(lot / MANIFEST) if lot else {"rows": 0, "sha256": ""}
+            destroyed = len(destroyed_rows(layout, batch))
+            other = not destroyed and kept["sha256"] != named.get(batch, kept["sha256"])
+            if other or int(kept["rows"]) + destroyed < each["rows"]:
                 raise Tampered(
                     f"What incident:{incident} took out of batch:{batch} is not in quarantine; "
                     "restore it from git."
                 )
+            if lot is not None:
+                yield batch, lot / FEEDBACK
 
 
 def _let_out(layout: Layout) -> set[tuple[str, int]]:

@@ -10,8 +10,8 @@ from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, numbered
 
 COUNTERSIGNED, CONTESTED = "countersigned", "contested"
-OPEN, TAKE_OUT = "open-incident", "take-out"
-"""The entries of the ledger with which an incident begins, and takes rows out of a batch."""
+OPEN, TAKE_OUT, HOLD = "open-incident", "take-out", "hold"
+"""The entries of the ledger with which an incident begins, and takes out rows or a whole batch."""
 
 
 def read_incident(layout: Layout, number: str) -> dict[str, Any]:
@@ -54,12 +54,16 @@ def is_closed(layout: Layout, number: str) -> bool:
 
 
 def taken_back(layout: Layout) -> dict[str, str]:
-    """Return the updates that a rollback spoke of when it began, each with its incident."""
-    return {
-        update["update"]: number
-        for number in incidents(layout)
-        for update in read_incident(layout, number)["trace"]["updates"]
-    }
+    """Return the updates that a rollback spoke of when it began, each with its incident.
+
+    As its signed opening says, so that no withdrawal has to be believed, nor to have been written yet.
+    """
+    found: dict[str, str] = {}
+    for number in incidents(layout):
+        said = read_incident(layout, number)
+        named = [each["update"] for each in said["trace"]["updates"]]
+        found |= dict.fromkeys([*named, *said.get("withdraws", ())], number)
+    return found
 
 
 def since_opened(layout: Layout, number: str) -> list[Entry]:
@@ -72,15 +76,24 @@ def since_opened(layout: Layout, number: str) -> list[Entry]:
     return found[::-1]
 
 
+def incident_in(entry: Entry) -> str | None:
+    """Return the incident that took rows out by this entry, single ones or a whole batch; else None.
+
+    Never by its reason, which may be what a reviewer wrote.
+    """
+    said: str | None = entry.details.get("incident") if entry.verb in (TAKE_OUT, HOLD) else None
+    return said
+
+
 def taken_out(layout: Layout, number: str, entry: Entry) -> tuple[str, int] | None:
     """Return the batch that an incident took rows out of by this entry, and how many; else None."""
     said = entry.details
-    if entry.verb == TAKE_OUT and said["incident"] == number:
+    if incident_in(entry) != number:
+        return None
+    if entry.verb == TAKE_OUT:
         return said["batch"], len(said["rows"])
-    if entry.verb == "hold" and said["reason"].startswith(f"incident:{number}:"):
-        manifest = files.read_json(layout.quarantine(said["batch"]) / "held" / "manifest.json")
-        return said["batch"], int(manifest["rows"])
-    return None
+    manifest = files.read_json(layout.quarantine(said["batch"]) / "held" / "manifest.json")
+    return said["batch"], int(manifest["rows"])
 
 
 def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
@@ -93,6 +106,17 @@ def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
         return told
     found = dict(filter(None, (taken_out(layout, number, e) for e in since_opened(layout, number))))
     return [{"batch": batch, "rows": rows} for batch, rows in sorted(found.items())]
+
+
+def cleaned_since(layout: Layout, batch: str) -> set[str]:
+    """Return the incidents that took rows out since `batch` was received, by the order of the ledger."""
+    found = set()
+    for entry in record.backwards(layout):
+        if entry.verb == "intake" and entry.details["batch"] == batch:
+            break
+        if number := incident_in(entry):
+            found.add(number)
+    return found
 
 
 def cleaned_so_far(layout: Layout) -> dict[str, list[dict[str, Any]]]:

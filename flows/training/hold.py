@@ -2,14 +2,15 @@
 
 from sluicegate.core import Artifact
 from sluicegate.flows.context import Context
+from sluicegate.flows.subjects.incident import HOLD
 from sluicegate.stores import data, dvc, files, record
 
 
-def hold(context: Context, batches: list[str], reason: str) -> None:
+def hold(context: Context, batches: list[str], reason: str, incident: str | None = None) -> None:
     """Move `batches` from batches/ to quarantine/NNNN/held; call inside a writing block.
 
     A rejected candidate says that one of the new batches is bad, not which: all are held until they
-    are released, or until the guilty one is found.
+    are released, or until the guilty one is found. Of a rollback `incident` says which.
     """
     layout = context.layout
     for batch in batches:
@@ -24,5 +25,6 @@ def hold(context: Context, batches: list[str], reason: str) -> None:
                 files.move(path, target / path.name)
         files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
         subject = Artifact(f"quarantine/{batch}/held/{data.FEEDBACK}", manifest["sha256"])
-        said = {"batch": batch, "reason": reason}
-        record.append(layout, "hold", [subject], said, context.now())
+        by = {"incident": incident} if incident else {}
+        said = {"batch": batch, "reason": reason, **by}
+        record.append(layout, HOLD, [subject], said, context.now())

@@ -116,6 +116,12 @@ def test_what_cannot_be_verified_stops_intake(place: Workspace, honest: Rows) ->
             place.check(honest(300, seed=14))
         path.write_bytes(content)
     assert measured(place, honest(300, seed=14)) == (0.0, "pass")
+    context, table = place._context, lot / data.FEEDBACK
+    there = data.read_verified(table)
+    about = {"batch": "0002", "received": context.now()}
+    data.write_with_manifest(table, there.assign(income=there["income"] + 9), context.schema, about)
+    with pytest.raises(Tampered, match="incident:0001 took out of batch:0002 is not in quarantine"):
+        place.check(honest(300, seed=14))
 
 
 def test_what_was_destroyed_is_passed_over(

@@ -297,6 +297,16 @@ def test_rows_under_another_name_are_missed(place: Workspace) -> None:
         back(place, f"source:{MALLORY}")
 
 
+def test_a_withdrawal_that_was_deleted_brings_nobody_back(place: Workspace) -> None:
+    """The signed opening of the incident says who was taken back, also who learnt nothing of it."""
+    back(place, "to:0001")
+    for each in ("0002", "0003"):
+        git.run(place.root, "rm", "-q", f"updates/{each}/withdrawal.json")
+    git.run(place.root, "commit", "-qm", "tidied up")
+    with pytest.raises(Conflict, match="update:0003 is what incident:0001 takes back"):
+        back(place, "to:0003")
+
+
 def test_a_rollback_that_broke_off_lets_nobody_go_forward_again(
     place: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
