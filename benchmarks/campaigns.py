@@ -37,8 +37,8 @@ from sluicegate.checks.triggers import OBEYED
 from sluicegate.core import Feedback, Outcome, Verdict
 from sluicegate.core.schema import PREDICTED
 from sluicegate.flows.judging.measure import fairness, intake_checks, predicted
-from sluicegate.flows.judging.triggers import stopped_for
 from sluicegate.gates import decide
+from sluicegate.record.known_triggers import stopped_for
 from sluicegate.stores.settings import Checks
 
 WINDOWS = 6

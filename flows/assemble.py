@@ -11,8 +11,8 @@ import pandas as pd
 from sluicegate.checks.corrections import superseded
 from sluicegate.core import Schema
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
-from sluicegate.flows.judging.standing import standing
 from sluicegate.flows.training.caps import cap_origins, cap_sources, cap_tiers
+from sluicegate.record.source_standing import standing
 from sluicegate.stores.data import (
     MANIFEST,
     admitted_batches,

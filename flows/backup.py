@@ -15,9 +15,9 @@ from sluicegate.core import Artifact, Conflict
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.signing import sign
 from sluicegate.evidence.statement import BACKUP, statement
-from sluicegate.flows.context import Context
-from sluicegate.flows.service_keys.keys_left import keys_left
-from sluicegate.flows.updates import read_update
+from sluicegate.record.context import Context
+from sluicegate.record.keys.keys_left import keys_left
+from sluicegate.record.updates import read_update
 from sluicegate.stores import dvc, files, git, keys, record
 from sluicegate.stores.layout import Layout
 

@@ -29,9 +29,9 @@ from sluicegate.flows.bisecting.search import (
     questions,
     search,
 )
-from sluicegate.flows.context import Context
-from sluicegate.flows.owning.owned import require_signed
 from sluicegate.flows.training.trained import Recipe, is_kept, sources_at, train
+from sluicegate.record.context import Context
+from sluicegate.record.policy import require_signed
 from sluicegate.stores import files
 
 MOST_GUILTY = 3

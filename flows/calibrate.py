@@ -11,13 +11,13 @@ from typing import Any
 from sluicegate.core import Artifact
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import CALIBRATION
-from sluicegate.flows.calibrating.calibration import VERB, read_calibration
 from sluicegate.flows.calibrating.eligible import eligible, history
 from sluicegate.flows.calibrating.false_stops import false_stops
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import Context
-from sluicegate.flows.owning.ruling import ruled
 from sluicegate.gates.calibration import Calibrated, Calibration, calibrated, stops
+from sluicegate.record.calibration import VERB, read_calibration
+from sluicegate.record.champion import champion_of
+from sluicegate.record.context import Context
+from sluicegate.record.policy_in_force import ruled
 from sluicegate.stores import data, files, git, record
 
 ROOMS = ("calibration", "ledger")

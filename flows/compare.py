@@ -16,7 +16,7 @@ from sluicegate.checks.comparison import Comparison, report
 from sluicegate.checks.divergence import Divergence, importances, training_statistics
 from sluicegate.checks.documented import Documented
 from sluicegate.checks.scoring import truth_of
-from sluicegate.core import Check, Finding, Schema, Tampered
+from sluicegate.core import Check, Schema, Tampered
 from sluicegate.flows.train import exposure, read_isolation
 from sluicegate.stores import models
 from sluicegate.stores.data import read_verified
@@ -137,11 +137,6 @@ def write_figures(root: Path, figures: Mapping[str, Any]) -> None:
         table = pd.DataFrame(rows).rename(columns={"accuracy": "score", "mae": "score"})
         text = table.reindex(columns=columns).to_csv(index=False)
         write_bytes(root / "plots" / f"{name}.csv", text.encode())
-
-
-def findings_in(comparison: Mapping[str, Any]) -> list[Finding]:
-    """Return the findings of a comparison.json."""
-    return [Finding.from_dict(each) for each in comparison["findings"]]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from sluicegate.core import (
     Verdict,
 )
 from sluicegate.core.inference import infer_schema
-from sluicegate.flows.results import UpdateResult
+from sluicegate.record.results import UpdateResult
 from sluicegate.stores import files, git, ssh, trust
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
 from sluicegate.stores.settings import Reading, fill

@@ -31,13 +31,10 @@ from sluicegate.flows import retrain as retraining
 from sluicegate.flows import rollback as rolling_back
 from sluicegate.flows import update as updating
 from sluicegate.flows import watch as watching
-from sluicegate.flows.champion import champion_of, suspended
-from sluicegate.flows.context import POLICY_FILES, Context, Step
 from sluicegate.flows.drilling.page import page as drill_page
 from sluicegate.flows.drilling.page import read_pictures, verdict_line
 from sluicegate.flows.drilling.record import DRILLS, Drilled
 from sluicegate.flows.going_back.incident import ACCOUNT
-from sluicegate.flows.going_back.unfinished import incomplete
 from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.inbox import Taken
 from sluicegate.flows.orchestration.inbox import inbox as take_inbox
@@ -58,10 +55,13 @@ from sluicegate.flows.orchestration.summary import (
     update_page,
 )
 from sluicegate.flows.orchestration.trial_runs import bisect, plan
-from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
 from sluicegate.flows.rollback import Order, RolledBack
-from sluicegate.flows.updates import approved, awaiting, read_update
 from sluicegate.flows.watch import Watched
+from sluicegate.record.champion import champion_of, suspended
+from sluicegate.record.context import POLICY_FILES, Context, Step
+from sluicegate.record.open_incidents import incomplete
+from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
+from sluicegate.record.updates import approved, awaiting, read_update
 from sluicegate.stores import git, record
 from sluicegate.stores.data import admitted_batches
 from sluicegate.stores.layout import Layout

@@ -12,16 +12,16 @@ from packaging.requirements import Requirement
 
 from sluicegate.core import Misused, SluicegateError
 from sluicegate.flows.calibrate import is_stale
-from sluicegate.flows.calibrating.calibration import read_calibration
-from sluicegate.flows.context import POLICY_FILES, Context, open_context
-from sluicegate.flows.drilling.threats import THREATS, open_threats
-from sluicegate.flows.going_back.unfinished import incomplete
 from sluicegate.flows.orchestration.embedded import API_URL, HOST, answers, is_taken, running
-from sluicegate.flows.owning.owned import in_force, require_signed
-from sluicegate.flows.results import Diagnosis
 from sluicegate.flows.reviewing.reviewers import reviewers
-from sluicegate.flows.service_keys.ages import expiring, told_of_keys
 from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
+from sluicegate.record.calibration import read_calibration
+from sluicegate.record.context import POLICY_FILES, Context, open_context
+from sluicegate.record.keys.ages import expiring, told_of_keys
+from sluicegate.record.open_incidents import incomplete
+from sluicegate.record.policy import in_force, require_signed
+from sluicegate.record.results import Diagnosis
+from sluicegate.record.threats import THREATS, open_threats
 from sluicegate.stores import checked, dvc, git, trust
 from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout
@@ -237,7 +237,7 @@ def disk(context: Context) -> Iterator[Diagnosis]:
 
 def champion(context: Context) -> Iterator[Diagnosis]:
     """Look whether MLflow answers, and whether its alias is the champion of the signed record."""
-    from sluicegate.flows.champion import serving_version
+    from sluicegate.record.champion import serving_version
     from sluicegate.stores.mlflow import open_registry
 
     uri = context.settings.mlflow.tracking_uri

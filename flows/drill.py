@@ -14,9 +14,6 @@ from sluicegate.attacks import Attack
 from sluicegate.attacks.adaptive import SEARCHING
 from sluicegate.checks.fairness import Fairness
 from sluicegate.core import Finding, Outcome, Verdict
-from sluicegate.flows.calibrating.calibration import intake_policy
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.drilling.plan import FULL, QUICK, Plan, Turn, chosen, turns
 from sluicegate.flows.drilling.play import HONEST, Game, Played, Player
 from sluicegate.flows.drilling.record import Drilled, keep
@@ -25,6 +22,9 @@ from sluicegate.flows.drilling.windows import material
 from sluicegate.flows.judging import children
 from sluicegate.flows.judging.measure import intake_checks
 from sluicegate.gates import Limit, Policy, decide
+from sluicegate.record.calibration import intake_policy
+from sluicegate.record.champion import champion_of
+from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.stores import git
 
 BUDGET = 1 / 60

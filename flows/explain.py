@@ -15,17 +15,17 @@ from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.results import TEST_RESULT
 from sluicegate.evidence.statement import VERDICT, predicate_of
-from sluicegate.flows.compare import findings_in
-from sluicegate.flows.context import Context
 from sluicegate.flows.judging.judge import rows_by_source
-from sluicegate.flows.owning.owned import signed_policies
-from sluicegate.flows.owning.ruling import candidate_policy, held
-from sluicegate.flows.results import judged
 from sluicegate.flows.retrain import judge_by, with_approval
-from sluicegate.flows.training.attest import RESULT_FILE
-from sluicegate.flows.updates import policy_of, read_comparison, read_update
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import Calibration, effective
+from sluicegate.record.attest import RESULT_FILE
+from sluicegate.record.comparison import findings_in
+from sluicegate.record.context import Context
+from sluicegate.record.policy import signed_policies
+from sluicegate.record.policy_in_force import candidate_policy, held
+from sluicegate.record.results import judged
+from sluicegate.record.updates import policy_of, read_comparison, read_update
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, parse_settings

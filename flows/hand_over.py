@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sluicegate.core import Conflict, Misused
-from sluicegate.flows.champion import champion_of, first_champion, last_move, suspended
-from sluicegate.flows.context import Context
-from sluicegate.flows.service_keys.keys_left import keys_left
-from sluicegate.flows.training.keep import SIGNATURE, bring_back
+from sluicegate.record.champion import champion_of, first_champion, last_move, suspended
+from sluicegate.record.context import Context
+from sluicegate.record.kept_models import SIGNATURE, bring_back
+from sluicegate.record.keys.keys_left import keys_left
 from sluicegate.stores import files, keys, trust
 from sluicegate.stores.trust_root import Rules, TrustRoot, write_trust_root
 

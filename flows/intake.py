@@ -13,13 +13,14 @@ from sluicegate.core import (
     Verdict,
 )
 from sluicegate.evidence.statement import VERDICT, predicate_of
-from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
-from sluicegate.flows.judging.judge import Frozen, Judgement, batch_of, freeze, judge
+from sluicegate.flows.judging.judge import batch_of, freeze, judge
 from sluicegate.flows.judging.oracle import remember
 from sluicegate.flows.judging.settle import settle
-from sluicegate.flows.owning.ruling import ruled
-from sluicegate.flows.results import IntakeResult, judged
-from sluicegate.flows.subjects.incident import cleaned_so_far
+from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
+from sluicegate.record.judgement import Frozen, Judgement
+from sluicegate.record.policy_in_force import ruled
+from sluicegate.record.results import IntakeResult, judged
+from sluicegate.record.subjects.incident import cleaned_so_far
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.reading import require_file
 

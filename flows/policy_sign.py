@@ -6,9 +6,9 @@ from typing import Any
 
 from sluicegate.core import Artifact, Misused
 from sluicegate.evidence.statement import POLICY
-from sluicegate.flows.context import Context
-from sluicegate.flows.owning import owned
-from sluicegate.flows.owning.limits import changed_limits
+from sluicegate.record import policy as owned
+from sluicegate.record.context import Context
+from sluicegate.record.limit_changes import changed_limits
 from sluicegate.stores import git, record, ssh, trust
 from sluicegate.stores.layout import numbered
 

@@ -15,16 +15,16 @@ import pandas as pd
 
 from sluicegate.core import Finding, Outcome
 from sluicegate.core.schema import ROW
-from sluicegate.flows.calibrating.calibration import read_calibration
-from sluicegate.flows.context import Context
 from sluicegate.flows.drill import quick
-from sluicegate.flows.judging.history import earlier
 from sluicegate.flows.judging.measure import feedback, measured
-from sluicegate.flows.owning.limits import Change, changes
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import effective
 from sluicegate.gates.decide import outcome_of
 from sluicegate.gates.policy import matches
+from sluicegate.record.calibration import read_calibration
+from sluicegate.record.context import Context
+from sluicegate.record.limit_changes import Change, changes
+from sluicegate.record.source_history import earlier
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.reading import Table
 from sluicegate.stores.settings import Settings, parse_settings, read_settings

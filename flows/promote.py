@@ -12,22 +12,15 @@ from sluicegate.core.update import stage_after
 from sluicegate.evidence.statement import PROMOTION
 from sluicegate.flows.cards.bom import bill_of_materials
 from sluicegate.flows.cards.model import model_card
-from sluicegate.flows.champion import PROMOTE, champion_of, suspended
-from sluicegate.flows.context import Context
-from sluicegate.flows.going_back.overtaken import require_standing
-from sluicegate.flows.going_back.reinstate import mirror
-from sluicegate.flows.owning.owned import require_signed
 from sluicegate.flows.reviewing.votes import require_approved
-from sluicegate.flows.training.attest import attest_promotion
-from sluicegate.flows.training.keep import keep
-from sluicegate.flows.updates import (
-    PRODUCTS,
-    approved,
-    policy_of,
-    read_update,
-    refuse,
-    verified_products,
-)
+from sluicegate.flows.training.keep_model import keep
+from sluicegate.flows.training.record_update import refuse
+from sluicegate.record.attest import attest_promotion
+from sluicegate.record.champion import PROMOTE, champion_of, mirror, suspended
+from sluicegate.record.context import Context
+from sluicegate.record.policy import require_signed
+from sluicegate.record.superseded import require_standing
+from sluicegate.record.updates import PRODUCTS, approved, policy_of, read_update, verified_products
 from sluicegate.stores import files, git, record
 from sluicegate.stores.mlflow import open_registry
 

@@ -12,8 +12,6 @@ import pandas as pd
 
 from sluicegate.core import Misused
 from sluicegate.evidence.statement import ANCHOR
-from sluicegate.flows.context import POLICY_FILES, Context
-from sluicegate.flows.owning.owned import require_signed
 from sluicegate.flows.reviewing.distance import (
     TABLES,
     also_learnt,
@@ -23,10 +21,13 @@ from sluicegate.flows.reviewing.distance import (
     table_of,
 )
 from sluicegate.flows.reviewing.report import number as figure
-from sluicegate.flows.reviewing.votes import artifact, ask, conclude, require_approved
-from sluicegate.flows.subjects import PAGE
-from sluicegate.flows.subjects.anchor import ANCHORED, farthest, read_anchor
+from sluicegate.flows.reviewing.votes import ask, conclude, require_approved
 from sluicegate.flows.training.trusted import in_normal_form, read_given, require_columns
+from sluicegate.record.context import POLICY_FILES, Context
+from sluicegate.record.policy import require_signed
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects import PAGE
+from sluicegate.record.subjects.anchor import ANCHORED, farthest, read_anchor
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.reading import require_file

@@ -13,7 +13,6 @@ from typing import Any
 from sluicegate.core import Conflict, Misused, Outcome
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import RELEASE
-from sluicegate.flows.context import POLICY_FILES, Context
 from sluicegate.flows.judging.exception import (
     Tried,
     Wanted,
@@ -24,14 +23,16 @@ from sluicegate.flows.judging.exception import (
     try_out,
     unmeasured,
 )
-from sluicegate.flows.judging.judge import Judgement
 from sluicegate.flows.judging.settle import settle
-from sluicegate.flows.owning.owned import require_signed
-from sluicegate.flows.quarantine import held_for, require_date, review_by
-from sluicegate.flows.reviewing.votes import artifact, ask, conclude, require_approved
-from sluicegate.flows.subjects import PAGE
-from sluicegate.flows.subjects.incident import cleaned_so_far
-from sluicegate.flows.subjects.release import RELEASED, read_release
+from sluicegate.flows.reviewing.votes import ask, conclude, require_approved
+from sluicegate.record.context import POLICY_FILES, Context
+from sluicegate.record.judgement import Judgement
+from sluicegate.record.policy import require_signed
+from sluicegate.record.quarantine import held_for, require_date, review_by
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects import PAGE
+from sluicegate.record.subjects.incident import cleaned_so_far
+from sluicegate.record.subjects.release import RELEASED, read_release
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import next_number
 

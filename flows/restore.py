@@ -15,9 +15,9 @@ from sluicegate.evidence.ledger import envelope_digest
 from sluicegate.evidence.signing import public_key, public_pem, signer_of, verify
 from sluicegate.evidence.statement import BACKUP, predicate_of
 from sluicegate.flows.backup import ABOUT, DATABASE, ROOMS, pointed
-from sluicegate.flows.champion import champion_of, read_promotion
-from sluicegate.flows.context import Context
-from sluicegate.flows.training.keep import bring_back
+from sluicegate.record.champion import champion_of, read_promotion
+from sluicegate.record.context import Context
+from sluicegate.record.kept_models import bring_back
 from sluicegate.stores import dvc, files, keys, models, record
 from sluicegate.stores.layout import Layout, numbered
 

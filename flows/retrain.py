@@ -21,28 +21,21 @@ from sluicegate.core import (
 )
 from sluicegate.core.update import stage_after
 from sluicegate.flows.calibrate import recalibrate_if_stale
-from sluicegate.flows.champion import Champion, champion_of, first_champion
-from sluicegate.flows.compare import findings_in
-from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
-from sluicegate.flows.going_back.overtaken import require_rolled_back
-from sluicegate.flows.owning.owned import in_force, require_signed
-from sluicegate.flows.owning.ruling import candidate_policy, lay, ruled
 from sluicegate.flows.promote import finish_promotion, promote
-from sluicegate.flows.results import RetrainResult, judged
 from sluicegate.flows.review import refuse_expired
 from sluicegate.flows.reviewing.ask import ask_update, keep_page
-from sluicegate.flows.security_review import first_promotion
 from sluicegate.flows.training.hold import hold
-from sluicegate.flows.updates import (
-    approved,
-    awaiting,
-    new_batches,
-    read_comparison,
-    read_update,
-    record_update,
-    refuse,
-)
+from sluicegate.flows.training.record_update import record_update, refuse
 from sluicegate.gates import decide
+from sluicegate.record.champion import Champion, champion_of, first_champion
+from sluicegate.record.comparison import findings_in
+from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
+from sluicegate.record.policy import in_force, require_signed
+from sluicegate.record.policy_in_force import candidate_policy, lay, ruled
+from sluicegate.record.results import RetrainResult, judged
+from sluicegate.record.security_review import first_promotion
+from sluicegate.record.superseded import require_rolled_back
+from sluicegate.record.updates import approved, awaiting, new_batches, read_comparison, read_update
 from sluicegate.stores import data, dvc, files, git, models, pipeline, record
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import Layout, next_number

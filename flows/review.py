@@ -6,23 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import CannotDecide, Conflict
-from sluicegate.flows.context import POLICY_FILES, Context
-from sluicegate.flows.going_back.proposal import is_promoted, withdraw
-from sluicegate.flows.owning.owned import require_signed
+from sluicegate.flows.going_back.proposal import withdraw
 from sluicegate.flows.reviewing.consequences import accept, ask_again, keep_pages, may_lapse, refuse
 from sluicegate.flows.reviewing.duties import require_separate
 from sluicegate.flows.reviewing.silence import after_silence
-from sluicegate.flows.reviewing.votes import (
-    cast,
-    current,
-    keep,
-    read_request,
-    require_alive,
-    verified_vote,
-)
-from sluicegate.flows.security_review import require_reviewed
-from sluicegate.flows.subjects import folder_of, is_open, kind_of, state_of, waiting
+from sluicegate.flows.reviewing.votes import current, keep, require_alive, verified_vote
 from sluicegate.gates.approval import NAMESPACE, Decision, State
+from sluicegate.record.context import POLICY_FILES, Context
+from sluicegate.record.policy import require_signed
+from sluicegate.record.questions import cast, is_promoted, read_request
+from sluicegate.record.security_review import require_reviewed
+from sluicegate.record.subjects import folder_of, is_open, kind_of, state_of, waiting
 from sluicegate.stores import files, git, record, ssh
 from sluicegate.stores.layout import Layout
 

@@ -13,14 +13,14 @@ from typing import Any
 from sluicegate.core import Artifact, Conflict, Missing, Misused
 from sluicegate.evidence.keyring import Keyring, Span
 from sluicegate.evidence.statement import REVOCATION, predicate_of
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import Context
 from sluicegate.flows.rotate import notes, require_tidy
 from sluicegate.flows.service_keys.anchors import Anchor, last_anchor
 from sluicegate.flows.service_keys.resting import resting
 from sluicegate.flows.service_keys.succession import BOTH, ROOM, Doubt, settle, succeed
-from sluicegate.flows.service_keys.survey import Survey, survey
-from sluicegate.flows.training.keep import kept_model
+from sluicegate.record.champion import champion_of
+from sluicegate.record.context import Context
+from sluicegate.record.kept_models import kept_model
+from sluicegate.record.keys.survey import Survey, survey
 from sluicegate.stores import git, keys, record, ssh, trust
 from sluicegate.stores.layout import Layout, next_number, numbered
 

@@ -12,23 +12,20 @@ from sluicegate.core import Artifact, Conflict, SluicegateError, Stage, Update
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import INCIDENT, WITHDRAWAL
 from sluicegate.flows.calibrate import calibrate
-from sluicegate.flows.calibrating.calibration import read_calibration
-from sluicegate.flows.champion import Champion, champion_of
-from sluicegate.flows.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.flows.going_back.incident import close, served
-from sluicegate.flows.going_back.reinstate import (
-    NothingClean,
-    clean_versions,
-    costs,
-    mirror,
-    reinstate,
-    suspend,
-)
+from sluicegate.flows.going_back.reinstate import NothingClean, costs, reinstate, suspend
 from sluicegate.flows.going_back.take_out import take_out
-from sluicegate.flows.going_back.unfinished import still_serving
-from sluicegate.flows.owning.ruling import ruled
 from sluicegate.flows.retrain import retrain
-from sluicegate.flows.subjects.incident import (
+from sluicegate.flows.training.record_update import refuse
+from sluicegate.record.calibration import read_calibration
+from sluicegate.record.causes import TO, as_recorded, parse_cause
+from sluicegate.record.champion import Champion, champion_of, mirror
+from sluicegate.record.clean_versions import clean_versions
+from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
+from sluicegate.record.lineage import Embodied, Trace, embodied, trace
+from sluicegate.record.open_incidents import still_serving
+from sluicegate.record.policy_in_force import ruled
+from sluicegate.record.subjects.incident import (
     OPEN,
     incidents,
     is_closed,
@@ -36,10 +33,8 @@ from sluicegate.flows.subjects.incident import (
     read_incident,
     taken_back,
 )
-from sluicegate.flows.subjects.retirement import destroyed_models
-from sluicegate.flows.tracing.causes import TO, as_recorded, parse_cause
-from sluicegate.flows.tracing.trace import Embodied, Trace, embodied, trace
-from sluicegate.flows.updates import read_update, refuse
+from sluicegate.record.subjects.retirement import destroyed_models
+from sluicegate.record.updates import read_update
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.reports import Report

@@ -3,9 +3,6 @@
 from typing import Any
 
 from sluicegate.core import Conflict
-from sluicegate.flows.champion import REINSTATE, SUSPEND, suspended
-from sluicegate.flows.context import Context
-from sluicegate.flows.owning.owned import in_force
 from sluicegate.flows.service_keys.succession import (
     BOTH,
     MODELS,
@@ -17,7 +14,10 @@ from sluicegate.flows.service_keys.succession import (
     to_follow,
     to_sign_again,
 )
-from sluicegate.flows.service_keys.survey import survey
+from sluicegate.record.champion import REINSTATE, SUSPEND, suspended
+from sluicegate.record.context import Context
+from sluicegate.record.keys.survey import survey
+from sluicegate.record.policy import in_force
 from sluicegate.stores import git, keys, record
 from sluicegate.stores.layout import Layout
 

@@ -6,24 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Missing, Misused
-from sluicegate.flows.calibrating.calibration import read_calibration
-from sluicegate.flows.champion import Champion, champion_of, suspended
-from sluicegate.flows.context import Context
-from sluicegate.flows.drilling.threats import open_threats
-from sluicegate.flows.going_back.unfinished import incomplete
-from sluicegate.flows.owning.ruling import judged_under
-from sluicegate.flows.quarantine import batches, lots
 from sluicegate.flows.retirement.certified import certified
-from sluicegate.flows.reviewing.votes import expires_of
-from sluicegate.flows.service_keys.ages import told_of_keys
-from sluicegate.flows.subjects import PAGE, folder_of, kind_of, state_of, waiting
-from sluicegate.flows.subjects.anchor import moved_so_far, read_anchor
-from sluicegate.flows.subjects.incident import read_incident
-from sluicegate.flows.subjects.release import read_release
-from sluicegate.flows.subjects.retirement import read_retirement, tombstones
-from sluicegate.flows.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
-from sluicegate.flows.train import told as trainer_of
-from sluicegate.flows.updates import approved, read_comparison, read_update
+from sluicegate.record.calibration import read_calibration
+from sluicegate.record.champion import Champion, champion_of, suspended
+from sluicegate.record.comparison import told as trainer_of
+from sluicegate.record.context import Context
+from sluicegate.record.keys.ages import told_of_keys
+from sluicegate.record.open_incidents import incomplete
+from sluicegate.record.policy_in_force import judged_under
+from sluicegate.record.quarantine import batches, lots
+from sluicegate.record.questions import expires_of
+from sluicegate.record.states import batch_states
+from sluicegate.record.subjects import PAGE, folder_of, kind_of, state_of, waiting
+from sluicegate.record.subjects.anchor import moved_so_far, read_anchor
+from sluicegate.record.subjects.incident import read_incident
+from sluicegate.record.subjects.release import read_release
+from sluicegate.record.subjects.retirement import read_retirement
+from sluicegate.record.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
+from sluicegate.record.threats import open_threats
+from sluicegate.record.updates import approved, read_comparison, read_update
 from sluicegate.stores import checked, data, files, record
 from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout
@@ -130,20 +131,6 @@ def _in_quarantine(layout: Layout) -> dict[str, int]:
         for batch in batches(layout)
     ]
     return {"rows": sum(rows), "batches": len(rows)}
-
-
-def batch_states(layout: Layout) -> dict[str, str]:
-    """Return the state of every batch that was received."""
-    admitted = set(data.admitted_batches(layout))
-    gone = {batch for _, told in tombstones(layout) for batch in told["rows"]}
-    states = {}
-    for batch in record.received(layout):
-        settled = state_of(layout, f"batch:{batch}")
-        held = settled == "admitted" and batch not in admitted
-        states[batch] = "quarantined" if held else settled
-        if batch in gone - admitted and not lots(layout, batch):
-            states[batch] = "retired"
-    return states
 
 
 def show(context: Context, subject: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from sluicegate.core import CannotDecide, Conflict, Finding, Misused, SluicegateError
 from sluicegate.stores import pipeline, watch
 from sluicegate.stores.files import read_json, write_json
-from sluicegate.stores.isolation import ESSENTIAL, NOT_ISOLATED, Cell, Isolation
+from sluicegate.stores.isolation import ESSENTIAL, Cell, Isolation
 from sluicegate.stores.probing import cell_for, give, standing_wall
 from sluicegate.stores.settings import Trainer, read_settings
 
@@ -98,11 +98,6 @@ def exposure(isolation: Mapping[str, Any]) -> Finding:
     held = isolation["held"]
     open_ = sum(not held.get(each, False) for each in ESSENTIAL)
     return Finding("isolation", "trainer.exposed", float(open_), detail=isolation["told"])
-
-
-def told(comparison: Mapping[str, Any]) -> str:
-    """Return the sentence about the trainer of an update that was compared."""
-    return str(comparison.get("isolation", {}).get("told", NOT_ISOLATED))
 
 
 def _require_plain(folder: Path, made: Path) -> None:

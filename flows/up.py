@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluicegate.core import CannotDecide, Misused
-from sluicegate.flows.context import Context
 from sluicegate.flows.orchestration.embedded import (
     HOST,
     READY_SECONDS,
@@ -24,6 +23,7 @@ from sluicegate.flows.orchestration.embedded import (
     up_lock,
     wait_for,
 )
+from sluicegate.record.context import Context
 from sluicegate.stores import files
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.mlflow import embedded_uri

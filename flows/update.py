@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from sluicegate.core import Outcome
-from sluicegate.flows.context import Context, Step, plainly
 from sluicegate.flows.intake import intake
-from sluicegate.flows.results import UpdateResult
 from sluicegate.flows.retrain import retrain
+from sluicegate.record.context import Context, Step, plainly
+from sluicegate.record.results import UpdateResult
 
 
 def update(context: Context, given: str | Path, step: Step = plainly) -> UpdateResult:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluicegate.core import SluicegateError
-from sluicegate.flows.calibrating.calibration import read_calibration
-from sluicegate.flows.context import Context
 from sluicegate.flows.verifying.approvals import approvals
 from sluicegate.flows.verifying.inspection import Inspection, Wrong
 from sluicegate.flows.verifying.keys import keys
@@ -17,6 +15,8 @@ from sluicegate.flows.verifying.policy import policy
 from sluicegate.flows.verifying.retired import retired
 from sluicegate.flows.verifying.statements import statements
 from sluicegate.flows.verifying.tables import tables
+from sluicegate.record.calibration import read_calibration
+from sluicegate.record.context import Context
 from sluicegate.stores import record
 from sluicegate.stores.seen import Seen, keep_seen, print_of_all, read_seen
 

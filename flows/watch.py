@@ -13,21 +13,21 @@ import numpy as np
 from sluicegate.checks.promise import Promise, Served
 from sluicegate.checks.scoring import Answers, Mask, known, truth_of
 from sluicegate.core import Artifact, Conflict, Finding, Outcome, SluicegateError, Stage, Verdict
-from sluicegate.flows.champion import Champion, champion_of, serving_version
-from sluicegate.flows.context import Context, Step, plainly
 from sluicegate.flows.going_back.proposal import propose
-from sluicegate.flows.going_back.reinstate import clean_versions, mirror
-from sluicegate.flows.owning.ruling import ruled
-from sluicegate.flows.results import judged
 from sluicegate.flows.rollback import Order, RolledBack, rollback
-from sluicegate.flows.subjects import state_of
-from sluicegate.flows.subjects.incident import incidents
-from sluicegate.flows.subjects.kind import PROPOSED
-from sluicegate.flows.subjects.rollback import KEPT, before, proposal_state, proposals
-from sluicegate.flows.tracing.causes import cause_of
-from sluicegate.flows.training.keep import kept_model
-from sluicegate.flows.updates import read_update
 from sluicegate.gates import decide
+from sluicegate.record.causes import cause_of
+from sluicegate.record.champion import Champion, champion_of, mirror, serving_version
+from sluicegate.record.clean_versions import clean_versions
+from sluicegate.record.context import Context, Step, plainly
+from sluicegate.record.kept_models import kept_model
+from sluicegate.record.policy_in_force import ruled
+from sluicegate.record.results import judged
+from sluicegate.record.subjects import state_of
+from sluicegate.record.subjects.incident import incidents
+from sluicegate.record.subjects.kind import PROPOSED
+from sluicegate.record.subjects.rollback import KEPT, before, proposal_state, proposals
+from sluicegate.record.updates import read_update
 from sluicegate.stores import data, files, git, models, record
 
 FIRST = "0000"

@@ -10,8 +10,8 @@ from typing import Any
 from prefect_api import Reached, ask, eventually
 
 from sluicegate import Workspace
-from sluicegate.flows.reviewing.votes import read_request
 from sluicegate.gates.approval import NAMESPACE, Decision
+from sluicegate.record.questions import read_request
 from sluicegate.stores import ssh
 
 UPDATE, BATCH = "update:0001", "batch:0002"

@@ -13,12 +13,12 @@ from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import BISECTION
 from sluicegate.flows.bisect import Order, bisect
 from sluicegate.flows.bisecting.search import FOUND
-from sluicegate.flows.context import Context
 from sluicegate.flows.judging.exception import Wanted
-from sluicegate.flows.quarantine import HELD, taken
 from sluicegate.flows.release import propose
-from sluicegate.flows.reviewing.votes import artifact
-from sluicegate.flows.subjects.incident import barred, incidents, read_incident
+from sluicegate.record.context import Context
+from sluicegate.record.quarantine import HELD, taken
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects.incident import barred, incidents, read_incident
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout
 

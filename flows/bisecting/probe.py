@@ -16,15 +16,15 @@ from sluicegate.checks.scoring import Answers, known, truth_of
 from sluicegate.core import Misused, ModelRef, Outcome, Stage
 from sluicegate.core.counted import counted
 from sluicegate.core.schema import label_text
-from sluicegate.flows.champion import Champion, champion_of, first_champion
-from sluicegate.flows.compare import findings_in
-from sluicegate.flows.context import Context
-from sluicegate.flows.results import judged
 from sluicegate.flows.retrain import judge_by
-from sluicegate.flows.tracing.causes import added_by
 from sluicegate.flows.training.trained import Trained, settings_at
 from sluicegate.flows.training.trusted import in_normal_form, read_given, require_columns
-from sluicegate.flows.updates import read_comparison, read_update, verified_products
+from sluicegate.record.causes import added_by
+from sluicegate.record.champion import Champion, champion_of, first_champion
+from sluicegate.record.comparison import findings_in
+from sluicegate.record.context import Context
+from sluicegate.record.results import judged
+from sluicegate.record.updates import read_comparison, read_update, verified_products
 from sluicegate.stores import data, files, models, record
 from sluicegate.stores.layout import Layout
 

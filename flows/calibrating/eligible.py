@@ -10,13 +10,11 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
-from sluicegate.core import Tampered
-from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.statement import VERDICT, predicate_of
-from sluicegate.flows.context import Context
-from sluicegate.flows.subjects.incident import barred
-from sluicegate.flows.subjects.kind import decision_in
 from sluicegate.gates.calibration import Window
+from sluicegate.record.context import Context
+from sluicegate.record.findings import findings_of
+from sluicegate.record.subjects.incident import barred
+from sluicegate.record.subjects.kind import decision_in
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout
 
@@ -79,17 +77,6 @@ def window_of(findings: Any) -> Window:
         if value is not None and isfinite(value) and abs(value) < 1e300:
             window[metric] = max(window.get(metric, value), float(value))
     return window
-
-
-def findings_of(layout: Layout, batch: str) -> list[dict[str, Any]]:
-    """Return what was measured of a batch when it was received; raises Tampered."""
-    where = f"intake/{batch}/verdict.json"
-    said = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
-    path = layout.intake(batch) / "findings.json"
-    if not path.is_file() or sha256_file(path) != said["findings"]:
-        raise Tampered(f"intake/{batch}/findings.json is not what {where} names; restore it.")
-    findings: list[dict[str, Any]] = files.read_json(path)
-    return findings
 
 
 def _decided(layout: Layout, batch: str) -> str | None:

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluicegate.core import Outcome
-from sluicegate.flows.calibrating.eligible import accused_by, findings_of, window_of
-from sluicegate.flows.context import Context
-from sluicegate.flows.quarantine import lots
-from sluicegate.flows.subjects import state_of
-from sluicegate.flows.subjects.incident import barred
-from sluicegate.flows.subjects.release import RELEASED, read_release, releases
+from sluicegate.flows.calibrating.eligible import accused_by, window_of
 from sluicegate.gates import Limit
 from sluicegate.gates.calibration import Window
+from sluicegate.record.context import Context
+from sluicegate.record.findings import findings_of
+from sluicegate.record.quarantine import lots
+from sluicegate.record.subjects import state_of
+from sluicegate.record.subjects.incident import barred
+from sluicegate.record.subjects.release import RELEASED, read_release, releases
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout
 

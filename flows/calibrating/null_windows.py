@@ -18,11 +18,11 @@ from sluicegate.checks.summaries import champion_answers, summarise
 from sluicegate.checks.two_sample import Method
 from sluicegate.core import Check, Feedback, Finding, Schema
 from sluicegate.flows.calibrating.eligible import Eligible, window_of
-from sluicegate.flows.context import Context
 from sluicegate.flows.judging.measure import feedback, intake_checks, run_checks
 from sluicegate.gates import Policy
 from sluicegate.gates.calibration import Window
 from sluicegate.gates.nulls import NULLS, Null
+from sluicegate.record.context import Context
 from sluicegate.stores import data, files, keys
 from sluicegate.stores.reading import Table
 from sluicegate.stores.settings import Checks

@@ -10,7 +10,7 @@ from sluicegate.core import Misused
 from sluicegate.flows.cards.data import data_card
 from sluicegate.flows.cards.model import model_card
 from sluicegate.flows.cards.profiles import Profile, exported
-from sluicegate.flows.context import Context
+from sluicegate.record.context import Context
 
 KINDS = {"batch": data_card, "update": model_card}
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from sluicegate.core import Missing
 from sluicegate.evidence.statement import VERDICT
-from sluicegate.flows.context import Context
-from sluicegate.flows.quarantine import lots
-from sluicegate.flows.status import batch_states
-from sluicegate.flows.subjects.kind import stated
-from sluicegate.flows.subjects.retirement import destroyed_rows
-from sluicegate.flows.updates import read_update
+from sluicegate.record.context import Context
+from sluicegate.record.quarantine import lots
+from sluicegate.record.states import batch_states
+from sluicegate.record.subjects.kind import stated
+from sluicegate.record.subjects.retirement import destroyed_rows
+from sluicegate.record.updates import read_update
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout
 

@@ -7,15 +7,15 @@ from sluicegate.core.canonical import sha256_json
 from sluicegate.evidence.model_signature import listed_files
 from sluicegate.evidence.statement import DECISION
 from sluicegate.flows.cards.pinned import added_up, learnt_at, settings_at, table_at
-from sluicegate.flows.champion import champion_of, read_promotion
-from sluicegate.flows.compare import findings_in
-from sluicegate.flows.context import Context
-from sluicegate.flows.results import judged
-from sluicegate.flows.subjects.kind import stated
-from sluicegate.flows.train import told as wall_told
-from sluicegate.flows.training.attest import packages_of
-from sluicegate.flows.training.keep import SIGNATURE
-from sluicegate.flows.updates import read_comparison, read_update, recorded_at, run_of
+from sluicegate.record.attest import packages_of
+from sluicegate.record.champion import champion_of, read_promotion
+from sluicegate.record.comparison import findings_in
+from sluicegate.record.comparison import told as wall_told
+from sluicegate.record.context import Context
+from sluicegate.record.kept_models import SIGNATURE
+from sluicegate.record.results import judged
+from sluicegate.record.subjects.kind import stated
+from sluicegate.record.updates import read_comparison, read_update, recorded_at, run_of
 from sluicegate.stores import files
 from sluicegate.stores.layout import Layout
 

@@ -7,9 +7,9 @@ from typing import Any
 from sluicegate.core import Artifact, ModelRef, Outcome, Verdict
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import DRILL, predicate_of
-from sluicegate.flows.context import Context
 from sluicegate.flows.drilling.play import Played
-from sluicegate.flows.drilling.threats import THREATS, threats, written
+from sluicegate.record.context import Context
+from sluicegate.record.threats import THREATS, threats, written
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, next_number, numbered
 

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sluicegate.core.counted import counted
-from sluicegate.flows.champion import PROMOTE, REINSTATE, SUSPEND
-from sluicegate.flows.context import Context
 from sluicegate.flows.going_back.let_through import let_through, receipt
 from sluicegate.flows.reviewing.markup import escaped
-from sluicegate.flows.subjects.incident import since_opened, taken_out
-from sluicegate.flows.tracing.manifests import manifest_of
-from sluicegate.flows.tracing.served import services
-from sluicegate.flows.tracing.trace import Trace
-from sluicegate.flows.updates import recorded_at
+from sluicegate.record.champion import PROMOTE, REINSTATE, SUSPEND
+from sluicegate.record.context import Context
+from sluicegate.record.lineage import Trace
+from sluicegate.record.manifests import manifest_of
+from sluicegate.record.serving_history import services
+from sluicegate.record.subjects.incident import since_opened, taken_out
+from sluicegate.record.updates import recorded_at
+from sluicegate.record.words import nobody
 from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
 
@@ -52,13 +53,6 @@ def account(
         "retrained": closed["update"],
         "controls": [*_controls(opened), *_trusted(layout, opened)],
     }
-
-
-def nobody(number: str, by: str) -> str:
-    """Return why nobody serves at the end of an incident: since it, or since another one, `by`."""
-    return (
-        "nobody, for no version is clean of it" if by == number else f"nobody, since incident:{by}"
-    )
 
 
 def written(told: Mapping[str, Any]) -> str:

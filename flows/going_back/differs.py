@@ -11,10 +11,10 @@ from sluicegate.checks.comparison import report
 from sluicegate.checks.scoring import truth_of
 from sluicegate.core import Schema, SluicegateError
 from sluicegate.core.schema import HOLDOUT
-from sluicegate.flows.context import Context
-from sluicegate.flows.quarantine import lot_of
-from sluicegate.flows.subjects.incident import cleaned
-from sluicegate.flows.training.keep import kept_model
+from sluicegate.record.context import Context
+from sluicegate.record.kept_models import kept_model
+from sluicegate.record.quarantine import lot_of
+from sluicegate.record.subjects.incident import cleaned
 from sluicegate.stores import data, models
 from sluicegate.stores.layout import Layout
 

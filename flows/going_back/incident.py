@@ -10,22 +10,24 @@ from typing import Any
 from sluicegate.core import Tampered, Update
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import INCIDENT_CLOSED
-from sluicegate.flows.champion import Champion, champion_of, suspended
-from sluicegate.flows.context import Context
-from sluicegate.flows.going_back.account import account, nobody, written
-from sluicegate.flows.going_back.affected import affected
+from sluicegate.flows.going_back.account import account, written
 from sluicegate.flows.going_back.differs import differs
-from sluicegate.flows.quarantine import lot_of
-from sluicegate.flows.reviewing.votes import artifact, ask, conclude
-from sluicegate.flows.subjects import PAGE
-from sluicegate.flows.subjects.incident import (
+from sluicegate.flows.reviewing.votes import ask, conclude
+from sluicegate.record.affected_predictions import affected
+from sluicegate.record.champion import Champion, champion_of, suspended
+from sluicegate.record.context import Context
+from sluicegate.record.lineage import Trace
+from sluicegate.record.quarantine import lot_of
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects import PAGE
+from sluicegate.record.subjects.incident import (
     CONTESTED,
     COUNTERSIGNED,
     cleaned,
     read_closed,
     read_incident,
 )
-from sluicegate.flows.tracing.trace import Trace
+from sluicegate.record.words import nobody
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.layout import Layout
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import DECISION
-from sluicegate.flows.calibrating.eligible import findings_of
-from sluicegate.flows.reviewing.votes import cast
-from sluicegate.flows.subjects.kind import stated
-from sluicegate.flows.tracing.manifests import manifest_of
-from sluicegate.flows.tracing.trace import Touched, Trace
 from sluicegate.gates.approval import Decision
+from sluicegate.record.findings import findings_of
+from sluicegate.record.lineage import Touched, Trace
+from sluicegate.record.manifests import manifest_of
+from sluicegate.record.questions import cast
+from sluicegate.record.subjects.kind import stated
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 

@@ -7,27 +7,21 @@ picks up. It never ends by silence.
 from collections.abc import Sequence
 from typing import Any
 
-from sluicegate.core import Artifact, Conflict, Stage
+from sluicegate.core import Artifact, Conflict
 from sluicegate.evidence.statement import DECISION, ROLLBACK_PROPOSAL
-from sluicegate.flows.champion import champion_of, read_promotion
-from sluicegate.flows.context import Context
-from sluicegate.flows.reviewing.votes import ask, cast, conclude, keep, proven_vote, read_request
-from sluicegate.flows.subjects import PAGE, kind_of
-from sluicegate.flows.subjects.kind import stated
-from sluicegate.flows.subjects.rollback import AGREED, KEPT, before, proposals, read_proposal
-from sluicegate.flows.tracing.causes import cause_of, command
-from sluicegate.flows.updates import read_update
+from sluicegate.flows.reviewing.votes import ask, conclude, keep, proven_vote
 from sluicegate.gates.approval import Decision
+from sluicegate.record.causes import cause_of, command
+from sluicegate.record.champion import champion_of, read_promotion
+from sluicegate.record.context import Context
+from sluicegate.record.questions import cast, read_request
+from sluicegate.record.subjects import PAGE, kind_of
+from sluicegate.record.subjects.kind import stated
+from sluicegate.record.subjects.rollback import AGREED, KEPT, before, proposals, read_proposal
+from sluicegate.record.updates import read_update
 from sluicegate.stores import files, git, record
-from sluicegate.stores.layout import Layout
 
 PROPOSE = "propose-rollback"
-
-
-def is_promoted(layout: Layout, subject: str) -> bool:
-    """Tell whether `subject` is an update that was promoted, so that a no comes too late."""
-    kind, number = kind_of(subject)
-    return kind.name == "update" and read_update(layout, number)[0].stage is Stage.PROMOTED
 
 
 def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: str) -> str:

@@ -4,49 +4,20 @@ No approval is asked for beforehand: it was promoted, signed and served before, 
 be fast. Reviewers countersign the incident afterwards.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sluicegate.checks.scoring import Answers, metrics, truth_of
-from sluicegate.core import Artifact, CannotDecide, SluicegateError, Stage
+from sluicegate.core import Artifact, CannotDecide, SluicegateError
 from sluicegate.evidence.statement import REINSTATEMENT
-from sluicegate.flows.champion import (
-    REINSTATE,
-    SUSPEND,
-    Champion,
-    champion_of,
-    read_promotion,
-    serving_version,
-    suspended,
-)
-from sluicegate.flows.context import Context
-from sluicegate.flows.subjects.incident import taken_back
-from sluicegate.flows.subjects.retirement import destroyed_models
-from sluicegate.flows.subjects.rollback import KEPT, proposal_state, proposals
-from sluicegate.flows.training.keep import kept_model
-from sluicegate.flows.updates import read_update
+from sluicegate.record.champion import REINSTATE, SUSPEND, Champion, champion_of, suspended
+from sluicegate.record.context import Context
+from sluicegate.record.kept_models import kept_model
 from sluicegate.stores import data, git, record
-from sluicegate.stores.mlflow import open_registry
 
 
 class NothingClean(CannotDecide):
     """No former champion is clean and sound."""
-
-
-def clean_versions(context: Context, tainted: Collection[str]) -> list[Champion]:
-    """Return the former champions outside the `tainted` updates that still exist, the newest first.
-
-    One whose approval was taken back is none, unless its reviewers said that they keep it; nor is one
-    that any rollback spoke of, also of one that broke off before it withdrew it.
-    """
-    layout = context.layout
-    disowned = {each for each in proposals(layout) if proposal_state(layout, each) != KEPT}
-    out = {*tainted, *destroyed_models(layout), *disowned, *taken_back(layout)}
-    return [
-        read_promotion(layout, each)
-        for each in reversed(record.updates(layout))
-        if each not in out and read_update(layout, each)[0].stage is Stage.PROMOTED
-    ]
 
 
 def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]]:
@@ -103,23 +74,6 @@ def suspend(context: Context, incident: str, because: str) -> None:
     with record.writing(layout, "rollback", record.ROOMS):
         record.append(layout, SUSPEND, [subject], said, context.now())
         git.commit_all(layout.root, record.ROOMS, f"incident:{incident}: nobody serves")
-
-
-def mirror(context: Context) -> int | None:
-    """Have MLflow's alias say who the champion is, and return the version that it named instead.
-
-    None where it named the champion, or nobody. While nobody serves there is no such alias. That it
-    cannot follow is told, and stops nothing.
-
-    Whoever verifies goes by the signed record, and `doctor` says so until the alias follows.
-    """
-    settings = context.settings
-    try:
-        registry = open_registry(context.layout, settings.model, settings.mlflow.tracking_uri)
-        return registry.mirror(serving_version(context.layout))
-    except CannotDecide as error:
-        context.tell(str(error))
-        return None
 
 
 def first_sound(context: Context, versions: Sequence[Champion]) -> Champion:

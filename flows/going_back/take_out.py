@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluicegate.core.schema import ROW
-from sluicegate.flows.context import Context
-from sluicegate.flows.reviewing.votes import artifact
-from sluicegate.flows.subjects.incident import TAKE_OUT
-from sluicegate.flows.tracing.trace import Touched
 from sluicegate.flows.training.hold import hold
+from sluicegate.record.context import Context
+from sluicegate.record.lineage import Touched
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects.incident import TAKE_OUT
 from sluicegate.stores import data, dvc, files, record
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.core import Feedback, Reference
-from sluicegate.flows.context import Context
+from sluicegate.record.context import Context
 from sluicegate.stores import files
 from sluicegate.stores.reading import Table, schema_to_dict
 from sluicegate.stores.reading_child import schema_from_dict

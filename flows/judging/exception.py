@@ -10,13 +10,14 @@ import pandas as pd
 from sluicegate.core import Artifact, Conflict, Finding, Misused, Outcome
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import RESERVED, ROW
-from sluicegate.flows.calibrating.calibration import intake_policy
-from sluicegate.flows.context import Context
 from sluicegate.flows.judging import children
-from sluicegate.flows.judging.judge import Frozen, Judgement, judge_by
-from sluicegate.flows.quarantine import rows_of, stopping, taken
+from sluicegate.flows.judging.judge import judge_by
 from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
+from sluicegate.record.calibration import intake_policy
+from sluicegate.record.context import Context
+from sluicegate.record.judgement import Frozen, Judgement
+from sluicegate.record.quarantine import rows_of, stopping, taken
 from sluicegate.stores import data, files
 from sluicegate.stores.reading import Table
 

@@ -4,58 +4,28 @@ import hashlib
 import hmac
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from sluicegate.checks.panel import Panel
-from sluicegate.checks.pulls import Pulled, Trigger
 from sluicegate.core import (
     Artifact,
     Batch,
     Finding,
-    Verdict,
 )
 from sluicegate.core.canonical import sha256_file
-from sluicegate.flows.calibrating.calibration import intake_policy
-from sluicegate.flows.context import Context
 from sluicegate.flows.judging import children
-from sluicegate.flows.judging.feeds import Feed, as_proven, feed_of, read_signature
 from sluicegate.flows.judging.measure import Measured, measure
 from sluicegate.flows.judging.oracle import repeats
-from sluicegate.flows.owning.ruling import held
 from sluicegate.gates import Policy, decide
+from sluicegate.record.calibration import intake_policy
+from sluicegate.record.context import Context
+from sluicegate.record.feeds import as_proven, feed_of, read_signature
+from sluicegate.record.judgement import Frozen, Judgement
+from sluicegate.record.policy_in_force import held
 from sluicegate.stores import data, keys
-from sluicegate.stores.reading import SUFFIXES, Table, Unreadable, read_table
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """A received file that nobody changes any more: what was received, and its normal form."""
-
-    origin: str
-    artifact: Artifact
-    table: Table | None
-    path: Path
-    unreadable: str = ""
-    feed: Feed | None = None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What was decided about a frozen batch, and all that settling it needs."""
-
-    frozen: Frozen
-    findings: tuple[Finding, ...]
-    verdict: Verdict
-    predicted: "pd.Series[Any]"
-    panel: Panel | None
-    pulled: tuple[Pulled, ...]
-    stopped: tuple[Trigger, ...]
-    policy: Policy
-    rows_of: dict[str, list[int]]
+from sluicegate.stores.reading import SUFFIXES, Unreadable, read_table
 
 
 def freeze(context: Context, path: Path, scratch: Path) -> Frozen:

@@ -43,15 +43,15 @@ from sluicegate.core import (
 )
 from sluicegate.core.schema import PREDICTED
 from sluicegate.core.standing import Standing
-from sluicegate.flows.champion import Champion, champion_of
-from sluicegate.flows.context import Context
 from sluicegate.flows.judging import children
-from sluicegate.flows.judging.history import earlier
-from sluicegate.flows.judging.standing import standing
-from sluicegate.flows.judging.taken_out import taken_out
-from sluicegate.flows.judging.triggers import learnt_triggers, stopped_for
-from sluicegate.flows.subjects.incident import barred
 from sluicegate.gates import Policy, decide
+from sluicegate.record.champion import Champion, champion_of
+from sluicegate.record.context import Context
+from sluicegate.record.known_triggers import learnt_triggers, stopped_for
+from sluicegate.record.removed_rows import taken_out
+from sluicegate.record.source_history import earlier
+from sluicegate.record.source_standing import standing
+from sluicegate.record.subjects.incident import barred
 from sluicegate.stores import files, keys, models
 from sluicegate.stores.data import (
     FEEDBACK,

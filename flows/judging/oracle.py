@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.core import Finding, Outcome, Schema
-from sluicegate.flows.context import Context
+from sluicegate.record.context import Context
 from sluicegate.stores import checked, git, keys
 from sluicegate.stores.checked import Checked
 

@@ -19,28 +19,29 @@ from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
 from sluicegate.core.standing import Tier
 from sluicegate.evidence.statement import VERDICT
-from sluicegate.flows.calibrating.calibration import intake_policy
-from sluicegate.flows.context import Context
-from sluicegate.flows.judging import history
-from sluicegate.flows.judging.judge import Frozen, Judgement, batch_of
+from sluicegate.flows.judging.judge import batch_of
 from sluicegate.flows.judging.measure import feedback
-from sluicegate.flows.judging.standing import accused_in, standing
-from sluicegate.flows.judging.taken_out import taken_out
-from sluicegate.flows.judging.triggers import keep_stopped
-from sluicegate.flows.results import judged
 from sluicegate.flows.reviewing.ask import ask_batch
-from sluicegate.flows.subjects import state_of
-from sluicegate.flows.subjects.incident import (
+from sluicegate.gates import Policy
+from sluicegate.gates.decide import outcome_of
+from sluicegate.record import source_history as history
+from sluicegate.record.attest import attest_result
+from sluicegate.record.calibration import intake_policy
+from sluicegate.record.causes import concerned, parse_cause
+from sluicegate.record.context import Context
+from sluicegate.record.judgement import Frozen, Judgement
+from sluicegate.record.known_triggers import keep_stopped
+from sluicegate.record.removed_rows import taken_out
+from sluicegate.record.results import judged
+from sluicegate.record.source_standing import accused_in, standing
+from sluicegate.record.subjects import state_of
+from sluicegate.record.subjects.incident import (
     CONTESTED,
     barred,
     cleaned_since,
     incidents,
     read_incident,
 )
-from sluicegate.flows.tracing.causes import concerned, parse_cause
-from sluicegate.flows.training.attest import attest_result
-from sluicegate.gates import Policy
-from sluicegate.gates.decide import outcome_of
 from sluicegate.stores import data, dvc, files, git, keys, record
 from sluicegate.stores.layout import next_number
 from sluicegate.stores.reading import Table

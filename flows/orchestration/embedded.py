@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from sluicegate.core import CannotDecide, Conflict, Misused
-from sluicegate.flows.context import Context
-from sluicegate.flows.results import UpdateResult
+from sluicegate.record.context import Context
+from sluicegate.record.results import UpdateResult
 from sluicegate.stores import files
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import Layout

@@ -18,12 +18,12 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from sluicegate.core import SluicegateError
-from sluicegate.flows.context import Context
 from sluicegate.flows.orchestration.runs import AS_FLOW, open_served, settled
 from sluicegate.flows.orchestration.summary import question_page
 from sluicegate.flows.review import answer, show
 from sluicegate.flows.reviewing.votes import MOST_REASON
 from sluicegate.gates.approval import Decision
+from sluicegate.record.context import Context
 
 MOST_ANSWERS = 20
 

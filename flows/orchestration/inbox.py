@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Conflict, Misused, SluicegateError
-from sluicegate.flows.context import Context, Step, plainly
 from sluicegate.flows.intake import intake
-from sluicegate.flows.judging.feeds import SUFFIX
-from sluicegate.flows.results import IntakeResult
+from sluicegate.record.context import Context, Step, plainly
+from sluicegate.record.feeds import SUFFIX
+from sluicegate.record.results import IntakeResult
 from sluicegate.stores import files
 
 Taken = tuple[str, IntakeResult | str]

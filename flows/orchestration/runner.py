@@ -15,13 +15,13 @@ from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
 from sluicegate.core import Misused, SluicegateError
-from sluicegate.flows.context import SERVED, open_context
 from sluicegate.flows.deployments import RUNBOOKS, drill, inbox, retrain, watch
 from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.notices import keep_notices
 from sluicegate.flows.orchestration.review_runs import keep_asking
 from sluicegate.flows.orchestration.runs import forget_broken_off
 from sluicegate.flows.up import SERVING
+from sluicegate.record.context import SERVED, open_context
 from sluicegate.stores.settings import Settings
 
 LOOK_SECONDS = 2

@@ -27,7 +27,7 @@ from prefect.runtime import deployment, flow_run
 from prefect.states import Crashed, Failed
 
 from sluicegate.core import Misused, SluicegateError
-from sluicegate.flows.context import SERVED, Context, open_context, silent, utc_now
+from sluicegate.record.context import SERVED, Context, open_context, silent, utc_now
 
 T = TypeVar("T")
 

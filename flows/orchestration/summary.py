@@ -5,14 +5,14 @@ from typing import Any
 
 from sluicegate.core import Outcome
 from sluicegate.core.counted import counted
-from sluicegate.flows.context import Context
 from sluicegate.flows.orchestration.inbox import Taken
-from sluicegate.flows.results import IntakeResult, RetrainResult
 from sluicegate.flows.reviewing.markup import escaped
 from sluicegate.flows.reviewing.page import key_plots
 from sluicegate.flows.reviewing.report import findings_table, number, render
-from sluicegate.flows.subjects import PAGE, folder_of
-from sluicegate.flows.updates import read_comparison
+from sluicegate.record.context import Context
+from sluicegate.record.results import IntakeResult, RetrainResult
+from sluicegate.record.subjects import PAGE, folder_of
+from sluicegate.record.updates import read_comparison
 
 MOST_SOURCES = 20
 MOST_ROWS = 200

@@ -15,10 +15,10 @@ from sluicegate.flows.bisect import bisect as search
 from sluicegate.flows.bisecting.give_back import give_back as admit_innocent
 from sluicegate.flows.bisecting.report import sentences, written
 from sluicegate.flows.bisecting.search import FOUND, PASSES
-from sluicegate.flows.context import Context
 from sluicegate.flows.orchestration.review_runs import asking_after
 from sluicegate.flows.orchestration.runs import AS_FLOW, as_task, open_served, settled
 from sluicegate.flows.reviewing.plots import as_uri
+from sluicegate.record.context import Context
 
 
 @flow(**AS_FLOW)

@@ -9,8 +9,8 @@ from typing import Any
 
 from sluicegate.core import CannotDecide, Missing, Tampered
 from sluicegate.core.canonical import sha256_bytes, sha256_file, sha256_json
-from sluicegate.flows.context import Context
 from sluicegate.flows.retirement.survey import Model
+from sluicegate.record.context import Context
 from sluicegate.stores import files, models, objects
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.model_copies import copy_verified, listed

@@ -12,14 +12,16 @@ from sluicegate.core import Artifact, CannotDecide, Conflict
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import DESTRUCTION, TOMBSTONE
-from sluicegate.flows.context import Context
 from sluicegate.flows.retirement.archived import archive, require_sound
 from sluicegate.flows.retirement.leftovers import destroy_leftovers
 from sluicegate.flows.retirement.order import ordered, require_decided
 from sluicegate.flows.retirement.reach import emptied, left
 from sluicegate.flows.retirement.survey import Survey, in_file, pointers_now
-from sluicegate.flows.reviewing.votes import artifact, conclude, require_approved
-from sluicegate.flows.subjects.retirement import (
+from sluicegate.flows.reviewing.votes import conclude, require_approved
+from sluicegate.record.causes import with_released
+from sluicegate.record.context import Context
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects.retirement import (
     APPROVED,
     CERTIFICATE,
     TOMB,
@@ -27,7 +29,6 @@ from sluicegate.flows.subjects.retirement import (
     read_retirement,
     read_tombstone,
 )
-from sluicegate.flows.tracing.causes import with_released
 from sluicegate.stores import data, dvc, files, git, objects, record
 from sluicegate.stores.mlflow import open_registry
 

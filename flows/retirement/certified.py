@@ -3,10 +3,10 @@
 from typing import Any
 
 from sluicegate.evidence.statement import DECISION
-from sluicegate.flows.reviewing.votes import cast
-from sluicegate.flows.subjects.kind import stated
-from sluicegate.flows.subjects.retirement import CERTIFICATE, read_certificate, read_retirement
 from sluicegate.gates.approval import Decision
+from sluicegate.record.questions import cast
+from sluicegate.record.subjects.kind import stated
+from sluicegate.record.subjects.retirement import CERTIFICATE, read_certificate, read_retirement
 from sluicegate.stores import files, keys, record
 from sluicegate.stores.layout import Layout
 

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from sluicegate.core import Conflict, Missing, Misused, Stage
 from sluicegate.core.normalise import pseudonym
 from sluicegate.core.schema import ROW
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import Context
-from sluicegate.flows.quarantine import rows_of, taken
-from sluicegate.flows.subjects.retirement import destroyed_models, destroyed_rows
-from sluicegate.flows.tracing.causes import (
+from sluicegate.record.causes import (
     Rows,
     as_recorded,
     concerned,
@@ -18,7 +14,11 @@ from sluicegate.flows.tracing.causes import (
     rows_where,
     with_released,
 )
-from sluicegate.flows.updates import read_update, update_of_version
+from sluicegate.record.champion import champion_of
+from sluicegate.record.context import Context
+from sluicegate.record.quarantine import rows_of, taken
+from sluicegate.record.subjects.retirement import destroyed_models, destroyed_rows
+from sluicegate.record.updates import read_update, update_of_version
 from sluicegate.stores import data, keys, record
 from sluicegate.stores.layout import Layout
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sluicegate.flows.champion import champion_of, read_promotion
-from sluicegate.flows.context import Context
-from sluicegate.flows.quarantine import lots
-from sluicegate.flows.subjects.retirement import destroyed_models
+from sluicegate.record.champion import champion_of, read_promotion
+from sluicegate.record.context import Context
+from sluicegate.record.quarantine import lots
+from sluicegate.record.subjects.retirement import destroyed_models
 from sluicegate.stores import data, files, record
 
 _PERIOD = re.compile(r"\b(\d{1,4}) (day|week|month|year)s?\b", re.IGNORECASE)

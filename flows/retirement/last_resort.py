@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from sluicegate.core import CannotDecide
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import Context
-from sluicegate.flows.going_back.reinstate import clean_versions, first_sound
+from sluicegate.flows.going_back.reinstate import first_sound
 from sluicegate.flows.retirement.survey import Model
+from sluicegate.record.champion import champion_of
+from sluicegate.record.clean_versions import clean_versions
+from sluicegate.record.context import Context
 
 
 def nothing_to_go_back_to(context: Context, models: Iterable[Model]) -> str | None:

@@ -7,7 +7,6 @@ from typing import Any
 from sluicegate.core import Artifact, Conflict, Misused, Stage
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import RETIREMENT
-from sluicegate.flows.context import Context
 from sluicegate.flows.retirement.archived import require_sound
 from sluicegate.flows.retirement.chosen import (
     model_to_retire,
@@ -19,10 +18,11 @@ from sluicegate.flows.retirement.last_resort import nothing_to_go_back_to
 from sluicegate.flows.retirement.shown import shown as destruction
 from sluicegate.flows.retirement.survey import Survey, survey, survey_model
 from sluicegate.flows.reviewing.votes import ask
-from sluicegate.flows.subjects import PAGE, state_of
-from sluicegate.flows.subjects.kind import PROPOSED
-from sluicegate.flows.subjects.release import read_release, releases
-from sluicegate.flows.subjects.retirement import ORDER, read_retirement, retirements
+from sluicegate.record.context import Context
+from sluicegate.record.subjects import PAGE, state_of
+from sluicegate.record.subjects.kind import PROPOSED
+from sluicegate.record.subjects.release import read_release, releases
+from sluicegate.record.subjects.retirement import ORDER, read_retirement, retirements
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, next_number
 

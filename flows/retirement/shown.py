@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.core.schema import ROW
-from sluicegate.flows.context import Context
-from sluicegate.flows.quarantine import held_for, lots
 from sluicegate.flows.retirement.last_resort import nothing_to_go_back_to
 from sluicegate.flows.retirement.reach import emptied, left
 from sluicegate.flows.retirement.survey import Survey
+from sluicegate.record.context import Context
+from sluicegate.record.quarantine import held_for, lots
 from sluicegate.stores import data, files
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import Any
 from sluicegate.core import Missing
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.core.schema import HOLDOUT, ROW
-from sluicegate.flows.context import Context
-from sluicegate.flows.subjects import PAGE
-from sluicegate.flows.subjects.release import read_release, releases
-from sluicegate.flows.subjects.retirement import destroyed_models
-from sluicegate.flows.tracing.causes import Rows
-from sluicegate.flows.tracing.trace import Embodied, embodying
-from sluicegate.flows.updates import read_update, run_of
+from sluicegate.record.causes import Rows
+from sluicegate.record.context import Context
+from sluicegate.record.lineage import Embodied, embodying
+from sluicegate.record.subjects import PAGE
+from sluicegate.record.subjects.release import read_release, releases
+from sluicegate.record.subjects.retirement import destroyed_models
+from sluicegate.record.updates import read_update, run_of
 from sluicegate.stores import data, dvc, files, objects
 from sluicegate.stores.layout import Layout
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from sluicegate.core import CannotDecide, Conflict, Update
-from sluicegate.flows.context import Context
 from sluicegate.flows.reviewing.report import number
 from sluicegate.flows.reviewing.votes import ask
-from sluicegate.flows.subjects import PAGE
-from sluicegate.flows.updates import read_comparison, run_of
+from sluicegate.record.context import Context
+from sluicegate.record.subjects import PAGE
+from sluicegate.record.updates import read_comparison, run_of
 from sluicegate.stores import data, files, record
 from sluicegate.stores.mlflow import open_registry
 

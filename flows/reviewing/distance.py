@@ -12,9 +12,9 @@ from sluicegate.checks.drift import Drift
 from sluicegate.checks.scoring import Answers, metrics, truth_of
 from sluicegate.checks.summaries import Summary, summarise, views
 from sluicegate.checks.two_sample import Method
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import Context
-from sluicegate.flows.subjects.anchor import anchored, read_anchor
+from sluicegate.record.champion import champion_of
+from sluicegate.record.context import Context
+from sluicegate.record.subjects.anchor import anchored, read_anchor
 from sluicegate.stores import data, models
 from sluicegate.stores.layout import Layout
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from sluicegate.core import Conflict
-from sluicegate.flows.context import POLICY_FILES, Context
-from sluicegate.flows.owning.owned import ROOM, signed_policies
-from sluicegate.flows.subjects import kind_of, state_of
-from sluicegate.flows.subjects.anchor import anchored, read_anchor
-from sluicegate.flows.subjects.release import RELEASED, read_release, releases
+from sluicegate.record.context import POLICY_FILES, Context
+from sluicegate.record.policy import ROOM, signed_policies
+from sluicegate.record.subjects import kind_of, state_of
+from sluicegate.record.subjects.anchor import anchored, read_anchor
+from sluicegate.record.subjects.release import RELEASED, read_release, releases
 from sluicegate.stores import git, trust
 from sluicegate.stores.layout import Layout
 

@@ -10,16 +10,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sluicegate.core import Finding, Schema
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.compare import findings_in
-from sluicegate.flows.context import Context
-from sluicegate.flows.owning.ruling import signature_told, unsigned_lines
 from sluicegate.flows.reviewing import plots
 from sluicegate.flows.reviewing.report import limit_of, number
 from sluicegate.flows.reviewing.silence import after_silence
-from sluicegate.flows.train import told as trainer_of
-from sluicegate.flows.updates import read_comparison
 from sluicegate.gates import Policy
+from sluicegate.record.champion import champion_of
+from sluicegate.record.comparison import findings_in
+from sluicegate.record.comparison import told as trainer_of
+from sluicegate.record.context import Context
+from sluicegate.record.policy_in_force import signature_told, unsigned_lines
+from sluicegate.record.updates import read_comparison
 from sluicegate.stores.layout import Layout
 
 Asked = Sequence[tuple[str, str]]

@@ -8,14 +8,6 @@ import pandas as pd
 
 from sluicegate.core import Kind, Schema, Update
 from sluicegate.core.schema import label_text
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.compare import findings_in
-from sluicegate.flows.context import Context
-from sluicegate.flows.going_back.account import nobody
-from sluicegate.flows.judging.judge import Judgement
-from sluicegate.flows.owning.ruling import candidate_policy, line_kind
-from sluicegate.flows.quarantine import stopping
-from sluicegate.flows.results import judged
 from sluicegate.flows.reviewing import plots
 from sluicegate.flows.reviewing.batch_evidence import (
     MOST_DRIFTED,
@@ -25,9 +17,17 @@ from sluicegate.flows.reviewing.batch_evidence import (
 )
 from sluicegate.flows.reviewing.distance import FIRST, NOW, TABLES, distances, earlier, overlaid
 from sluicegate.flows.reviewing.page import Asked, drawn, losses, render, slices
-from sluicegate.flows.subjects.rollback import before
-from sluicegate.flows.train import told as trainer_of
-from sluicegate.flows.updates import new_batches, read_comparison
+from sluicegate.record.champion import champion_of
+from sluicegate.record.comparison import findings_in
+from sluicegate.record.comparison import told as trainer_of
+from sluicegate.record.context import Context
+from sluicegate.record.judgement import Judgement
+from sluicegate.record.policy_in_force import candidate_policy, line_kind
+from sluicegate.record.quarantine import stopping
+from sluicegate.record.results import judged
+from sluicegate.record.subjects.rollback import before
+from sluicegate.record.updates import new_batches, read_comparison
+from sluicegate.record.words import nobody
 from sluicegate.stores import data, files, git
 from sluicegate.stores.layout import Layout
 

@@ -4,15 +4,11 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from sluicegate.core import Artifact, Conflict, Missing, SluicegateError
+from sluicegate.core import Artifact, Conflict, SluicegateError
 from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.statement import DECISION, REQUEST, VOTE, predicate_of
-from sluicegate.flows.context import Context
-from sluicegate.flows.owning.ruling import signature_told
+from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
 from sluicegate.flows.reviewing.duties import require_separate
-from sluicegate.flows.subjects import folder_of
 from sluicegate.gates.approval import (
     NAMESPACE,
     Decision,
@@ -22,6 +18,10 @@ from sluicegate.gates.approval import (
     Vote,
     standing,
 )
+from sluicegate.record.context import Context
+from sluicegate.record.policy_in_force import signature_told
+from sluicegate.record.questions import artifact, cast, read_request
+from sluicegate.record.subjects import folder_of
 from sluicegate.stores import record, ssh, trust
 from sluicegate.stores.layout import Layout
 
@@ -55,27 +55,6 @@ def ask(
     }
     statement = record.write_statement(layout, folder / "request.json", named, REQUEST, said)
     record.append(layout, "ask", [statement], {"subject": subject}, context.now())
-
-
-def read_request(layout: Layout, subject: str) -> tuple[Request, list[Artifact]]:
-    """Return what is asked about `subject`, and the files that an answer is bound to."""
-    path = folder_of(layout, subject) / "request.json"
-    payload = record.read_statement(layout, path)
-    said = predicate_of(payload, REQUEST, str(path))
-    if said["subject"] != subject:
-        raise Conflict(f"{path} asks about {said['subject']}; restore it from git.")
-    names = tuple((label, value) for label, value in said["names"])
-    bound = [Artifact(each["name"], each["digest"]["sha256"]) for each in payload["subject"]]
-    return Request(subject, said["question"], names, said["nonce"], said["expires"]), bound
-
-
-def expires_of(layout: Layout, subject: str) -> str | None:
-    """Return until when `subject` can be decided on, None where nobody was asked."""
-    try:
-        path = folder_of(layout, subject) / "request.json"
-    except Missing:
-        return None
-    return str(predicate_of(record.read_statement(layout, path), REQUEST, str(path))["expires"])
 
 
 def require_alive(context: Context, request: Request, bound: Sequence[Artifact]) -> None:
@@ -144,15 +123,6 @@ def current(context: Context, subject: str) -> tuple[Standing, list[str]]:
     return standing(votes, context.settings.approval.required), refused
 
 
-def cast(layout: Layout, subject: str) -> list[dict[str, Any]]:
-    """Return the recorded votes on `subject`, the oldest first, from statements of the service."""
-    told = []
-    for path in sorted((folder_of(layout, subject) / "reviews").glob("[0-9]*.json")):
-        payload = record.read_statement(layout, path)
-        told.append(predicate_of(payload, VOTE, str(path)))
-    return told
-
-
 def keep(
     context: Context, request: Request, reviewer: str, vote: Vote, reason: str, proof: str
 ) -> None:
@@ -187,11 +157,6 @@ def conclude(context: Context, subject: str, state: str, people: Sequence[str] =
     votes = [artifact(layout, path) for path in paths]
     made = record.write_statement(layout, folder / "decision.json", votes, DECISION, said)
     record.append(layout, "decide", [made], said, context.now())
-
-
-def artifact(layout: Layout, path: Path) -> Artifact:
-    """Return the file at `path` as it is now."""
-    return Artifact(layout.named(path), sha256_file(path))
 
 
 def require_approved(context: Context, subject: str) -> Standing:

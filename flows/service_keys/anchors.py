@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from sluicegate.core import SluicegateError, Tampered
 from sluicegate.core.canonical import sha256_file
-from sluicegate.flows.champion import PROMOTE, read_promotion
 from sluicegate.flows.promote import INTEND
-from sluicegate.flows.reviewing.votes import cast, read_request
-from sluicegate.flows.service_keys.survey import Head, Survey
-from sluicegate.flows.subjects import KINDS
-from sluicegate.flows.updates import read_update
 from sluicegate.gates.approval import NAMESPACE, Decision
+from sluicegate.record.champion import PROMOTE, read_promotion
+from sluicegate.record.keys.survey import Head, Survey
+from sluicegate.record.questions import cast, read_request
+from sluicegate.record.subjects import KINDS
+from sluicegate.record.updates import read_update
 from sluicegate.stores import ssh, trust
 from sluicegate.stores.layout import Layout
 

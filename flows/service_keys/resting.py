@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from sluicegate.core import SluicegateError, Stage
 from sluicegate.evidence.keyring import Keyring
-from sluicegate.flows.champion import PROMOTE, REINSTATE, champion_of, last_move, suspended
-from sluicegate.flows.context import Context
-from sluicegate.flows.going_back.reinstate import clean_versions
-from sluicegate.flows.service_keys.survey import Survey
-from sluicegate.flows.updates import read_update
+from sluicegate.record.champion import PROMOTE, REINSTATE, champion_of, last_move, suspended
+from sluicegate.record.clean_versions import clean_versions
+from sluicegate.record.context import Context
+from sluicegate.record.keys.survey import Survey
+from sluicegate.record.updates import read_update
 from sluicegate.stores import data, record
 
 ROLLBACK = "sluicegate rollback --because"

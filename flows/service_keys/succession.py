@@ -17,7 +17,7 @@ from sluicegate.evidence.ledger import envelope_digest
 from sluicegate.evidence.model_signature import listed_files, sign_model
 from sluicegate.evidence.signing import Signer, public_key, public_pem, sign
 from sluicegate.evidence.statement import KEYRING, REINSTATEMENT, statement
-from sluicegate.flows.champion import (
+from sluicegate.record.champion import (
     REINSTATE,
     SUSPEND,
     Champion,
@@ -25,9 +25,9 @@ from sluicegate.flows.champion import (
     read_promotion,
     suspended,
 )
-from sluicegate.flows.context import Context
-from sluicegate.flows.service_keys.survey import Survey, survey
-from sluicegate.flows.training.keep import SIGNATURE
+from sluicegate.record.context import Context
+from sluicegate.record.kept_models import SIGNATURE
+from sluicegate.record.keys.survey import Survey, survey
 from sluicegate.stores import files, git, keys, record
 from sluicegate.stores.layout import Layout, next_number
 

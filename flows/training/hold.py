@@ -1,8 +1,8 @@
 """hold: take admitted batches out of training and set them aside whole, with the reason."""
 
 from sluicegate.core import Artifact
-from sluicegate.flows.context import Context
-from sluicegate.flows.subjects.incident import HOLD
+from sluicegate.record.context import Context
+from sluicegate.record.subjects.incident import HOLD
 from sluicegate.stores import data, dvc, files, record
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from sluicegate.core import CannotDecide, Missing, Schema, Stage, Tampered, Update
 from sluicegate.core.canonical import sha256_json
-from sluicegate.flows.context import Context
-from sluicegate.flows.owning.ruling import require_once_signed
 from sluicegate.flows.retrain import fetch
+from sluicegate.record.context import Context
+from sluicegate.record.policy_in_force import require_once_signed
 from sluicegate.stores import data, dvc, files, git, models, packages, pipeline, record
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import Layout, numbered

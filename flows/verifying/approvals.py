@@ -2,11 +2,11 @@
 
 from sluicegate.core import SluicegateError
 from sluicegate.evidence.statement import DECISION, predicate_of
-from sluicegate.flows.reviewing.votes import cast, read_request
-from sluicegate.flows.subjects import KINDS
-from sluicegate.flows.subjects.kind import Kind
 from sluicegate.flows.verifying.inspection import Inspection
 from sluicegate.gates.approval import NAMESPACE, Decision, State, Vote, standing
+from sluicegate.record.questions import cast, read_request
+from sluicegate.record.subjects import KINDS
+from sluicegate.record.subjects.kind import Kind
 from sluicegate.stores import git, record, ssh, trust
 from sluicegate.stores.settings import parse_settings
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sluicegate.evidence.chain import Link
-from sluicegate.flows.context import Context
+from sluicegate.record.context import Context
 from sluicegate.stores.seen import Seen, print_of
 
 

@@ -6,9 +6,9 @@ from sluicegate.flows.revoke import (
     revocations,
     verify_countersignature,
 )
-from sluicegate.flows.service_keys.ages import told_of_keys
 from sluicegate.flows.service_keys.succession import ROOM, introduced
 from sluicegate.flows.verifying.inspection import Inspection
+from sluicegate.record.keys.ages import told_of_keys
 from sluicegate.stores import git, trust
 from sluicegate.stores.keys import keyring
 

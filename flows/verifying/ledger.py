@@ -8,8 +8,8 @@ from sluicegate.core import SluicegateError
 from sluicegate.evidence.chain import Examined, Link, examine
 from sluicegate.evidence.keyring import Keyring, payload_of
 from sluicegate.evidence.statement import HEAD, predicate_of
-from sluicegate.flows.champion import PROMOTE
 from sluicegate.flows.verifying.inspection import Inspection
+from sluicegate.record.champion import PROMOTE
 from sluicegate.stores import git, record
 from sluicegate.stores.keys import keyring
 from sluicegate.stores.seen import print_of_all

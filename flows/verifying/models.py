@@ -5,11 +5,11 @@ from pathlib import Path
 from sluicegate.core import SluicegateError
 from sluicegate.core.canonical import sha256_json
 from sluicegate.evidence.model_signature import listed_files, signed_files
-from sluicegate.flows.champion import Champion, read_promotion, serving_version
-from sluicegate.flows.subjects.retirement import destroyed_models
-from sluicegate.flows.training.keep import SIGNATURE
 from sluicegate.flows.verifying.inspection import Inspection
 from sluicegate.flows.verifying.tables import pointed_at
+from sluicegate.record.champion import Champion, read_promotion, serving_version
+from sluicegate.record.kept_models import SIGNATURE
+from sluicegate.record.subjects.retirement import destroyed_models
 from sluicegate.stores import dvc, files, keys, models, record
 from sluicegate.stores.mlflow import Registry, open_registry
 from sluicegate.stores.model_copies import listed

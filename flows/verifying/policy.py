@@ -1,7 +1,7 @@
 """Policy: signed by its owners from the first signature on, and as it was signed last."""
 
-from sluicegate.flows.owning import owned
 from sluicegate.flows.verifying.inspection import Inspection
+from sluicegate.record import policy as owned
 
 
 def policy(found: Inspection) -> None:

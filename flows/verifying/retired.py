@@ -1,7 +1,8 @@
 """What was destroyed: named as such, and held to be gone."""
 
-from sluicegate.flows.subjects.kind import decision_in
-from sluicegate.flows.subjects.retirement import (
+from sluicegate.flows.verifying.inspection import Inspection
+from sluicegate.record.subjects.kind import decision_in
+from sluicegate.record.subjects.retirement import (
     APPROVED,
     CERTIFICATE,
     TOMB,
@@ -9,7 +10,6 @@ from sluicegate.flows.subjects.retirement import (
     read_retirement,
     tombstones,
 )
-from sluicegate.flows.verifying.inspection import Inspection
 from sluicegate.stores import dvc
 
 

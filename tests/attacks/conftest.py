@@ -12,7 +12,7 @@ from copies import make_its_own
 from hosts import host, promoted_template
 
 from sluicegate import Workspace
-from sluicegate.flows.champion import champion_of
+from sluicegate.record.champion import champion_of
 from sluicegate.stores import models
 from sluicegate.stores.layout import Layout
 

@@ -22,7 +22,7 @@ from sluicegate.evidence.ledger import Entry, envelope_digest, sign_entry
 from sluicegate.evidence.model_signature import signed_files
 from sluicegate.evidence.signing import Signer, new_key, public_key, sign, signer_of
 from sluicegate.evidence.statement import KEYRING, PROMOTION, statement
-from sluicegate.flows.champion import champion_of, first_champion
+from sluicegate.record.champion import champion_of, first_champion
 from sluicegate.stores import effects, files, git, keys, record
 from sluicegate.stores.layout import MODEL_KEY, SERVICE_KEY, Layout
 from sluicegate.workspace import diagnose

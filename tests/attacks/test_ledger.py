@@ -11,7 +11,7 @@ from sluicegate import Workspace
 from sluicegate.core import Artifact, SluicegateError, Tampered
 from sluicegate.evidence.ledger import Entry, envelope_digest, sign_entry
 from sluicegate.evidence.signing import new_key, signer_of
-from sluicegate.flows.champion import champion_of
+from sluicegate.record.champion import champion_of
 from sluicegate.stores import files, git, mlflow, record
 
 Attack = Callable[[Target], None]

@@ -15,9 +15,10 @@ from reviewing import trust_them
 
 from sluicegate.core import CannotDecide, Conflict, Misused, Tampered
 from sluicegate.core.canonical import sha256_bytes
-from sluicegate.flows.owning import owned, ruling
-from sluicegate.flows.reviewing.votes import read_request
 from sluicegate.gates.approval import NAMESPACE, Decision
+from sluicegate.record import policy as owned
+from sluicegate.record import policy_in_force as ruling
+from sluicegate.record.questions import read_request
 from sluicegate.stores import dvc, git, ssh
 from sluicegate.stores.settings import fill
 

@@ -10,8 +10,8 @@ from attacks.conftest import Target
 from reviewing import policy, trust_them
 
 from sluicegate.core import Conflict, Misused
-from sluicegate.flows.security_review import METRIC, ROOM, first_promotion, reviewed
 from sluicegate.gates.approval import Decision
+from sluicegate.record.security_review import METRIC, ROOM, first_promotion, reviewed
 from sluicegate.stores import git, ssh
 
 

@@ -12,7 +12,7 @@ from reviewing import policy, trust_them
 from sluicegate import Workspace
 from sluicegate.core import Misused, Tampered
 from sluicegate.core.schema import ROW
-from sluicegate.flows.judging.taken_out import taken_out
+from sluicegate.record.removed_rows import taken_out
 from sluicegate.stores import data, files
 
 Rows = Callable[..., pd.DataFrame]

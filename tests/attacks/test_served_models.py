@@ -15,7 +15,7 @@ from hosts import Host, promote_as_thief
 
 from sluicegate import ServingWarning
 from sluicegate.core import SluicegateError
-from sluicegate.flows.champion import champion_of, first_champion
+from sluicegate.record.champion import champion_of, first_champion
 from sluicegate.stores.layout import Layout
 
 Rows = Callable[..., pd.DataFrame]

@@ -11,8 +11,8 @@ import pytest
 from attacks.conftest import Target
 
 from sluicegate.core import SluicegateError, Tampered
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import open_context
+from sluicegate.record.champion import champion_of
+from sluicegate.record.context import open_context
 from sluicegate.stores import dvc, git
 from sluicegate.stores.mlflow import open_registry
 

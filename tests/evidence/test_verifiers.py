@@ -22,7 +22,7 @@ from vectors import FOLDER, statements, vectors
 
 from sluicegate.evidence.provenance import PROVENANCE
 from sluicegate.evidence.results import SUMMARY, TEST_RESULT
-from sluicegate.flows.champion import champion_of
+from sluicegate.record.champion import champion_of
 from sluicegate.stores.layout import Layout
 
 STANDARD = {PROVENANCE: Provenance, TEST_RESULT: Result, SUMMARY: VerificationSummary}

@@ -10,7 +10,7 @@ import pytest
 
 from sluicegate import Workspace
 from sluicegate.core import CannotDecide
-from sluicegate.flows.context import open_context
+from sluicegate.record.context import open_context
 from sluicegate.stores import git
 from sluicegate.stores.mlflow import open_registry
 

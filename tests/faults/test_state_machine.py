@@ -28,7 +28,7 @@ from killed import Point, disturbed, in_child
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace
-from sluicegate.flows.champion import champion_of
+from sluicegate.record.champion import champion_of
 from sluicegate.stores import keys, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import open_registry

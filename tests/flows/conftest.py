@@ -12,9 +12,9 @@ from asked import Asked
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace
-from sluicegate.flows.context import open_context
 from sluicegate.flows.orchestration.embedded import free_port
 from sluicegate.flows.up import services
+from sluicegate.record.context import open_context
 
 Deliver = Callable[..., Path]
 Rows = Callable[..., pd.DataFrame]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sluicegate.flows.going_back.affected import NOT_LOGGED, affected
+from sluicegate.record.affected_predictions import NOT_LOGGED, affected
 
 LOG = pd.DataFrame(
     {
@@ -36,7 +36,7 @@ def test_they_are_counted_by_version(
     tmp_path: Path, write: Callable[[Path], str], at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the first to the last in UTC, in whatever order they were logged, a part at a time."""
-    monkeypatch.setattr("sluicegate.flows.going_back.affected.AT_ONCE", at_once)
+    monkeypatch.setattr("sluicegate.record.affected_predictions.AT_ONCE", at_once)
     assert affected(tmp_path, write(tmp_path), [3, 7]) == (
         "3 by version 3, from 2026-11-02T09:00:00+00:00 to 2026-11-05T09:00:00+00:00; "
         "none by version 7"

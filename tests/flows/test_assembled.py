@@ -10,7 +10,7 @@ import pytest
 from sluicegate import Workspace
 from sluicegate.core.schema import HOLDOUT
 from sluicegate.flows.assemble import assemble
-from sluicegate.flows.context import open_context
+from sluicegate.record.context import open_context
 from sluicegate.stores import data, files, git
 from sluicegate.stores.settings import fill
 

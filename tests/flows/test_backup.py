@@ -12,7 +12,7 @@ import pytest
 
 from sluicegate import Workspace, load_champion
 from sluicegate.core import Conflict, SluicegateError, Tampered
-from sluicegate.flows.context import open_context
+from sluicegate.record.context import open_context
 from sluicegate.stores import dvc
 from sluicegate.stores import git as git_store
 from sluicegate.stores.layout import Layout

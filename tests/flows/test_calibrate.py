@@ -12,11 +12,11 @@ import pytest
 from sluicegate import Workspace
 from sluicegate.core import Tampered
 from sluicegate.flows.calibrate import calibrate, is_stale, try_calibration
-from sluicegate.flows.calibrating.calibration import intake_policy, read_calibration
 from sluicegate.flows.calibrating.eligible import eligible, history
-from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.rollback import Order, rollback
 from sluicegate.flows.training.hold import hold
+from sluicegate.record.calibration import intake_policy, read_calibration
+from sluicegate.record.context import Context, open_context
 from sluicegate.stores import files, record
 from sluicegate.stores.layout import Layout
 

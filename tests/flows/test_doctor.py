@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sluicegate import Workspace
-from sluicegate.flows.context import open_context
 from sluicegate.flows.doctor import _broken_pins, doctor
-from sluicegate.flows.results import Diagnosis
+from sluicegate.record.context import open_context
+from sluicegate.record.results import Diagnosis
 from sluicegate.stores import git
 from sluicegate.stores.mlflow import open_registry
 

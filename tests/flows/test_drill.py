@@ -16,15 +16,15 @@ from sluicegate.attacks.battery import BATTERY
 from sluicegate.core import CannotDecide, Misused
 from sluicegate.evidence.ledger import verify_chain
 from sluicegate.flows import drill as drilling
-from sluicegate.flows.calibrating.calibration import intake_policy
-from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.drill import Order, judged, no_bar, quick
 from sluicegate.flows.drilling.plan import QUICK, Plan, turns
 from sluicegate.flows.drilling.play import Played
 from sluicegate.flows.drilling.record import Drilled
 from sluicegate.flows.drilling.tally import Rate, attacked, honest, smallest
-from sluicegate.flows.drilling.threats import open_threats, threats
 from sluicegate.flows.drilling.windows import BATCH, GOLDEN, material, seen, window
+from sluicegate.record.calibration import intake_policy
+from sluicegate.record.context import Context, open_context
+from sluicegate.record.threats import open_threats, threats
 from sluicegate.stores import files, keys, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import Table

@@ -10,8 +10,8 @@ import pytest
 from sluicegate import Workspace
 from sluicegate.core import Misused
 from sluicegate.core.canonical import sha256_file
-from sluicegate.flows.context import open_context
 from sluicegate.flows.orchestration.inbox import dropped, inbox
+from sluicegate.record.context import open_context
 from sluicegate.stores import files
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout

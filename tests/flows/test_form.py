@@ -15,8 +15,8 @@ from reviewing import trust_them
 
 from sluicegate import Workspace
 from sluicegate.core import Stage
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.updates import read_update
+from sluicegate.record.champion import champion_of
+from sluicegate.record.updates import read_update
 from sluicegate.stores import git
 
 pytestmark = pytest.mark.slow

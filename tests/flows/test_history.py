@@ -17,8 +17,8 @@ from sluicegate.checks.patterns import Value
 from sluicegate.checks.pulls import Pulled
 from sluicegate.checks.trigger_memory import suspects
 from sluicegate.core import SluicegateError
-from sluicegate.flows.context import open_context
-from sluicegate.flows.judging import history
+from sluicegate.record import source_history as history
+from sluicegate.record.context import open_context
 from sluicegate.stores.layout import Layout
 
 

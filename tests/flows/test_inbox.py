@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from sluicegate import Workspace
-from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.orchestration.inbox import dropped, inbox
-from sluicegate.flows.results import IntakeResult
+from sluicegate.record.context import Context, open_context
+from sluicegate.record.results import IntakeResult
 from sluicegate.stores import files
 
 

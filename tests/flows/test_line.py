@@ -279,7 +279,7 @@ def test_plain_dvc_works_in_a_workspace_and_gives_the_same_model(
     updated: Any, tmp_path: Path
 ) -> None:
     """status, repro, metrics and plots by DVC's own command line; golden predictions are equal."""
-    from sluicegate.flows.champion import champion_of
+    from sluicegate.record.champion import champion_of
     from sluicegate.stores import models
     from sluicegate.stores.settings import read_settings
 

@@ -17,7 +17,7 @@ from sluicegate.core.schema import ROW
 from sluicegate.flows.deployments import nothing_to_do
 from sluicegate.flows.intake import intake
 from sluicegate.flows.judging.judge import judge
-from sluicegate.flows.subjects.incident import HOLD, incident_in
+from sluicegate.record.subjects.incident import HOLD, incident_in
 from sluicegate.stores import data, git, record
 from sluicegate.stores.settings import fill
 

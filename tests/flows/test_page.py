@@ -14,7 +14,7 @@ from sluicegate import Workspace
 from sluicegate.core import Conflict
 from sluicegate.flows.reviewing import pages
 from sluicegate.flows.reviewing.batch_evidence import _drifted
-from sluicegate.flows.subjects import PAGE
+from sluicegate.record.subjects import PAGE
 from sluicegate.stores import files
 
 pytestmark = pytest.mark.slow

@@ -16,22 +16,22 @@ from prefect_api import artifacts, ask, begin, eventually, final, run
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Misused, Outcome
-from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.orchestration.embedded import answers, free_port, is_taken, running
 from sluicegate.flows.orchestration.guard import descendants
 from sluicegate.flows.reviewing.markup import escaped
 from sluicegate.flows.up import Services, services
+from sluicegate.record.context import Context, open_context
 from sluicegate.stores import record
 
 pytestmark = pytest.mark.slow
 UP = (
-    "import sys; from pathlib import Path; from sluicegate.flows.context import open_context; "
+    "import sys; from pathlib import Path; from sluicegate.record.context import open_context; "
     "from sluicegate.flows.up import up; "
     "sys.exit(up(open_context(Path(sys.argv[1]), tell=lambda s: print(s, flush=True)),"
     " int(sys.argv[2]), int(sys.argv[3])))"
 )
 UPDATE = (
-    "import json, sys; from pathlib import Path; from sluicegate.flows.context import open_context; "
+    "import json, sys; from pathlib import Path; from sluicegate.record.context import open_context; "
     "from sluicegate.flows.orchestration.embedded import run_update; "
     "print(json.dumps(run_update(open_context(Path(sys.argv[1])), sys.argv[2]).to_dict()))"
 )

@@ -8,9 +8,9 @@ from asked import UPDATE, Asked
 from prefect_api import eventually
 
 from sluicegate import Workspace
-from sluicegate.flows.context import open_context
 from sluicegate.flows.orchestration.embedded import free_port
 from sluicegate.flows.up import services
+from sluicegate.record.context import open_context
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from sluicegate import Workspace
 from sluicegate.core import Conflict
 from sluicegate.flows.review import refuse_expired
 from sluicegate.flows.reviewing.consequences import may_lapse
-from sluicegate.flows.subjects import KINDS
 from sluicegate.gates.approval import State
+from sluicegate.record.subjects import KINDS
 from sluicegate.stores import git, record
 
 UPDATE, ROLLBACK = "update:0001", "rollback:0001"

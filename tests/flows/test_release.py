@@ -13,10 +13,10 @@ from sluicegate import Workspace
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.flows.calibrate import is_stale
-from sluicegate.flows.calibrating.calibration import intake_policy
 from sluicegate.flows.calibrating.false_stops import false_stops
-from sluicegate.flows.subjects.release import read_release
 from sluicegate.gates.approval import State
+from sluicegate.record.calibration import intake_policy
+from sluicegate.record.subjects.release import read_release
 from sluicegate.stores import data, git, record
 
 Rows = Callable[..., pd.DataFrame]

@@ -22,9 +22,9 @@ from reviewing import policy, trust_them
 from sluicegate import Workspace, cli
 from sluicegate.core import CannotDecide, Conflict, Missing, Misused
 from sluicegate.flows.assemble import assemble
-from sluicegate.flows.subjects.retirement import read_certificate
-from sluicegate.flows.updates import read_update
 from sluicegate.gates.approval import State
+from sluicegate.record.subjects.retirement import read_certificate
+from sluicegate.record.updates import read_update
 from sluicegate.stores import dvc, git, models
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.settings import fill

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
 
-from sluicegate.flows.context import SERVED, utc_now
 from sluicegate.flows.orchestration.review_runs import STARTS_WITHIN, _is_live
+from sluicegate.record.context import SERVED, utc_now
 
 FORM = {"schema": "s", "response": "r", "description": "d"}
 READ_A_RESULT = """

@@ -20,7 +20,7 @@ from sluicegate.core import CannotDecide, Conflict, Missing, Misused, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.flows.going_back import let_through, reinstate
-from sluicegate.flows.tracing.causes import cause_of
+from sluicegate.record.causes import cause_of
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.reports import Report

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sluicegate.evidence.ledger import Entry
-from sluicegate.flows.tracing.served import services_of
+from sluicegate.record.serving_history import services_of
 
 
 def move(at: int, verb: str, update: str | None = None, **details: Any) -> Entry:

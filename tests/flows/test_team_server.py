@@ -16,7 +16,6 @@ from asked import UPDATE, Asked
 from prefect_api import ask, begin, final
 
 from sluicegate import Workspace
-from sluicegate.flows.context import SERVED, open_context
 from sluicegate.flows.orchestration.embedded import (
     API_URL,
     api_of,
@@ -24,6 +23,7 @@ from sluicegate.flows.orchestration.embedded import (
     prefect_server,
     wait_for,
 )
+from sluicegate.record.context import SERVED, open_context
 
 pytestmark = pytest.mark.slow
 

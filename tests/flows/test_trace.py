@@ -14,8 +14,8 @@ import pytest
 from sluicegate import Workspace, cli
 from sluicegate.core import Misused, Tampered
 from sluicegate.core.schema import HOLDOUT
-from sluicegate.flows.tracing.served import services
-from sluicegate.flows.updates import read_update
+from sluicegate.record.serving_history import services
+from sluicegate.record.updates import read_update
 from sluicegate.stores import data, git, record
 from sluicegate.terminal.traces import print_trace
 

@@ -10,8 +10,8 @@ from stamps import stamped
 
 from sluicegate import Workspace
 from sluicegate.core import Missing, SluicegateError
-from sluicegate.flows.context import open_context
-from sluicegate.flows.judging.triggers import TRIGGERS
+from sluicegate.record.context import open_context
+from sluicegate.record.known_triggers import TRIGGERS
 
 Rows = Callable[..., pd.DataFrame]
 

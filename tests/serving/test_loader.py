@@ -26,9 +26,9 @@ from sluicegate.core import (
     SluicegateError,
     Tampered,
 )
-from sluicegate.flows.champion import champion_of
-from sluicegate.flows.context import open_context
 from sluicegate.flows.going_back.reinstate import reinstate, suspend
+from sluicegate.record.champion import champion_of
+from sluicegate.record.context import open_context
 from sluicegate.serving.loader import in_normal_form
 from sluicegate.stores import keys as service_keys
 from sluicegate.stores import record

@@ -14,10 +14,10 @@ from killed import Point, disturbed
 from sluicegate import Workspace
 from sluicegate.core import Missing, Tampered
 from sluicegate.evidence.ledger import verify_chain
-from sluicegate.flows.context import Context, open_context
 from sluicegate.flows.intake import Judgement, freeze, judge, settle
 from sluicegate.flows.status import status
-from sluicegate.flows.updates import awaiting
+from sluicegate.record.context import Context, open_context
+from sluicegate.record.updates import awaiting
 from sluicegate.stores import effects, files, git, keys, record
 from sluicegate.stores.layout import Layout
 

@@ -9,7 +9,7 @@ from sluicegate.core.canonical import sha256_json
 from sluicegate.evidence.ledger import Entry
 from sluicegate.evidence.model_signature import signed_files
 from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT
-from sluicegate.flows.champion import REINSTATE, SUSPEND
+from sluicegate.record.champion import REINSTATE, SUSPEND
 from sluicegate.stores.trust_root import TrustRoot
 
 from .approvals import require_approved

@@ -18,7 +18,7 @@ from sluicegate.evidence.keyring import Keyring, read_keyring
 from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry
 from sluicegate.evidence.signing import verify
 from sluicegate.evidence.statement import predicate_of
-from sluicegate.flows.champion import PROMOTE, REINSTATE, SUSPEND
+from sluicegate.record.champion import PROMOTE, REINSTATE, SUSPEND
 from sluicegate.stores.model_copies import opened
 from sluicegate.stores.record import comes_after
 from sluicegate.stores.trust_root import TrustRoot

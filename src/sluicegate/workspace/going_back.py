@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.flows.context import Step, plainly
+from sluicegate.record.context import Step, plainly
 from sluicegate.workspace.delivery import explained
 from sluicegate.workspace.opened import Opened
 
@@ -19,7 +19,7 @@ class GoingBack(Opened):
 
         Of model:N, a version in MLflow, return what it is made of, and when it served.
         """
-        from sluicegate.flows.tracing.traced import traced
+        from sluicegate.record.lineage_report import traced
 
         with explained():
             return traced(self._fresh(), because)

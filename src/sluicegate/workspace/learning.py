@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.flows.context import Step, plainly
+from sluicegate.record.context import Step, plainly
 from sluicegate.workspace.delivery import Delivery, delivered, explained
 from sluicegate.workspace.opened import Opened
 
 if TYPE_CHECKING:
-    from sluicegate.flows.results import IntakeResult, RetrainResult, UpdateResult
+    from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
 
 
 class Learning(Opened):

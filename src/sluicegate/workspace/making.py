@@ -4,12 +4,12 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.flows.context import open_context
+from sluicegate.record.context import open_context
 from sluicegate.workspace.delivery import Tell, explained
 from sluicegate.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sluicegate.flows.results import UpdateResult
+    from sluicegate.record.results import UpdateResult
 
 
 def plan_init(root: str | Path, **given: Any) -> dict[str, Any]:

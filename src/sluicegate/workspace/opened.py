@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluicegate.flows.context import Context, open_context
+from sluicegate.record.context import Context, open_context
 from sluicegate.stores import record
 
 if TYPE_CHECKING:
-    from sluicegate.flows.results import UpdateResult
+    from sluicegate.record.results import UpdateResult
 
 
 class Opened:

@@ -12,14 +12,14 @@ class Quarantining(Opened):
 
     def quarantine(self) -> dict[str, Any]:
         """Return what is set aside, why, until when somebody has to look, and what was let out."""
-        from sluicegate.flows.quarantine import in_quarantine
+        from sluicegate.record.quarantine import in_quarantine
 
         with explained():
             return in_quarantine(self._fresh())
 
     def show_quarantine(self, batch: str) -> dict[str, Any]:
         """Return the rows of `batch` (its number) that are set aside, each with what it is held for."""
-        from sluicegate.flows.quarantine import show_quarantine
+        from sluicegate.record.quarantine import show_quarantine
 
         with explained():
             return show_quarantine(self._fresh(), batch)

@@ -15,7 +15,7 @@ class Reviewing(Opened):
 
     def reviews(self) -> list[str]:
         """Return the subjects that wait for a human's decision."""
-        from sluicegate.flows.subjects import waiting
+        from sluicegate.record.subjects import waiting
 
         with explained():
             return waiting(self._fresh().layout)

@@ -44,14 +44,14 @@ class Trying(Opened):
 
     def security_checklist(self, path: str | Path) -> dict[str, Any]:
         """Write the blank checklist of the security review to the new file `path`."""
-        from sluicegate.flows.security_review import write_checklist
+        from sluicegate.record.security_review import write_checklist
 
         with explained():
             return write_checklist(self._fresh(), Path(path))
 
     def sign_security_review(self, path: str | Path, reviewer: str, key: Path) -> dict[str, Any]:
         """Sign the filled checklist in `path` as an owner or reviewer, and record it."""
-        from sluicegate.flows.security_review import sign_review
+        from sluicegate.record.security_review import sign_review
 
         with explained():
             return sign_review(self._fresh(), Path(path), reviewer, key)

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sluicegate.flows.context import open_context, silent, utc_now
+from sluicegate.record.context import open_context, silent, utc_now
 from sluicegate.workspace.bisecting import Bisecting
 from sluicegate.workspace.delivery import Delivery, Tell, delivered, explained
 from sluicegate.workspace.going_back import GoingBack

@@ -1,1 +1,0 @@
-"""The policy: which limits are in force, and who signed them."""

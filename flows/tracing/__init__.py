@@ -1,1 +1,0 @@
-"""What is meant by a cause, and what embodies it: deliveries, batches, data, models, who served."""

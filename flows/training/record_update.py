@@ -1,0 +1,94 @@
+"""The record of an update, written when it was compared or refused."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, Finding, Outcome, Tampered, Update
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.statement import REFUSAL, UPDATE
+from sluicegate.flows.reviewing.report import render
+from sluicegate.record.attest import attest_result, attest_training
+from sluicegate.record.context import Context
+from sluicegate.record.policy_in_force import candidate_policy
+from sluicegate.record.results import judged
+from sluicegate.record.updates import PRODUCTS, read_update
+from sluicegate.stores import data, files, record
+from sluicegate.stores.layout import Layout
+
+
+def record_update(
+    context: Context,
+    update: Update,
+    comparison: Mapping[str, Any],
+    tree: Path,
+    run_id: str,
+    measured: Outcome,
+    took: tuple[str, str],
+) -> None:
+    """Write updates/NNNN: what the pipeline made, what was measured, and the signed statements.
+
+    `measured` is the gate's answer before anybody's approval was asked for; `took` is when the build
+    began and ended.
+    """
+    layout = context.layout
+    folder = layout.update(update.id)
+    for name in PRODUCTS:
+        made, kept = tree / name, folder / "products" / name
+        if made.is_dir():
+            shutil.copytree(made, kept, dirs_exist_ok=True)
+        elif made.is_file():
+            files.copy_in(made, kept)
+    files.write_json(folder / "comparison.json", comparison)
+    verdict = update.verdicts[-1]
+    files.write_bytes(folder / "report.md", render(context, update, comparison).encode())
+    subject = Artifact(f"model:{context.settings.model}", comparison["challenger"])
+    materials = [
+        *data.materials(Layout(tree), list(update.batches)),
+        Artifact("params.yaml", context.policy_digest),
+        Artifact("train.py", sha256_file(layout.rules / "train.py")),
+        Artifact("dvc.yaml", sha256_file(layout.rules / "dvc.yaml")),
+    ]
+    statement = record.write_statement(
+        layout,
+        folder / "update.json",
+        [subject],
+        UPDATE,
+        {
+            "update": update.to_dict(),
+            "verdict": verdict.to_dict(),
+            "comparison": sha256_file(folder / "comparison.json"),
+            "products": {p: sha256_file(folder / "products" / p) for p in _product_files(folder)},
+            "materials": [material.to_dict() for material in materials],
+            "run": run_id,
+            "started_by": context.started_by,
+            "time": context.now(),
+        },
+    )
+    found = [Finding.from_dict(each) for each in comparison["findings"]]
+    told = judged(found, candidate_policy(context.settings, found))
+    attested = [
+        attest_training(context, update, tree, run_id, took),
+        attest_result(context, folder, subject, measured, told),
+    ]
+    said = {"update": update.id, "stage": update.stage.value, "outcome": verdict.outcome.value}
+    record.append(layout, "update", [subject, *attested, statement], said, context.now())
+
+
+def refuse(context: Context, update: str, reason: str) -> None:
+    """Record that an awaiting update is refused for `reason`."""
+    layout = context.layout
+    waiting, _ = read_update(layout, update)
+    if waiting.challenger is None:
+        raise Tampered(f"updates/{update}/update.json names no challenger; restore it from git.")
+    subject = Artifact(f"model:{context.settings.model}", waiting.challenger.sha256)
+    said = {"update": update, "reason": reason, "time": context.now()}
+    path = layout.update(update) / "refusal.json"
+    statement = record.write_statement(layout, path, [subject], REFUSAL, said)
+    record.append(layout, "refuse", [subject, statement], said, context.now())
+
+
+def _product_files(folder: Path) -> list[str]:
+    products = folder / "products"
+    return sorted(p.relative_to(products).as_posix() for p in products.rglob("*") if p.is_file())

@@ -1,0 +1,1 @@
+"""The service's keys as the record knows them."""

@@ -1,0 +1,188 @@
+"""ruling: what no owner signed rules nothing; the line is judged by the policy that was signed last.
+
+The signed files are read from git at the commit that the signature covers, each compared with the digest
+that was signed, and laid into a private folder: the working tree is asked for none of them. What differs
+pauses whatever is judged, and is shown. See docs/adr/0013-policy-is-owned.md.
+"""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sluicegate.core import CannotDecide, Conflict, Finding, Outcome, Tampered
+from sluicegate.core.canonical import sha256_bytes
+from sluicegate.gates import Policy
+from sluicegate.gates.policy import Limit
+from sluicegate.record import policy as owned
+from sluicegate.record.context import Context
+from sluicegate.record.limit_changes import changed_limits
+from sluicegate.stores import data, dvc, files, git
+from sluicegate.stores.layout import Layout
+from sluicegate.stores.settings import Settings
+
+METRIC = "policy.unsigned"
+REVIEWED = "policy.security_review"
+BUILT_IN = (METRIC, REVIEWED)
+"""Whatever is told of these beyond 0 pauses; no setting says otherwise."""
+MOST_NAMED, MOST_LINES = 8, 200
+RUNS = ("params.yaml", "dvc.yaml", "train.py")
+
+
+@contextlib.contextmanager
+def ruled(context: Context) -> Iterator[Context]:
+    """Yield the context to judge in: the workspace's own, or one of the files that were signed last.
+
+    Raises Conflict where owners are named and nobody signed yet, Tampered or CannotDecide where the
+    signed files cannot be had.
+    """
+    if context.layout.signed is not None:
+        yield context
+        return
+    signed = owned.in_force(context.layout)
+    if signed is None:
+        owned.require_signed(context.layout)
+        yield context
+        return
+    changed = owned.differing(context.layout, signed)
+    if not changed:
+        yield replace(context, signature=_as_signed(signed))
+        return
+    with tempfile.TemporaryDirectory(prefix="sluicegate-policy-") as folder:
+        place = Path(folder).resolve()
+        lay(context.layout, signed, place)
+        for table in (context.layout.reference, context.layout.golden):
+            _bring(context.layout, signed, table, place)
+        yield replace(
+            context,
+            layout=replace(context.layout, signed=place),
+            settings=signed.settings,
+            signature=_unsigned(context.settings, signed, changed),
+        )
+
+
+def lay(layout: Layout, signed: owned.SignedPolicy, place: Path) -> None:
+    """Make the policy's files below `place` exactly those that were signed, whatever lies there."""
+    for part in owned.COVERED:
+        _remove(place / part)
+    for name, sha256 in signed.files.items():
+        content = git.find_at(layout.root, signed.commit, name)
+        if content is None:
+            raise CannotDecide(
+                f"{name} of the signed policy {signed.number} is not in git any more (commit "
+                f"{signed.commit[:12]}); fetch that commit, or have an owner sign what is there."
+            )
+        if sha256_bytes(content) != sha256 or ".." in PurePosixPath(name).parts:
+            raise Tampered(f"{name} in the commit {signed.commit[:12]} is not what was signed.")
+        files.write_bytes(place / name, content)
+
+
+def require_once_signed(layout: Layout, commit: str) -> None:
+    """Raise Conflict unless what a commit would run was signed at some time, or older than any signature.
+
+    For whatever trains anew what was trained before.
+    """
+    policies = [*owned.signed_policies(layout)]
+    if not policies or git.is_ancestor(layout.root, commit, policies[0].commit):
+        return
+    code = {name: git.find_at(layout.root, commit, name) for name in RUNS}
+    digests = {name: sha256_bytes(text) for name, text in code.items() if text is not None}
+    if not any(all(p.files.get(x) == digests.get(x) for x in RUNS) for p in policies):
+        raise Conflict(
+            f"{', '.join(RUNS)} in the commit {commit[:12]} were signed by no owner, so they are not run."
+        )
+
+
+def held(policy: Policy, findings: Sequence[Finding]) -> Policy:
+    """Return `policy` with the built-in limits of those metrics that `findings` tell of."""
+    told = [name for name in BUILT_IN if any(each.metric == name for each in findings)]
+    return replace(policy, limits=(*policy.limits, *(Limit(x, 0.0, Outcome.PAUSE) for x in told)))
+
+
+def candidate_policy(settings: Settings, findings: Sequence[Finding]) -> Policy:
+    """Return the policy that a challenger with these findings is held to."""
+    return held(settings.policy("candidate"), findings)
+
+
+def signature_told(layout: Layout) -> str:
+    """Return one sentence on who owns the policy and who signed it when, or that nobody owns it."""
+    signed = owned.in_force(layout)
+    if signed is None:
+        return "Policy not owned: whoever may commit may change it."
+    owners = ", ".join(signed.settings.owned.owners)
+    changed = owned.differing(layout, signed)
+    now = f"; NOT signed since: {_named(changed)}" if changed else ""
+    return (
+        f"Policy {signed.number}, signed by {signed.owner} at {signed.time}; owners: {owners}{now}."
+    )
+
+
+def unsigned_lines(layout: Layout) -> list[tuple[str, str]]:
+    """Return the lines that differ from what was signed last, each with its kind; none without owners."""
+    signed = owned.in_force(layout)
+    lines = owned.diff(layout, signed).splitlines() if signed else []
+    shown = [(line_kind(line), line) for line in lines[:MOST_LINES]]
+    more = len(lines) - MOST_LINES
+    return [*shown, ("at", f"and {more} more lines")] if more > 0 else shown
+
+
+def line_kind(line: str) -> str:
+    """Return which kind of line of a diff this is.
+
+    >>> [line_kind(line) for line in ("--- a", "-old", "+new", "@@ -1 +1 @@", " same")]
+    ['file', 'old', 'new', 'at', 'same']
+    """
+    if line.startswith(("+++", "---")):
+        return "file"
+    return {"+": "new", "-": "old", "@": "at"}.get(line[:1], "same")
+
+
+def judged_under(findings: Iterable[Mapping[str, Any]]) -> str:
+    """Return what recorded findings say of the policy's signature."""
+    told = (str(each["detail"]) for each in findings if each["metric"] == METRIC)
+    return next(told, "It was judged by a policy that nobody owned.")
+
+
+def _as_signed(signed: owned.SignedPolicy) -> Finding:
+    said = f"The policy is the one that {signed.owner} signed at {signed.time} ({signed.number})."
+    return Finding("policy", METRIC, 0.0, detail=said)
+
+
+def _unsigned(now: Settings, signed: owned.SignedPolicy, changed: Sequence[str]) -> Finding:
+    moved = [each.told for each in changed_limits(signed.settings, now)]
+    kept = next((name for name in changed if name in signed.files), None)
+    mend = f"checkout {signed.commit[:12]} -- {kept}" if kept else f"rm {changed[0]}"
+    limits = f" Limits: {'; '.join(moved[:MOST_NAMED])}." if moved else ""
+    return Finding(
+        "policy",
+        METRIC,
+        float(len(changed)),
+        detail=(
+            f"{_named(changed)}: changed and not signed by an owner, so this was judged by policy "
+            f"{signed.number} of {signed.owner}, {signed.time}. An owner accepts it with `sluicegate "
+            f"policy sign --as NAME`, or undo it: `git {mend}`, and commit.{limits}"
+        ),
+    )
+
+
+def _named(changed: Sequence[str]) -> str:
+    more = len(changed) - MOST_NAMED
+    return ", ".join(changed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _bring(layout: Layout, signed: owned.SignedPolicy, table: Path, place: Path) -> None:
+    """Lay a signed table beside its signed manifest; whoever reads it compares the two."""
+    content = dvc.read_at(layout.root, table, signed.commit)
+    target = place / table.relative_to(layout.root)
+    files.write_bytes(target, content)
+    data.read_verified(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

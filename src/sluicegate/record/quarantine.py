@@ -1,0 +1,207 @@
+"""quarantine: what is set aside, why, and until when somebody has to look at it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluicegate.core import Missing, Misused
+from sluicegate.core.schema import ROW
+from sluicegate.record.context import Context
+from sluicegate.record.subjects import state_of
+from sluicegate.record.subjects.kind import PROPOSED
+from sluicegate.record.subjects.release import RELEASED, read_release, releases
+from sluicegate.record.subjects.retirement import destroyed_rows, tombstones
+from sluicegate.stores import data, files
+from sluicegate.stores.layout import Layout, numbered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_SOURCES = 8
+HELD = "held"
+
+
+def in_quarantine(context: Context) -> dict[str, Any]:
+    """Return every batch with rows set aside, and the exceptions by which rows were let out again."""
+    return {
+        "schema": 1,
+        "quarantine": [_lot(context, batch) for batch in batches(context.layout)],
+        "exceptions": list(_exceptions(context)),
+        "destroyed": list(_destroyed(context.layout)),
+    }
+
+
+def show_quarantine(context: Context, batch: str) -> dict[str, Any]:
+    """Return the rows of `batch` that are set aside, each with its source and what it is held for."""
+    frame, schema = rows_of(context, batch), context.schema
+    out = _released(context.layout, batch)
+    named = frame[schema.source] if schema.source in frame else [None] * len(frame)
+    listed = [
+        {
+            "row": int(row),
+            "source": None if source is None else str(source),
+            "held_for": why,
+            "released": int(row) in out,
+        }
+        for row, source, why in zip(frame[ROW], named, held_for(context, batch, frame), strict=True)
+    ]
+    return _lot(context, batch) | {"schema": 1, "held": listed}
+
+
+def batches(layout: Layout) -> list[str]:
+    """Return the batches that have rows in quarantine."""
+    return [each for each in numbered(layout.root / "quarantine") if _manifests(layout, each)]
+
+
+def lots(layout: Layout, batch: str) -> list[Path]:
+    """Return the folders that hold rows of `batch`: set aside at intake, held whole, rolled back."""
+    folder = layout.quarantine(batch)
+    places = [folder, folder / HELD, *sorted(folder.glob("incident-*"))]
+    return [place for place in places if (place / data.MANIFEST).is_file()]
+
+
+def lot_of(layout: Layout, incident: str, batch: str) -> Path | None:
+    """Return the folder of what an incident took out of `batch`, its rows or all of it; None: gone."""
+    places = (layout.quarantine(batch) / name for name in (f"incident-{incident}", HELD))
+    return next((each for each in places if (each / data.MANIFEST).is_file()), None)
+
+
+def rows_of(context: Context, batch: str) -> "pd.DataFrame":
+    """Return the verified rows of `batch` that are in quarantine, in the order of the delivery.
+
+    Raises Missing where there are none.
+    """
+    import pandas as pd
+
+    tables = [data.read_verified(lot / data.FEEDBACK) for lot in lots(context.layout, batch)]
+    if not tables:
+        gone = "; some were destroyed" if destroyed_rows(context.layout, batch) else ""
+        raise Missing(
+            f"batch:{batch} has no rows in quarantine{gone}; see `sluicegate quarantine list`."
+        )
+    return pd.concat(tables, ignore_index=True).sort_values(ROW).reset_index(drop=True)
+
+
+def held_for(context: Context, batch: str, frame: "pd.DataFrame") -> list[list[str]]:
+    """Return for each row of `frame` what stopped it at intake.
+
+    What names neither rows nor sources stopped the batch as a whole, and so every row. What passed
+    intake and was taken out later is held for what was written beside it then.
+    """
+    source = context.schema.source
+    by = frame[source].astype(str) if source in frame else [""] * len(frame)
+    found: list[list[str]] = [[] for _ in range(len(frame))]
+    for each in stopping(context.layout, batch):
+        rows, sources = set(each["rows"]), set(each["sources"])
+        for named, row, who in zip(found, frame[ROW], by, strict=True):
+            if (row in rows or who in sources or not (rows or sources)) and each[
+                "metric"
+            ] not in named:
+                named.append(each["metric"])
+    if "_reason" in frame:
+        for named, reason in zip(found, frame["_reason"], strict=True):
+            if isinstance(reason, str) and (not named or reason.startswith("incident:")):
+                named[:] = [reason]
+    return found
+
+
+def stopping(layout: Layout, batch: str) -> list[dict[str, Any]]:
+    """Return the findings by which rows of `batch`, or all of it, were stopped at intake."""
+    findings = files.read_json(layout.intake(batch) / "findings.json")
+    return [each for each in findings if each["outcome"] != "pass"]
+
+
+def overdue(context: Context, until: str) -> bool:
+    """Tell whether the ISO date or time `until` is past."""
+    return context.now()[: len(until)] > until
+
+
+def review_by(context: Context, since: str) -> str:
+    """Return the date until which somebody has to look at what was set aside at `since`."""
+    days = timedelta(days=context.settings.quarantine.review_days)
+    return (datetime.fromisoformat(since) + days).date().isoformat()
+
+
+def require_date(text: str) -> str:
+    """Return an ISO date; raises Misused for anything else."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date().isoformat()
+    except ValueError as error:
+        raise Misused(f"{text!r} is no date; write it like 2026-12-24.") from error
+
+
+def _lot(context: Context, batch: str) -> dict[str, Any]:
+    layout = context.layout
+    told = _manifests(layout, batch)
+    held = layout.quarantine(batch) / HELD / "reason.json"
+    whole = files.read_json(held) if held.is_file() else {}
+    since = whole.get("time") or min(each["received"] for each in told)
+    why = [each["metric"] for each in stopping(layout, batch)]
+    sources = {source for each in told for source in each["sources"]}
+    until = review_by(context, since)
+    out = _released(layout, batch) - destroyed_rows(layout, batch)
+    left = sum(each["rows"] for each in told) - len(out)
+    return {
+        "subject": f"batch:{batch}",
+        "rows": left,
+        "whole": bool(whole),
+        "sources": sorted(sources),
+        "reason": whole.get("reason") or "; ".join(dict.fromkeys(why)),
+        "since": since,
+        "review_by": until,
+        "overdue": bool(left) and overdue(context, until),
+        "asked": [f"release:{each}" for each in _of(layout, batch, PROPOSED)],
+    }
+
+
+def _exceptions(context: Context) -> Iterator[dict[str, Any]]:
+    layout = context.layout
+    for number in releases(layout):
+        said, state = read_release(layout, number), state_of(layout, f"release:{number}")
+        told = {name: said[name] for name in ("waives", "reason", "review_by", "asked_by")}
+        late = state == RELEASED and overdue(context, said["review_by"])
+        yield {
+            "subject": f"release:{number}",
+            "batch": said["batch"],
+            "rows": len(said["rows"]),
+            "state": state,
+            "overdue": late,
+        } | told
+
+
+def _destroyed(layout: Layout) -> Iterator[dict[str, Any]]:
+    for number, told in tombstones(layout):
+        subject = f"retirement:{number}"
+        rows = {batch: len(each) for batch, each in told["rows"].items()}
+        yield {
+            "subject": subject,
+            "what": told["what"],
+            "rows": rows,
+            "state": state_of(layout, subject),
+        }
+
+
+def _released(layout: Layout, batch: str) -> set[int]:
+    return {
+        row for each in _of(layout, batch, RELEASED) for row in read_release(layout, each)["rows"]
+    }
+
+
+def _of(layout: Layout, batch: str, state: str) -> Sequence[str]:
+    return [
+        each
+        for each in releases(layout)
+        if read_release(layout, each)["batch"] == batch
+        and state_of(layout, f"release:{each}") == state
+    ]
+
+
+def taken(layout: Layout, batch: str) -> set[int]:
+    """Return the rows of `batch` that were released, or that somebody asks to release."""
+    asked = _of(layout, batch, PROPOSED)
+    return _released(layout, batch).union(*(read_release(layout, each)["rows"] for each in asked))
+
+
+def _manifests(layout: Layout, batch: str) -> list[dict[str, Any]]:
+    return [files.read_json(lot / data.MANIFEST) for lot in lots(layout, batch)]
