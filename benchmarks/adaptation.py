@@ -33,7 +33,7 @@ from sluicegate.checks.panel import panel_of
 from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.checks.two_sample import Method
 from sluicegate.core import Outcome
-from sluicegate.flows.judging.measure import fairness, intake_checks
+from sluicegate.flows.feedback.measure import fairness, intake_checks
 from sluicegate.gates import Policy, decide
 from sluicegate.stores.settings import Checks
 

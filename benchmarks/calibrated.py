@@ -6,7 +6,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from worlds import World
 
-from sluicegate.flows.calibrating.null_windows import Pool, block_of, windows_of
+from sluicegate.flows.feedback.null_windows import Pool, block_of, windows_of
 from sluicegate.gates import Policy
 from sluicegate.gates.calibration import Calibration, calibrated, effective
 from sluicegate.gates.policy import parse_limits

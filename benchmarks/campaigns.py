@@ -36,7 +36,7 @@ from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.checks.triggers import OBEYED
 from sluicegate.core import Feedback, Outcome, Verdict
 from sluicegate.core.schema import PREDICTED
-from sluicegate.flows.judging.measure import fairness, intake_checks, predicted
+from sluicegate.flows.feedback.measure import fairness, intake_checks, predicted
 from sluicegate.gates import decide
 from sluicegate.record.known_triggers import stopped_for
 from sluicegate.stores.settings import Checks

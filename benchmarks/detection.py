@@ -33,7 +33,7 @@ from sluicegate.checks.drift import Drift
 from sluicegate.checks.fairness import slices_of
 from sluicegate.checks.two_sample import Method
 from sluicegate.core import Feedback, Finding, Outcome
-from sluicegate.flows.judging.measure import fairness, intake_checks
+from sluicegate.flows.feedback.measure import fairness, intake_checks
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.decide import outcome_of
 from sluicegate.stores.settings import Checks

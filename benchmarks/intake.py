@@ -27,7 +27,7 @@ from speed import LABEL, SOURCE, feedback
 from sluicegate import Workspace
 from sluicegate.checks.panel import panel_of
 from sluicegate.core import Feedback
-from sluicegate.flows.judging import measure
+from sluicegate.flows.feedback import measure
 from sluicegate.record.context import Context, open_context
 from sluicegate.stores import files
 from sluicegate.stores.reading import Table, read_table

@@ -19,10 +19,10 @@ from sluicegate.core import Misused
 from sluicegate.core.counted import counted
 from sluicegate.flows.backtesting.page import page, picture
 from sluicegate.flows.backtesting.words import FEW_BATCHES, answer, reasons
-from sluicegate.flows.reviewing.plots import drawing, png_bytes
 from sluicegate.flows.training.trained import Recipe, Trained, is_kept, train
 from sluicegate.record.context import POLICY_FILES, Context
 from sluicegate.record.policy import require_signed
+from sluicegate.reports.plots import drawing, png_bytes
 from sluicegate.stores import data, files, git
 
 LEAST_BATCHES = 6

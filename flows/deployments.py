@@ -26,7 +26,6 @@ from prefect.states import Completed, Failed
 
 from sluicegate.core import Misused, Outcome, SluicegateError
 from sluicegate.flows import drill as drilling
-from sluicegate.flows import intake as taking
 from sluicegate.flows import retrain as retraining
 from sluicegate.flows import rollback as rolling_back
 from sluicegate.flows import update as updating
@@ -34,7 +33,7 @@ from sluicegate.flows import watch as watching
 from sluicegate.flows.drilling.page import page as drill_page
 from sluicegate.flows.drilling.page import read_pictures, verdict_line
 from sluicegate.flows.drilling.record import DRILLS, Drilled
-from sluicegate.flows.going_back.incident import ACCOUNT
+from sluicegate.flows.feedback import intake as taking
 from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.inbox import Taken
 from sluicegate.flows.orchestration.inbox import inbox as take_inbox
@@ -62,6 +61,7 @@ from sluicegate.record.context import POLICY_FILES, Context, Step
 from sluicegate.record.open_incidents import incomplete
 from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
 from sluicegate.record.updates import approved, awaiting, read_update
+from sluicegate.reports.incident import ACCOUNT
 from sluicegate.stores import git, record
 from sluicegate.stores.data import admitted_batches
 from sluicegate.stores.layout import Layout

@@ -11,9 +11,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from sluicegate.core import Misused, SluicegateError
-from sluicegate.flows.calibrate import is_stale
+from sluicegate.flows.feedback.calibrate import is_stale
 from sluicegate.flows.orchestration.embedded import API_URL, HOST, answers, is_taken, running
-from sluicegate.flows.reviewing.reviewers import reviewers
 from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import POLICY_FILES, Context, open_context
@@ -22,6 +21,7 @@ from sluicegate.record.open_incidents import incomplete
 from sluicegate.record.policy import in_force, require_signed
 from sluicegate.record.results import Diagnosis
 from sluicegate.record.threats import THREATS, open_threats
+from sluicegate.review.reviewers import reviewers
 from sluicegate.stores import checked, dvc, git, trust
 from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout

@@ -19,8 +19,8 @@ from sluicegate.flows.drilling.play import HONEST, Game, Played, Player
 from sluicegate.flows.drilling.record import Drilled, keep
 from sluicegate.flows.drilling.tally import attacked, honest, mean_rate
 from sluicegate.flows.drilling.windows import material
-from sluicegate.flows.judging import children
-from sluicegate.flows.judging.measure import intake_checks
+from sluicegate.flows.feedback import children
+from sluicegate.flows.feedback.measure import intake_checks
 from sluicegate.gates import Limit, Policy, decide
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.champion import champion_of

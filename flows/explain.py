@@ -15,7 +15,7 @@ from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.results import TEST_RESULT
 from sluicegate.evidence.statement import VERDICT, predicate_of
-from sluicegate.flows.judging.judge import rows_by_source
+from sluicegate.flows.feedback.judge import rows_by_source
 from sluicegate.flows.retrain import judge_by, with_approval
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import Calibration, effective

@@ -5,11 +5,11 @@ import time
 from sluicegate.core import CannotDecide
 from sluicegate.flows.demo import REVIEWER, REVIEWER_KEY
 from sluicegate.flows.orchestration.review_runs import form_of
-from sluicegate.flows.review import sign
 from sluicegate.flows.up import Services, up
 from sluicegate.gates.approval import Decision
 from sluicegate.record.context import Context
 from sluicegate.record.subjects import PAGE, folder_of
+from sluicegate.review.question import sign
 
 FORM_SECONDS = 180
 

@@ -16,7 +16,7 @@ import pandas as pd
 from sluicegate.core import Finding, Outcome
 from sluicegate.core.schema import ROW
 from sluicegate.flows.drill import quick
-from sluicegate.flows.judging.measure import feedback, measured
+from sluicegate.flows.feedback.measure import feedback, measured
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import effective
 from sluicegate.gates.decide import outcome_of

@@ -10,9 +10,6 @@ from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.update import stage_after
 from sluicegate.evidence.statement import PROMOTION
-from sluicegate.flows.cards.bom import bill_of_materials
-from sluicegate.flows.cards.model import model_card
-from sluicegate.flows.reviewing.votes import require_approved
 from sluicegate.flows.training.keep_model import keep
 from sluicegate.flows.training.record_update import refuse
 from sluicegate.record.attest import attest_promotion
@@ -21,6 +18,9 @@ from sluicegate.record.context import Context
 from sluicegate.record.policy import require_signed
 from sluicegate.record.superseded import require_standing
 from sluicegate.record.updates import PRODUCTS, approved, policy_of, read_update, verified_products
+from sluicegate.reports.bill_of_materials import bill_of_materials
+from sluicegate.reports.model_card import model_card
+from sluicegate.review.votes import require_approved
 from sluicegate.stores import files, git, record
 from sluicegate.stores.mlflow import open_registry
 

@@ -6,10 +6,10 @@ from typing import Any
 from sluicegate.flows.retirement.carry_out import finish
 from sluicegate.flows.retirement.chosen import named
 from sluicegate.flows.retirement.order import Wanted, propose, standing_order
-from sluicegate.flows.review import show
 from sluicegate.record.context import Context
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.retirement import APPROVED, read_certificate
+from sluicegate.review.question import show
 from sluicegate.stores import files, record
 
 

@@ -20,11 +20,10 @@ from sluicegate.core import (
     advance,
 )
 from sluicegate.core.update import stage_after
-from sluicegate.flows.calibrate import recalibrate_if_stale
+from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
+from sluicegate.flows.feedback.hold import hold
 from sluicegate.flows.promote import finish_promotion, promote
 from sluicegate.flows.review import refuse_expired
-from sluicegate.flows.reviewing.ask import ask_update, keep_page
-from sluicegate.flows.training.hold import hold
 from sluicegate.flows.training.record_update import record_update, refuse
 from sluicegate.gates import decide
 from sluicegate.record.champion import Champion, champion_of, first_champion
@@ -36,6 +35,7 @@ from sluicegate.record.results import RetrainResult, judged
 from sluicegate.record.security_review import first_promotion
 from sluicegate.record.superseded import require_rolled_back
 from sluicegate.record.updates import approved, awaiting, new_batches, read_comparison, read_update
+from sluicegate.review.ask import ask_update, keep_page
 from sluicegate.stores import data, dvc, files, git, models, pipeline, record
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import Layout, next_number

@@ -1,23 +1,20 @@
 """review: a named human's answer to what paused, and what follows from it."""
 
-import contextlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sluicegate.core import CannotDecide, Conflict
+from sluicegate.core import Conflict
 from sluicegate.flows.going_back.proposal import withdraw
 from sluicegate.flows.reviewing.consequences import accept, ask_again, keep_pages, may_lapse, refuse
-from sluicegate.flows.reviewing.duties import require_separate
-from sluicegate.flows.reviewing.silence import after_silence
-from sluicegate.flows.reviewing.votes import current, keep, require_alive, verified_vote
-from sluicegate.gates.approval import NAMESPACE, Decision, State
+from sluicegate.gates.approval import Decision, State
 from sluicegate.record.context import POLICY_FILES, Context
 from sluicegate.record.policy import require_signed
 from sluicegate.record.questions import cast, is_promoted, read_request
 from sluicegate.record.security_review import require_reviewed
-from sluicegate.record.subjects import folder_of, is_open, kind_of, state_of, waiting
-from sluicegate.stores import files, git, record, ssh
+from sluicegate.record.subjects import waiting
+from sluicegate.review.question import _require_open, show
+from sluicegate.review.votes import current, keep, require_alive, verified_vote
+from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout
 
 
@@ -41,56 +38,6 @@ class Reviewed:
             "required": self.required,
             "done": self.done,
         }
-
-
-def show(context: Context, subject: str) -> dict[str, Any]:
-    """Return the question about `subject`, its verified record, the votes, and why it might be dead."""
-    layout = context.layout
-    request, bound = read_request(layout, subject)
-    dead = None
-    try:
-        if is_open(layout, subject):
-            require_alive(context, request, bound)
-    except Conflict as error:
-        dead = str(error)
-    return {
-        "schema": 1,
-        "subject": subject,
-        "open": is_open(layout, subject),
-        "state": state_of(layout, subject),
-        "question": request.question,
-        "why": kind_of(subject)[0].told(layout, kind_of(subject)[1])[1],
-        "names": dict(request.names),
-        "nonce": request.nonce,
-        "expires": request.expires,
-        "dead": dead,
-        "required": context.settings.approval.required,
-        "votes": [
-            {name: vote[name] for name in ("reviewer", "decision", "reason", "time")}
-            for vote in cast(layout, subject)
-            if vote["nonce"] == request.nonce
-        ],
-        "if_nobody_decides": _otherwise(context, subject, request.expires),
-    }
-
-
-def text_to_sign(context: Context, subject: str, decision: Decision, reviewer: str) -> str:
-    """Return what `reviewer` signs, once the record behind it is verified.
-
-    Raises Conflict for a dead question, and for whoever would be refused for separate duties afterwards.
-    """
-    request, bound = read_request(context.layout, subject)
-    if decision is not Decision.WITHDRAW or not is_promoted(context.layout, subject):
-        _require_open(context.layout, subject, decision)
-        require_alive(context, request, bound)
-        with contextlib.suppress(CannotDecide):  # a shallow clone cannot tell; the workspace will
-            require_separate(context, subject, reviewer)
-    return request.text(decision, reviewer)
-
-
-def sign(context: Context, subject: str, decision: Decision, reviewer: str, key: Path) -> str:
-    """Return the proof; runs in the reviewer's own clone, and the key never leaves it."""
-    return ssh.sign(text_to_sign(context, subject, decision, reviewer), key, NAMESPACE)
 
 
 def answer(
@@ -169,18 +116,6 @@ def _carry_out(context: Context, subject: str) -> Reviewed:
     return Reviewed(subject, found.state, found.approved_by, found.required, done)
 
 
-def _require_open(layout: Layout, subject: str, decision: Decision | None = None) -> None:
-    folder_of(layout, subject)
-    if is_open(layout, subject):
-        return
-    if decision is Decision.WITHDRAW and state_of(layout, subject) == "admitted":
-        raise Conflict(
-            f"{subject} is admitted already; take it out again with "
-            f"`sluicegate rollback --because {subject} --reason WHY`."
-        )
-    raise Conflict(f"{subject} is decided already; `sluicegate show {subject}` tells how.")
-
-
 def _require_no_no(context: Context, subject: str) -> None:
     """Raise Conflict where somebody said no, and the process died before that was carried out."""
     try:
@@ -196,8 +131,3 @@ def _require_no_no(context: Context, subject: str) -> None:
 def _why_not(layout: Layout, subject: str) -> str:
     said = [each for each in cast(layout, subject) if each["decision"] == Decision.REJECT.value][-1]
     return f"{said['person']} rejected it: {said['reason'] or 'no reason given'}"
-
-
-def _otherwise(context: Context, subject: str, expires: str) -> str:
-    then = context.settings.approval.on_expiry if may_lapse(subject) else "hold"
-    return f"At {expires}: it {after_silence(subject, then)}."

@@ -11,7 +11,7 @@ from typing import Any
 from sluicegate.core import Artifact, Conflict, SluicegateError, Stage, Update
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import INCIDENT, WITHDRAWAL
-from sluicegate.flows.calibrate import calibrate
+from sluicegate.flows.feedback.calibrate import calibrate
 from sluicegate.flows.going_back.incident import close, served
 from sluicegate.flows.going_back.reinstate import NothingClean, costs, reinstate, suspend
 from sluicegate.flows.going_back.take_out import take_out

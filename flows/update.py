@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sluicegate.core import Outcome
-from sluicegate.flows.intake import intake
+from sluicegate.flows.feedback.intake import intake
 from sluicegate.flows.retrain import retrain
 from sluicegate.record.context import Context, Step, plainly
 from sluicegate.record.results import UpdateResult

@@ -14,7 +14,7 @@ from sluicegate.flows.backtesting.words import (
     remarks,
     schedule,
 )
-from sluicegate.flows.reviewing.plots import BETTER, INK, QUIET, WIDTH, WORSE, png
+from sluicegate.reports.plots import BETTER, INK, QUIET, WIDTH, WORSE, png
 
 _LINES = ("-", "--", "-.", ":")
 _STYLE = (

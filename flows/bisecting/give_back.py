@@ -13,8 +13,8 @@ from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import BISECTION
 from sluicegate.flows.bisect import Order, bisect
 from sluicegate.flows.bisecting.search import FOUND
-from sluicegate.flows.judging.exception import Wanted
-from sluicegate.flows.release import propose
+from sluicegate.flows.feedback.exception import Wanted
+from sluicegate.flows.feedback.release import propose
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import HELD, taken
 from sluicegate.record.questions import artifact

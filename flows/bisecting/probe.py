@@ -16,9 +16,9 @@ from sluicegate.checks.scoring import Answers, known, truth_of
 from sluicegate.core import Misused, ModelRef, Outcome, Stage
 from sluicegate.core.counted import counted
 from sluicegate.core.schema import label_text
+from sluicegate.flows.feedback.trusted import in_normal_form, read_given, require_columns
 from sluicegate.flows.retrain import judge_by
 from sluicegate.flows.training.trained import Trained, settings_at
-from sluicegate.flows.training.trusted import in_normal_form, read_given, require_columns
 from sluicegate.record.causes import added_by
 from sluicegate.record.champion import Champion, champion_of, first_champion
 from sluicegate.record.comparison import findings_in

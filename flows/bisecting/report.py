@@ -5,8 +5,8 @@ from typing import Any
 
 from sluicegate.core.counted import counted
 from sluicegate.flows.bisecting.search import BASE_FAILS, FOUND, PASSES
-from sluicegate.flows.reviewing.markup import escaped
-from sluicegate.flows.reviewing.report import number
+from sluicegate.reports.markup import escaped
+from sluicegate.reports.update import number
 
 
 def sentences(told: Mapping[str, Any]) -> list[str]:

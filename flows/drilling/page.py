@@ -6,8 +6,8 @@ from typing import Any
 
 from sluicegate.flows.drilling.plots import catch_rates, trend
 from sluicegate.flows.drilling.record import Drilled
-from sluicegate.flows.reviewing import plots
-from sluicegate.flows.reviewing.markup import escaped
+from sluicegate.reports import plots
+from sluicegate.reports.markup import escaped
 from sluicegate.stores import files
 
 PAGE = "report.md"

@@ -17,8 +17,8 @@ from sluicegate.checks.memory import Heard
 from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.core import Outcome, Verdict
 from sluicegate.flows.drilling.windows import UNNAMED, Material, Window, scratch_table, seen, window
-from sluicegate.flows.judging.judge import rows_by_source
-from sluicegate.flows.judging.measure import measured, panel_in, scores_of
+from sluicegate.flows.feedback.judge import rows_by_source
+from sluicegate.flows.feedback.measure import measured, panel_in, scores_of
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.decide import outcome_of
 from sluicegate.record.champion import champion_of

@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from sluicegate.flows.reviewing.plots import BETTER, INK, QUIET, WIDTH, WORSE
 from sluicegate.record.threats import CAUGHT
+from sluicegate.reports.plots import BETTER, INK, QUIET, WIDTH, WORSE
 
 
 def catch_rates(attacks: Sequence[dict[str, Any]], honest: dict[str, Any]) -> Figure:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from sluicegate.core import CannotDecide, Feedback, Reference, Schema
 from sluicegate.core.schema import ROW
-from sluicegate.flows.judging.measure import feedback, predicted, scores_of
+from sluicegate.flows.feedback.measure import feedback, predicted, scores_of
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
 from sluicegate.stores import data, files

@@ -7,12 +7,10 @@ and a source that was rolled back stays barred only if they say so.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sluicegate.core import Tampered, Update
+from sluicegate.core import Update
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import INCIDENT_CLOSED
-from sluicegate.flows.going_back.account import account, written
 from sluicegate.flows.going_back.differs import differs
-from sluicegate.flows.reviewing.votes import ask, conclude
 from sluicegate.record.affected_predictions import affected
 from sluicegate.record.champion import Champion, champion_of, suspended
 from sluicegate.record.context import Context
@@ -28,10 +26,10 @@ from sluicegate.record.subjects.incident import (
     read_incident,
 )
 from sluicegate.record.words import nobody
+from sluicegate.reports.incident import ACCOUNT, STORY, account, read_account, written
+from sluicegate.review.votes import ask, conclude
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.layout import Layout
-
-ACCOUNT, STORY = "incident.md", "account.json"
 
 
 def close(context: Context, number: str, found: Trace, made: Update | None) -> None:
@@ -72,16 +70,6 @@ def _lots(
             yield batch, files.read_json(lot / data.MANIFEST)["sha256"]
 
 
-def read_account(layout: Layout, number: str) -> dict[str, Any]:
-    """Return the account of an incident; raises Tampered for one that its signed end does not name."""
-    path, ended = layout.incident(number) / STORY, read_closed(layout, number)
-    # ends that were signed before accounts were named say nothing of theirs
-    if not path.is_file() or ended.get("account", sha256_file(path)) != sha256_file(path):
-        raise Tampered(f"incidents/{number}/{STORY} was changed; restore it from git.")
-    told: dict[str, Any] = files.read_json(path)
-    return told
-
-
 def ask_incident(context: Context, number: str) -> None:
     """Ask the reviewers to countersign a rollback; call inside a writing block."""
     layout, folder = context.layout, context.layout.incident(number)
@@ -103,9 +91,7 @@ def ask_incident(context: Context, number: str) -> None:
     question = f"Was it right to roll back {opened['because']}?"
     if opened["sources"]:
         question = f"Was it right to roll back {opened['because']}, and shall it stay barred?"
-    from sluicegate.flows.reviewing.pages import (
-        incident_page,  # imports matplotlib: not for who only reads
-    )
+    from sluicegate.review.pages import incident_page
 
     page = incident_page(context, number, question, shown, read_account(layout, number))
     files.write_bytes(folder / PAGE, page.encode())

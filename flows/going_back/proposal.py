@@ -9,7 +9,6 @@ from typing import Any
 
 from sluicegate.core import Artifact, Conflict
 from sluicegate.evidence.statement import DECISION, ROLLBACK_PROPOSAL
-from sluicegate.flows.reviewing.votes import ask, conclude, keep, proven_vote
 from sluicegate.gates.approval import Decision
 from sluicegate.record.causes import cause_of, command
 from sluicegate.record.champion import champion_of, read_promotion
@@ -19,6 +18,7 @@ from sluicegate.record.subjects import PAGE, kind_of
 from sluicegate.record.subjects.kind import stated
 from sluicegate.record.subjects.rollback import AGREED, KEPT, before, proposals, read_proposal
 from sluicegate.record.updates import read_update
+from sluicegate.review.votes import ask, conclude, keep, proven_vote
 from sluicegate.stores import files, git, record
 
 PROPOSE = "propose-rollback"
@@ -66,9 +66,7 @@ def ask_rollback(context: Context, number: str) -> None:
         ("batches", ", ".join(update.batches) or "none"),
     ]
     question = f"Shall update:{number} be rolled back, which its reviewers approved before?"
-    from sluicegate.flows.reviewing.pages import (
-        rollback_page,  # imports matplotlib: not for who only reads
-    )
+    from sluicegate.review.pages import rollback_page
 
     page = rollback_page(context, update, question, shown, said["reason"])
     files.write_bytes(folder / PAGE, page.encode())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluicegate.core.schema import ROW
-from sluicegate.flows.training.hold import hold
+from sluicegate.flows.feedback.hold import hold
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import Touched
 from sluicegate.record.questions import artifact

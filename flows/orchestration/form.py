@@ -20,10 +20,11 @@ from pydantic import Field
 from sluicegate.core import SluicegateError
 from sluicegate.flows.orchestration.runs import AS_FLOW, open_served, settled
 from sluicegate.flows.orchestration.summary import question_page
-from sluicegate.flows.review import answer, show
-from sluicegate.flows.reviewing.votes import MOST_REASON
+from sluicegate.flows.review import answer
 from sluicegate.gates.approval import Decision
 from sluicegate.record.context import Context
+from sluicegate.review.question import show
+from sluicegate.review.votes import MOST_REASON
 
 MOST_ANSWERS = 20
 

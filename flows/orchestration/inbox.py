@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Conflict, Misused, SluicegateError
-from sluicegate.flows.intake import intake
+from sluicegate.flows.feedback.intake import intake
 from sluicegate.record.context import Context, Step, plainly
 from sluicegate.record.feeds import SUFFIX
 from sluicegate.record.results import IntakeResult

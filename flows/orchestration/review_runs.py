@@ -27,10 +27,10 @@ from prefect.states import Completed
 from sluicegate.core import Conflict, SluicegateError
 from sluicegate.flows.orchestration.runs import open_served, runs_of, settled
 from sluicegate.flows.promote import finish_broken_off
-from sluicegate.flows.reviewing.votes import require_alive
 from sluicegate.record.context import Context, open_context, utc_now
 from sluicegate.record.questions import read_request
 from sluicegate.record.subjects import waiting
+from sluicegate.review.votes import require_alive
 from sluicegate.stores import record
 
 T = TypeVar("T")

@@ -6,13 +6,13 @@ from typing import Any
 from sluicegate.core import Outcome
 from sluicegate.core.counted import counted
 from sluicegate.flows.orchestration.inbox import Taken
-from sluicegate.flows.reviewing.markup import escaped
-from sluicegate.flows.reviewing.page import key_plots
-from sluicegate.flows.reviewing.report import findings_table, number, render
 from sluicegate.record.context import Context
 from sluicegate.record.results import IntakeResult, RetrainResult
 from sluicegate.record.subjects import PAGE, folder_of
 from sluicegate.record.updates import read_comparison
+from sluicegate.reports.evidence_page import key_plots
+from sluicegate.reports.markup import escaped
+from sluicegate.reports.update import findings_table, number, render
 
 MOST_SOURCES = 20
 MOST_ROWS = 200

@@ -17,8 +17,8 @@ from sluicegate.flows.bisecting.report import sentences, written
 from sluicegate.flows.bisecting.search import FOUND, PASSES
 from sluicegate.flows.orchestration.review_runs import asking_after
 from sluicegate.flows.orchestration.runs import AS_FLOW, as_task, open_served, settled
-from sluicegate.flows.reviewing.plots import as_uri
 from sluicegate.record.context import Context
+from sluicegate.reports.plots import as_uri
 
 
 @flow(**AS_FLOW)

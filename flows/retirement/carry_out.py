@@ -17,7 +17,6 @@ from sluicegate.flows.retirement.leftovers import destroy_leftovers
 from sluicegate.flows.retirement.order import ordered, require_decided
 from sluicegate.flows.retirement.reach import emptied, left
 from sluicegate.flows.retirement.survey import Survey, in_file, pointers_now
-from sluicegate.flows.reviewing.votes import conclude, require_approved
 from sluicegate.record.causes import with_released
 from sluicegate.record.context import Context
 from sluicegate.record.questions import artifact
@@ -29,6 +28,7 @@ from sluicegate.record.subjects.retirement import (
     read_retirement,
     read_tombstone,
 )
+from sluicegate.review.votes import conclude, require_approved
 from sluicegate.stores import data, dvc, files, git, objects, record
 from sluicegate.stores.mlflow import open_registry
 

@@ -17,12 +17,12 @@ from sluicegate.flows.retirement.chosen import (
 from sluicegate.flows.retirement.last_resort import nothing_to_go_back_to
 from sluicegate.flows.retirement.shown import shown as destruction
 from sluicegate.flows.retirement.survey import Survey, survey, survey_model
-from sluicegate.flows.reviewing.votes import ask
 from sluicegate.record.context import Context
 from sluicegate.record.subjects import PAGE, state_of
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.release import read_release, releases
 from sluicegate.record.subjects.retirement import ORDER, read_retirement, retirements
+from sluicegate.review.votes import ask
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, next_number
 
@@ -164,9 +164,7 @@ def _put(context: Context, number: str, found: Survey) -> None:
     if warning:
         shown.insert(0, ("warning", warning))
     question = f"May {said['what']} be {'archived' if said['archive'] else 'destroyed'} for good?"
-    from sluicegate.flows.reviewing.pages import (
-        retirement_page,  # imports matplotlib: not for who only reads
-    )
+    from sluicegate.review.pages import retirement_page
 
     page = retirement_page(context, said, destruction(context, said, found), question, shown)
     files.write_bytes(folder / PAGE, page.encode())

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 from sluicegate.core import Artifact, Conflict
 from sluicegate.core.canonical import sha256_file
-from sluicegate.flows import reanchor, release
+from sluicegate.flows.feedback import reanchor, release
+from sluicegate.flows.feedback.settle import place_reviewed
 from sluicegate.flows.going_back import incident, proposal
-from sluicegate.flows.judging.settle import place_reviewed
 from sluicegate.flows.promote import promote
 from sluicegate.flows.retirement import carry_out
 from sluicegate.flows.retirement.order import ask_retirement
-from sluicegate.flows.reviewing.ask import ask_batch, ask_update, keep_page
-from sluicegate.flows.reviewing.votes import conclude, require_approved
 from sluicegate.flows.training.record_update import refuse as refuse_challenger
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
 from sluicegate.record.questions import artifact, read_request
 from sluicegate.record.subjects import kind_of
 from sluicegate.record.updates import policy_of, read_update
+from sluicegate.review.ask import ask_batch, ask_update, keep_page
+from sluicegate.review.votes import conclude, require_approved
 from sluicegate.stores import data, dvc, files, git, record
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from sluicegate.core import Artifact, Finding, Outcome, Tampered, Update
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import REFUSAL, UPDATE
-from sluicegate.flows.reviewing.report import render
 from sluicegate.record.attest import attest_result, attest_training
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
 from sluicegate.record.updates import PRODUCTS, read_update
+from sluicegate.reports.update import render
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout
 

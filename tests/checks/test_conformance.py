@@ -23,7 +23,7 @@ from sluicegate.checks.drift import Drift
 from sluicegate.checks.profile import profile
 from sluicegate.checks.two_sample import Method
 from sluicegate.core import Check, Feedback, Finding, Outcome, Schema
-from sluicegate.flows.judging.measure import intake_checks
+from sluicegate.flows.feedback.measure import intake_checks
 from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
 from sluicegate.gates.policy import parse_limits

@@ -8,7 +8,7 @@ import pytest
 
 from sluicegate.checks.fairness import Fairness
 from sluicegate.core import Column, Feedback, Finding, Kind, Reference, Schema, Task
-from sluicegate.flows.judging.measure import fairness
+from sluicegate.flows.feedback.measure import fairness
 from sluicegate.gates import Policy
 from sluicegate.gates.policy import parse_limits
 

@@ -26,12 +26,11 @@ from sluicegate.core import Conflict
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.ledger import read_entry
 from sluicegate.flows import retrain
-from sluicegate.flows.intake import freeze, judge, settle
+from sluicegate.flows.feedback.intake import freeze, judge, settle
 from sluicegate.flows.promote import finish_broken_off, finish_promotion
 from sluicegate.flows.retire import retire
 from sluicegate.flows.retirement.order import Wanted
 from sluicegate.flows.review import answer
-from sluicegate.flows.reviewing import pages
 from sluicegate.flows.rollback import Order, rollback
 from sluicegate.gates.approval import Decision
 from sluicegate.record.champion import PROMOTE, REINSTATE, champion_of
@@ -39,6 +38,7 @@ from sluicegate.record.context import Context, open_context, utc_now
 from sluicegate.record.results import RetrainResult
 from sluicegate.record.subjects import is_open, state_of
 from sluicegate.record.subjects.retirement import APPROVED
+from sluicegate.review import pages
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores import keys as service_keys
 from sluicegate.stores.layout import Layout

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.flows.going_back.account import _trusted
+from sluicegate.reports.incident import _trusted
 from sluicegate.stores.layout import Layout
 
 

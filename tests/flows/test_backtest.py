@@ -10,7 +10,7 @@ from sluicegate.core import Misused
 from sluicegate.flows.backtest import Scores, schedules, weighed
 from sluicegate.flows.backtesting.page import page, picture, summary
 from sluicegate.flows.backtesting.words import answer, reasons
-from sluicegate.flows.reviewing.plots import drawing
+from sluicegate.reports.plots import drawing
 
 ROWS = 200.0
 

@@ -12,7 +12,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from sluicegate import Workspace
 from sluicegate.core import Misused, Tampered
 from sluicegate.core.canonical import sha256_file
-from sluicegate.flows.cards.bom import bill_of_materials
+from sluicegate.reports.bill_of_materials import bill_of_materials
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 

@@ -11,7 +11,7 @@ import yaml
 
 from sluicegate import Workspace
 from sluicegate.core import Misused, SluicegateError
-from sluicegate.flows.cards.page import written
+from sluicegate.reports.card_page import written
 
 Rows = Callable[..., pd.DataFrame]
 Cli = Callable[..., tuple[int, dict[str, Any], str]]

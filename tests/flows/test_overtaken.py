@@ -15,8 +15,8 @@ from sluicegate.core import CannotDecide, Conflict, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.flows.deployments import nothing_to_do
-from sluicegate.flows.intake import intake
-from sluicegate.flows.judging.judge import judge
+from sluicegate.flows.feedback.intake import intake
+from sluicegate.flows.feedback.judge import judge
 from sluicegate.record.subjects.incident import HOLD, incident_in
 from sluicegate.stores import data, git, record
 from sluicegate.stores.settings import fill
@@ -237,10 +237,10 @@ def test_what_a_rollback_moved_while_it_was_read_is_read_again(
             raise FileNotFoundError("batches/0001/feedback.parquet")
         return judge(*given)
 
-    monkeypatch.setattr("sluicegate.flows.intake.judge", measuring)
+    monkeypatch.setattr("sluicegate.flows.feedback.intake.judge", measuring)
     assert place.intake(rows(300, seed=14)).outcome.value == "pass"
     seen.clear()
-    monkeypatch.setattr("sluicegate.flows.intake.judge", gone)
+    monkeypatch.setattr("sluicegate.flows.feedback.intake.judge", gone)
     with pytest.raises(CannotDecide, match=r"feedback\.parquet"):
         place.intake(rows(300, seed=15))
 

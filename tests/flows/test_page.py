@@ -12,9 +12,9 @@ from reviewing import trust_them
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict
-from sluicegate.flows.reviewing import pages
-from sluicegate.flows.reviewing.batch_evidence import _drifted
 from sluicegate.record.subjects import PAGE
+from sluicegate.review import pages
+from sluicegate.review.batch_evidence import _drifted
 from sluicegate.stores import files
 
 pytestmark = pytest.mark.slow

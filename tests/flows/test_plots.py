@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from sluicegate.checks.summaries import categories, numbers
-from sluicegate.flows.reviewing import plots
+from sluicegate.reports import plots
 
 NASTY = [
     "<script>alert(1)</script>",

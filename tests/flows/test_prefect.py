@@ -18,9 +18,9 @@ from sluicegate import Workspace
 from sluicegate.core import Conflict, Misused, Outcome
 from sluicegate.flows.orchestration.embedded import answers, free_port, is_taken, running
 from sluicegate.flows.orchestration.guard import descendants
-from sluicegate.flows.reviewing.markup import escaped
 from sluicegate.flows.up import Services, services
 from sluicegate.record.context import Context, open_context
+from sluicegate.reports.markup import escaped
 from sluicegate.stores import record
 
 pytestmark = pytest.mark.slow

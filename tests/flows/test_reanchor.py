@@ -10,7 +10,7 @@ from conftest import LABEL, SOURCE
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Misused
-from sluicegate.flows import reanchor
+from sluicegate.flows.feedback import reanchor
 from sluicegate.gates.approval import State
 from sluicegate.stores import data, dvc, git
 

@@ -18,11 +18,11 @@ from sluicegate.core import Conflict, Missing, Misused, Stage, Tampered
 from sluicegate.evidence.statement import DECISION, VOTE
 from sluicegate.flows import promote as promoting
 from sluicegate.flows.deployments import nothing_to_do
-from sluicegate.flows.reviewing.votes import current
 from sluicegate.gates.approval import Decision, State
 from sluicegate.record.context import SERVED, open_context
 from sluicegate.record.questions import read_request
 from sluicegate.record.updates import read_update
+from sluicegate.review.votes import current
 from sluicegate.stores import files, git, record
 
 pytestmark = pytest.mark.slow

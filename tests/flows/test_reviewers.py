@@ -8,9 +8,9 @@ import pytest
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace
-from sluicegate.flows.reviewing.reviewers import reviewers
 from sluicegate.record.context import open_context
 from sluicegate.record.results import Diagnosis
+from sluicegate.review.reviewers import reviewers
 from sluicegate.stores import git, trust
 from sluicegate.stores.layout import Layout
 

@@ -19,8 +19,9 @@ from sluicegate import Workspace, load_champion
 from sluicegate.core import CannotDecide, Conflict, Missing, Misused, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
-from sluicegate.flows.going_back import let_through, reinstate
+from sluicegate.flows.going_back import reinstate
 from sluicegate.record.causes import cause_of
+from sluicegate.reports import incident_causes as let_through
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.reports import Report

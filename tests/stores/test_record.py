@@ -14,7 +14,7 @@ from killed import Point, disturbed
 from sluicegate import Workspace
 from sluicegate.core import Missing, Tampered
 from sluicegate.evidence.ledger import verify_chain
-from sluicegate.flows.intake import Judgement, freeze, judge, settle
+from sluicegate.flows.feedback.intake import Judgement, freeze, judge, settle
 from sluicegate.flows.status import status
 from sluicegate.record.context import Context, open_context
 from sluicegate.record.updates import awaiting

@@ -20,7 +20,7 @@ def add(verbs: Verbs) -> None:
 
 def card(options: argparse.Namespace) -> Answer:
     """Write a card."""
-    from sluicegate.flows.cards.page import written
+    from sluicegate.reports.card_page import written
     from sluicegate.terminal import output
 
     place = opened(options, output.mute, reading=True)

@@ -49,7 +49,7 @@ class GoingBack(Opened):
 
     def export_incident(self, number: str, profile: str = "full") -> dict[str, Any]:
         """Return an incident `full`, as an `atlas` case study, or redacted as `public`."""
-        from sluicegate.flows.going_back.incident_export import export
+        from sluicegate.reports.incident_export import export
 
         with explained():
             return export(self._fresh(), number, profile)

@@ -15,14 +15,14 @@ class Learning(Opened):
 
     def check(self, batch: Delivery) -> "IntakeResult":
         """Judge `batch` as intake would, in the light of all admitted batches, and change nothing."""
-        from sluicegate.flows.intake import check
+        from sluicegate.flows.feedback.intake import check
 
         with explained(), delivered(batch) as path:
             return check(self._fresh(), path)
 
     def intake(self, batch: Delivery, *, step: Step = plainly) -> "IntakeResult":
         """Judge `batch` and carry it out: admit, quarantine, pause or reject."""
-        from sluicegate.flows.intake import intake
+        from sluicegate.flows.feedback.intake import intake
 
         with explained(), delivered(batch) as path:
             return intake(self._fresh(), path, step)

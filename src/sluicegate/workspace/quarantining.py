@@ -26,8 +26,8 @@ class Quarantining(Opened):
 
     def plan_release(self, batch: str, **wanted: Any) -> dict[str, Any]:
         """Return what intake would make of rows in quarantine; arguments as for `release`."""
-        from sluicegate.flows.judging.exception import Wanted
-        from sluicegate.flows.release import plan
+        from sluicegate.flows.feedback.exception import Wanted
+        from sluicegate.flows.feedback.release import plan
 
         with explained():
             return plan(self._fresh(), Wanted(batch, **wanted))
@@ -48,9 +48,9 @@ class Quarantining(Opened):
         Returns the question. Rows are positions in the received file; without `rows` and `sources`
         all that are set aside are asked for.
         """
-        from sluicegate.flows.judging.exception import Wanted
-        from sluicegate.flows.release import propose
-        from sluicegate.flows.review import show
+        from sluicegate.flows.feedback.exception import Wanted
+        from sluicegate.flows.feedback.release import propose
+        from sluicegate.review.question import show
 
         wanted = Wanted(batch, reason, waives, rows, sources, review_by, waive_unmeasured)
         with explained():
@@ -101,8 +101,8 @@ class Quarantining(Opened):
         golden: Delivery | None = None,
     ) -> dict[str, Any]:
         """Ask the reviewers to trust a new reference or golden set; returns the question."""
-        from sluicegate.flows.reanchor import propose
-        from sluicegate.flows.review import show
+        from sluicegate.flows.feedback.reanchor import propose
+        from sluicegate.review.question import show
 
         given = {"reference": reference, "golden": golden}
         with explained(), contextlib.ExitStack() as stack:

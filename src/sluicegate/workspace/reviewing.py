@@ -22,23 +22,23 @@ class Reviewing(Opened):
 
     def show_review(self, subject: str) -> dict[str, Any]:
         """Return what is asked about `subject`, with the digests that an answer is bound to."""
-        from sluicegate.flows.review import show
+        from sluicegate.review.question import show
 
         with explained():
             return show(self._fresh(), subject)
 
     def sign_review(self, subject: str, decision: str, reviewer: str, key: str | Path) -> str:
         """Return an SSH signature of the answer; works in a clone, and the key stays there."""
-        from sluicegate.flows.review import sign
         from sluicegate.gates.approval import Decision
+        from sluicegate.review.question import sign
 
         with explained():
             return sign(self._fresh(), subject, Decision(decision), reviewer, Path(key))
 
     def text_to_sign(self, subject: str, decision: str, reviewer: str) -> str:
         """Return the text that `reviewer` signs, for `ssh-keygen -Y sign -n sluicegate-approval`."""
-        from sluicegate.flows.review import text_to_sign
         from sluicegate.gates.approval import Decision
+        from sluicegate.review.question import text_to_sign
 
         with explained():
             return text_to_sign(self._fresh(), subject, Decision(decision), reviewer)

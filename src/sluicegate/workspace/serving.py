@@ -35,15 +35,15 @@ class Serving(Opened):
 
     def card(self, subject: str, profile: str = "internal") -> dict[str, Any]:
         """Return the card of `batch:NNNN` or `update:NNNN` for the team, a `partner` or the `public`."""
-        from sluicegate.flows.cards import card
-        from sluicegate.flows.cards.profiles import Profile
+        from sluicegate.reports.cards import card
+        from sluicegate.reports.profiles import Profile
 
         with explained():
             return card(self._fresh(), subject, Profile(profile))
 
     def bill_of_materials(self, update: str, profile: str = "internal") -> dict[str, Any]:
         """Return the CycloneDX ML-BOM of the model that `update:NNNN` promoted."""
-        from sluicegate.flows.cards.bom import bill_of_materials
+        from sluicegate.reports.bill_of_materials import bill_of_materials
 
         with explained():
             return bill_of_materials(self.card(update, profile))

@@ -8,8 +8,8 @@ from sluicegate.workspace.delivery import explained
 from sluicegate.workspace.opened import Opened
 
 if TYPE_CHECKING:
-    from sluicegate.flows.calibrate import CalibrateResult
     from sluicegate.flows.drilling.record import Drilled
+    from sluicegate.flows.feedback.calibrate import CalibrateResult
     from sluicegate.flows.policy_try import Trial
 
 
@@ -58,14 +58,14 @@ class Trying(Opened):
 
     def calibrate(self) -> "CalibrateResult":
         """Raise the limits to what honest windows of this workspace need, and record it."""
-        from sluicegate.flows.calibrate import calibrate
+        from sluicegate.flows.feedback.calibrate import calibrate
 
         with explained():
             return calibrate(self._fresh())
 
     def try_calibration(self) -> "CalibrateResult":
         """Return what `calibrate` would record, and record nothing."""
-        from sluicegate.flows.calibrate import try_calibration
+        from sluicegate.flows.feedback.calibrate import try_calibration
 
         with explained():
             return try_calibration(self._fresh())

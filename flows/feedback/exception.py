@@ -10,8 +10,8 @@ import pandas as pd
 from sluicegate.core import Artifact, Conflict, Finding, Misused, Outcome
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import RESERVED, ROW
-from sluicegate.flows.judging import children
-from sluicegate.flows.judging.judge import judge_by
+from sluicegate.flows.feedback import children
+from sluicegate.flows.feedback.judge import judge_by
 from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
 from sluicegate.record.calibration import intake_policy

@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sluicegate.core import Tampered
+from sluicegate.core.canonical import sha256_file
 from sluicegate.core.counted import counted
-from sluicegate.flows.going_back.let_through import let_through, receipt
-from sluicegate.flows.reviewing.markup import escaped
 from sluicegate.record.champion import PROMOTE, REINSTATE, SUSPEND
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import Trace
 from sluicegate.record.manifests import manifest_of
 from sluicegate.record.serving_history import services
-from sluicegate.record.subjects.incident import since_opened, taken_out
+from sluicegate.record.subjects.incident import read_closed, since_opened, taken_out
 from sluicegate.record.updates import recorded_at
 from sluicegate.record.words import nobody
+from sluicegate.reports.incident_causes import let_through, receipt
+from sluicegate.reports.markup import escaped
 from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
 
@@ -215,3 +217,16 @@ def _differences(differs: Mapping[str, Any] | None) -> list[str]:
             f"{taken['tainted']:.0%} as they are labelled; the model that serves now {taken['clean']:.0%}.",
         ]
     return [*lines, ""]
+
+
+ACCOUNT, STORY = "incident.md", "account.json"
+
+
+def read_account(layout: Layout, number: str) -> dict[str, Any]:
+    """Return the account of an incident; raises Tampered for one that its signed end does not name."""
+    path, ended = layout.incident(number) / STORY, read_closed(layout, number)
+    # ends that were signed before accounts were named say nothing of theirs
+    if not path.is_file() or ended.get("account", sha256_file(path)) != sha256_file(path):
+        raise Tampered(f"incidents/{number}/{STORY} was changed; restore it from git.")
+    told: dict[str, Any] = files.read_json(path)
+    return told

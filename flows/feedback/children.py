@@ -14,8 +14,8 @@ from sluicegate.stores.reading import Table, schema_to_dict
 from sluicegate.stores.reading_child import schema_from_dict
 from sluicegate.stores.worker import Worker
 
-CONTRACT = Worker("sluicegate.flows.judging.children:contract", "sluicegate.checks.contract:warm")
-DRIFT = Worker("sluicegate.flows.judging.children:drift", "sluicegate.checks.two_sample:warm")
+CONTRACT = Worker("sluicegate.flows.feedback.children:contract", "sluicegate.checks.contract:warm")
+DRIFT = Worker("sluicegate.flows.feedback.children:drift", "sluicegate.checks.two_sample:warm")
 
 Answer = Callable[[], dict[str, Any]]
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sluicegate.core import Finding, Outcome, Stage, Update
-from sluicegate.flows.reviewing.markup import escaped
 from sluicegate.record.comparison import told as trainer_of
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
+from sluicegate.reports.markup import escaped
 from sluicegate.stores import data, files
 
 MOST_ROWS = 15

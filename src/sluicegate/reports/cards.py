@@ -7,10 +7,10 @@ params.yaml, and nothing is typed twice. NCSC, Machine learning principles, 2.3 
 from typing import Any
 
 from sluicegate.core import Misused
-from sluicegate.flows.cards.data import data_card
-from sluicegate.flows.cards.model import model_card
-from sluicegate.flows.cards.profiles import Profile, exported
 from sluicegate.record.context import Context
+from sluicegate.reports.data_card import data_card
+from sluicegate.reports.model_card import model_card
+from sluicegate.reports.profiles import Profile, exported
 
 KINDS = {"batch": data_card, "update": model_card}
 

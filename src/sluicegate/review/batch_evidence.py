@@ -9,10 +9,10 @@ import pandas as pd
 from sluicegate.checks.summaries import Summary, summarise, views
 from sluicegate.core import SluicegateError
 from sluicegate.core.schema import PREDICTED, ROW, label_text
-from sluicegate.flows.reviewing import plots
 from sluicegate.record.context import Context
 from sluicegate.record.judgement import Judgement
 from sluicegate.record.results import judged
+from sluicegate.reports import plots
 from sluicegate.stores import data, files, record
 
 MOST_DRIFTED = 6

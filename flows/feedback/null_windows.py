@@ -17,8 +17,8 @@ from sluicegate.checks.stretches import wander
 from sluicegate.checks.summaries import champion_answers, summarise
 from sluicegate.checks.two_sample import Method
 from sluicegate.core import Check, Feedback, Finding, Schema
-from sluicegate.flows.calibrating.eligible import Eligible, window_of
-from sluicegate.flows.judging.measure import feedback, intake_checks, run_checks
+from sluicegate.flows.feedback.eligible import Eligible, window_of
+from sluicegate.flows.feedback.measure import feedback, intake_checks, run_checks
 from sluicegate.gates import Policy
 from sluicegate.gates.calibration import Window
 from sluicegate.gates.nulls import NULLS, Null

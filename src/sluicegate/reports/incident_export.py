@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from sluicegate.core import Conflict
-from sluicegate.flows.going_back.incident import read_account
 from sluicegate.record.affected_predictions import UNREAD
 from sluicegate.record.context import Context
 from sluicegate.record.questions import cast
 from sluicegate.record.subjects import state_of
 from sluicegate.record.subjects.incident import is_closed, read_incident
+from sluicegate.reports.incident import read_account
 
 POISONED = ("AML.TA0003", "AML.T0020")
 """Resource development: poison training data."""

@@ -12,7 +12,14 @@ import pandas as pd
 
 from sluicegate.core import Misused
 from sluicegate.evidence.statement import ANCHOR
-from sluicegate.flows.reviewing.distance import (
+from sluicegate.flows.feedback.trusted import in_normal_form, read_given, require_columns
+from sluicegate.record.context import POLICY_FILES, Context
+from sluicegate.record.policy import require_signed
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects import PAGE
+from sluicegate.record.subjects.anchor import ANCHORED, farthest, read_anchor
+from sluicegate.reports.update import number as figure
+from sluicegate.review.distance import (
     TABLES,
     also_learnt,
     distances,
@@ -20,14 +27,7 @@ from sluicegate.flows.reviewing.distance import (
     figures_of_champion,
     table_of,
 )
-from sluicegate.flows.reviewing.report import number as figure
-from sluicegate.flows.reviewing.votes import ask, conclude, require_approved
-from sluicegate.flows.training.trusted import in_normal_form, read_given, require_columns
-from sluicegate.record.context import POLICY_FILES, Context
-from sluicegate.record.policy import require_signed
-from sluicegate.record.questions import artifact
-from sluicegate.record.subjects import PAGE
-from sluicegate.record.subjects.anchor import ANCHORED, farthest, read_anchor
+from sluicegate.review.votes import ask, conclude, require_approved
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.reading import require_file
@@ -78,9 +78,7 @@ def ask_anchor(context: Context, number: str) -> None:
         shown.append((f"champion's {name}", value))
     shown.append(("asked by", said["asked_by"] or "the runner"))
     question = f"May a new {_named(said)} be trusted in place of what is in use?"
-    from sluicegate.flows.reviewing.pages import (
-        anchor_page,  # imports matplotlib: not for who only reads
-    )
+    from sluicegate.review.pages import anchor_page
 
     files.write_bytes(folder / PAGE, anchor_page(context, said, question, shown).encode())
     bound = [folder / "anchor.json", folder / PAGE]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from sluicegate.flows.reviewing.duties import entangled
 from sluicegate.gates.approval import NAMESPACE
 from sluicegate.record.context import Context
 from sluicegate.record.results import Diagnosis
 from sluicegate.record.subjects import waiting
 from sluicegate.record.updates import started_by
+from sluicegate.review.duties import entangled
 from sluicegate.stores import git, record, trust
 from sluicegate.stores.layout import Layout
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sluicegate.flows.reviewing.markup import escaped
-from sluicegate.flows.reviewing.report import findings_table, number
+from sluicegate.reports.markup import escaped
+from sluicegate.reports.update import findings_table, number
 
 Card = Mapping[str, Any]
 Lines = list[str]

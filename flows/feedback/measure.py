@@ -43,7 +43,7 @@ from sluicegate.core import (
 )
 from sluicegate.core.schema import PREDICTED
 from sluicegate.core.standing import Standing
-from sluicegate.flows.judging import children
+from sluicegate.flows.feedback import children
 from sluicegate.gates import Policy, decide
 from sluicegate.record.champion import Champion, champion_of
 from sluicegate.record.context import Context

@@ -10,9 +10,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sluicegate.core import Finding, Schema
-from sluicegate.flows.reviewing import plots
-from sluicegate.flows.reviewing.report import limit_of, number
-from sluicegate.flows.reviewing.silence import after_silence
 from sluicegate.gates import Policy
 from sluicegate.record.champion import champion_of
 from sluicegate.record.comparison import findings_in
@@ -20,6 +17,9 @@ from sluicegate.record.comparison import told as trainer_of
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import signature_told, unsigned_lines
 from sluicegate.record.updates import read_comparison
+from sluicegate.reports import plots
+from sluicegate.reports.silence import after_silence
+from sluicegate.reports.update import limit_of, number
 from sluicegate.stores.layout import Layout
 
 Asked = Sequence[tuple[str, str]]

@@ -8,15 +8,6 @@ import pandas as pd
 
 from sluicegate.core import Kind, Schema, Update
 from sluicegate.core.schema import label_text
-from sluicegate.flows.reviewing import plots
-from sluicegate.flows.reviewing.batch_evidence import (
-    MOST_DRIFTED,
-    about_batch,
-    about_released,
-    reasons,
-)
-from sluicegate.flows.reviewing.distance import FIRST, NOW, TABLES, distances, earlier, overlaid
-from sluicegate.flows.reviewing.page import Asked, drawn, losses, render, slices
 from sluicegate.record.champion import champion_of
 from sluicegate.record.comparison import findings_in
 from sluicegate.record.comparison import told as trainer_of
@@ -28,6 +19,10 @@ from sluicegate.record.results import judged
 from sluicegate.record.subjects.rollback import before
 from sluicegate.record.updates import new_batches, read_comparison
 from sluicegate.record.words import nobody
+from sluicegate.reports import plots
+from sluicegate.reports.evidence_page import Asked, drawn, losses, render, slices
+from sluicegate.review.batch_evidence import MOST_DRIFTED, about_batch, about_released, reasons
+from sluicegate.review.distance import FIRST, NOW, TABLES, distances, earlier, overlaid
 from sluicegate.stores import data, files, git
 from sluicegate.stores.layout import Layout
 

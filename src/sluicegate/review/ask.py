@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from sluicegate.core import CannotDecide, Conflict, Update
-from sluicegate.flows.reviewing.report import number
-from sluicegate.flows.reviewing.votes import ask
 from sluicegate.record.context import Context
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.updates import read_comparison, run_of
+from sluicegate.reports.update import number
+from sluicegate.review.votes import ask
 from sluicegate.stores import data, files, record
 from sluicegate.stores.mlflow import open_registry
 
@@ -32,9 +32,7 @@ def ask_update(context: Context, update: Update) -> None:
         ("limits judged by", f"sha256:{update.verdicts[-1].policy}"),
     ]
     question = f"May update:{update.id} become the champion of model {context.settings.model}?"
-    from sluicegate.flows.reviewing.pages import (
-        update_page,  # imports matplotlib: not for who only reads
-    )
+    from sluicegate.review.pages import update_page
 
     evidence = folder / PAGE
     files.write_bytes(evidence, update_page(context, update, question, shown).encode())
@@ -62,9 +60,7 @@ def ask_batch(context: Context, batch: str) -> None:
             1, ("learnt before", f"`sluicegate rollback --because trigger:{batch}` takes it out")
         )
     question = f"May batch:{batch} be learnt from?"
-    from sluicegate.flows.reviewing.pages import (
-        batch_page,  # imports matplotlib: not for who only reads
-    )
+    from sluicegate.review.pages import batch_page
 
     evidence = folder / PAGE
     files.write_bytes(evidence, batch_page(context, batch, question, shown).encode())

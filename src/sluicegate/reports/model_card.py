@@ -6,7 +6,6 @@ from sluicegate.core import Missing, Tampered, Update
 from sluicegate.core.canonical import sha256_json
 from sluicegate.evidence.model_signature import listed_files
 from sluicegate.evidence.statement import DECISION
-from sluicegate.flows.cards.pinned import added_up, learnt_at, settings_at, table_at
 from sluicegate.record.attest import packages_of
 from sluicegate.record.champion import champion_of, read_promotion
 from sluicegate.record.comparison import findings_in
@@ -16,6 +15,7 @@ from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.record.results import judged
 from sluicegate.record.subjects.kind import stated
 from sluicegate.record.updates import read_comparison, read_update, recorded_at, run_of
+from sluicegate.reports.pinned import added_up, learnt_at, settings_at, table_at
 from sluicegate.stores import files
 from sluicegate.stores.layout import Layout
 

@@ -11,8 +11,8 @@ from typing import Any
 from sluicegate.core import Artifact
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import CALIBRATION
-from sluicegate.flows.calibrating.eligible import eligible, history
-from sluicegate.flows.calibrating.false_stops import false_stops
+from sluicegate.flows.feedback.eligible import eligible, history
+from sluicegate.flows.feedback.false_stops import false_stops
 from sluicegate.gates.calibration import Calibrated, Calibration, calibrated, stops
 from sluicegate.record.calibration import VERB, read_calibration
 from sluicegate.record.champion import champion_of
@@ -62,7 +62,7 @@ def try_calibration(context: Context) -> CalibrateResult:
 
 def measure_null(context: Context, before: Calibration | None) -> Calibration:
     """Return the calibration that the golden set and the accepted history come to now."""
-    from sluicegate.flows.calibrating.null_windows import block_of, measured_windows, pool_of
+    from sluicegate.flows.feedback.null_windows import block_of, measured_windows, pool_of
 
     layout, settings = context.layout, context.settings
     policy = settings.policy("intake")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluicegate.core import Outcome
-from sluicegate.flows.calibrating.eligible import accused_by, window_of
+from sluicegate.flows.feedback.eligible import accused_by, window_of
 from sluicegate.gates import Limit
 from sluicegate.gates.calibration import Window
 from sluicegate.record.context import Context

@@ -8,7 +8,6 @@ from pathlib import Path
 from sluicegate.core import Artifact, Conflict, SluicegateError
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
-from sluicegate.flows.reviewing.duties import require_separate
 from sluicegate.gates.approval import (
     NAMESPACE,
     Decision,
@@ -22,6 +21,7 @@ from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import signature_told
 from sluicegate.record.questions import artifact, cast, read_request
 from sluicegate.record.subjects import folder_of
+from sluicegate.review.duties import require_separate
 from sluicegate.stores import record, ssh, trust
 from sluicegate.stores.layout import Layout
 

@@ -19,9 +19,8 @@ from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
 from sluicegate.core.standing import Tier
 from sluicegate.evidence.statement import VERDICT
-from sluicegate.flows.judging.judge import batch_of
-from sluicegate.flows.judging.measure import feedback
-from sluicegate.flows.reviewing.ask import ask_batch
+from sluicegate.flows.feedback.judge import batch_of
+from sluicegate.flows.feedback.measure import feedback
 from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
 from sluicegate.record import source_history as history
@@ -42,6 +41,7 @@ from sluicegate.record.subjects.incident import (
     incidents,
     read_incident,
 )
+from sluicegate.review.ask import ask_batch
 from sluicegate.stores import data, dvc, files, git, keys, record
 from sluicegate.stores.layout import next_number
 from sluicegate.stores.reading import Table

@@ -13,7 +13,7 @@ from typing import Any
 from sluicegate.core import Conflict, Misused, Outcome
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import RELEASE
-from sluicegate.flows.judging.exception import (
+from sluicegate.flows.feedback.exception import (
     Tried,
     Wanted,
     as_delivered,
@@ -23,8 +23,7 @@ from sluicegate.flows.judging.exception import (
     try_out,
     unmeasured,
 )
-from sluicegate.flows.judging.settle import settle
-from sluicegate.flows.reviewing.votes import ask, conclude, require_approved
+from sluicegate.flows.feedback.settle import settle
 from sluicegate.record.context import POLICY_FILES, Context
 from sluicegate.record.judgement import Judgement
 from sluicegate.record.policy import require_signed
@@ -33,6 +32,7 @@ from sluicegate.record.questions import artifact
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.incident import cleaned_so_far
 from sluicegate.record.subjects.release import RELEASED, read_release
+from sluicegate.review.votes import ask, conclude, require_approved
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import next_number
 
@@ -144,9 +144,7 @@ def _put(context: Context, number: str, judgement: Judgement) -> None:
     ]
     rows = "1 row" if manifest["rows"] == 1 else f"{manifest['rows']} rows"
     question = f"May {rows} of batch:{said['batch']} leave quarantine?"
-    from sluicegate.flows.reviewing.pages import (
-        release_page,  # imports matplotlib: not for who only reads
-    )
+    from sluicegate.review.pages import release_page
 
     page = release_page(context, said, question, shown, judgement)
     files.write_bytes(folder / PAGE, page.encode())

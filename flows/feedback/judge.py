@@ -15,9 +15,9 @@ from sluicegate.core import (
     Finding,
 )
 from sluicegate.core.canonical import sha256_file
-from sluicegate.flows.judging import children
-from sluicegate.flows.judging.measure import Measured, measure
-from sluicegate.flows.judging.oracle import repeats
+from sluicegate.flows.feedback import children
+from sluicegate.flows.feedback.measure import Measured, measure
+from sluicegate.flows.feedback.oracle import repeats
 from sluicegate.gates import Policy, decide
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.context import Context

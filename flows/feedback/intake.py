@@ -13,9 +13,9 @@ from sluicegate.core import (
     Verdict,
 )
 from sluicegate.evidence.statement import VERDICT, predicate_of
-from sluicegate.flows.judging.judge import batch_of, freeze, judge
-from sluicegate.flows.judging.oracle import remember
-from sluicegate.flows.judging.settle import settle
+from sluicegate.flows.feedback.judge import batch_of, freeze, judge
+from sluicegate.flows.feedback.oracle import remember
+from sluicegate.flows.feedback.settle import settle
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.judgement import Frozen, Judgement
 from sluicegate.record.policy_in_force import ruled

@@ -1,1 +1,0 @@
-"""The limits on honest windows of the workspace's own data."""

@@ -1,0 +1,1 @@
+"""A batch: received, measured, judged, settled; released, let in, calibrated on."""

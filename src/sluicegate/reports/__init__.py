@@ -1,0 +1,1 @@
+"""The record as people read it: markdown, HTML, cards, bills of materials."""

@@ -1,0 +1,1 @@
+"""Asking people: the question, who may answer it, the votes, the pages."""

@@ -1,0 +1,84 @@
+"""The question as a reviewer meets it: shown, written out to sign, and signed."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import CannotDecide, Conflict
+from sluicegate.flows.reviewing.consequences import may_lapse
+from sluicegate.gates.approval import NAMESPACE, Decision
+from sluicegate.record.context import Context
+from sluicegate.record.questions import cast, is_promoted, read_request
+from sluicegate.record.subjects import folder_of, is_open, kind_of, state_of
+from sluicegate.reports.silence import after_silence
+from sluicegate.review.duties import require_separate
+from sluicegate.review.votes import require_alive
+from sluicegate.stores import ssh
+from sluicegate.stores.layout import Layout
+
+
+def show(context: Context, subject: str) -> dict[str, Any]:
+    """Return the question about `subject`, its verified record, the votes, and why it might be dead."""
+    layout = context.layout
+    request, bound = read_request(layout, subject)
+    dead = None
+    try:
+        if is_open(layout, subject):
+            require_alive(context, request, bound)
+    except Conflict as error:
+        dead = str(error)
+    return {
+        "schema": 1,
+        "subject": subject,
+        "open": is_open(layout, subject),
+        "state": state_of(layout, subject),
+        "question": request.question,
+        "why": kind_of(subject)[0].told(layout, kind_of(subject)[1])[1],
+        "names": dict(request.names),
+        "nonce": request.nonce,
+        "expires": request.expires,
+        "dead": dead,
+        "required": context.settings.approval.required,
+        "votes": [
+            {name: vote[name] for name in ("reviewer", "decision", "reason", "time")}
+            for vote in cast(layout, subject)
+            if vote["nonce"] == request.nonce
+        ],
+        "if_nobody_decides": _otherwise(context, subject, request.expires),
+    }
+
+
+def text_to_sign(context: Context, subject: str, decision: Decision, reviewer: str) -> str:
+    """Return what `reviewer` signs, once the record behind it is verified.
+
+    Raises Conflict for a dead question, and for whoever would be refused for separate duties afterwards.
+    """
+    request, bound = read_request(context.layout, subject)
+    if decision is not Decision.WITHDRAW or not is_promoted(context.layout, subject):
+        _require_open(context.layout, subject, decision)
+        require_alive(context, request, bound)
+        with contextlib.suppress(CannotDecide):  # a shallow clone cannot tell; the workspace will
+            require_separate(context, subject, reviewer)
+    return request.text(decision, reviewer)
+
+
+def sign(context: Context, subject: str, decision: Decision, reviewer: str, key: Path) -> str:
+    """Return the proof; runs in the reviewer's own clone, and the key never leaves it."""
+    return ssh.sign(text_to_sign(context, subject, decision, reviewer), key, NAMESPACE)
+
+
+def _require_open(layout: Layout, subject: str, decision: Decision | None = None) -> None:
+    folder_of(layout, subject)
+    if is_open(layout, subject):
+        return
+    if decision is Decision.WITHDRAW and state_of(layout, subject) == "admitted":
+        raise Conflict(
+            f"{subject} is admitted already; take it out again with "
+            f"`sluicegate rollback --because {subject} --reason WHY`."
+        )
+    raise Conflict(f"{subject} is decided already; `sluicegate show {subject}` tells how.")
+
+
+def _otherwise(context: Context, subject: str, expires: str) -> str:
+    then = context.settings.approval.on_expiry if may_lapse(subject) else "hold"
+    return f"At {expires}: it {after_silence(subject, then)}."
