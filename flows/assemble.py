@@ -11,7 +11,7 @@ import pandas as pd
 from sluicegate.checks.corrections import superseded
 from sluicegate.core import Schema
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
-from sluicegate.flows.training.caps import cap_origins, cap_sources, cap_tiers
+from sluicegate.flows.updates.caps import cap_origins, cap_sources, cap_tiers
 from sluicegate.record.source_standing import standing
 from sluicegate.stores.data import (
     MANIFEST,

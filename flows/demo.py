@@ -5,6 +5,7 @@ row is simulated, and so is the attack; the output says so.
 """
 
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.core import (
+    CannotDecide,
     Conflict,
     Kind,
     Misused,
@@ -23,7 +25,11 @@ from sluicegate.core import (
     Verdict,
 )
 from sluicegate.core.inference import infer_schema
+from sluicegate.gates.approval import Decision
+from sluicegate.record.context import Context
 from sluicegate.record.results import UpdateResult
+from sluicegate.record.subjects import PAGE, folder_of
+from sluicegate.review.question import sign
 from sluicegate.stores import files, git, ssh, trust
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
 from sluicegate.stores.settings import Reading, fill
@@ -288,3 +294,38 @@ def read_own(path: Path, label: str | None) -> tuple[pd.DataFrame, str]:
             return read_raw(path, form, Reading(), Path(scratch) / "raw.parquet"), label
         except Unreadable as refused:
             raise Misused(f"{path}: {refused}") from refused
+
+
+FORM_SECONDS = 180
+
+
+def serve(context: Context, subject: str) -> int:
+    """Serve the workspace until Ctrl-C, and tell a newcomer how to answer `subject` in the browser."""
+    from sluicegate.flows.orchestration.review_runs import form_of  # imports Prefect
+    from sluicegate.flows.orchestration.up import Services, up
+
+    def invite(served: Services) -> None:
+        context.tell("Waiting for the form")
+        until = time.monotonic() + FORM_SECONDS
+        while (run := form_of(served.prefect, subject)) is None:
+            served.require_alive()
+            if time.monotonic() > until:
+                raise CannotDecide(f"{subject} was not asked in Prefect; see .sluicegate/logs.")
+            time.sleep(1)
+        key = context.layout.root / REVIEWER_KEY
+        page = folder_of(context.layout, subject) / PAGE
+        for line in (
+            "",
+            f"{subject} waits for you. To approve it in the browser:",
+            f"  1. Look at the evidence: {page.absolute().as_uri()}",
+            f"  2. Open {served.prefect_ui}/runs/flow-run/{run} and press Resume.",
+            f"  3. Reviewer: {REVIEWER}, decision: approve, reason: your own words, and as proof:",
+            "",
+            sign(context, subject, Decision.APPROVE, REVIEWER, key),
+            f"The demo signed this with the key that it made for {REVIEWER}. A real reviewer runs",
+            f"`sluicegate review sign {subject} --approve --as NAME` in a clone of their own.",
+            "Ctrl-C stops everything.",
+        ):
+            context.tell(line)
+
+    return up(context, greet=invite)

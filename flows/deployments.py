@@ -25,14 +25,6 @@ from prefect.settings import temporary_settings
 from prefect.states import Completed, Failed
 
 from sluicegate.core import Misused, Outcome, SluicegateError
-from sluicegate.flows import drill as drilling
-from sluicegate.flows import retrain as retraining
-from sluicegate.flows import rollback as rolling_back
-from sluicegate.flows import update as updating
-from sluicegate.flows import watch as watching
-from sluicegate.flows.drilling.page import page as drill_page
-from sluicegate.flows.drilling.page import read_pictures, verdict_line
-from sluicegate.flows.drilling.record import DRILLS, Drilled
 from sluicegate.flows.feedback import intake as taking
 from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.inbox import Taken
@@ -54,8 +46,17 @@ from sluicegate.flows.orchestration.summary import (
     update_page,
 )
 from sluicegate.flows.orchestration.trial_runs import bisect, plan
-from sluicegate.flows.rollback import Order, RolledBack
-from sluicegate.flows.watch import Watched
+from sluicegate.flows.rollback import rollback as rolling_back
+from sluicegate.flows.rollback import watch as watching
+from sluicegate.flows.rollback.rollback import Order, RolledBack
+from sluicegate.flows.rollback.watch import Watched
+from sluicegate.flows.trials import drill as drilling
+from sluicegate.flows.trials.drill_page import page as drill_page
+from sluicegate.flows.trials.drill_page import read_pictures, verdict_line
+from sluicegate.flows.trials.drilled import Drilled
+from sluicegate.flows.trials.record import DRILLS
+from sluicegate.flows.updates import retrain as retraining
+from sluicegate.flows.updates import update as updating
 from sluicegate.record.champion import champion_of, suspended
 from sluicegate.record.context import POLICY_FILES, Context, Step
 from sluicegate.record.open_incidents import incomplete

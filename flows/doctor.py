@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from sluicegate.core import Misused, SluicegateError
 from sluicegate.flows.feedback.calibrate import is_stale
 from sluicegate.flows.orchestration.embedded import API_URL, HOST, answers, is_taken, running
-from sluicegate.flows.up import MLFLOW_PORT, PREFECT_PORT
+from sluicegate.flows.orchestration.up import MLFLOW_PORT, PREFECT_PORT
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import POLICY_FILES, Context, open_context
 from sluicegate.record.keys.ages import expiring, told_of_keys

@@ -17,7 +17,7 @@ from sluicegate.core.inference import infer_schema
 from sluicegate.core.measures import MEASURES
 from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
 from sluicegate.flows.feedback.trusted import in_normal_form, read_given, require_columns
-from sluicegate.flows.retrain import first_update
+from sluicegate.flows.updates.retrain import first_update
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context, Step, open_context, plainly, silent, utc_now
 from sluicegate.stores import data, dvc, files, git, keys, record

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Missing, Misused
-from sluicegate.flows.retirement.certified import certified
+from sluicegate.flows.erasure.certified import certified
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.champion import Champion, champion_of, suspended
 from sluicegate.record.comparison import told as trainer_of

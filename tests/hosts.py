@@ -14,9 +14,10 @@ from reviewing import policy, trust_them
 from sluicegate import ServedChampion, ServingEvent, Workspace, load_champion
 from sluicegate.core import Artifact, Outcome, Verdict
 from sluicegate.core.canonical import sha256_file, sha256_json
+from sluicegate.evidence.ledger import REINSTATE
 from sluicegate.evidence.model_signature import sign_model
 from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT, UPDATE
-from sluicegate.record.champion import REINSTATE, champion_of, first_champion
+from sluicegate.record.champion import champion_of, first_champion
 from sluicegate.stores import files, record
 from sluicegate.stores import keys as keys_of
 from sluicegate.stores.layout import Layout

@@ -18,9 +18,9 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from sluicegate.core import SluicegateError
+from sluicegate.flows.decisions.review import answer
 from sluicegate.flows.orchestration.runs import AS_FLOW, open_served, settled
 from sluicegate.flows.orchestration.summary import question_page
-from sluicegate.flows.review import answer
 from sluicegate.gates.approval import Decision
 from sluicegate.record.context import Context
 from sluicegate.review.question import show

@@ -26,7 +26,7 @@ from prefect.states import Completed
 
 from sluicegate.core import Conflict, SluicegateError
 from sluicegate.flows.orchestration.runs import open_served, runs_of, settled
-from sluicegate.flows.promote import finish_broken_off
+from sluicegate.flows.updates.promote import finish_broken_off
 from sluicegate.record.context import Context, open_context, utc_now
 from sluicegate.record.questions import read_request
 from sluicegate.record.subjects import waiting

@@ -20,7 +20,7 @@ from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.notices import keep_notices
 from sluicegate.flows.orchestration.review_runs import keep_asking
 from sluicegate.flows.orchestration.runs import forget_broken_off
-from sluicegate.flows.up import SERVING
+from sluicegate.flows.orchestration.up import SERVING
 from sluicegate.record.context import SERVED, open_context
 from sluicegate.stores.settings import Settings
 

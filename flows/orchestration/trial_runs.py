@@ -8,15 +8,15 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from sluicegate.flows.backtest import MOST_TRAININGS, backtest
-from sluicegate.flows.backtesting.page import summary
-from sluicegate.flows.bisect import MOST_GUILTY, Order
-from sluicegate.flows.bisect import bisect as search
-from sluicegate.flows.bisecting.give_back import give_back as admit_innocent
-from sluicegate.flows.bisecting.report import sentences, written
-from sluicegate.flows.bisecting.search import FOUND, PASSES
 from sluicegate.flows.orchestration.review_runs import asking_after
 from sluicegate.flows.orchestration.runs import AS_FLOW, as_task, open_served, settled
+from sluicegate.flows.trials.backtest import MOST_TRAININGS, backtest
+from sluicegate.flows.trials.backtest_page import summary
+from sluicegate.flows.trials.bisect import MOST_GUILTY, Order
+from sluicegate.flows.trials.bisect import bisect as search
+from sluicegate.flows.trials.bisect_report import sentences, written
+from sluicegate.flows.trials.give_back import give_back as admit_innocent
+from sluicegate.flows.trials.search import FOUND, PASSES
 from sluicegate.record.context import Context
 from sluicegate.reports.plots import as_uri
 

@@ -24,16 +24,16 @@ from reviewing import policy, trust_them
 from sluicegate import Workspace
 from sluicegate.core import Conflict
 from sluicegate.core.schema import ROW
-from sluicegate.evidence.ledger import read_entry
-from sluicegate.flows import retrain
+from sluicegate.evidence.ledger import PROMOTE, REINSTATE, read_entry
+from sluicegate.flows.decisions.review import answer
+from sluicegate.flows.erasure.order import Wanted
+from sluicegate.flows.erasure.retire import retire
 from sluicegate.flows.feedback.intake import freeze, judge, settle
-from sluicegate.flows.promote import finish_broken_off, finish_promotion
-from sluicegate.flows.retire import retire
-from sluicegate.flows.retirement.order import Wanted
-from sluicegate.flows.review import answer
-from sluicegate.flows.rollback import Order, rollback
+from sluicegate.flows.rollback.rollback import Order, rollback
+from sluicegate.flows.updates import retrain
+from sluicegate.flows.updates.promote import finish_broken_off, finish_promotion
 from sluicegate.gates.approval import Decision
-from sluicegate.record.champion import PROMOTE, REINSTATE, champion_of
+from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context, open_context, utc_now
 from sluicegate.record.results import RetrainResult
 from sluicegate.record.subjects import is_open, state_of

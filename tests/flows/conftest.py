@@ -13,7 +13,7 @@ from reviewing import policy, trust_them
 
 from sluicegate import Workspace
 from sluicegate.flows.orchestration.embedded import free_port
-from sluicegate.flows.up import services
+from sluicegate.flows.orchestration.up import services
 from sluicegate.record.context import open_context
 
 Deliver = Callable[..., Path]

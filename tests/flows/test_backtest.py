@@ -7,9 +7,9 @@ import pytest
 
 from sluicegate import Workspace
 from sluicegate.core import Misused
-from sluicegate.flows.backtest import Scores, schedules, weighed
-from sluicegate.flows.backtesting.page import page, picture, summary
-from sluicegate.flows.backtesting.words import answer, reasons
+from sluicegate.flows.trials.backtest import Scores, schedules, weighed
+from sluicegate.flows.trials.backtest_page import page, picture, summary
+from sluicegate.flows.trials.backtest_words import answer, reasons
 from sluicegate.reports.plots import drawing
 
 ROWS = 200.0

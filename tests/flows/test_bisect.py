@@ -14,7 +14,7 @@ from sluicegate.core import CannotDecide, Misused
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import BISECTION, predicate_of
 from sluicegate.flows.orchestration.embedded import free_port
-from sluicegate.flows.up import services
+from sluicegate.flows.orchestration.up import services
 from sluicegate.record.context import open_context
 from sluicegate.record.quarantine import HELD
 from sluicegate.stores import data, git, record

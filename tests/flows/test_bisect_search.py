@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sluicegate.flows.bisecting.search import (
+from sluicegate.flows.trials.search import (
     BASE_FAILS,
     FOUND,
     PASSES,

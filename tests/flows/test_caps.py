@@ -9,7 +9,7 @@ import pytest
 from sluicegate.core import Column, Kind, Schema, Task
 from sluicegate.core.standing import Standing, Tier
 from sluicegate.flows.assemble import latest
-from sluicegate.flows.training.caps import cap_origins, cap_sources, cap_tiers
+from sluicegate.flows.updates.caps import cap_origins, cap_sources, cap_tiers
 from sluicegate.record.source_standing import accused_in, standing
 from sluicegate.stores import files
 from sluicegate.stores.layout import Layout

@@ -15,13 +15,13 @@ from sluicegate import Workspace
 from sluicegate.attacks.battery import BATTERY
 from sluicegate.core import CannotDecide, Misused
 from sluicegate.evidence.ledger import verify_chain
-from sluicegate.flows import drill as drilling
-from sluicegate.flows.drill import Order, judged, no_bar, quick
-from sluicegate.flows.drilling.plan import QUICK, Plan, turns
-from sluicegate.flows.drilling.play import Played
-from sluicegate.flows.drilling.record import Drilled
-from sluicegate.flows.drilling.tally import Rate, attacked, honest, smallest
-from sluicegate.flows.drilling.windows import BATCH, GOLDEN, material, seen, window
+from sluicegate.flows.trials import drill as drilling
+from sluicegate.flows.trials.drill import Order, judged, no_bar, quick
+from sluicegate.flows.trials.drilled import Drilled
+from sluicegate.flows.trials.plan import QUICK, Plan, turns
+from sluicegate.flows.trials.play import Played
+from sluicegate.flows.trials.tally import Rate, attacked, honest, smallest
+from sluicegate.flows.trials.windows import BATCH, GOLDEN, material, seen, window
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.context import Context, open_context
 from sluicegate.record.threats import open_threats, threats

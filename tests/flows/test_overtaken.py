@@ -119,7 +119,7 @@ def test_an_update_that_waited_is_not_promoted(
     policy(place, when="always", required=1)
     assert place.retrain().to_dict()["update"]["stage"] == "awaiting"
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.rollback._clean", died)
+        patch.setattr("sluicegate.flows.rollback.rollback._clean", died)
         with pytest.raises(SystemExit):
             back(place)
     proof = place.sign_review("update:0001", "approve", "ann", keys["ann"])
@@ -186,7 +186,7 @@ def test_a_batch_that_came_while_a_rollback_was_at_work_is_let_in_without_copies
 ) -> None:
     """It was measured after the rollback began, and before anything was taken out."""
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.rollback._clean", died)
+        patch.setattr("sluicegate.flows.rollback.rollback._clean", died)
         with pytest.raises(SystemExit):
             back(place, "batch:0001")
     copies = rows(300, seed=11).head(10).assign(**{SOURCE: "new"})
@@ -275,7 +275,7 @@ def test_an_end_that_was_planted_is_none(
     place.intake(rows(300, seed=13))
     back(place, "batch:0002")
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.rollback._clean", died)
+        patch.setattr("sluicegate.flows.rollback.rollback._clean", died)
         with pytest.raises(SystemExit):
             back(place)
     ended = (place.root / "incidents" / "0001" / "closed.json").read_text()

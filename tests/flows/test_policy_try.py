@@ -10,7 +10,7 @@ import pytest
 from sluicegate import Workspace
 from sluicegate.cli import main
 from sluicegate.core import Misused
-from sluicegate.flows.policy_try import changes
+from sluicegate.flows.trials.policy_try import changes
 from sluicegate.gates import Policy
 from sluicegate.gates.policy import parse_limits
 

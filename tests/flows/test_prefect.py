@@ -18,7 +18,7 @@ from sluicegate import Workspace
 from sluicegate.core import Conflict, Misused, Outcome
 from sluicegate.flows.orchestration.embedded import answers, free_port, is_taken, running
 from sluicegate.flows.orchestration.guard import descendants
-from sluicegate.flows.up import Services, services
+from sluicegate.flows.orchestration.up import Services, services
 from sluicegate.record.context import Context, open_context
 from sluicegate.reports.markup import escaped
 from sluicegate.stores import record
@@ -26,7 +26,7 @@ from sluicegate.stores import record
 pytestmark = pytest.mark.slow
 UP = (
     "import sys; from pathlib import Path; from sluicegate.record.context import open_context; "
-    "from sluicegate.flows.up import up; "
+    "from sluicegate.flows.orchestration.up import up; "
     "sys.exit(up(open_context(Path(sys.argv[1]), tell=lambda s: print(s, flush=True)),"
     " int(sys.argv[2]), int(sys.argv[3])))"
 )

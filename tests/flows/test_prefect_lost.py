@@ -9,7 +9,7 @@ from prefect_api import eventually
 
 from sluicegate import Workspace
 from sluicegate.flows.orchestration.embedded import free_port
-from sluicegate.flows.up import services
+from sluicegate.flows.orchestration.up import services
 from sluicegate.record.context import open_context
 
 pytestmark = pytest.mark.slow

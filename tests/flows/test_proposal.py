@@ -9,8 +9,7 @@ from reviewing import policy
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict
-from sluicegate.flows.review import refuse_expired
-from sluicegate.flows.reviewing.consequences import may_lapse
+from sluicegate.flows.decisions.review import refuse_expired
 from sluicegate.gates.approval import State
 from sluicegate.record.subjects import KINDS
 from sluicegate.stores import git, record
@@ -93,7 +92,7 @@ def test_silence_ends_no_proposal(place: Workspace, keys: dict[str, Path]) -> No
 
 def test_what_happened_outlives_silence() -> None:
     """Every kind of subject has its consequences."""
-    lapses = {kind.name: may_lapse(f"{kind.name}:0001") for kind in KINDS}
+    lapses = {kind.name: kind.lapses for kind in KINDS}
     assert lapses == {
         "batch": True,
         "update": True,

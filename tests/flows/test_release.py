@@ -145,7 +145,7 @@ def test_a_rollback_that_goes_on_meanwhile_stops_a_release(
         raise SystemExit(9)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.rollback._clean", died)
+        patch.setattr("sluicegate.flows.rollback.rollback._clean", died)
         with pytest.raises(SystemExit):
             place.rollback("batch:0001", reason="bought", retrain=False)
 

@@ -16,8 +16,8 @@ from sluicegate import Workspace
 from sluicegate.cli import main
 from sluicegate.core import Conflict, Missing, Misused, Stage, Tampered
 from sluicegate.evidence.statement import DECISION, VOTE
-from sluicegate.flows import promote as promoting
 from sluicegate.flows.deployments import nothing_to_do
+from sluicegate.flows.updates import promote as promoting
 from sluicegate.gates.approval import Decision, State
 from sluicegate.record.context import SERVED, open_context
 from sluicegate.record.questions import read_request
@@ -205,7 +205,7 @@ def test_a_no_is_not_asked_away(
 ) -> None:
     """The process died before it carried the no out; asking anew would forget it."""
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.review.refuse", died)
+        patch.setattr("sluicegate.flows.decisions.review.refuse", died)
         with pytest.raises(SystemExit):
             answer(place, keys, "ann", "reject", "batch:0002")
     with pytest.raises(Conflict, match="batch:0002 was rejected: ann"):
@@ -340,7 +340,7 @@ def test_a_kill_between_yes_and_promotion(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.reviewing.consequences.promote", killed)
+        patch.setattr("sluicegate.flows.decisions.consequences.promote", killed)
         with pytest.raises(KeyboardInterrupt):
             answer(place, keys, "ann", "approve", "update:0001")
     assert champion(place) == "0000"
@@ -363,7 +363,7 @@ def test_an_approval_that_died_does_not_block_the_line(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.reviewing.consequences.promote", killed)
+        patch.setattr("sluicegate.flows.decisions.consequences.promote", killed)
         with pytest.raises(KeyboardInterrupt):
             answer(place, keys, "ann", "approve", "update:0001")
     trust_them(place, keys, "bob")

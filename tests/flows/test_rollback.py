@@ -19,7 +19,7 @@ from sluicegate import Workspace, load_champion
 from sluicegate.core import CannotDecide, Conflict, Missing, Misused, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
-from sluicegate.flows.going_back import reinstate
+from sluicegate.flows.rollback import reinstate
 from sluicegate.record.causes import cause_of
 from sluicegate.reports import incident_causes as let_through
 from sluicegate.stores import data, dvc, files, git, record
@@ -313,13 +313,13 @@ def test_a_rollback_that_broke_off_lets_nobody_go_forward_again(
 ) -> None:
     """Its incident names what embodies it, though nothing is withdrawn yet; the end tells the same."""
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.rollback._clean", died)
+        patch.setattr("sluicegate.flows.rollback.rollback._clean", died)
         with pytest.raises(SystemExit):
             back(place, f"batch:{MIXED}")
     with pytest.raises(Conflict, match="update:0003 is what incident:0001 takes back"):
         back(place, "to:0003")
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.rollback.close", died)
+        patch.setattr("sluicegate.flows.rollback.rollback.close", died)
         with pytest.raises(SystemExit):
             back(place, f"batch:{MIXED}")
     taken = back(place, f"batch:{MIXED}")["differs"]["taken"]

@@ -26,7 +26,7 @@ from sluicegate.core import (
     SluicegateError,
     Tampered,
 )
-from sluicegate.flows.going_back.reinstate import reinstate, suspend
+from sluicegate.flows.rollback.reinstate import reinstate, suspend
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import open_context
 from sluicegate.serving.loader import in_normal_form

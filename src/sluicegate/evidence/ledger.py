@@ -15,6 +15,9 @@ from sluicegate.core.canonical import sha256_json
 from .signing import Signer, sign, verify
 from .statement import ENTRY, predicate_of, statement
 
+PROMOTE, REINSTATE, SUSPEND = "promote", "reinstate", "suspend"
+"""The kinds of entries that say who serves."""
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -6,14 +6,12 @@ from typing import Any
 
 from sluicegate.core import Artifact, CannotDecide, Missing, ModelRef, Tampered
 from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.ledger import Entry
+from sluicegate.evidence.ledger import PROMOTE, REINSTATE, SUSPEND, Entry
 from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT, predicate_of
 from sluicegate.record.context import Context
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import open_registry
-
-PROMOTE, REINSTATE, SUSPEND = "promote", "reinstate", "suspend"
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sluicegate.evidence.ledger import Entry
-from sluicegate.record.champion import PROMOTE, REINSTATE, SUSPEND
+from sluicegate.evidence.ledger import PROMOTE, REINSTATE, SUSPEND, Entry
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 

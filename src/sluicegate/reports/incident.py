@@ -6,7 +6,7 @@ from typing import Any
 from sluicegate.core import Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.counted import counted
-from sluicegate.record.champion import PROMOTE, REINSTATE, SUSPEND
+from sluicegate.evidence.ledger import PROMOTE, REINSTATE, SUSPEND
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import Trace
 from sluicegate.record.manifests import manifest_of

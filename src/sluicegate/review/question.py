@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import CannotDecide, Conflict
-from sluicegate.flows.reviewing.consequences import may_lapse
 from sluicegate.gates.approval import NAMESPACE, Decision
 from sluicegate.record.context import Context
 from sluicegate.record.questions import cast, is_promoted, read_request
@@ -80,5 +79,5 @@ def _require_open(layout: Layout, subject: str, decision: Decision | None = None
 
 
 def _otherwise(context: Context, subject: str, expires: str) -> str:
-    then = context.settings.approval.on_expiry if may_lapse(subject) else "hold"
+    then = context.settings.approval.on_expiry if kind_of(subject)[0].lapses else "hold"
     return f"At {expires}: it {after_silence(subject, then)}."

@@ -6,10 +6,9 @@ from typing import Any
 
 from sluicegate.core import CannotDecide, Tampered
 from sluicegate.core.canonical import sha256_json
-from sluicegate.evidence.ledger import Entry
+from sluicegate.evidence.ledger import REINSTATE, SUSPEND, Entry
 from sluicegate.evidence.model_signature import signed_files
 from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT
-from sluicegate.record.champion import REINSTATE, SUSPEND
 from sluicegate.stores.trust_root import TrustRoot
 
 from .approvals import require_approved

@@ -15,10 +15,16 @@ from typing import Any
 from sluicegate.core import Missing, Tampered
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.keyring import Keyring, read_keyring
-from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry
+from sluicegate.evidence.ledger import (
+    PROMOTE,
+    REINSTATE,
+    SUSPEND,
+    Entry,
+    envelope_digest,
+    read_entry,
+)
 from sluicegate.evidence.signing import verify
 from sluicegate.evidence.statement import predicate_of
-from sluicegate.record.champion import PROMOTE, REINSTATE, SUSPEND
 from sluicegate.stores.model_copies import opened
 from sluicegate.stores.record import comes_after
 from sluicegate.stores.trust_root import TrustRoot

@@ -31,7 +31,7 @@ def print_bisect(options: argparse.Namespace, told: dict[str, Any]) -> dict[str,
     """Print what a bisect found."""
     if options.json:
         return told
-    from sluicegate.flows.bisecting.report import given_back, sentences
+    from sluicegate.flows.trials.bisect_report import given_back, sentences
 
     console = plain_console()
     console.print(f"[bold]{escape(told['asked'])}[/]", soft_wrap=True)
@@ -78,7 +78,7 @@ def print_backtest(options: argparse.Namespace, told: dict[str, Any]) -> dict[st
     console.print(f"[bold]{escape(told['advice'])}[/]", soft_wrap=True)
     if not told["enough"]:
         return told
-    from sluicegate.flows.backtesting.words import figures, headings, remarks
+    from sluicegate.flows.trials.backtest_words import figures, headings, remarks
 
     for each in told["reasons"]:
         console.print(f"  {escape(each)}", soft_wrap=True)

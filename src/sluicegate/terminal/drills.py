@@ -13,7 +13,7 @@ from sluicegate.terminal.output import plain_console
 from sluicegate.terminal.words import escape
 
 if TYPE_CHECKING:
-    from sluicegate.flows.drilling.record import Drilled
+    from sluicegate.flows.trials.drilled import Drilled
 
 
 @contextlib.contextmanager
@@ -39,7 +39,7 @@ def print_drill(options: argparse.Namespace, drilled: "Drilled") -> dict[str, An
     answer = drilled.to_dict()
     if options.json:
         return answer
-    from sluicegate.flows.drilling.page import adaptive_line, honest_line, verdict_line
+    from sluicegate.flows.trials.drill_page import adaptive_line, honest_line, verdict_line
 
     console = plain_console()
     console.print(f"[bold]drill:{drilled.id}[/], {drilled.kind} [dim]({drilled.seconds:.0f} s)[/]")
@@ -60,7 +60,7 @@ def print_drill(options: argparse.Namespace, drilled: "Drilled") -> dict[str, An
 
 
 def _table(drilled: "Drilled") -> Table:
-    from sluicegate.flows.drilling.page import outcomes_line, percent, smallest_short
+    from sluicegate.flows.trials.drill_page import outcomes_line, percent, smallest_short
 
     table = Table(expand=False, box=None, pad_edge=False)
     for heading in ("  attack", "poison", "caught", "outcomes", "80 % at", "mostly by"):

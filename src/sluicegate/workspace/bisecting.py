@@ -29,8 +29,8 @@ class Bisecting(Opened):
         batches, and sources in each, are named. `give_back` admits the innocent batches of a rejected
         update again.
         """
-        from sluicegate.flows.bisect import Order, bisect
-        from sluicegate.flows.bisecting import give_back as giving
+        from sluicegate.flows.trials import give_back as giving
+        from sluicegate.flows.trials.bisect import Order, bisect
 
         with explained(), contextlib.ExitStack() as stack:
             path = None if example is None else Path(stack.enter_context(delivered(example)))
@@ -42,14 +42,14 @@ class Bisecting(Opened):
 
         At most `most` models are trained; those of an earlier call or of a bisect are used again.
         """
-        from sluicegate.flows.backtest import backtest
+        from sluicegate.flows.trials.backtest import backtest
 
         with explained():
             return backtest(self._fresh(), most)
 
     def plan_backtest(self, *, most: int = 8) -> dict[str, Any]:
         """Return what `plan` would train, without training it."""
-        from sluicegate.flows.backtest import plan
+        from sluicegate.flows.trials.backtest import plan
 
         with explained():
             return plan(self._fresh(), most)
@@ -65,7 +65,7 @@ class Bisecting(Opened):
         most: int = 3,
     ) -> dict[str, Any]:
         """Return how many trainings `bisect` would take at most; arguments as there."""
-        from sluicegate.flows.bisect import Order, plan
+        from sluicegate.flows.trials.bisect import Order, plan
 
         with explained(), contextlib.ExitStack() as stack:
             path = None if example is None else Path(stack.enter_context(delivered(example)))

@@ -7,8 +7,8 @@ from sluicegate.workspace.delivery import explained
 from sluicegate.workspace.opened import Opened
 
 if TYPE_CHECKING:
-    from sluicegate.flows.rollback import RolledBack
-    from sluicegate.flows.watch import Watched
+    from sluicegate.flows.rollback.rollback import RolledBack
+    from sluicegate.flows.rollback.watch import Watched
 
 
 class GoingBack(Opened):
@@ -26,7 +26,7 @@ class GoingBack(Opened):
 
     def plan_rollback(self, because: str) -> dict[str, Any]:
         """Return what `rollback` would take back, and what each clean version would cost."""
-        from sluicegate.flows.rollback import plan
+        from sluicegate.flows.rollback.rollback import plan
 
         with explained():
             return plan(self._fresh(), because)
@@ -35,14 +35,14 @@ class GoingBack(Opened):
         self, because: str, *, reason: str = "", retrain: bool = True, step: Step = plainly
     ) -> "RolledBack":
         """Take `because` out of serving, data and models; run again, it finishes or does nothing."""
-        from sluicegate.flows.rollback import Order, rollback
+        from sluicegate.flows.rollback.rollback import Order, rollback
 
         with explained():
             return rollback(self._fresh(), Order(because, reason, retrain), step)
 
     def watch(self, *, step: Step = plainly) -> "Watched":
         """Judge the champion on feedback that it has not learnt from; a breach proposes a rollback."""
-        from sluicegate.flows.watch import watch
+        from sluicegate.flows.rollback.watch import watch
 
         with explained():
             return watch(self._fresh(), step)

@@ -29,21 +29,21 @@ class Learning(Opened):
 
     def retrain(self, *, supersede: bool = False, step: Step = plainly) -> "RetrainResult":
         """Train a challenger on everything admitted, compare it, and promote, pause or refuse it."""
-        from sluicegate.flows.retrain import retrain
+        from sluicegate.flows.updates.retrain import retrain
 
         with explained():
             return retrain(self._fresh(), supersede, step)
 
     def plan_retrain(self) -> dict[str, Any]:
         """Return what `retrain` would learn from, without training."""
-        from sluicegate.flows.retrain import plan
+        from sluicegate.flows.updates.retrain import plan
 
         with explained():
             return plan(self._fresh())
 
     def update(self, batch: Delivery, *, step: Step = plainly) -> "UpdateResult":
         """Take `batch` in and retrain, unless intake paused or rejected it."""
-        from sluicegate.flows.update import update
+        from sluicegate.flows.updates.update import update
 
         with explained(), delivered(batch) as path:
             return update(self._fresh(), path, step)

@@ -54,7 +54,7 @@ def demo(
 
 def serve_demo(root: Path, subject: str, tell: Tell) -> int:
     """Serve the demonstration's workspace until Ctrl-C, so that `subject` can be decided on."""
-    from sluicegate.flows.invite import serve
+    from sluicegate.flows.demo import serve
 
     with explained():
         return serve(open_context(root, tell=tell), subject)

@@ -58,14 +58,14 @@ class Quarantining(Opened):
 
     def plan_retirement(self, what: str, **wanted: Any) -> dict[str, Any]:
         """Return what embodies `what`, and what would be destroyed; arguments as for `retire`."""
-        from sluicegate.flows.retirement.order import Wanted, plan
+        from sluicegate.flows.erasure.order import Wanted, plan
 
         with explained():
             return plan(self._fresh(), Wanted(what, **wanted))
 
     def due(self) -> dict[str, Any]:
         """Return the batches and models whose retention, as their card states it, is over."""
-        from sluicegate.flows.retirement.due import due
+        from sluicegate.flows.erasure.due import due
 
         with explained():
             return due(self._fresh())
@@ -86,8 +86,8 @@ class Quarantining(Opened):
         With `archive`, a full path outside the workspace, a copy is kept there. Returns the question,
         or the certificate of what was destroyed.
         """
-        from sluicegate.flows.retire import retire
-        from sluicegate.flows.retirement.order import Wanted
+        from sluicegate.flows.erasure.order import Wanted
+        from sluicegate.flows.erasure.retire import retire
 
         with explained():
             wanted = Wanted(what, reason, archive, rows, sources)

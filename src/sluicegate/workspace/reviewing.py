@@ -7,7 +7,7 @@ from sluicegate.workspace.delivery import explained
 from sluicegate.workspace.opened import Opened
 
 if TYPE_CHECKING:
-    from sluicegate.flows.review import Reviewed
+    from sluicegate.flows.decisions.review import Reviewed
 
 
 class Reviewing(Opened):
@@ -47,7 +47,7 @@ class Reviewing(Opened):
         self, subject: str, decision: str, reviewer: str, proof: str, reason: str = ""
     ) -> "Reviewed":
         """Record a proven answer, and promote, admit or refuse when the votes suffice."""
-        from sluicegate.flows.review import answer
+        from sluicegate.flows.decisions.review import answer
         from sluicegate.gates.approval import Decision
 
         with explained():
@@ -55,7 +55,7 @@ class Reviewing(Opened):
 
     def renew_review(self, subject: str) -> dict[str, Any]:
         """Ask again about `subject`, after the question expired or what it names changed."""
-        from sluicegate.flows.review import renew
+        from sluicegate.flows.decisions.review import renew
 
         with explained():
             return renew(self._fresh(), subject)

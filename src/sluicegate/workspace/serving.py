@@ -14,7 +14,7 @@ class Serving(Opened):
 
     def up(self, prefect_port: int | None = None, mlflow_port: int | None = None) -> int:
         """Serve the schedules and both UIs until interrupted; return the exit code."""
-        from sluicegate.flows.up import up
+        from sluicegate.flows.orchestration.up import up
 
         with explained():
             return up(self._fresh(), prefect_port, mlflow_port)

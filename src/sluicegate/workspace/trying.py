@@ -8,9 +8,9 @@ from sluicegate.workspace.delivery import explained
 from sluicegate.workspace.opened import Opened
 
 if TYPE_CHECKING:
-    from sluicegate.flows.drilling.record import Drilled
     from sluicegate.flows.feedback.calibrate import CalibrateResult
-    from sluicegate.flows.policy_try import Trial
+    from sluicegate.flows.trials.drilled import Drilled
+    from sluicegate.flows.trials.policy_try import Trial
 
 
 class Trying(Opened):
@@ -23,35 +23,35 @@ class Trying(Opened):
 
         The changed policy is params.yaml as it lies in the workspace, or the file `params`.
         """
-        from sluicegate.flows.policy_try import try_policy
+        from sluicegate.flows.trials.policy_try import try_policy
 
         with explained():
             return try_policy(self._fresh(), Path(params) if params else None, measure, drill)
 
     def policy_difference(self) -> dict[str, Any]:
         """Return what differs from the policy that its owners signed last."""
-        from sluicegate.flows.policy_sign import difference
+        from sluicegate.flows.decisions.policy_sign import difference
 
         with explained():
             return difference(self._fresh()).to_dict()
 
     def sign_policy(self, owner: str, key: Path) -> dict[str, Any]:
         """Sign the committed policy as one of `policy.owners`, and return what that accepts."""
-        from sluicegate.flows.policy_sign import sign_policy
+        from sluicegate.flows.decisions.policy_sign import sign_policy
 
         with explained():
             return sign_policy(self._fresh(), owner, key)
 
     def security_checklist(self, path: str | Path) -> dict[str, Any]:
         """Write the blank checklist of the security review to the new file `path`."""
-        from sluicegate.record.security_review import write_checklist
+        from sluicegate.flows.decisions.security_review import write_checklist
 
         with explained():
             return write_checklist(self._fresh(), Path(path))
 
     def sign_security_review(self, path: str | Path, reviewer: str, key: Path) -> dict[str, Any]:
         """Sign the filled checklist in `path` as an owner or reviewer, and record it."""
-        from sluicegate.record.security_review import sign_review
+        from sluicegate.flows.decisions.security_review import sign_review
 
         with explained():
             return sign_review(self._fresh(), Path(path), reviewer, key)
@@ -79,7 +79,7 @@ class Trying(Opened):
         bar: Callable[[int, int, str], None] = lambda *_: None,
     ) -> "Drilled":
         """Attack the gates with this workspace's own data; nothing is learnt, the record is kept."""
-        from sluicegate.flows.drill import Order, drill
+        from sluicegate.flows.trials.drill import Order, drill
 
         with explained():
             return drill(self._fresh(), Order(full, tuple(attacks), seed), bar)
@@ -88,7 +88,7 @@ class Trying(Opened):
         self, *, full: bool = False, attacks: tuple[str, ...] = (), seed: int | None = None
     ) -> dict[str, Any]:
         """Return what `drill` would play, without playing it."""
-        from sluicegate.flows.drill import Order, foretell
+        from sluicegate.flows.trials.drill import Order, foretell
 
         with explained():
             return foretell(self._fresh(), Order(full, tuple(attacks), seed))

@@ -13,7 +13,7 @@ from sluicegate.core import Tampered
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.chain import Examined, Link, examine
 from sluicegate.evidence.keyring import Keyring, payload_of
-from sluicegate.record.champion import PROMOTE
+from sluicegate.evidence.ledger import PROMOTE
 from sluicegate.stores import files, git, keys, record
 from sluicegate.stores.layout import Layout
 

@@ -162,4 +162,5 @@ INCIDENT_KIND = Kind(
     supplied=_supplied,
     asked_by=lambda layout, number: read_incident(layout, number)["started_by"],
     since=lambda layout, number: read_incident(layout, number)["commit"],
+    lapses=False,
 )

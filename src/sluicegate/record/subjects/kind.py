@@ -28,7 +28,7 @@ class Kind:
     returns since when it waits and why. Three say who may not review it: `supplied` yields whose rows
     a yes would keep or let in (where they are, and their sources), `asked_by` is the git identity of
     who started it by hand, None for the runner, and whoever changed the policy after the commit
-    `since` is refused too.
+    `since` is refused too. One that must not end by silence does not lapse.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Kind:
     supplied: Callable[[Layout, str], Supplied]
     asked_by: Callable[[Layout, str], str | None]
     since: Callable[[Layout, str], str] = _champions_commit
+    lapses: bool = True
 
 
 def decision_in(layout: Layout, folder: Path, subject: str) -> str | None:

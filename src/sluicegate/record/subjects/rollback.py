@@ -65,4 +65,5 @@ ROLLBACK = Kind(
     supplied=_supplied,
     asked_by=lambda layout, update: None,
     since=lambda layout, update: before(layout, update).data_commit,
+    lapses=False,
 )

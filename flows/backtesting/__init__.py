@@ -1,1 +1,0 @@
-"""What a backtest came to, in words and pictures."""

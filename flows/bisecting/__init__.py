@@ -1,1 +1,0 @@
-"""Which batch, then which source, makes something fail; and the innocent ones given back."""

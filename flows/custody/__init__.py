@@ -1,0 +1,1 @@
+"""What keeps the record sound: verify, keys, backup."""

@@ -1,0 +1,94 @@
+"""anchors: which heads of the ledger somebody pinned where the service's key alone cannot change them.
+
+The tag of an update, and a reviewer's SSH signature over a question, which names the ledger's head.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sluicegate.core import SluicegateError, Tampered
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.ledger import PROMOTE
+from sluicegate.flows.updates.promote import INTEND
+from sluicegate.gates.approval import NAMESPACE, Decision
+from sluicegate.record.champion import read_promotion
+from sluicegate.record.keys.survey import Head, Survey
+from sluicegate.record.questions import cast, read_request
+from sluicegate.record.subjects import KINDS
+from sluicegate.record.updates import read_update
+from sluicegate.stores import ssh, trust
+from sluicegate.stores.layout import Layout
+
+HEAD = "ledger head"
+"""Under which name a question shows the head of the ledger."""
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """An entry of the ledger that is pinned, and by what."""
+
+    entry: int
+    by: str
+
+
+def last_anchor(layout: Layout, found: Survey, before: int) -> Anchor:
+    """Return the highest anchor below the entry `before`; entry 0 where there is none.
+
+    Raises Tampered for a tag or an approval that pins another ledger than lies here.
+    """
+    held = [each for each in anchors(layout, found) if each.entry < before]
+    return max(held, key=lambda each: each.entry, default=Anchor(0, "nothing"))
+
+
+def anchors(layout: Layout, found: Survey) -> Iterator[Anchor]:
+    """Yield every anchor; raises Tampered for one that contradicts the ledger."""
+    for tag in found.tags:
+        if found.digest(tag.entry) != tag.digest:
+            raise Tampered(f"The tag {tag.tag} pins another entry {tag.entry} than the ledger has.")
+        announced = _announces(layout, found, tag)
+        yield Anchor(tag.entry + announced, f"the tag {tag.tag}")
+    if not trust.has_reviewers(layout):
+        return
+    allowed = trust.allowed_signers(layout)
+    for subject in (f"{kind.name}:{number}" for kind in KINDS for number in kind.numbers(layout)):
+        yield from _approvals(layout, found, subject, allowed)
+
+
+def _announces(layout: Layout, found: Survey, tag: Head) -> bool:
+    """Tell whether the next entry is the very promotion that the pinned one announces."""
+    if tag.entry >= len(found.entries):
+        return False
+    intent, move = found.entries[tag.entry - 1], found.entries[tag.entry]
+    number = tag.tag.removeprefix("update/")
+    if (intent.said["verb"], move.said["verb"]) != (INTEND, PROMOTE):
+        return False
+    try:
+        promoted, update = read_promotion(layout, number), read_update(layout, number)[0]
+    except SluicegateError:
+        return False
+    said = {"update": number, "version": promoted.version}
+    of_model = intent.subjects[0]["digest"]["sha256"] == promoted.sha256
+    learnt = (promoted.batches, promoted.data_commit) == (update.batches, update.data_commit)
+    path = f"updates/{number}/promotion.json"
+    named = {"name": path, "digest": {"sha256": sha256_file(layout.root / path)}} in move.subjects
+    return intent.said["details"] == said and of_model and learnt and named
+
+
+def _approvals(layout: Layout, found: Survey, subject: str, allowed: str) -> Iterator[Anchor]:
+    try:
+        request, _ = read_request(layout, subject)
+        votes = [each for each in cast(layout, subject) if each["nonce"] == request.nonce]
+    except SluicegateError:
+        return  # nobody was asked, or that was not us
+    digest = dict(request.names).get(HEAD, "").removeprefix("sha256:")
+    for said in votes:
+        who = said["reviewer"]
+        try:
+            text = request.text(Decision(said["decision"]), who)
+            ssh.verify(text, said["signature"], who, allowed, NAMESPACE)
+        except SluicegateError:
+            continue  # a key that is not listed any more pins nothing
+        entry = found.number_of(digest)
+        if entry is None:
+            raise Tampered(f"{who} was shown a ledger about {subject} that is not the one here.")
+        yield Anchor(entry, f"{who}'s answer about {subject}")

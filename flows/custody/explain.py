@@ -1,0 +1,162 @@
+"""explain: the findings as they are stored, through the policy as it is stored, to the same verdict again.
+
+Offline, and by this very installation: whoever doubts a decision years later sees which number met which
+limit. What cannot be replayed is said; a verdict that comes out otherwise was tampered with, or another
+release of sluicegate judges otherwise.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sluicegate.core import Finding, Missing, Misused, SluicegateError, Tampered, Verdict
+from sluicegate.core.canonical import sha256_bytes, sha256_file
+from sluicegate.core.schema import ROW
+from sluicegate.evidence.results import TEST_RESULT
+from sluicegate.evidence.statement import VERDICT, predicate_of
+from sluicegate.flows.feedback.judge import rows_by_source
+from sluicegate.flows.updates.retrain import judge_by, with_approval
+from sluicegate.gates import Policy, decide
+from sluicegate.gates.calibration import Calibration, effective
+from sluicegate.record.attest import RESULT_FILE
+from sluicegate.record.comparison import findings_in
+from sluicegate.record.context import Context
+from sluicegate.record.policy import signed_policies
+from sluicegate.record.policy_in_force import candidate_policy, held
+from sluicegate.record.results import judged
+from sluicegate.record.updates import policy_of, read_comparison, read_update
+from sluicegate.stores import data, files, git, record
+from sluicegate.stores.layout import Layout
+from sluicegate.stores.settings import Settings, parse_settings
+
+CALIBRATION = "calibration/calibration.json"
+
+
+def explain(context: Context, subject: str) -> dict[str, Any]:
+    """Return the verdict on `batch:NNNN` or `update:NNNN` as recorded and as it comes out now.
+
+    Raises Misused for any other subject, Missing where there is none, Tampered when what is stored is
+    not what the signed statements name.
+    """
+    kind, _, number = subject.partition(":")
+    if kind in ("batch", "update") and number.isascii() and number.isdigit():
+        return _update(context, number) if kind == "update" else _batch(context, number)
+    raise Misused(f"{subject!r} is no batch or update; write batch:0001 or update:0001.")
+
+
+def _update(context: Context, number: str) -> dict[str, Any]:
+    layout = context.layout
+    update, recorded = read_update(layout, number)
+    comparison, wanted = read_comparison(layout, number), policy_of(layout, number)
+    where, settings = _settings(layout, update.data_commit, wanted)
+    again = with_approval(
+        replace(context, settings=settings), judge_by(settings, update, comparison)
+    )
+    found = findings_in(comparison)
+    told = judged(found, candidate_policy(settings, found))
+    return _told(f"update:{number}", where, wanted, told, recorded, again)
+
+
+def _batch(context: Context, number: str) -> dict[str, Any]:
+    layout = context.layout
+    folder, name = layout.intake(number), f"intake/{number}/verdict.json"
+    if not (folder / "verdict.json").is_file():
+        raise Missing(f"There is no batch:{number}; `sluicegate status` tells how many there are.")
+    payload = record.read_statement(layout, folder / "verdict.json")
+    said = predicate_of(payload, VERDICT, name)
+    if sha256_file(folder / "findings.json") != said["findings"]:
+        raise Tampered(f"intake/{number}/findings.json was changed; restore it from git.")
+    recorded = Verdict.from_dict(said)
+    found = [_as_found(each) for each in files.read_json(folder / "findings.json")]
+    commit = git.added_in(layout.root, name) or "HEAD"
+    rules = _rules(layout, number)
+    where, settings = _settings(layout, commit, rules["params.yaml"])
+    policy = held(_limits(layout, settings, commit, rules.get(CALIBRATION)), found)
+    rows_of, missing = _rows(layout, number, settings)
+    again = decide(policy, f"batch:{number}", found, rows_of)
+    if missing:  # which rows a source sent is not on record, only that it sent some
+        again = replace(again, quarantined=recorded.quarantined, suspects=recorded.suspects)
+    told = _told(
+        f"batch:{number}", where, policy.digest, judged(found, policy, rows_of), recorded, again
+    )
+    return told | ({"not_replayed": missing} if missing else {})
+
+
+def _told(
+    subject: str,
+    where: str,
+    policy: str,
+    findings: Sequence[Mapping[str, Any]],
+    recorded: Verdict,
+    again: Verdict,
+) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "subject": subject,
+        "policy": {"commit": where, "sha256": policy},
+        "findings": list(findings),
+        "recorded": recorded.to_dict(),
+        "replayed": again.to_dict(),
+        "same": recorded == again,
+    }
+
+
+def _as_found(told: dict[str, Any]) -> Finding:
+    """Return the finding as it was judged, without the word that its record adds."""
+    said = str(told["detail"])
+    plain = said.removesuffix("(calibrating)").rstrip() if told["outcome"] != "pass" else said
+    return Finding.from_dict(told | {"detail": plain})
+
+
+def _rules(layout: Layout, number: str) -> dict[str, str]:
+    """Return the digests of the files that a batch was judged by, as its test result names them."""
+    where = f"intake/{number}/{RESULT_FILE}"
+    payload = record.read_statement(layout, layout.intake(number) / RESULT_FILE)
+    said = predicate_of(payload, TEST_RESULT, where)
+    return {each["name"]: each["digest"]["sha256"] for each in said["configuration"]}
+
+
+def _settings(layout: Layout, commit: str, wanted: str) -> tuple[str, Settings]:
+    """Return where the params.yaml with the digest `wanted` is kept, and what it says."""
+    text = git.find_at(layout.root, commit, "params.yaml") or b""
+    if sha256_bytes(text) == wanted:
+        return commit, parse_settings(text.decode(), f"params.yaml in {commit[:12]}")
+    for signed in signed_policies(layout):  # judged by what was signed, whatever lay in the tree
+        if signed.files.get("params.yaml") == wanted:
+            return signed.commit, signed.settings
+    raise Tampered(f"params.yaml in the commit {commit[:12]} is not the one that it was judged by.")
+
+
+def _limits(layout: Layout, settings: Settings, commit: str, calibration: str | None) -> Policy:
+    written = settings.policy("intake")
+    if calibration is None or not settings.checks.calibration_windows:
+        return effective(written, None, None)
+    text = git.find_at(layout.root, commit, CALIBRATION) or b""
+    if sha256_bytes(text) != calibration:
+        raise Tampered(f"{CALIBRATION} in {commit[:12]} is not the one that it was judged by.")
+    found = Calibration.from_dict(json.loads(text))
+    return effective(written, found, calibration)
+
+
+def _rows(layout: Layout, number: str, settings: Settings) -> tuple[dict[str, list[int]], str]:
+    """Return the rows of each source; where they are not kept here, one stand-in each, and say so."""
+    manifest = files.read_json(layout.intake(number) / data.MANIFEST)
+    source = settings.schema_.source
+    rows_of: dict[str, list[int]] = {name: [0] for name in manifest["sources"]}
+    if source is None or not rows_of:
+        return rows_of, ""
+    rooms = [layout.intake(number) / "rows", layout.admitted(number)]
+    rooms += [layout.quarantine(number), layout.quarantine(number) / "held"]
+    found: dict[str, list[int]] = {}
+    try:
+        for room in rooms:
+            if (room / data.FEEDBACK).is_file():
+                frame = data.read_verified(room / data.FEEDBACK)
+                for name, places in rows_by_source(frame, source).items():
+                    found.setdefault(name, []).extend(int(x) for x in frame[ROW].iloc[places])
+    except SluicegateError as error:
+        return rows_of, f"which rows the sources sent: {error}"
+    if {name: len(rows) for name, rows in found.items()} != manifest["sources"]:
+        return rows_of, "which rows the sources sent: not all of the batch is kept here"
+    return {name: sorted(rows) for name, rows in found.items()}, ""

@@ -1,0 +1,35 @@
+"""Keys: each was introduced by the one before, and each revocation is countersigned where it has to be."""
+
+from sluicegate.core import SluicegateError
+from sluicegate.flows.custody.inspection import Inspection
+from sluicegate.flows.custody.revoke import read_revocation, revocations, verify_countersignature
+from sluicegate.flows.custody.succession import ROOM, introduced
+from sluicegate.record.keys.ages import told_of_keys
+from sluicegate.stores import git, trust
+from sluicegate.stores.keys import keyring
+
+
+def keys(found: Inspection) -> None:
+    """Look at how each key came after the one before, and name those that are revoked or old."""
+    layout = found.context.layout
+    ring = keyring(layout)
+    for before, after in zip(ring.spans, ring.spans[1:], strict=False):
+        found.count("keys")
+        if not before.revoked and not introduced(layout, before, after):
+            found.blame(
+                "trust/keyring.json", f"lets {after.keyid[:12]} follow, which no key introduced"
+            )
+    found.notes += told_of_keys(found.context)
+    revoked = {span.keyid for span in ring.spans if span.revoked}
+    for number in revocations(layout):
+        where = f"{ROOM}/{number}/revocation.json"
+        try:
+            said = read_revocation(layout, number)
+            if said["key"] not in revoked:
+                found.blame("trust/keyring.json", f"believes a key that {where} revokes")
+            if said["signature"] or said["was_current"]:
+                commit = git.added_in(layout.root, where) or ""
+                allowed = git.find_at(layout.root, commit, trust.SIGNERS) or b""
+                verify_countersignature(said, allowed.decode())
+        except SluicegateError as error:
+            found.blame(where, str(error))

@@ -1,0 +1,119 @@
+"""Models: every copy of every promoted one against its signed promotion, and the alias against the last."""
+
+from pathlib import Path
+
+from sluicegate.core import SluicegateError
+from sluicegate.core.canonical import sha256_json
+from sluicegate.evidence.model_signature import listed_files, signed_files
+from sluicegate.flows.custody.inspection import Inspection
+from sluicegate.flows.custody.tables import pointed_at
+from sluicegate.record.champion import Champion, read_promotion, serving_version
+from sluicegate.record.kept_models import SIGNATURE
+from sluicegate.record.subjects.retirement import destroyed_models
+from sluicegate.stores import dvc, files, keys, models, record
+from sluicegate.stores.mlflow import Registry, open_registry
+from sluicegate.stores.model_copies import listed
+
+
+def promoted_models(found: Inspection) -> None:
+    """Look at the models of all promotions, and at whom MLflow calls the champion."""
+    context, layout = found.context, found.context.layout
+    gone = destroyed_models(layout)
+    every = record.updates(layout)
+    promoted = [n for n in every if _is_promoted(found, n) and n not in gone]
+    uri = context.settings.mlflow.tracking_uri
+    try:
+        registry = open_registry(layout, context.settings.model, uri)
+        serving = serving_version(layout)
+    except SluicegateError as error:
+        found.doubt("mlflow", str(error))
+        return
+    for place, number in enumerate(promoted):
+        found.bar(place, len(promoted), "the models")
+        try:
+            _look(found, registry, read_promotion(layout, number))
+        except SluicegateError as error:
+            found.blame(f"updates/{number}/promotion.json", str(error))
+    alias = registry.alias("champion")
+    if alias != serving:
+        pointed = "names no version" if alias is None else f"points to version {alias}"
+        due = "nobody serves" if serving is None else f"version {serving} serves"
+        found.blame(
+            f"alias champion of {context.settings.model}",
+            f"{pointed}, but by the signed record {due}",
+        )
+
+
+def _is_promoted(found: Inspection, number: str) -> bool:
+    return (found.context.layout.update(number) / "promotion.json").is_file()
+
+
+def _look(found: Inspection, registry: Registry, promoted: Champion) -> None:
+    layout = found.context.layout
+    _archive(found, promoted)
+    kept = layout.models / promoted.sha256
+    _compare(found, f"update:{promoted.update}'s model", kept, promoted.sha256)
+    version = f"version {promoted.version} of {registry.model}"
+    try:
+        place = registry.model_dir(promoted.version)
+    except SluicegateError as error:
+        found.blame(version, str(error))
+        return
+    if place is None:
+        found.notes.append(f"the artifacts of {version} are not on this machine: not looked at")
+        return
+    _compare(found, version, place, promoted.sha256)
+
+
+def _archive(found: Inspection, promoted: Champion) -> None:
+    """Hold what DVC keeps of a promoted model, and its signature, to its promotion."""
+    layout = found.context.layout
+    signature, archive = layout.update(promoted.update) / SIGNATURE, layout.archive(promoted.sha256)
+    bundle, where = files.read_json(signature), found.name(signature)
+    if record.is_doubted(layout, signature.with_name("promotion.json")):
+        signed = listed_files(bundle, where)  # a revoked key promoted it: nobody signs that again
+    else:
+        signed = signed_files(bundle, keys.public_model_key(layout), where)
+    if sha256_json(signed) != promoted.sha256:
+        found.blame(signature, "signs another model than was promoted")
+    md5 = pointed_at(found, dvc.pointer(archive))
+    if md5 is None:
+        return
+    copies = dvc.copies(layout.root, dvc.default_remote(layout.root), md5)
+    there = {name: path for name, path in copies.items() if path.is_file()}
+    if not there:
+        found.blame(archive, "is lost: neither the cache nor the remote has it")
+    for name, path in there.items():
+        if not found.is_known(path):
+            found.count("objects")
+            _hold(found, archive, name, path, promoted.sha256)
+
+
+def _hold(found: Inspection, archive: Path, name: str, path: Path, sha256: str) -> None:
+    try:
+        same = sha256_json(listed(path)) == sha256
+    except SluicegateError:
+        same = False
+    if not same:
+        told = f"{found.name(path)}, its copy in the {name}, is not the model that was promoted"
+        found.blame(archive, told)
+
+
+def _compare(found: Inspection, what: str, place: Path, sha256: str) -> None:
+    """Hold a model directory to the digest of its promotion; read anew only when it was touched."""
+    if not place.is_dir():
+        found.blame(what, f"is gone from {found.name(place)}")
+        return
+    files = sorted(path for path in place.rglob("*") if not path.is_dir() or path.is_symlink())
+    links = [path for path in files if path.is_symlink()]
+    if links:
+        found.blame(links[0], f"in {what} is a link")
+        return
+    known = [found.is_known(path) for path in [place, *files]]  # each is to be remembered
+    if all(known):
+        return
+    found.count("models")
+    if models.digest(place) != sha256:
+        found.blame(
+            what, f"in {found.name(place)} is not the model that was promoted ({sha256[:12]})"
+        )

@@ -1,0 +1,112 @@
+"""rotate: new keys for statements and models; everything that the old ones signed still verifies."""
+
+from typing import Any
+
+from sluicegate.core import Conflict
+from sluicegate.evidence.ledger import REINSTATE, SUSPEND
+from sluicegate.flows.custody.succession import (
+    BOTH,
+    MODELS,
+    ROTATE,
+    STATEMENTS,
+    TAKE_OVER,
+    settle,
+    succeed,
+    to_follow,
+    to_sign_again,
+)
+from sluicegate.record.champion import suspended
+from sluicegate.record.context import Context
+from sluicegate.record.keys.survey import survey
+from sluicegate.record.policy import in_force
+from sluicegate.stores import git, keys, record
+from sluicegate.stores.layout import Layout
+
+
+def rotate(
+    context: Context, kinds: frozenset[str] = BOTH, reason: str = "rotated"
+) -> dict[str, Any]:
+    """Let new keys follow those of these `kinds`, in one commit, and return which followed which.
+
+    Broken off before its commit it starts afresh, after it the same command ends it and rotates no
+    further. Raises Conflict for a key from the environment, or uncommitted changes of ours.
+    """
+    layout = context.layout
+    if settle(layout):
+        told, finished = last_change(context), True
+    else:
+        git.require_branch(layout.root)
+        require_tidy(context)
+        told, finished = succeed(context, kinds, reason), False
+    return {
+        "schema": 1,
+        "keys": {name: told[name] for name in sorted(BOTH) if name in told},
+        "entry": len(record.entry_files(layout)),
+        "finished": finished,
+        "notes": notes(context),
+    }
+
+
+def plan(context: Context, kinds: frozenset[str] = BOTH) -> dict[str, Any]:
+    """Return what `rotate` would do and change nothing; what keeps it from beginning is raised here, too.
+
+    With `finishes` it would only end the rotation that was broken off.
+    """
+    layout = context.layout
+    finishes = keys.is_taking_over(layout)
+    if finishes:
+        told = last_change(context)
+        kinds = frozenset(told) & BOTH
+    else:
+        git.require_branch(layout.root)
+        require_tidy(context)
+        told = to_follow(layout, kinds)
+    says_again = [REINSTATE, *([SUSPEND] if suspended(layout) else [])]
+    written = [*([ROTATE] if STATEMENTS in kinds else []), TAKE_OVER, *says_again]
+    again = to_sign_again(layout) if MODELS in kinds and not finishes else ()
+    return {
+        "schema": 1,
+        "finishes": finishes,
+        "keys": {name: told[name] for name in sorted(kinds)},
+        "vouches_for": 0 if finishes or STATEMENTS not in kinds else _vouched_for(layout),
+        "models": [{"update": each.update, "version": each.version} for each, _, _ in again],
+        "entries": [] if finishes else written,
+        "notes": notes(context),
+    }
+
+
+def _vouched_for(layout: Layout) -> int:
+    """Return how many statements the next key would vouch for; raises Tampered for a broken ledger."""
+    current = keys.keyring(layout).current.keyid
+    return sum(1 for each in survey(layout).statements if each.keyid == current and each.entry)
+
+
+def last_change(context: Context) -> dict[str, Any]:
+    """Return which key followed which last, as the ledger says."""
+    found = (e.details for e in record.backwards(context.layout) if e.verb == "take-over")
+    return next(found, {})
+
+
+def require_tidy(context: Context) -> None:
+    """Raise Conflict where a file of the record differs from what git has: a new key vouches for it."""
+    layout = context.layout
+    rooms = [r for r in (*record.ROOMS, "trust") if (layout.root / r).exists()]
+    changed = git.changed_paths(layout.root, rooms)
+    if changed:
+        raise Conflict(
+            f"{changed[0]} differs from what git has committed; commit or restore it first, for the "
+            "new key vouches for the record as it lies there."
+        )
+
+
+def notes(context: Context) -> list[str]:
+    """Return what is left to people after a change of keys."""
+    told = [
+        "Serving hosts believe the new keys once they have a new trust root: `sluicegate trust export`.",
+        "Back up again: `sluicegate backup`; keep a copy of .sluicegate/keys where the old one was.",
+    ]
+    if in_force(context.layout) is not None:
+        told.append(
+            "trust/ changed, so an owner signs the policy: `sluicegate policy sign --as NAME`."
+        )
+    return [*told, "Push branch and tags."]

@@ -1,0 +1,226 @@
+"""succession: one key of the service follows another, in a single commit.
+
+A new key signs nothing before a keyring ends with it, and every keyring that says something else of
+earlier keys is signed by a key of its own: so an older keyring, put back, is not the current key's. The
+private key takes its place last; until then the keyring's file is the switch (stores/keys.py).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, Tampered
+from sluicegate.core.canonical import sha256_bytes, sha256_file, sha256_json
+from sluicegate.evidence.keyring import Keyring, Span, payload_of
+from sluicegate.evidence.ledger import REINSTATE, SUSPEND, envelope_digest
+from sluicegate.evidence.model_signature import listed_files, sign_model
+from sluicegate.evidence.signing import Signer, public_key, public_pem, sign
+from sluicegate.evidence.statement import KEYRING, REINSTATEMENT, statement
+from sluicegate.record.champion import Champion, champion_of, read_promotion, suspended
+from sluicegate.record.context import Context
+from sluicegate.record.kept_models import SIGNATURE
+from sluicegate.record.keys.survey import Survey, survey
+from sluicegate.stores import files, git, keys, record
+from sluicegate.stores.layout import Layout, next_number
+
+ROTATE, TAKE_OVER = "rotate-key", "take-over"
+STATEMENTS, MODELS = "statements", "models"
+BOTH = frozenset({STATEMENTS, MODELS})
+PUBLIC = ("trust/keyring.json", "trust/service.json", "trust/model.pem")
+ROOMS = (*record.ROOMS, *PUBLIC)
+ROOM = "successions"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """From which entry on which key is not believed; `until` is the last entry that still counts."""
+
+    keyid: str
+    since: int
+    until: int
+    reason: str
+
+    def on(self, ring: Keyring, found: Survey) -> Keyring:
+        """Return the ring in which the key counts no further."""
+        spans = [
+            self._cut(each, found) if each.keyid == self.keyid else each for each in ring.spans
+        ]
+        return replace(ring, spans=tuple(spans))
+
+    def _cut(self, span: Span, found: Survey) -> Span:
+        last = max(self.until, span.first - 1)
+        head = found.digest(last) if last >= span.first else None
+        return replace(span, last=last, head=head, revoked=self.reason)
+
+
+def settle(layout: Layout) -> bool:
+    """Carry a succession that died after its commit to its end; tell whether there was one."""
+    with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
+        record.recover(layout)
+        return bool(keys.take_over(layout))
+
+
+def succeed(
+    context: Context,
+    kinds: frozenset[str],
+    reason: str,
+    doubt: Doubt | None = None,
+    then: Callable[[Path], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Let new keys of these `kinds` follow, and tell which; `then` adds to the deed, in its folder.
+
+    Of earlier keys what the ledger names counts, up to where `doubt` says. Raises Conflict for a key
+    from the environment, Tampered for a ledger that does not hold.
+    """
+    layout = context.layout
+    service = keys.make_next(layout, layout.service_key) if STATEMENTS in kinds else None
+    model = keys.make_next(layout, layout.model_key) if MODELS in kinds else None
+    with record.writing(layout, "keys", ROOMS):
+        number = next_number(layout.root / ROOM)
+        ring, old_model = keys.keyring(layout), keys.public_model_key(layout)
+        told = _told(ring, old_model, service, model)
+        vouched = doubt is None or doubt.keyid != ring.current.keyid
+        if service and vouched:  # a key that is not believed introduces none
+            record.append(
+                layout, ROTATE, [_named(service)], {**told, "reason": reason}, context.now()
+            )
+        found = survey(layout)
+        now = _followed(ring, found, service, doubt)
+        held = Keyring(tuple(_vouched(now, found)), public_pem(model) if model else old_model)
+        signer = service or keys.service_signer(layout)
+        _write(layout, held, signer)
+        if model:
+            _sign_again(context, model)
+        keys.publish(layout)
+        changed = [Artifact(name, sha256_file(layout.root / name)) for name in PUBLIC]
+        record.append(layout, TAKE_OVER, changed, {**told, "reason": reason}, context.now())
+        then(layout.root / ROOM / number)
+        _say_again(context, number, reason)
+        git.commit_all(layout.root, ROOMS, f"keys: {reason}")
+        keys.take_over(layout)
+    return told
+
+
+def _followed(ring: Keyring, found: Survey, service: Signer | None, doubt: Doubt | None) -> Keyring:
+    last = len(found.entries)
+    spans = ring.spans
+    if service:
+        ended = replace(ring.current, last=last, head=found.digest(last))
+        spans = (*ring.spans[:-1], ended, Span(public_key(service), first=last + 1))
+    followed = Keyring(spans)
+    return doubt.on(followed, found) if doubt else followed
+
+
+def _vouched(ring: Keyring, found: Survey) -> Iterable[Span]:
+    """Yield each span with the statements of its key: those that count, and those that are history."""
+    for span in ring.spans:
+        mine = [each for each in found.statements if each.keyid == span.keyid and each.entry]
+        counts = {each.name: each.sha256 for each in mine if ring.at(each.entry or 0) is not None}
+        rest = {each.name: each.sha256 for each in mine if each.name not in counts}
+        current = span is ring.current
+        yield span if current else replace(span, statements=counts, doubted=rest)
+
+
+def _write(layout: Layout, ring: Keyring, signer: Signer) -> None:
+    about = Artifact(f"key:{ring.current.keyid}", sha256_json(dict(ring.current.key)))
+    files.write_json(layout.keyring, sign(statement([about], KEYRING, ring.to_dict()), signer))
+
+
+def to_follow(layout: Layout, kinds: frozenset[str]) -> dict[str, Any]:
+    """Return which keys would be followed, none of them made; raises Conflict like `succeed`."""
+    told: dict[str, Any] = {}
+    if STATEMENTS in kinds:
+        keys.require_own(layout, layout.service_key)
+        told[STATEMENTS] = {"before": keys.keyring(layout).current.keyid, "after": None}
+    if MODELS in kinds:
+        keys.require_own(layout, layout.model_key)
+        told[MODELS] = {"before": _pem_digest(keys.public_model_key(layout)), "after": None}
+    return told
+
+
+def to_sign_again(layout: Layout) -> Iterator[tuple[Champion, Path, dict[str, str]]]:
+    """Yield every promoted model, its signature, and the files that this lists.
+
+    Those that nobody believes are left as they are. Raises Tampered for files of another model.
+    """
+    for number in record.updates(layout):
+        place, path = layout.update(number), layout.update(number) / SIGNATURE
+        if not path.is_file() or not (place / "promotion.json").is_file():
+            continue
+        if record.is_doubted(layout, place / "promotion.json"):
+            continue
+        where = path.relative_to(layout.root).as_posix()
+        promoted, listed = (
+            read_promotion(layout, number),
+            listed_files(files.read_json(path), where),
+        )
+        if sha256_json(listed) != promoted.sha256:
+            raise Tampered(f"{where} signs another model than was promoted; restore it from git.")
+        yield promoted, path, listed
+
+
+def _sign_again(context: Context, model: Signer) -> None:
+    """Sign every promoted model anew: an old model key has no past that has to be believed."""
+    for _, path, listed in to_sign_again(context.layout):
+        files.write_json(path, sign_model(context.settings.model, listed, model))
+
+
+def _say_again(context: Context, number: str, reason: str) -> None:
+    """Say who the champion is with the key that signs now, so that no host has to ask an older one.
+
+    Else whoever holds that could number an old promotion anew, above all that a host has seen.
+    """
+    layout, champion = context.layout, champion_of(context.layout)
+    stopped = suspended(layout)
+    said = {
+        "succession": number,
+        "because": reason,
+        "update": champion.update,
+        "version": champion.version,
+        "previous": champion.ref.to_dict(),
+        "since": champion.since,
+        "time": context.now(),
+    }
+    model = Artifact(f"model:{context.settings.model}", champion.sha256)
+    path = layout.root / ROOM / number / "reinstatement.json"
+    made = record.write_statement(layout, path, [model], REINSTATEMENT, said)
+    record.append(layout, REINSTATE, [model, made], said, context.now())
+    if stopped:  # whom nobody may serve is not served because keys changed
+        record.append(layout, SUSPEND, [model], stopped.details, context.now())
+
+
+def _named(signer: Signer) -> Artifact:
+    told = public_key(signer)
+    return Artifact(f"key:{told['keyid']}", sha256_json(told))
+
+
+def _told(
+    ring: Keyring, old_model: str, service: Signer | None, model: Signer | None
+) -> dict[str, Any]:
+    """Return which key followed which: key ids for statements, the SHA-256 of the PEM for models."""
+    told: dict[str, Any] = {}
+    if service:
+        told[STATEMENTS] = {"before": ring.current.keyid, "after": public_key(service)["keyid"]}
+    if model:
+        after = _pem_digest(public_pem(model))
+        told[MODELS] = {"before": _pem_digest(old_model), "after": after}
+    return told
+
+
+def _pem_digest(pem: str) -> str:
+    return sha256_bytes(pem.encode())
+
+
+def introduced(layout: Layout, before: Span, after: Span) -> bool:
+    """Tell whether the last entry of one key names the next one, so that a chain leads to it."""
+    path = layout.ledger / f"{before.last:06d}.json"
+    if before.last is None or not path.is_file():
+        return False
+    envelope = files.read_json(path)
+    if envelope_digest(envelope) != before.head or not Keyring((before,)).check(envelope):
+        return False
+    payload = payload_of(envelope)
+    named = {each["name"]: each["digest"]["sha256"] for each in payload["subject"]}
+    is_rotation = payload["predicate"]["verb"] == ROTATE
+    return is_rotation and named.get(f"key:{after.keyid}") == sha256_json(dict(after.key))

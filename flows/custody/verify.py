@@ -1,0 +1,109 @@
+"""verify: whether everything is still what the signed record says, offline, each wrong thing by name."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sluicegate.core import SluicegateError
+from sluicegate.flows.custody.approvals import approvals
+from sluicegate.flows.custody.inspection import Inspection, Wrong
+from sluicegate.flows.custody.keys import keys
+from sluicegate.flows.custody.ledger import ledger
+from sluicegate.flows.custody.models import promoted_models
+from sluicegate.flows.custody.policy import policy
+from sluicegate.flows.custody.retired import retired
+from sluicegate.flows.custody.statements import statements
+from sluicegate.flows.custody.tables import tables
+from sluicegate.record.calibration import read_calibration
+from sluicegate.record.context import Context
+from sluicegate.stores import record
+from sluicegate.stores.seen import Seen, keep_seen, print_of_all, read_seen
+
+Bar = Callable[[int, int, str], None]
+
+
+def calibration(found: Inspection) -> None:
+    """Look at the calibration that limits are held to."""
+    read_calibration(found.context.layout)
+
+
+PARTS: tuple[Callable[[Inspection], None], ...] = (
+    ledger,
+    keys,
+    statements,
+    tables,
+    calibration,
+    policy,
+    approvals,
+    promoted_models,
+    retired,
+)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at, from which entry of the ledger on, and what is wrong."""
+
+    since: int
+    counts: dict[str, int]
+    wrong: tuple[Wrong, ...]
+    undecided: tuple[Wrong, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """Return 4 when something is wrong, 1 when something could not be decided, else 0."""
+        return 4 if self.wrong else 1 if self.undecided else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `verify`."""
+        return {
+            "schema": 1,
+            "ok": self.exit_code == 0,
+            "since": self.since,
+            "looked_at": self.counts,
+            "wrong": [each.to_dict() for each in self.wrong],
+            "undecided": [each.to_dict() for each in self.undecided],
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def verify(context: Context, full: bool = False, bar: Bar = lambda *_: None) -> Verified:
+    """Look at what is new or was touched since the last verification, or with `full` at everything.
+
+    What an earlier verification saw saves time and proves nothing: where anything is wrong or is not
+    known, all of it is looked at again.
+    """
+    started = time.monotonic()
+    layout = context.layout
+    before = Seen() if full else read_seen(layout)
+    found = _inspect(context, before, bar)
+    if before.head.sequence and (found.wrong or found.undecided):
+        before = Seen()
+        found = _inspect(context, before, bar)
+    if not found.wrong and not found.undecided and layout.may_sign:
+        seen = print_of_all(record.entry_files(layout))
+        keep_seen(layout, Seen(found.head, seen, found.prints, context.now()))
+    return Verified(
+        since=before.head.sequence,
+        counts=found.counts,
+        wrong=tuple(dict.fromkeys(found.wrong)),
+        undecided=tuple(dict.fromkeys(found.undecided)),
+        notes=tuple(dict.fromkeys(found.notes)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _inspect(context: Context, before: Seen, bar: Bar) -> Inspection:
+    found = Inspection(context, before, bar)
+    for part in PARTS:
+        try:
+            part(found)
+        except SluicegateError as error:
+            found.blame(part.__name__.replace("_", " "), str(error))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            found.doubt(part.__name__.replace("_", " "), f"{type(error).__name__}: {error}")
+    return found

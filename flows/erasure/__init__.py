@@ -1,0 +1,1 @@
+"""Destruction for good, and its certificate."""

@@ -1,0 +1,221 @@
+"""carry_out: the rows leave the tree as one commit, then every store, then a certificate says so.
+
+Each step looks at the record and the stores for what is left to do, so that the same command finishes
+a retirement that was killed anywhere. Nothing is deleted before the tombstone is committed.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, CannotDecide, Conflict
+from sluicegate.core.canonical import sha256_file
+from sluicegate.core.schema import ROW
+from sluicegate.evidence.statement import DESTRUCTION, TOMBSTONE
+from sluicegate.flows.erasure.archived import archive, require_sound
+from sluicegate.flows.erasure.leftovers import destroy_leftovers
+from sluicegate.flows.erasure.order import ordered, require_decided
+from sluicegate.flows.erasure.reach import emptied, left
+from sluicegate.flows.erasure.survey import Survey, in_file, pointers_now
+from sluicegate.record.causes import with_released
+from sluicegate.record.context import Context
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects.retirement import (
+    APPROVED,
+    CERTIFICATE,
+    TOMB,
+    model_copies,
+    read_retirement,
+    read_tombstone,
+)
+from sluicegate.review.votes import conclude, require_approved
+from sluicegate.stores import data, dvc, files, git, objects, record
+from sluicegate.stores.mlflow import open_registry
+
+
+def accept(context: Context, number: str, people: Sequence[str]) -> str:
+    """Destroy what reviewers agreed to, in every store."""
+    layout, subject = context.layout, f"retirement:{number}"
+    with record.writing(layout, "retire", record.ROOMS):
+        found = ordered(context, number)
+        _require_same(context, number, found)
+        if read_retirement(layout, number)["archive"]:
+            require_sound(context, found.models)
+        require_approved(context, subject)
+        conclude(context, subject, APPROVED, people)
+        _bury(context, number, found)
+        git.commit_all(layout.root, record.ROOMS, f"{subject}: taken out for good")
+    return finish(context, number)
+
+
+def refuse(context: Context, number: str, reason: str) -> str:
+    """Leave everything where it is."""
+    root, subject = context.layout.root, f"retirement:{number}"
+    with record.writing(context.layout, "review", record.ROOMS):
+        conclude(context, subject, "refused")
+        git.commit_all(root, record.ROOMS, f"{subject} refused: {reason[:60]}")
+    return "refused; nothing is destroyed"
+
+
+def finish(context: Context, number: str) -> str:
+    """Delete in every store what the tombstone names, and certify it; raises CannotDecide."""
+    layout = context.layout
+    told = read_tombstone(layout, number)
+    busy = f"Another retirement is at work in {layout.root}; wait for it to end."
+    training = f"A bisect or plan is training in {layout.root}; run this again when it has ended."
+    with (
+        files.locked(layout.home / "retire.lock", busy, wait=False),
+        files.locked(layout.home / "trained.lock", training, wait=False),
+    ):
+        with record.writing(layout, "retire", record.ROOMS):
+            live = set(pointers_now(layout).values())
+            destroy_leftovers(layout)
+        doomed = [each for each in told["tables"] if each["md5"] not in live]
+        if told["archive"]:
+            archive(context, told, doomed)
+        for each in doomed:
+            objects.destroy(layout.root, each["md5"])
+        for name in told["received"]:
+            files.remove(layout.root / name)
+        for each in told["models"]:
+            _destroy_model(context, each)
+        files.remove_tree(layout.home / "trained")  # what bisect and plan kept; made again if asked
+        for path in _scratch(context):
+            files.remove(path)
+        still = list(_still_here(context, told))
+        if still:
+            raise CannotDecide(f"{still[0]} still holds what was to be destroyed; delete it.")
+        _certify(context, number, told)
+    return "archived, and destroyed everywhere else" if told["archive"] else "destroyed"
+
+
+def _require_same(context: Context, number: str, found: Survey) -> None:
+    """Raise Conflict where rows went on since the question was asked, or something waits again."""
+    if dict(with_released(context.layout, found.rows)) != dict(found.rows):
+        raise Conflict(f"Rows of retirement:{number} moved since it was asked for; ask again.")
+    require_decided(context.layout, found)
+
+
+def _bury(context: Context, number: str, found: Survey) -> None:
+    """Take the rows out of every table in the tree, and put up the tombstone."""
+    layout = context.layout
+    now = pointers_now(layout)
+    for model in found.models:
+        files.remove(dvc.pointer(layout.archive(model.sha256)))
+    kept = []
+    for pointer in [name for name, md5 in now.items() if md5 in {t.md5 for t in found.tables}]:
+        rest = _without(context, layout.root / pointer.removesuffix(".dvc"), found)
+        kept += [rest] if rest else []
+    if kept:
+        dvc.add(layout.root, kept)
+        dvc.push(layout.root, kept)
+    said = found.to_dict()
+    del said["descendants"]
+    said |= {
+        "retirement": number,
+        "what": read_retirement(layout, number)["what"],
+        "archive": read_retirement(layout, number)["archive"],
+        "descendants": [{"update": e.update, "version": e.version} for e in found.descendants],
+        "time": context.now(),
+    }
+    gone = [Artifact(each.name, each.sha256) for each in found.tables]
+    gone += [Artifact(name, Path(name).name.partition(".")[0]) for name in found.received]
+    gone += [Artifact(f"model:{context.settings.model}", each.sha256) for each in found.models]
+    path = layout.retirement(number) / TOMB
+    made = record.write_statement(layout, path, gone, TOMBSTONE, said)
+    stays = [artifact(layout, each) for each in kept]
+    about = {"retirement": number, "what": said["what"]}
+    record.append(layout, "retire", [*_as_gone(gone), *stays, made], about, context.now())
+
+
+def _as_gone(tables: Sequence[Artifact]) -> list[Artifact]:
+    """Return what the ledger calls them: under its own name a path is what the ledger named last."""
+    return [Artifact(f"destroyed:{each.name}", each.sha256) for each in tables]
+
+
+def _without(context: Context, table: Path, found: Survey) -> Path | None:
+    """Write `table` without the rows that go; return it, or None where none is left."""
+    layout = context.layout
+    batch, order = in_file(layout, table.relative_to(layout.root).as_posix())
+    frame = data.read_verified(table)
+    at = frame[ROW].map(lambda row: order.get(int(row), int(row)))
+    stays = frame[~at.isin(found.rows[batch])]
+    manifest = files.read_json(table.with_name(data.MANIFEST))
+    # Without its pointer the table counts as changed, so that a kill from here on brings both back.
+    files.remove(dvc.pointer(table))
+    if stays.empty:
+        files.remove(table.with_name(data.MANIFEST))
+        files.remove(table)
+        return None
+    kept = {"file", "sha256", "rows", "sources", "labels"}
+    about = {name: value for name, value in manifest.items() if name not in kept}
+    data.write_with_manifest(table, stays, context.schema, about)
+    return table
+
+
+def _destroy_model(context: Context, told: dict[str, Any]) -> None:
+    """Delete a model in DVC, in MLflow with its version and run, and where models are loaded from."""
+    layout, settings = context.layout, context.settings
+    for md5 in told["md5"]:
+        objects.destroy(layout.root, md5)
+    registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
+    registry.destroy(told["run"])
+    for path in model_copies(layout, told["sha256"]):
+        if path.is_dir():
+            files.remove_tree(path)
+        else:
+            files.remove(path)
+
+
+def _scratch(context: Context) -> Iterator[Path]:
+    """Yield the tables that broken-off deeds and stages left behind: copies that nothing reads again."""
+    layout = context.layout
+    for folder in (layout.home / "leftovers", layout.work, layout.root / "build"):
+        yield from sorted(folder.rglob("*.parquet"))
+
+
+def _still_here(context: Context, told: dict[str, Any]) -> Iterator[str]:
+    """Yield what is left in the workspace: files with the content of a table, models by their names."""
+    layout = context.layout
+    for each in told["models"]:
+        yield from (layout.named(path) for path in model_copies(layout, each["sha256"]))
+    doomed = {each["sha256"] for each in told["tables"]}
+    doomed |= {Path(name).name.partition(".")[0] for name in told["received"]}
+    for folder in sorted(layout.root.iterdir()):
+        if folder.name in (".git", "inbox"):
+            continue
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
+            try:
+                same = path.is_file() and not path.is_symlink() and sha256_file(path) in doomed
+            except FileNotFoundError:
+                continue  # intake goes on meanwhile
+            if same:
+                yield path.relative_to(layout.root).as_posix()
+
+
+def _certify(context: Context, number: str, told: dict[str, Any]) -> None:
+    layout = context.layout
+    said = {
+        "retirement": number,
+        "what": told["what"],
+        "archive": told["archive"],
+        "destroyed": [
+            {name: each[name] for name in ("name", "sha256", "md5")} for each in told["tables"]
+        ],
+        "received": told["received"],
+        "models": told["models"],
+        "stores": emptied(layout, bool(told["models"])),
+        "descendants": told["descendants"],
+        "left": left(told["pages"]),
+        "time": context.now(),
+    }
+    gone = [Artifact(each["name"], each["sha256"]) for each in told["tables"]]
+    tomb = artifact(layout, layout.retirement(number) / TOMB)
+    with record.writing(layout, "retire", record.ROOMS):
+        path = layout.retirement(number) / CERTIFICATE
+        if path.is_file():
+            return
+        made = record.write_statement(layout, path, [*gone, tomb], DESTRUCTION, said)
+        about = {"retirement": number, "what": told["what"]}
+        record.append(layout, "destroy", [*_as_gone(gone), made], about, context.now())
+        git.commit_all(layout.root, record.ROOMS, f"retirement:{number} carried out")

@@ -1,0 +1,171 @@
+"""order: ask the reviewers to destroy rows or a model, with all that embodies them named beforehand."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import Artifact, Conflict, Misused, Stage
+from sluicegate.core.canonical import sha256_bytes
+from sluicegate.evidence.statement import RETIREMENT
+from sluicegate.flows.erasure.archived import require_sound
+from sluicegate.flows.erasure.chosen import model_to_retire, named, rows_to_retire, set_aside
+from sluicegate.flows.erasure.last_resort import nothing_to_go_back_to
+from sluicegate.flows.erasure.shown import shown as destruction
+from sluicegate.flows.erasure.survey import Survey, survey, survey_model
+from sluicegate.record.context import Context
+from sluicegate.record.subjects import PAGE, state_of
+from sluicegate.record.subjects.kind import PROPOSED
+from sluicegate.record.subjects.release import read_release, releases
+from sluicegate.record.subjects.retirement import ORDER, read_retirement, retirements
+from sluicegate.review.votes import ask
+from sluicegate.stores import files, git, record
+from sluicegate.stores.layout import Layout, next_number
+
+SET_ASIDE = "quarantine"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to retire, why, and where to keep a copy of it, None to destroy it.
+
+    `rows` and `sources` choose among what is in quarantine; `what` is then `quarantine:NNNN`.
+    """
+
+    what: str
+    reason: str = ""
+    archive: str | None = None
+    rows: tuple[int, ...] | None = None
+    sources: tuple[str, ...] = ()
+
+
+def plan(context: Context, wanted: Wanted) -> dict[str, Any]:
+    """Return what embodies what is to be retired, and what stays, without asking anybody."""
+    what = named(context, wanted.what)
+    if wanted.archive is not None:
+        _require_outside(context.layout, wanted.archive)
+    found = _surveyed(context, wanted)
+    told = {"schema": 1, "what": what, "archive": wanted.archive}
+    return told | found.to_dict() | {"warning": nothing_to_go_back_to(context, found.models)}
+
+
+def standing_order(layout: Layout, what: str, state: str) -> str | None:
+    """Return the last retirement of `what` in this `state`."""
+    for number in reversed(retirements(layout)):
+        same = read_retirement(layout, number)["what"] == what
+        if same and state_of(layout, f"retirement:{number}") == state:
+            return number
+    return None
+
+
+def propose(context: Context, wanted: Wanted) -> str:
+    """Ask the reviewers for a retirement and return the subject, like `retirement:0001`.
+
+    Raises Misused without a reason, Conflict while something that it speaks of waits for a decision,
+    CannotDecide for a model that is to be archived and is nowhere any more.
+    """
+    layout, what = context.layout, named(context, wanted.what)
+    if not wanted.reason.strip():
+        raise Misused("A retirement needs a reason that reviewers can judge: --reason WHY.")
+    if wanted.archive is not None:
+        _require_outside(layout, wanted.archive)
+    found = _surveyed(context, wanted)
+    require_decided(layout, found)
+    if wanted.archive is not None:
+        require_sound(context, found.models)
+    with record.writing(layout, "retire", record.ROOMS):
+        number = next_number(layout.root / "retired")
+        said = {
+            "retirement": number,
+            "what": what,
+            "rows": {batch: sorted(rows) for batch, rows in found.rows.items()},
+            "models": [each.update for each in found.models],
+            "archive": wanted.archive,
+            "sources": list(found.sources),
+            "reason": wanted.reason,
+            "asked_by": context.started_by,
+            "time": context.now(),
+        }
+        about = Artifact(what, sha256_bytes(what.encode()))
+        path = layout.retirement(number) / ORDER
+        made = record.write_statement(layout, path, [about], RETIREMENT, said)
+        told = {"retirement": number, "what": what}
+        record.append(layout, "ask-retirement", [about, made], told, context.now())
+        _put(context, number, found)
+        git.commit_all(layout.root, record.ROOMS, f"retirement:{number} asked for")
+    return f"retirement:{number}"
+
+
+def ask_retirement(context: Context, number: str) -> None:
+    """Put a retirement to the reviewers anew; call inside a writing block."""
+    _put(context, number, ordered(context, number))
+
+
+def ordered(context: Context, number: str) -> Survey:
+    """Return what holds now what the retirement of this `number` names."""
+    said = read_retirement(context.layout, number)
+    if said["models"]:
+        version = said["what"].partition(":")[2]
+        return survey_model(context, model_to_retire(context.layout, version))
+    rows = {batch: frozenset(each) for batch, each in said["rows"].items()}
+    return survey(context, rows)
+
+
+def require_decided(layout: Layout, found: Survey) -> None:
+    """Raise Conflict while a release, a batch or an update that holds the rows waits for a decision."""
+    for number in releases(layout):
+        subject = f"release:{number}"
+        told = read_release(layout, number)
+        same = set(told["rows"]) & set(found.rows.get(told["batch"], ()))
+        if same and state_of(layout, subject) == PROPOSED:
+            raise Conflict(f"{subject} asks to let rows of it out; decide that first.")
+    for batch in found.rows:
+        if state_of(layout, f"batch:{batch}") == "paused":
+            raise Conflict(f"batch:{batch} waits for review; decide that first.")
+    for each in found.descendants:
+        if each.stage in (Stage.AWAITING, Stage.APPROVED):
+            raise Conflict(f"update:{each.update} learnt from it and waits; refuse it first.")
+
+
+def _surveyed(context: Context, wanted: Wanted) -> Survey:
+    kind, _, name = wanted.what.partition(":")
+    if kind == "model":
+        return survey_model(context, model_to_retire(context.layout, name))
+    if kind == SET_ASIDE:
+        return survey(context, set_aside(context, name, wanted.rows, wanted.sources))
+    return survey(context, rows_to_retire(context, wanted.what))
+
+
+def _put(context: Context, number: str, found: Survey) -> None:
+    layout, folder = context.layout, context.layout.retirement(number)
+    said = read_retirement(layout, number)
+    rows = sum(len(each) for each in found.rows.values())
+    learnt = ", ".join(f"update:{each.update}" for each in found.descendants)
+    shown = [
+        ("why it is asked", said["reason"]),
+        ("what", said["what"]),
+        ("how", f"kept in {said['archive']} alone" if said["archive"] else "destroyed for good"),
+        ("rows", f"{rows}, of {', '.join(f'batch:{b}' for b in found.rows) or 'no batch'}"),
+        (
+            "models",
+            ", ".join(f"version {m.version}, sha256:{m.sha256}" for m in found.models) or "none",
+        ),
+        ("tables that hold them", str(len(found.tables))),
+        ("received files", ", ".join(found.received) or "none"),
+        ("models that learnt from them and stay", learnt or "none"),
+        ("pages in git that may show values", ", ".join(found.pages) or "none"),
+        ("asked by", said["asked_by"] or "the runner"),
+    ]
+    warning = nothing_to_go_back_to(context, found.models)
+    if warning:
+        shown.insert(0, ("warning", warning))
+    question = f"May {said['what']} be {'archived' if said['archive'] else 'destroyed'} for good?"
+    from sluicegate.review.pages import retirement_page
+
+    page = retirement_page(context, said, destruction(context, said, found), question, shown)
+    files.write_bytes(folder / PAGE, page.encode())
+    ask(context, folder, f"retirement:{number}", question, [folder / ORDER, folder / PAGE], shown)
+
+
+def _require_outside(layout: Layout, archive: str) -> None:
+    if Path(archive).resolve().is_relative_to(layout.root) or not Path(archive).is_absolute():
+        raise Misused(f"{archive!r} must be a full path outside the workspace.")

@@ -1,0 +1,97 @@
+"""shown: what a reviewer has to know before something is destroyed; no value of any row."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sluicegate.core.schema import ROW
+from sluicegate.flows.erasure.last_resort import nothing_to_go_back_to
+from sluicegate.flows.erasure.reach import emptied, left
+from sluicegate.flows.erasure.survey import Survey
+from sluicegate.record.context import Context
+from sluicegate.record.quarantine import held_for, lots
+from sluicegate.stores import data, files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_SPANS = 30
+MOST_SOURCES = 40
+
+
+def shown(context: Context, said: Mapping[str, Any], found: Survey) -> dict[str, Any]:
+    """Return what goes, where it goes, and what stays, of the retirement that was `said`."""
+    return {
+        "archive": said["archive"],
+        "warning": nothing_to_go_back_to(context, found.models),
+        "batches": [_of_batch(context, batch, rows) for batch, rows in found.rows.items()],
+        "tables": [
+            {"name": each.name, "goes": len(each.rows), "stays": each.stays}
+            for each in found.tables
+        ],
+        "models": [{"update": each.update, "version": each.version} for each in found.models],
+        "received": _received(context, found),
+        "stores": emptied(context.layout, bool(found.models)),
+        "learnt": [
+            {"update": each.update, "version": each.version, "stage": each.stage.value}
+            for each in found.descendants
+        ],
+        "left": left(found.pages),
+    }
+
+
+def spans(rows: Collection[int]) -> list[str]:
+    """Return row positions with runs of them in one.
+
+    >>> spans({7, 1, 2, 3})
+    ['1 to 3', '7']
+    """
+    runs: list[list[int]] = []
+    for row in sorted(rows):
+        if runs and row == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], row]
+        else:
+            runs.append([row])
+    return [" to ".join(map(str, run)) for run in runs]
+
+
+def _of_batch(context: Context, batch: str, rows: Collection[int]) -> dict[str, Any]:
+    layout, source = context.layout, context.schema.source
+    inside = layout.admitted(batch)
+    admitted = [inside] if (inside / data.MANIFEST).is_file() else []
+    sources, why = Counter[str](), Counter[str]()
+    for folder in (*admitted, *lots(layout, batch)):
+        table = data.read_verified(folder / data.FEEDBACK)
+        mine = table[table[ROW].isin(list(rows))].reset_index(drop=True)
+        if source in mine:
+            sources.update([str(each) for each in mine[source].dropna()])
+        why.update(_reasons(context, batch, mine, is_admitted=folder == inside))
+    runs = spans(rows)
+    return {
+        "name": f"batch:{batch}",
+        "going": len(rows),
+        "spans": runs[:MOST_SPANS],
+        "more": len(runs) > MOST_SPANS,
+        "of": files.read_json(layout.intake(batch) / data.MANIFEST)["rows"],
+        "sources": dict(sources.most_common(MOST_SOURCES)),
+        "more_sources": max(0, len(sources) - MOST_SOURCES),
+        "why": dict(why.most_common()),
+    }
+
+
+def _reasons(context: Context, batch: str, mine: "pd.DataFrame", is_admitted: bool) -> Counter[str]:
+    """Return for how many rows each reason holds; one row may have several."""
+    if is_admitted:
+        return Counter({"not held: they are admitted": len(mine)} if len(mine) else {})
+    return Counter(each for named in held_for(context, batch, mine) for each in named)
+
+
+def _received(context: Context, found: Survey) -> list[dict[str, Any]]:
+    """Return the received files that go whole, each with how many rows it has beside those that go."""
+    told = []
+    for batch, rows in found.rows.items():
+        manifest = files.read_json(context.layout.intake(batch) / data.MANIFEST)
+        others = manifest["rows"] - len(rows)
+        named = [each for each in found.received if manifest["sha256"] in each]
+        told += [{"name": each, "batch": batch, "others": others} for each in named]
+    return told

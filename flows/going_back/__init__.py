@@ -1,1 +1,0 @@
-"""A rollback: serving, data, and the incident that people have to answer for."""

@@ -1,1 +1,0 @@
-"""A retirement: what is asked for, what embodies it, and its destruction in every store."""

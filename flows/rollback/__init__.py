@@ -1,0 +1,1 @@
+"""The way back: out of serving, data and models."""

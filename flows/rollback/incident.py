@@ -1,0 +1,127 @@
+"""incident: what a rollback leaves behind for people: an account from the record, and a question.
+
+The question is asked afterwards, because going back has to be fast: reviewers countersign within a day,
+and a source that was rolled back stays barred only if they say so.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sluicegate.core import Update
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.statement import INCIDENT_CLOSED
+from sluicegate.flows.rollback.differs import differs
+from sluicegate.record.affected_predictions import affected
+from sluicegate.record.champion import Champion, champion_of, suspended
+from sluicegate.record.context import Context
+from sluicegate.record.lineage import Trace
+from sluicegate.record.quarantine import lot_of
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects import PAGE
+from sluicegate.record.subjects.incident import (
+    CONTESTED,
+    COUNTERSIGNED,
+    cleaned,
+    read_closed,
+    read_incident,
+)
+from sluicegate.record.words import nobody
+from sluicegate.reports.incident import ACCOUNT, STORY, account, read_account, written
+from sluicegate.review.votes import ask, conclude
+from sluicegate.stores import data, files, git, record
+from sluicegate.stores.layout import Layout
+
+
+def close(context: Context, number: str, found: Trace, made: Update | None) -> None:
+    """Record what was taken back, write the account of it, and ask reviewers to countersign."""
+    layout, folder = context.layout, context.layout.incident(number)
+    opened, serving = read_incident(layout, number), champion_of(layout)
+    stopped, log = suspended(layout), context.settings.rollback.predictions
+    gone = cleaned(layout, number)
+    closed = {
+        "incident": number,
+        "champion": served(serving),
+        "suspended": stopped.details["incident"] if stopped else None,
+        "cleaned": gone,
+        "lots": dict(_lots(layout, number, gone)),
+        "differs": differs(context, number, opened["champion"], served(serving)),
+        "predictions": affected(layout.root, log, [each.version for each in found.promoted]),
+        "update": made.id if made else None,
+        "time": context.now(),
+    }
+    with record.writing(layout, "rollback", record.ROOMS):
+        told = account(context, number, found, opened, closed)
+        files.write_json(folder / STORY, told)
+        closed["account"] = sha256_file(folder / STORY)
+        about, path = artifact(layout, folder / "incident.json"), folder / "closed.json"
+        said = record.write_statement(layout, path, [about], INCIDENT_CLOSED, closed)
+        record.append(layout, "close-incident", [said], {"incident": number}, context.now())
+        files.write_bytes(folder / ACCOUNT, written(told).encode())
+        ask_incident(context, number)
+        git.commit_all(layout.root, record.ROOMS, f"incident:{number} closed")
+
+
+def _lots(
+    layout: Layout, number: str, gone: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield the batch and the SHA-256 of each table that was taken out and is in quarantine."""
+    for batch in (str(each["batch"]) for each in gone):
+        if lot := lot_of(layout, number, batch):
+            yield batch, files.read_json(lot / data.MANIFEST)["sha256"]
+
+
+def ask_incident(context: Context, number: str) -> None:
+    """Ask the reviewers to countersign a rollback; call inside a writing block."""
+    layout, folder = context.layout, context.layout.incident(number)
+    opened, closed = read_incident(layout, number), read_closed(layout, number)
+    was, serving = opened["champion"], closed["champion"]
+    now = f"{serving['version']}, sha256:{serving['sha256']}"
+    if closed["suspended"]:
+        now = nobody(number, closed["suspended"])
+    shown = [
+        ("what was rolled back", opened["because"]),
+        ("why", opened["reason"]),
+        ("version that served", f"{was['version']}, sha256:{was['sha256']}"),
+        ("version that serves now", now),
+        ("rows taken out", str(sum(each["rows"] for each in closed["cleaned"]))),
+        ("sources barred", ", ".join(opened["sources"]) or "none"),
+        ("trained without it", f"update:{closed['update']}" if closed["update"] else "not yet"),
+        ("rolled back by", opened["started_by"] or "the runner"),
+    ]
+    question = f"Was it right to roll back {opened['because']}?"
+    if opened["sources"]:
+        question = f"Was it right to roll back {opened['because']}, and shall it stay barred?"
+    from sluicegate.review.pages import incident_page
+
+    page = incident_page(context, number, question, shown, read_account(layout, number))
+    files.write_bytes(folder / PAGE, page.encode())
+    bound = [folder / name for name in ("incident.json", "closed.json", ACCOUNT, PAGE)]
+    ask(context, folder, f"incident:{number}", question, bound, shown)
+
+
+def accept(context: Context, number: str, people: Sequence[str]) -> str:
+    """Record that the rollback was right; the sources that it names are barred for good."""
+    _decide(context, number, COUNTERSIGNED, people)
+    sources = read_incident(context.layout, number)["sources"]
+    return "countersigned" + (f"; {', '.join(sources)} is barred" if sources else "")
+
+
+def refuse(context: Context, number: str, reason: str) -> str:
+    """Record that the rollback was wrong: nobody is barred, and the rows wait to be released."""
+    _decide(context, number, CONTESTED, ())
+    return (
+        "contested: no source is barred; the rows stay in quarantine until `sluicegate quarantine "
+        "release`, and the champion is left as it is"
+    )
+
+
+def served(champion: Champion) -> dict[str, Any]:
+    """Return a champion as JSON types."""
+    return {**champion.ref.to_dict(), "update": champion.update, "since": champion.since}
+
+
+def _decide(context: Context, number: str, state: str, people: Sequence[str]) -> None:
+    root, subject = context.layout.root, f"incident:{number}"
+    with record.writing(context.layout, "review", record.ROOMS):
+        conclude(context, subject, state, people)
+        git.commit_all(root, record.ROOMS, f"{subject} {state}")

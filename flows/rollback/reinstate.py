@@ -1,0 +1,95 @@
+"""reinstate: the newest former champion that embodies nothing of what was taken back serves again.
+
+No approval is asked for beforehand: it was promoted, signed and served before, and at night it has to
+be fast. Reviewers countersign the incident afterwards.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sluicegate.checks.scoring import Answers, metrics, truth_of
+from sluicegate.core import Artifact, CannotDecide, SluicegateError
+from sluicegate.evidence.ledger import REINSTATE, SUSPEND
+from sluicegate.evidence.statement import REINSTATEMENT
+from sluicegate.record.champion import Champion, champion_of, suspended
+from sluicegate.record.context import Context
+from sluicegate.record.kept_models import kept_model
+from sluicegate.stores import data, git, record
+
+
+class NothingClean(CannotDecide):
+    """No former champion is clean and sound."""
+
+
+def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]]:
+    """Return what each of `versions` is worth on the golden set now, None for one that is not sound."""
+    schema, primary = context.schema, context.settings.compare.primary
+    golden = data.read_verified(context.layout.golden)
+    told = []
+    for each in versions:
+        said: dict[str, Any] = {"update": each.update, **each.ref.to_dict(), "fault": None}
+        try:
+            model = kept_model(context, each.update, each.sha256)
+            worth = metrics(Answers(model.scores(golden), truth_of(schema, golden)))[primary]
+            said["golden"] = {primary: worth}
+        except SluicegateError as error:
+            said |= {"golden": {primary: None}, "fault": str(error)}
+        told.append(said)
+    return told
+
+
+def reinstate(
+    context: Context, incident: str, because: str, versions: Sequence[Champion]
+) -> Champion:
+    """Make the first of `versions` that is sound the champion again, and return it.
+
+    Raises NothingClean where none is: then the champion is left as it is.
+    """
+    layout, settings = context.layout, context.settings
+    before = champion_of(layout)
+    former = first_sound(context, versions)
+    said = {
+        "incident": incident,
+        "because": because,
+        "update": former.update,
+        "version": former.version,
+        "previous": before.ref.to_dict(),
+        "time": context.now(),
+    }
+    subject = Artifact(f"model:{settings.model}", former.sha256)
+    path = layout.incident(incident) / "reinstatement.json"
+    with record.writing(layout, "rollback", record.ROOMS):
+        made = record.write_statement(layout, path, [subject], REINSTATEMENT, said)
+        record.append(layout, REINSTATE, [subject, made], said, context.now())
+        git.commit_all(layout.root, record.ROOMS, f"version {former.version} serves again")
+    return champion_of(layout)
+
+
+def suspend(context: Context, incident: str, because: str) -> None:
+    """Record that nobody serves until another model is promoted or reinstated; twice is once."""
+    layout, champion = context.layout, champion_of(context.layout)
+    if suspended(layout):
+        return
+    subject = Artifact(f"model:{context.settings.model}", champion.sha256)
+    said = {"incident": incident, "because": because, "version": champion.version}
+    with record.writing(layout, "rollback", record.ROOMS):
+        record.append(layout, SUSPEND, [subject], said, context.now())
+        git.commit_all(layout.root, record.ROOMS, f"incident:{incident}: nobody serves")
+
+
+def first_sound(context: Context, versions: Sequence[Champion]) -> Champion:
+    """Return the first of `versions` whose files are those that were promoted; NothingClean for none."""
+    faults = []
+    for each in versions:
+        try:
+            kept_model(context, each.update, each.sha256)
+        except SluicegateError as error:
+            faults.append(str(error))
+            context.tell(f"version {each.version} cannot serve: {error}")
+        else:
+            return each
+    raise NothingClean(
+        "No former champion is clean and sound"
+        + (f" ({faults[0]})" if faults else "")
+        + "; train one with `sluicegate retrain`."
+    )

@@ -1,0 +1,185 @@
+"""watch: does the champion keep what it promised, on feedback that it has not learnt from?
+
+The last of the three gates. A breach proposes to roll its update back, or does so where the policy says
+`watch.auto`. MLflow's alias is brought in line with the signed record on the way.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sluicegate.checks.promise import Promise, Served
+from sluicegate.checks.scoring import Answers, Mask, known, truth_of
+from sluicegate.core import Artifact, Conflict, Finding, Outcome, SluicegateError, Stage, Verdict
+from sluicegate.flows.rollback.proposal import propose
+from sluicegate.flows.rollback.rollback import Order, RolledBack, rollback
+from sluicegate.gates import decide
+from sluicegate.record.causes import cause_of
+from sluicegate.record.champion import Champion, champion_of, mirror, serving_version
+from sluicegate.record.clean_versions import clean_versions
+from sluicegate.record.context import Context, Step, plainly
+from sluicegate.record.kept_models import kept_model
+from sluicegate.record.policy_in_force import ruled
+from sluicegate.record.results import judged
+from sluicegate.record.subjects import state_of
+from sluicegate.record.subjects.incident import incidents
+from sluicegate.record.subjects.kind import PROPOSED
+from sluicegate.record.subjects.rollback import KEPT, before, proposal_state, proposals
+from sluicegate.record.updates import read_update
+from sluicegate.stores import data, files, git, models, record
+
+FIRST = "0000"
+MISSES = 0.9
+"""Of a model that answers with numbers, an error beyond this quantile of the golden set's is a miss."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen of the champion, and what followed from it."""
+
+    champion: Champion
+    findings: tuple[dict[str, Any], ...]
+    verdict: Verdict
+    proposed: str | None
+    rolled_back: RolledBack | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `watch`."""
+        return {
+            "schema": 1,
+            "champion": {**self.champion.ref.to_dict(), "update": self.champion.update},
+            "outcome": self.verdict.outcome.value,
+            "findings": list(self.findings),
+            "reasons": list(self.verdict.reasons),
+            "proposed": self.proposed,
+            "rollback": self.rolled_back.to_dict() if self.rolled_back else None,
+        }
+
+
+def watch(context: Context, step: Step = plainly) -> Watched:
+    """Judge the champion on what arrived since it was trained, and act on a breach.
+
+    The limits are those that the policy's owners signed last.
+    """
+    with ruled(context) as context:
+        return _watch(context, step)
+
+
+def _watch(context: Context, step: Step) -> Watched:
+    champion = champion_of(context.layout)
+    _reconcile(context, champion)
+    new = _not_learnt(context, champion)
+    findings = step("measure", measured, context, champion, new)
+    policy = context.settings.policy("watch")
+    verdict = decide(policy, f"update:{champion.update}", findings)
+    proposed, undone = None, None
+    broken = verdict.outcome is not Outcome.PASS and _can_go_back(context, champion)
+    if broken and _is_kept(context, champion):
+        context.tell(
+            f"Reviewers decided to keep update:{champion.update}, so nobody is asked again"
+        )
+    elif broken:
+        why = f"It breaks its promise: {' '.join(verdict.reasons)}"
+        if context.settings.watch.auto and _would_help(context, champion, new):
+            cause = cause_of(context.layout, champion.update)
+            order = Order(cause, why, retrain=False, detected_by="watch")
+            undone = step("roll back", rollback, context, order)
+        else:
+            proposed = step("propose to roll back", _propose, context, champion, why)
+    listed = tuple(judged(findings, policy))
+    return Watched(champion, listed, verdict, proposed, undone)
+
+
+def _reconcile(context: Context, champion: Champion) -> None:
+    """Let MLflow's alias name the champion; while a promotion is at work the alias is its business."""
+    busy = "A promotion is at work."
+    with (
+        contextlib.suppress(Conflict),
+        files.locked(context.layout.home / "retrain.lock", busy, wait=False),
+    ):
+        strayed = mirror(context)
+        if strayed is not None:
+            _note_strayed(context, champion, strayed)
+
+
+def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
+    """Record that MLflow's alias named another version than the record, and was moved back."""
+    layout = context.layout
+    subject = Artifact(f"model:{context.settings.model}", champion.sha256)
+    said = {"alias": "champion", "named": strayed, "version": serving_version(layout)}
+    with record.writing(layout, "watch", ("ledger",)):
+        record.append(layout, "mirror", [subject], said, context.now())
+        git.commit(layout.root, ["ledger"], f"The alias champion named version {strayed}")
+
+
+def _not_learnt(context: Context, champion: Champion) -> list[str]:
+    """Return the admitted batches that the champion has not learnt from."""
+    return [e for e in data.admitted_batches(context.layout) if e not in champion.batches]
+
+
+def measured(context: Context, champion: Champion, new: list[str]) -> list[Finding]:
+    """Return what a champion missed on the admitted rows of the `new` batches."""
+    layout = context.layout
+    model = kept_model(context, champion.update, champion.sha256)
+    golden = data.read_verified(layout.golden)
+    arrived = data.read_admitted(layout, new)
+    promised = _answers(model, golden)
+    most = 0.0 if promised.classifies else float(np.quantile(promised.missed_by, MISSES))
+    since = _missed(_answers(model, arrived), most) if len(arrived) else np.zeros(0, dtype=bool)
+    return list(Promise()(Served(since, _missed(promised, most))))
+
+
+def _answers(model: models.Model, frame: Any) -> Answers:
+    truth = truth_of(model.schema, frame)
+    rows = known(truth)
+    return Answers(model.scores(frame)[rows], truth[rows])
+
+
+def _missed(answers: Answers, most: float) -> Mask:
+    return ~answers.right if answers.classifies else answers.missed_by > most
+
+
+def _can_go_back(context: Context, champion: Champion) -> bool:
+    """Tell whether there is a champion before this one, which was not taken back already."""
+    update, _ = read_update(context.layout, champion.update)
+    return champion.update != FIRST and update.stage is Stage.PROMOTED
+
+
+def _is_kept(context: Context, champion: Champion) -> bool:
+    """Tell whether reviewers were asked whether to roll this champion back, and said no."""
+    layout, update = context.layout, champion.update
+    return update in proposals(layout) and proposal_state(layout, update) == KEPT
+
+
+def _would_help(context: Context, champion: Champion, new: list[str]) -> bool:
+    """Tell whether the champion before keeps its promise where this one breaks it.
+
+    Where the world moved, or the rows that arrived are what is wrong, it does not: then people are
+    asked, and also while they have not said what they think of an earlier rollback.
+    """
+    layout = context.layout
+    if any(state_of(layout, f"incident:{each}") == PROPOSED for each in incidents(layout)):
+        return False
+    former = before(layout, champion.update)
+    if former.update not in {each.update for each in clean_versions(context, ())}:
+        return False
+    try:
+        findings = measured(context, former, new)
+    except SluicegateError as error:
+        context.tell(f"version {former.version} cannot serve: {error}")
+        return False
+    policy = context.settings.policy("watch")
+    return decide(policy, f"update:{former.update}", findings).outcome is Outcome.PASS
+
+
+def _propose(context: Context, champion: Champion, why: str) -> str:
+    """Open a proposal about the champion's update, unless there is one, and return its subject."""
+    layout = context.layout
+    if champion.update not in proposals(layout):
+        with record.writing(layout, "watch", record.ROOMS):
+            propose(context, champion.update, "watch", why)
+            told = f"rollback:{champion.update} proposed: the promise is broken"
+            git.commit_all(layout.root, record.ROOMS, told)
+    return f"rollback:{champion.update}"

@@ -1,0 +1,1 @@
+"""Trials that promote nothing: drill, bisect, backtest, a policy tried."""

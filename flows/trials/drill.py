@@ -1,0 +1,249 @@
+"""drill: attack the workspace's own gates with its own data, in a scratch copy; nothing is learnt."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sluicegate.attacks import Attack
+from sluicegate.attacks.adaptive import SEARCHING
+from sluicegate.checks.fairness import Fairness
+from sluicegate.core import Finding, Outcome, Verdict
+from sluicegate.flows.feedback import children
+from sluicegate.flows.feedback.measure import intake_checks
+from sluicegate.flows.trials.drilled import Drilled
+from sluicegate.flows.trials.plan import FULL, QUICK, Plan, Turn, chosen, turns
+from sluicegate.flows.trials.play import HONEST, Game, Played, Player
+from sluicegate.flows.trials.record import keep
+from sluicegate.flows.trials.tally import attacked, honest, mean_rate
+from sluicegate.flows.trials.windows import material
+from sluicegate.gates import Limit, Policy, decide
+from sluicegate.record.calibration import intake_policy
+from sluicegate.record.champion import champion_of
+from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
+from sluicegate.stores import git
+
+BUDGET = 1 / 60
+MEAN = "mean"
+SEARCHED, LEAST_CALLS = 0.7, 5
+"""The part of a quick drill after which the adaptive attacker stops searching, and its least calls."""
+IN_CHILDREN = ("contract", "drift")
+
+Bar = Callable[[int, int, str], None]
+
+
+def no_bar(_done: int, _of: int, _what: str) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for; without `attacks` all are played, without a `seed` params.yaml's."""
+
+    full: bool = False
+    attacks: tuple[str, ...] = ()
+    seed: int | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """Return how much is played."""
+        return FULL if self.full else QUICK
+
+
+def drill(context: Context, order: Order, bar: Bar = no_bar, step: Step = plainly) -> Drilled:
+    """Attack the gates, and keep what became of it in drills/NNNN, signed.
+
+    Raises Misused for an attack that is not known, Conflict for an uncommitted policy, CannotDecide
+    when too few rows are left to draw windows from.
+    """
+    attacks = chosen(order.attacks)
+    git.require_branch(context.layout.root)
+    git.require_committed(context.layout.root, POLICY_FILES)
+    policy = intake_policy(context)
+    seed = context.settings.seed if order.seed is None else order.seed
+    drilled = step("attack", play, context, policy, order.plan, attacks, seed, bar)
+    return step("keep the record", keep, context, drilled)
+
+
+def quick(
+    context: Context,
+    policy: Policy,
+    attacks: Sequence[str] = (),
+    seed: int = 0,
+    bar: Bar = no_bar,
+    plan: Plan = QUICK,
+) -> Drilled:
+    """Return what a quick drill comes to under `policy`; nothing is written anywhere."""
+    return play(context, policy, plan, chosen(attacks), seed, bar)
+
+
+def foretell(context: Context, order: Order) -> dict[str, Any]:
+    """Return what a drill would play, without playing it."""
+    attacks, plan = chosen(order.attacks), order.plan
+    drawn_from = material(context)
+    seed = context.settings.seed if order.seed is None else order.seed
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as folder:
+        game = Game(context, intake_policy(context), drawn_from, Path(folder), seed)
+        why = {attack.name: game.why_not(attack) for attack in attacks}
+    return {
+        "schema": 1,
+        "kind": plan.name,
+        "seed": seed,
+        "window_rows": drawn_from.rows,
+        "windows_from": drawn_from.told,
+        "gates": list(_gates(context, intake_policy(context))),
+        "attacks": [name for name, reason in why.items() if reason is None],
+        "not_applicable": {name: reason for name, reason in why.items() if reason},
+        "rounds": plan.rounds,
+        "adaptive_calls": plan.calls,
+        "seconds": plan.seconds,
+    }
+
+
+def play(
+    context: Context,
+    policy: Policy,
+    plan: Plan,
+    attacks: Sequence[Attack],
+    seed: int,
+    bar: Bar,
+) -> Drilled:
+    """Play `plan` and return what it comes to."""
+    children.start()
+    started = time.monotonic()
+    drawn_from = material(context)
+    with tempfile.TemporaryDirectory(prefix="sluicegate-drill-") as folder:
+        game = Game(context, policy, drawn_from, Path(folder), seed)
+        why = {attack.name: game.why_not(attack) for attack in attacks}
+        able = [attack for attack in attacks if why[attack.name] is None]
+        played, adaptive = _played(Player(game), plan, able, started, bar)
+    told = [attacked(attack, played) for attack in able]
+    mean = mean_rate(told)
+    floors = context.settings.drill.floors
+    verdict = judged(floors, told, mean, {name for name, reason in why.items() if reason})
+    budget = float(getattr(context.settings.checks, "false_stops", BUDGET))
+    return Drilled(
+        kind=plan.name,
+        seed=seed,
+        version=version("sluicegate"),
+        policy=policy.digest,
+        champion=champion_of(context.layout).ref,
+        gates=_gates(context, policy),
+        window_rows=drawn_from.rows,
+        windows_from=drawn_from.told,
+        attacks=tuple(told),
+        not_applicable={name: reason for name, reason in why.items() if reason},
+        honest=honest([each for each in played if each.attack == HONEST], budget),
+        adaptive=adaptive,
+        mean=mean,
+        floors=floors,
+        verdict=verdict,
+        played=tuple(played),
+        seconds=time.monotonic() - started,
+    )
+
+
+def judged(
+    floors: Mapping[str, float],
+    told: Sequence[dict[str, Any]],
+    mean: float | None,
+    excused: set[str],
+) -> Verdict | None:
+    """Return what the gate says of the catch rates; None where params.yaml sets no floor.
+
+    An attack with a floor that was not played was not measured, which never passes; one that cannot
+    be played on these data is excused.
+    """
+    if not floors:
+        return None
+    rates = {each["attack"]: each["caught"]["rate"] for each in told} | {MEAN: mean}
+    findings = [
+        Finding(
+            "drill",
+            f"drill.missed.{name}",
+            None if rate is None else round(1 - rate, 9),
+            detail="" if rate is None else f"{name}: {rate:.0%} caught.",
+        )
+        for name, rate in rates.items()
+    ]
+    limits = tuple(
+        Limit(f"drill.missed.{name}", round(1 - floor, 9), Outcome.REJECT)
+        for name, floor in floors.items()
+    )
+    policy = Policy("drill", limits, tuple(f"drill.missed.{name}" for name in sorted(excused)))
+    return decide(policy, "drill", findings)
+
+
+def _played(
+    player: Player, plan: Plan, attacks: Sequence[Attack], started: float, bar: Bar
+) -> tuple[list[Played], dict[str, Any] | None]:
+    """Play turn by turn; the adaptive attacker follows the first round at the usual shares."""
+    todo = list(turns(plan, attacks, player.game.drawn_from.rows))
+    first, rest = [t for t in todo if t.first], [t for t in todo if not t.first]
+    total = len(todo) + plan.calls
+    played = []
+
+    def time_left(part: float = 1.0) -> bool:
+        return plan.seconds is None or time.monotonic() - started < part * plan.seconds
+
+    for done, turn in enumerate(first):
+        bar(done, total, turn.what)
+        played.append(_turn(player, plan, turn))
+    adaptive = _adaptive(
+        player, plan, partial(time_left, SEARCHED), partial(_asked, bar, len(first), total)
+    )
+    for done, turn in enumerate(rest, len(first) + plan.calls):
+        if not time_left():
+            break
+        bar(done, total, turn.what)
+        played.append(_turn(player, plan, turn))
+    bar(total, total, "done")
+    return played, adaptive
+
+
+def _turn(player: Player, plan: Plan, turn: Turn) -> Played:
+    if turn.attack is None:
+        return player.honest(turn.number)
+    if turn.campaign:
+        return player.campaign(turn.attack, turn.strength, turn.number, plan.campaign)
+    return player.attacked(turn.attack, turn.strength, turn.number)
+
+
+def _asked(bar: Bar, before: int, total: int, calls: int) -> None:
+    bar(before + calls, total, "an attacker who knows the code")
+
+
+def _adaptive(
+    player: Player, plan: Plan, time_left: Callable[[], bool], shown: Callable[[int], None]
+) -> dict[str, Any] | None:
+    calls = count()
+
+    def goes_on() -> bool:
+        asked = next(calls)
+        shown(asked)
+        return asked < LEAST_CALLS or time_left()
+
+    best = player.adaptive(plan.calls, 0, goes_on)
+    if not best.calls:
+        return None
+    rows, recipe = player.game.drawn_from.rows, best.recipe
+    made = {} if recipe is None else {k: v for k, v in vars(recipe).items() if k != "name"}
+    return {
+        "atlas": SEARCHING,
+        "calls": best.calls,
+        "budget": plan.calls,
+        "rows": rows,
+        "admitted": best.admitted,
+        "share": best.admitted / rows,
+        "recipe": made or None,
+    }
+
+
+def _gates(context: Context, policy: Policy) -> tuple[str, ...]:
+    own = intake_checks(context.settings.checks, policy, context.schema)
+    return (*IN_CHILDREN, *dict.fromkeys(check.name for check in own), Fairness.name)

@@ -1,0 +1,142 @@
+"""give_back: batches that a rejected challenger put on hold, and that a bisect cleared, are admitted again.
+
+They passed intake before and are only moved back, as a signed and recorded act: what is admitted has
+still to pass the gate of the next retrain. Nobody's rows are accused by it. The other rows of the guilty
+batch are asked for as a release, which reviewers decide and intake judges anew.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sluicegate.core import CannotDecide, Conflict, Misused
+from sluicegate.core.schema import ROW
+from sluicegate.evidence.statement import BISECTION
+from sluicegate.flows.feedback.exception import Wanted
+from sluicegate.flows.feedback.release import propose
+from sluicegate.flows.trials.bisect import Order, bisect
+from sluicegate.flows.trials.search import FOUND
+from sluicegate.record.context import Context
+from sluicegate.record.quarantine import HELD, taken
+from sluicegate.record.questions import artifact
+from sluicegate.record.subjects.incident import barred, incidents, read_incident
+from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores.layout import Layout
+
+EVIDENCE = "bisection.json"
+
+
+def give_back(context: Context, order: Order) -> dict[str, Any]:
+    """Bisect a rejected update and admit the innocent batches that it put on hold again.
+
+    Returns what the bisect found, with `given_back`. Run again it changes nothing. Raises CannotDecide
+    unless the update passes without what was found.
+    """
+    if order.update is None:
+        raise Misused("Only a rejected update puts batches on hold: name one, like update:0007.")
+    found = bisect(context, order)
+    if found["ended"] != FOUND:
+        raise CannotDecide(
+            f"The bisect did not clear update:{order.update} of a batch ({found['ended']}), so all "
+            f"stay on hold; see {found['report']}."
+        )
+    if found["alone"] is False:
+        raise CannotDecide(
+            f"batch:{found['batches']['guilty'][0]} fails only together with others, so nobody can tell "
+            f"whose fault it is, and all stay on hold; see {found['report']}."
+        )
+    innocent = found["batches"]["innocent"]
+    with record.writing(context.layout, "give-back", record.ROOMS):
+        kept = {b: why for b in innocent if (why := _obstacle(context.layout, order.update, b))}
+        back = [batch for batch in innocent if batch not in kept]
+        if back:
+            _admit(context, order.update, found, back)
+            told = f"update:{order.update}: gave back {', '.join(back)}"
+            git.commit_all(context.layout.root, record.ROOMS, told)
+    asked = [_ask(context, order.update, each) for each in found["sources"]]
+    return found | {
+        "given_back": {
+            "batches": back,
+            "kept": kept,
+            "releases": [each for each in asked if each],
+        }
+    }
+
+
+def _obstacle(layout: Layout, update: str, batch: str) -> str:
+    """Return why a batch is not given back; the empty string when it may be."""
+    held = layout.quarantine(batch) / HELD
+    if (layout.admitted(batch) / data.MANIFEST).is_file():
+        return "it is admitted"
+    if not (held / data.MANIFEST).is_file():
+        return "it is not on hold"
+    if files.read_json(held / "reason.json")["reason"] != _reason(update):
+        return "it is held for another reason"
+    if taken(layout, batch):
+        return "rows of it were released, or somebody asks for that"
+    sources = files.read_json(held / data.MANIFEST)["sources"]
+    accused = set(sources) & set().union(*barred(layout))
+    if accused:
+        return f"it has rows of {min(accused)}, who is barred"
+    for number in incidents(layout):
+        if batch in {each["batch"] for each in read_incident(layout, number)["trace"]["batches"]}:
+            return f"incident:{number} speaks of it"
+    return ""
+
+
+def _reason(update: str) -> str:
+    return f"update:{update} was rejected"
+
+
+def _admit(context: Context, update: str, found: Mapping[str, Any], back: Sequence[str]) -> None:
+    """Move held batches to where they were admitted; call inside a writing block."""
+    layout = context.layout
+    for batch in back:
+        source, target = layout.quarantine(batch) / HELD, layout.admitted(batch)
+        data.read_verified(source / data.FEEDBACK)
+        # the table last: until its pointer lies beside it, a kill brings both back
+        for path in (dvc.pointer(source / data.FEEDBACK), source / data.MANIFEST):
+            files.move(path, target / path.name)
+        files.move(source / data.FEEDBACK, target / data.FEEDBACK)
+        files.remove(source / "reason.json")
+    tables = [artifact(layout, layout.admitted(batch) / data.FEEDBACK) for batch in back]
+    said = {
+        "update": update,
+        "asked": found["asked"],
+        "metric": found["metric"],
+        "limit": found["limit"],
+        "commit": found["commit"],
+        "repeat": found["repeat"],
+        "guilty": found["batches"]["guilty"],
+        "sources": found["sources"],
+        "innocent": back,
+        "steps": found["steps"],
+        "asked_by": context.started_by,
+        "time": context.now(),
+    }
+    path = layout.update(update) / EVIDENCE
+    made = record.write_statement(layout, path, tables, BISECTION, said)
+    told = {"update": update, "batches": list(back)}
+    record.append(layout, "give-back", [*tables, made], told, context.now())
+
+
+def _ask(context: Context, update: str, within: Mapping[str, Any]) -> str | None:
+    """Ask reviewers to release those rows of a guilty batch that no guilty source sent."""
+    layout, batch = context.layout, str(within["batch"])
+    held = layout.quarantine(batch) / HELD
+    if within["ended"] != FOUND or not (held / data.MANIFEST).is_file():
+        return None
+    if context.schema.source is None:
+        return None
+    frame = data.read_verified(held / data.FEEDBACK)
+    named = frame[context.schema.source].fillna("").astype(str)
+    rows = frame[ROW][~named.isin(within["guilty"])]
+    free = tuple(int(row) for row in rows if int(row) not in taken(layout, batch))
+    if not within["guilty"] or not free:
+        return None
+    guilty = ", ".join(within["guilty"])
+    reason = f"update:{update} was rejected because of {guilty}; these rows are by others."
+    try:
+        return propose(context, Wanted(batch, reason, rows=free))
+    except (Conflict, Misused) as refused:
+        context.tell(f"batch:{batch}: {refused}")
+        return None

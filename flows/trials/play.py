@@ -1,0 +1,260 @@
+"""play: one window, honest or attacked, through the very checks and policy of intake."""
+
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sluicegate.attacks import Attack, Poisoned, Stage
+from sluicegate.attacks.adaptive import Best, Recipe, search
+from sluicegate.attacks.playable import why_not
+from sluicegate.checks.memory import Heard
+from sluicegate.checks.trigger_memory import pulled_in
+from sluicegate.core import Outcome, Verdict
+from sluicegate.flows.feedback.judge import rows_by_source
+from sluicegate.flows.feedback.measure import measured, panel_in, scores_of
+from sluicegate.flows.trials.windows import UNNAMED, Material, Window, scratch_table, seen, window
+from sluicegate.gates import Policy, decide
+from sluicegate.gates.decide import outcome_of
+from sluicegate.record.champion import champion_of
+from sluicegate.record.context import Context
+from sluicegate.record.source_history import earlier, heard_in
+from sluicegate.stores import data
+
+HONEST = "honest"
+ACCUSED = "sources.disagreement"
+STOPPED = (Outcome.PAUSE, Outcome.REJECT)
+HELD = 0.5
+"""The share of the poison that a quarantine must set aside to count as caught."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The verdict on one window, the metrics beyond their limits with the rows that each names.
+
+    `heard` is what later windows of a campaign hear of this one's sources and patterns.
+    """
+
+    verdict: Verdict
+    beyond: dict[str, Outcome]
+    rows: dict[str, set[int]]
+    heard: Heard | None
+
+
+@dataclass(frozen=True)
+class Played:
+    """What became of one window, or of a campaign until its first catch (`windows` of them).
+
+    `poison` rows were sent among `rows`; `named` were set aside or in question, `hit` of them poison;
+    `held` poison rows and `honest_held` honest ones were set aside. `by` are the metrics that caught
+    it: beyond their limits here, and not in the same window without the attack.
+    """
+
+    attack: str
+    strength: float
+    round: int
+    rows: int
+    poison: int
+    outcome: str
+    caught: bool
+    by: tuple[str, ...]
+    named: int
+    hit: int
+    held: int
+    honest_held: int
+    windows: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return {**vars(self), "by": list(self.by)}
+
+
+@dataclass(frozen=True, eq=False)
+class Game:
+    """The gates under attack: a workspace, the policy to judge by, and where windows come from."""
+
+    context: Context
+    policy: Policy
+    drawn_from: Material
+    folder: Path
+    seed: int
+
+    @cached_property
+    def heard(self) -> tuple[Heard, ...]:
+        """Return what the workspace's own batches said of their sources."""
+        return earlier(self.context.layout, self.context.schema)
+
+    @cached_property
+    def reference(self) -> pd.DataFrame:
+        """Return the original reference, which an attacker is taken to know."""
+        return data.read_verified(self.context.layout.reference)
+
+    def window(self, number: int) -> Window:
+        """Return the honest window of this number."""
+        return window(self.drawn_from, np.random.default_rng([self.seed, number]))
+
+    def stage(self, honest: Window, name: str, number: int) -> Stage:
+        """Return what the attacker `name` has in hand; its chance is the same at every strength."""
+        schema, layout = self.context.schema, self.context.layout
+        champion = champion_of(layout)
+
+        def answers(frame: pd.DataFrame) -> Any:
+            return scores_of(layout, schema, champion, frame)
+
+        chance = np.random.default_rng([self.seed, number, zlib.crc32(name.encode())])
+        signed = schema if schema.source else replace(schema, source=UNNAMED)
+        return Stage(signed, honest.frame, self.reference, answers, chance)
+
+    def why_not(self, attack: Attack) -> str | None:
+        """Return why an attack cannot be played in this workspace."""
+        stage = self.stage(self.window(0), attack.name, 0)
+        return why_not(attack, replace(stage, schema=self.context.schema))
+
+    def judged(
+        self,
+        frame: pd.DataFrame,
+        honest: Window,
+        before: pd.DataFrame | None = None,
+        heard: Iterable[Heard] = (),
+    ) -> Judged:
+        """Return what intake says of `frame`, made of the rows of `honest`.
+
+        `before` and `heard` are what earlier windows of the campaign left.
+        """
+        table, path = scratch_table(frame, self.context.schema, self.folder)
+        see = partial(seen, drawn_from=self.drawn_from, taken=honest.taken, before=before)
+        told = (*self.heard, *heard)
+        findings, subject = measured(self.context, table, path, self.policy, told, see)
+        rows_of = rows_by_source(table.frame, self.context.schema.source)
+        verdict = decide(self.policy, "batch:drill", findings, rows_of)
+        outcomes = {f.metric: outcome_of(self.policy, f, rows_of)[1] for f in findings}
+        rows = {
+            f.metric: {*f.rows, *(row for name in f.sources for row in rows_of.get(name, ()))}
+            for f in findings
+            if outcomes[f.metric].severity
+        }
+        beyond = {metric: each for metric, each in outcomes.items() if each.severity}
+        panel = panel_in(self.context, subject)
+        noticed = {
+            n for f in findings if f.metric == ACCUSED and f.metric in beyond for n in f.sources
+        }
+        left = heard_in(panel, noticed, pulled_in(subject)) if panel else None
+        return Judged(verdict, beyond, rows, left)
+
+
+@dataclass(eq=False)
+class Player:
+    """Plays windows, and remembers what the honest ones came to."""
+
+    game: Game
+
+    def __post_init__(self) -> None:
+        self._honest: dict[int, Judged] = {}
+
+    def twin(self, number: int) -> Judged:
+        """Return what the window of this number comes to without any attack."""
+        if number not in self._honest:
+            honest = self.game.window(number)
+            self._honest[number] = self.game.judged(honest.frame, honest)
+        return self._honest[number]
+
+    def honest(self, number: int) -> Played:
+        """Play a window as it is."""
+        judged = self.twin(number)
+        poison: set[int] = set()
+        return _played(HONEST, 0.0, number, self.game.drawn_from.rows, poison, judged, ())
+
+    def attacked(self, attack: Attack, strength: float, number: int) -> Played:
+        """Play a window after `attack` at `strength` times its usual share."""
+        honest = self.game.window(number)
+        stage = self.game.stage(honest, attack.name, number)
+        made = attack(stage, strength * attack.share)
+        judged = self.game.judged(made.frame, honest)
+        return self._told(attack.name, strength, number, made, judged)
+
+    def campaign(self, attack: Attack, strength: float, number: int, length: int) -> Played:
+        """Play windows of the same attacker, each beside what was admitted before, until one is caught."""
+        before: pd.DataFrame | None = None
+        heard: list[Heard] = []
+        told: list[Played] = []
+        for step in range(length):
+            honest = self.game.window(number + step)
+            stage = self.game.stage(honest, attack.name, number + step)
+            made = attack(stage, strength * attack.share)
+            judged = self.game.judged(made.frame, honest, before, heard)
+            told.append(self._told(attack.name, strength, number + step, made, judged))
+            if told[-1].caught:
+                break
+            admitted = made.frame.drop(index=list(judged.verdict.quarantined.rows))
+            before = admitted if before is None else pd.concat([before, admitted])
+            heard += [judged.heard] if judged.heard else []
+        return _summed(told)
+
+    def adaptive(self, calls: int, number: int, goes_on: Callable[[], bool]) -> Best:
+        """Let an attacker who is told what becomes of each try search for poison that passes."""
+        honest = self.game.window(number)
+        rng = np.random.default_rng([self.game.seed, number, calls])
+
+        def admitted(recipe: Recipe, call: int) -> int:
+            made = recipe(self.game.stage(honest, f"adaptive {call}", number), recipe.share)
+            verdict = self.game.judged(made.frame, honest).verdict
+            aside = set(verdict.quarantined.rows)
+            stopped = verdict.outcome in STOPPED
+            return 0 if stopped else len(set(made.rows.tolist()) - aside)
+
+        return search(admitted, len(honest.frame), calls, rng, goes_on)
+
+    def _told(
+        self, name: str, strength: float, number: int, made: Poisoned, judged: Judged
+    ) -> Played:
+        poison = set(made.rows.tolist())
+        twin = self.twin(number)
+        new = {m: o for m, o in judged.beyond.items() if twin.beyond.get(m) is not o}
+        stopped = tuple(sorted(m for m, o in new.items() if o in STOPPED))
+        held = len(poison.intersection(judged.verdict.quarantined.rows)) >= HELD * len(poison)
+        set_aside = (m for m, o in judged.beyond.items() if o is Outcome.QUARANTINE)
+        aside = tuple(sorted(m for m in set_aside if held and judged.rows[m] & poison))
+        rows = len(made.frame)
+        return _played(name, strength, number, rows, poison, judged, (*stopped, *aside))
+
+
+def _played(
+    name: str,
+    strength: float,
+    number: int,
+    rows: int,
+    poison: set[int],
+    judged: Judged,
+    by: Iterable[str],
+) -> Played:
+    verdict, by = judged.verdict, tuple(by)
+    aside = set(verdict.quarantined.rows)
+    named = aside | set(verdict.suspects.rows)
+    return Played(
+        attack=name,
+        strength=strength,
+        round=number,
+        rows=rows,
+        poison=len(poison),
+        outcome=verdict.outcome.value,
+        caught=bool(by),
+        by=by,
+        named=len(named),
+        hit=len(named & poison),
+        held=len(aside & poison),
+        honest_held=len(aside - poison),
+    )
+
+
+def _summed(told: list[Played]) -> Played:
+    """Return a campaign as one: its rows added up, the outcome of its last window."""
+    sums = {
+        name: sum(getattr(each, name) for each in told)
+        for name in ("rows", "poison", "named", "hit", "held", "honest_held")
+    }
+    return replace(told[-1], **sums, round=told[0].round, windows=len(told))

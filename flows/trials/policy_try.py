@@ -1,0 +1,212 @@
+"""policy try: what changed limits would have stopped in the accepted history, before anyone commits them.
+
+Recorded findings are judged again by both policies. Where settings of the checks changed, stored rows
+are measured again, too, and two things cannot be as they were: the champion of today has learnt from
+rows that it is asked about, and what depends on the moment of receipt (HISTORY) stays as recorded.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sluicegate.core import Finding, Outcome
+from sluicegate.core.schema import ROW
+from sluicegate.flows.feedback.measure import feedback, measured
+from sluicegate.flows.trials.drill import quick
+from sluicegate.gates import Policy, decide
+from sluicegate.gates.calibration import effective
+from sluicegate.gates.decide import outcome_of
+from sluicegate.gates.policy import matches
+from sluicegate.record.calibration import read_calibration
+from sluicegate.record.context import Context
+from sluicegate.record.limit_changes import Change, changes
+from sluicegate.record.source_history import earlier
+from sluicegate.stores import data, files, git, record
+from sluicegate.stores.reading import Table
+from sluicegate.stores.settings import Settings, parse_settings, read_settings
+
+WINDOW = 60
+FALSE_STOPS = 1 / WINDOW
+# Cells that could not be read are not stored, and earlier batches were fewer then.
+HISTORY = (
+    "contract.*",
+    "sources.memory",
+    "triggers.memory",
+    "triggers.learnt",
+    "sources.tier.*",
+    "sources.barred",
+    "sources.in_question",
+    "corrections.*",
+    "duplicates.taken_out",
+    "oracle.*",
+    "times.*",
+)
+# Settings that say what is done with rows, not how they are measured.
+UNMEASURED = ("max_source_share", "false_stops", "aged_days", "calibration_windows")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A batch: what was recorded, what the committed and the changed policy say, and what decides."""
+
+    batch: str
+    recorded: str
+    state: str
+    before: str
+    after: str
+    remeasured: bool
+    decides: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What changed limits come to over the whole history."""
+
+    changes: tuple[Change, ...]
+    batches: tuple[Tried, ...]
+    budget: float
+    drill: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `policy try`."""
+        return {
+            "schema": 1,
+            "changes": [asdict(each) | {"loosened": each.loosened} for each in self.changes],
+            "batches": [asdict(each) for each in self.batches],
+            "stops": {"before": self._stops("before"), "after": self._stops("after")},
+            "drill": self.drill,
+        }
+
+    def _stops(self, side: str) -> dict[str, Any]:
+        accepted = [getattr(each, side) for each in self.batches if each.state == "admitted"]
+        stopped = sum(outcome != Outcome.PASS.value for outcome in accepted)
+        per = stopped / len(accepted) if accepted else None
+        return {
+            "accepted": len(accepted),
+            "stopped": stopped,
+            "per_60": None if per is None else round(WINDOW * per, 2),
+            "budget_per_60": round(WINDOW * self.budget, 2),
+            "within_budget": None if per is None else per <= self.budget,
+        }
+
+
+def try_policy(
+    context: Context, params: Path | None = None, measure: bool = False, drilled: bool = False
+) -> Trial:
+    """Judge the history by params.yaml as it lies here, or by `params`, beside the committed one.
+
+    With `drilled` a quick drill attacks the changed policy, too, and is kept nowhere.
+
+    Changes nothing. Raises Misused for a file that is no policy.
+    """
+    text = git.run(context.layout.root, "show", "HEAD:./params.yaml")
+    committed = parse_settings(text, "params.yaml at HEAD")
+    changed = read_settings(params) if params else context.settings
+    again = measure or _measures(committed) != _measures(changed)
+    old, new = committed.policy("intake"), changed.policy("intake")
+    differing = changes(old, new)
+    # Both are held to what they are calibrated to; a limit that was changed is as written.
+    found = read_calibration(context.layout)
+    old, new = (effective(policy, found, None) for policy in (old, new))
+    numbers = record.received(context.layout)
+    tried = []
+    for place, number in enumerate(numbers, 1):
+        context.tell(f"Trying batch {number} ({place} of {len(numbers)})")
+        tried.append(_tried(context, number, old, new, changed if again else None))
+    budget = float(getattr(changed.checks, "false_stops", FALSE_STOPS))
+    drill = None
+    if drilled:
+        context.tell("Attacking the changed policy")
+        drill = quick(replace(context, settings=changed), new, seed=changed.seed).to_dict()
+    return Trial(differing, tuple(tried), budget, drill)
+
+
+def _measures(settings: Settings) -> dict[str, Any]:
+    return settings.checks.model_dump(exclude=set(UNMEASURED))
+
+
+def _tried(
+    context: Context, number: str, old: Policy, new: Policy, changed: Settings | None
+) -> Tried:
+    folder = context.layout.intake(number)
+    manifest = files.read_json(folder / data.MANIFEST)
+    findings = [Finding.from_dict(told) for told in files.read_json(folder / "findings.json")]
+    rows_of: dict[str, tuple[int, ...]] = dict.fromkeys(manifest["sources"], (0,))
+    before = decide(old, f"batch:{number}", findings, rows_of)
+    table = _stored(context, number, int(manifest["rows"])) if changed else None
+    if changed and table is not None:
+        findings = _measured_again(replace(context, settings=changed), table, new, findings)
+    after = decide(new, f"batch:{number}", findings, rows_of)
+    return Tried(
+        batch=number,
+        recorded=_recorded(folder),
+        state=manifest["state"],
+        before=before.outcome.value,
+        after=after.outcome.value,
+        remeasured=table is not None,
+        decides=tuple(_deciding(old, new, findings, rows_of)),
+    )
+
+
+def _recorded(folder: Path) -> str:
+    worst = Outcome.PASS
+    for told in files.read_json(folder / "findings.json"):
+        outcome = Outcome(told["outcome"])
+        worst = outcome if outcome.severity > worst.severity else worst
+    return worst.value
+
+
+def _deciding(
+    old: Policy, new: Policy, findings: Sequence[Finding], rows_of: dict[str, tuple[int, ...]]
+) -> list[dict[str, Any]]:
+    """Return the findings beyond a limit of either policy, those that either one stops for first."""
+    told = []
+    for finding in findings:
+        judged = [outcome_of(policy, finding, rows_of) for policy in (old, new)]
+        if any(outcome is not Outcome.PASS for _, outcome in judged):
+            (limit_before, before), (limit_after, after) = judged
+            told.append(
+                {
+                    "metric": finding.metric,
+                    "value": finding.to_dict()["value"],
+                    "rows": len(finding.rows),
+                    "limit_before": limit_before,
+                    "before": before.value,
+                    "limit_after": limit_after,
+                    "after": after.value,
+                }
+            )
+    return sorted(told, key=lambda each: (each["before"] == each["after"], each["metric"]))
+
+
+def _stored(context: Context, number: str, rows: int) -> Table | None:
+    """Return the batch as it was measured, put together again; None where rows are not kept."""
+    layout = context.layout
+    rooms = [layout.admitted(number), layout.quarantine(number), *layout.intake(number).iterdir()]
+    paths = [room / data.FEEDBACK for room in rooms if (room / data.FEEDBACK).is_file()]
+    parts = [data.read_verified(path) for path in paths]
+    whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if len(whole) != rows or not rows:
+        return None
+    ours = [name for name in whole if str(name).startswith("_") and name != ROW]
+    ordered = whole.sort_values(ROW).reset_index(drop=True)
+    return Table(ordered.drop(columns=ours), {})
+
+
+def _measured_again(
+    context: Context, table: Table, policy: Policy, recorded: Sequence[Finding]
+) -> list[Finding]:
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+        path = Path(scratch) / "normal.parquet"
+        table.frame.to_parquet(path, index=False)
+        heard = earlier(context.layout, context.schema)
+        found, _ = measured(context, table, path, policy, heard, feedback)
+
+    def kept(finding: Finding) -> bool:
+        return any(matches(pattern, finding.metric) for pattern in HISTORY)
+
+    return [*(f for f in recorded if kept(f)), *(f for f in found if not kept(f))]

@@ -1,0 +1,224 @@
+"""trained: models of parts of the data, made by the same pipeline as a challenger and kept for later.
+
+Nothing here registers, promotes or commits. A training is known by the digest of everything that it is
+made of (rows, reference, policy, trainer, locks, packages, seed), so that a run that was killed goes on
+where it stopped and a second one costs nothing. The kept models lie in `.sluicegate/trained/`.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import CannotDecide, Missing, Schema, Stage, Tampered, Update
+from sluicegate.core.canonical import sha256_json
+from sluicegate.flows.updates.retrain import fetch
+from sluicegate.record.context import Context
+from sluicegate.record.policy_in_force import require_once_signed
+from sluicegate.stores import data, dvc, files, git, models, packages, pipeline, record
+from sluicegate.stores.environment import scrubbed
+from sluicegate.stores.layout import Layout, numbered
+from sluicegate.stores.settings import Settings, fill, parse_settings, read_settings
+
+RECORD = "trained.json"
+_UNUSED = (*record.ROOMS, "trust", "expectations", "drills", "plots", "inbox", "rollbacks")
+_DERIVED = ("dvc.lock", "metrics.json", "candidate.json", "threats.yaml", ".gitignore")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model learns: some batches of a commit, less the rows of some sources.
+
+    `without` names (batch, source) pairs. `reseed` is added to the policy's seed. With `against`, a
+    candidate.json, the model is also compared with the champion that it pins. What was received after
+    the batch `until` is forgotten; else only the batches left out are.
+    """
+
+    commit: str
+    batches: tuple[str, ...]
+    without: tuple[tuple[str, str], ...] = ()
+    reseed: int = 0
+    against: Mapping[str, Any] | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A kept model: where it lies, its digest, the seconds its training took, and how it compares."""
+
+    key: str
+    folder: Path
+    sha256: str
+    seconds: float
+    comparison: dict[str, Any] | None
+    fresh: bool
+    """Whether it was trained just now, not found."""
+
+    def load(self, schema: Schema) -> models.Model:
+        """Return the model, once all of it has the digest that was recorded."""
+        return models.load(self.folder / "model", self.sha256, schema)
+
+
+def train(context: Context, recipe: Recipe, what: str) -> Trained:
+    """Return the model of `recipe`, trained now unless it is kept; `what` names it in the progress.
+
+    Raises CannotDecide when the trainer fails or data of the commit is nowhere any more.
+    """
+    layout = context.layout
+    key = key_of(layout, recipe)
+    busy = f"Another bisect or plan is training in {layout.root}; wait for it to end."
+    with files.locked(layout.home / "trained.lock", busy, wait=False):
+        kept = _kept(layout, key)
+        if kept is not None:
+            context.tell(f"{what}: kept from before")
+            return kept
+        return _built(context, recipe, key, what)
+
+
+def is_kept(layout: Layout, recipe: Recipe) -> bool:
+    """Tell whether the model of `recipe` need not be trained."""
+    return _kept(layout, key_of(layout, recipe)) is not None
+
+
+def settings_at(layout: Layout, commit: str) -> Settings:
+    """Return params.yaml as it was in a commit."""
+    text = git.read_at(layout.root, commit, "params.yaml")
+    return parse_settings(text, f"params.yaml of {commit[:12]}")
+
+
+def sources_at(layout: Layout, commit: str, batch: str) -> dict[str, int]:
+    """Return the admitted rows of each source of a batch as they were in a commit."""
+    return dict(_manifest(layout, commit, batch)["sources"])
+
+
+def key_of(layout: Layout, recipe: Recipe) -> str:
+    """Return the digest of all that the model is made of."""
+    root, commit = layout.root, recipe.commit
+    rooms = (*_UNUSED, *_DERIVED)
+    named = [n for n in git.tracked(root, ".", commit) if n.split("/")[0] not in rooms]
+    receipts = [f"intake/{batch}/{data.MANIFEST}" for batch in _receipts(layout, recipe)]
+    return sha256_json(
+        {
+            "schema": 1,
+            "batches": {b: _manifest(layout, commit, b)["sha256"] for b in recipe.batches},
+            "without": sorted(map(list, recipe.without)),
+            "reseed": recipe.reseed,
+            "against": recipe.against,
+            "files": git.blobs(root, commit, named),
+            "receipts": git.blobs(root, commit, receipts),  # who has become known by them
+            "packages": packages.installed(),
+        }
+    )
+
+
+def _kept(layout: Layout, key: str) -> Trained | None:
+    """Return what is kept under `key`; whatever is not as it was recorded is thrown away."""
+    folder = layout.home / "trained" / key
+    try:
+        told = files.read_json(folder / RECORD)
+        if told["key"] == key and models.digest(folder / "model") == told["sha256"]:
+            return Trained(
+                key, folder, told["sha256"], told["seconds"], told["comparison"], fresh=False
+            )
+    except Missing:
+        return None
+    except (Tampered, KeyError, TypeError, OSError):
+        pass
+    files.remove_tree(folder)
+    return None
+
+
+def _built(context: Context, recipe: Recipe, key: str, what: str) -> Trained:
+    layout, began = context.layout, time.monotonic()
+    require_once_signed(layout, recipe.commit)
+    tree = layout.work / f"trained-{key[:12]}"
+    git.add_worktree(layout.root, tree, recipe.commit)
+    try:
+        _lay_out(layout, tree, recipe)
+        pipeline.require_ours(tree)
+        stages = pipeline.STAGES if recipe.against is not None else pipeline.STAGES[:-1]
+        dvc.repro(tree, stages, scrubbed(), lambda stage: context.tell(f"{what}: {stage}"))
+        made = tree / "build" / "model"
+        models.require_data_only(made)
+        digest = models.digest(made)
+        comparison = None
+        if recipe.against is not None:
+            comparison = files.read_json(tree / "build" / "comparison.json")
+            if comparison["challenger"] != digest:
+                raise Tampered("The model changed after it was compared; run the same again.")
+        seconds = round(time.monotonic() - began, 3)
+        said = {"key": key, "sha256": digest, "seconds": seconds, "comparison": comparison}
+        _keep(layout, key, made, said)
+    finally:
+        git.remove_worktree(layout.root, tree)
+    context.tell(f"{what}: trained in {seconds:.0f} s")
+    return Trained(key, layout.home / "trained" / key, digest, seconds, comparison, fresh=True)
+
+
+def _keep(layout: Layout, key: str, model: Path, said: Mapping[str, Any]) -> None:
+    """Keep a model whole or not at all."""
+    kept = layout.home / "trained" / key
+    half = kept.with_name(f".{key}")
+    files.remove_tree(half)
+    shutil.copytree(model, half / "model")
+    files.write_json(half / RECORD, dict(said))
+    files.remove_tree(kept)
+    half.rename(kept)
+
+
+def _lay_out(layout: Layout, tree: Path, recipe: Recipe) -> None:
+    """Make the worktree one in which only the rows of `recipe` were ever received."""
+    dvc.share_cache(tree, layout.root)
+    fetch(tree, Update("trained", Stage.ASSEMBLED, recipe.commit, recipe.batches))
+    inside = Layout(tree)
+    for batch in record.admitted_in(layout, recipe.commit):
+        if batch not in recipe.batches:
+            files.remove_tree(inside.admitted(batch))
+    for receipt in set(numbered(tree / "intake")) - set(_receipts(layout, recipe)):
+        files.remove_tree(inside.intake(receipt))
+    if recipe.reseed:
+        _reseed(inside, recipe.reseed)
+    _leave_out(inside, recipe.without)
+    against = {"update": "trained", "champion": None, "first": None}
+    files.write_json(inside.candidate, recipe.against or against)
+
+
+def _receipts(layout: Layout, recipe: Recipe) -> list[str]:
+    """Return the receipts that the training knows of: they say which sources have become known."""
+    names = (n.split("/") for n in git.tracked(layout.root, "intake", recipe.commit))
+    told = {n[1] for n in names if n[2:] == [data.MANIFEST]}
+    out = set(record.admitted_in(layout, recipe.commit)) - set(recipe.batches)
+    if recipe.until is not None:
+        out |= {each for each in told if int(each) > int(recipe.until)}
+    return sorted(told - out, key=int)
+
+
+def _leave_out(inside: Layout, without: Sequence[tuple[str, str]]) -> None:
+    schema = read_settings(inside.params).schema_
+    for batch in sorted({batch for batch, _ in without}):
+        out = {source for each, source in without if each == batch}
+        table = inside.admitted(batch) / data.FEEDBACK
+        frame = data.read_verified(table)
+        if schema.source is None or schema.source not in frame:
+            raise CannotDecide(f"batch:{batch} names no sources; it can only be left out whole.")
+        named = frame[schema.source].fillna("").astype(str)
+        received = files.read_json(table.with_name(data.MANIFEST))["received"]
+        about = {"batch": batch, "received": received}
+        files.remove(dvc.pointer(table))
+        data.write_with_manifest(table, frame[~named.isin(out)], schema, about)
+
+
+def _reseed(inside: Layout, by: int) -> None:
+    text = inside.params.read_text(encoding="utf-8")
+    seed = read_settings(inside.params).seed + by
+    files.write_bytes(inside.params, fill(text, {"seed": seed}).encode())
+
+
+def _manifest(layout: Layout, commit: str, batch: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(
+        git.read_at(layout.root, commit, f"batches/{batch}/{data.MANIFEST}")
+    )
+    return told

@@ -1,0 +1,1 @@
+"""An update: trained, compared, recorded, promoted."""

@@ -1,0 +1,174 @@
+"""promote: move the champion, only forward from the very one that was compared with.
+
+The order survives a kill at any point: the products and the intent are committed, the tag is made,
+the alias moves, and the signed promotion, which alone says who the champion is, comes last.
+"""
+
+import contextlib
+
+from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update, advance
+from sluicegate.core.canonical import sha256_file
+from sluicegate.core.update import stage_after
+from sluicegate.evidence.ledger import PROMOTE
+from sluicegate.evidence.statement import PROMOTION
+from sluicegate.flows.updates.keep import keep
+from sluicegate.flows.updates.record_update import refuse
+from sluicegate.record.attest import attest_promotion
+from sluicegate.record.champion import champion_of, mirror, suspended
+from sluicegate.record.context import Context
+from sluicegate.record.policy import require_signed
+from sluicegate.record.superseded import require_standing
+from sluicegate.record.updates import PRODUCTS, approved, policy_of, read_update, verified_products
+from sluicegate.reports.bill_of_materials import bill_of_materials
+from sluicegate.reports.model_card import model_card
+from sluicegate.review.votes import require_approved
+from sluicegate.stores import files, git, record
+from sluicegate.stores.mlflow import open_registry
+
+INTEND, BILL = "intend", "bom.cdx.json"
+
+
+def promote(context: Context, update_id: str) -> Update:
+    """Make the challenger of an approved update the champion.
+
+    Raises Conflict when the update is not approved or the champion is no longer the one that it was
+    compared with.
+    """
+    layout = context.layout
+    record.tidy(layout)
+    update, _ = read_update(layout, update_id)
+    if update.stage is Stage.PROMOTED:
+        return update
+    if update.stage is not Stage.APPROVED or update.challenger is None:
+        raise Conflict(f"update:{update_id} is {update.stage.value}, not approved; nothing moved.")
+    require_signed(layout)
+    if _needs_people(update):
+        require_approved(context, f"update:{update_id}")
+    _require_same_champion(context, update)
+    subject = Artifact(f"model:{context.settings.model}", update.challenger.sha256)
+    with record.writing(layout, "promote", ("updates", "ledger", "models")):
+        require_standing(context, update)
+        keep(context, update_id, update.challenger.sha256)
+        names = verified_products(layout, update_id)
+        for name in names:
+            files.copy_in(layout.update(update_id) / "products" / name, layout.root / name)
+        said = {"update": update_id, "version": update.challenger.version}
+        if not _intended(context, update_id):
+            record.append(layout, INTEND, [subject], said, context.now())
+        kept = [name for name in PRODUCTS if (layout.root / name).exists()]
+        made = git.commit(
+            layout.root,
+            [*kept, "updates", "ledger", "models"],
+            f"update:{update_id} to be promoted",
+        )
+        anchor = record.anchored(layout, f"update:{update_id}", made)
+        git.tag(layout.root, f"update/{update_id}", made, anchor)
+    return _move(context, update)
+
+
+def finish_promotion(context: Context) -> None:
+    """Carry to its end a promotion whose process died after the update was approved.
+
+    Call only under the lock of retrains, for a promotion that is alive looks the same from outside.
+    """
+    layout = context.layout
+    record.tidy(layout)
+    update_id = approved(layout)
+    if update_id is None:
+        return
+    require_signed(layout)  # an unsigned policy makes it wait; it is no reason to refuse it
+    try:
+        promote(context, update_id)
+    except Conflict as error:
+        # its approvals no longer hold, or the champion is another: it must not block the next update
+        with record.writing(layout, "refuse", ("updates", "ledger")):
+            refuse(context, update_id, str(error))
+            git.commit(layout.root, ["updates", "ledger"], f"update:{update_id} refused")
+
+
+def finish_broken_off(context: Context) -> None:
+    """Finish the promotion of a process that died; one that is still at work is left alone."""
+    layout = context.layout
+    if approved(layout) is None:
+        return
+    with (
+        contextlib.suppress(Conflict),
+        files.locked(layout.home / "retrain.lock", "A retrain is at work.", wait=False),
+    ):
+        finish_promotion(context)
+
+
+def _needs_people(update: Update) -> bool:
+    return stage_after(update.verdicts[-1]) is Stage.AWAITING
+
+
+def _move(context: Context, update: Update) -> Update:
+    """Point the aliases to the challenger and record the promotion."""
+    layout, settings = context.layout, context.settings
+    if update.challenger is None:
+        raise Conflict(f"update:{update.id} has no challenger; retrain.")
+    registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
+    if update.champion is None or suspended(layout):
+        registry.drop_alias("previous")  # nobody shall go back to what was taken back
+    else:
+        registry.set_alias("previous", update.champion.version)
+    registry.set_alias("champion", update.challenger.version)
+    registry.drop_alias("challenger")
+    subject = Artifact(f"model:{settings.model}", update.challenger.sha256)
+    with record.writing(layout, "promote", ("updates", "ledger")):
+        _require_unmoved(context, update)
+        said = {
+            "update": update.id,
+            "version": update.challenger.version,
+            "previous": update.champion.to_dict() if update.champion else None,
+            "batches": list(update.batches),
+            "data_commit": update.data_commit,
+            "policy": update.verdicts[-1].policy,
+            "time": context.now(),
+        }
+        summary = attest_promotion(context, update, policy_of(layout, update.id))
+        path = layout.update(update.id) / "promotion.json"
+        statement = record.write_statement(layout, path, [subject], PROMOTION, said)
+        bill = _write_bill(context, update.id)
+        record.append(layout, PROMOTE, [subject, summary, bill, statement], said, context.now())
+        git.commit(layout.root, ["updates", "ledger"], f"update:{update.id} promoted")
+    return advance(update, Stage.PROMOTED)
+
+
+def _write_bill(context: Context, update: str) -> Artifact:
+    """Write the CycloneDX ML-BOM of what is being promoted; who serves is not in it."""
+    path = context.layout.update(update) / BILL
+    files.write_json(path, bill_of_materials(model_card(context, update)))
+    return Artifact(path.relative_to(context.layout.root).as_posix(), sha256_file(path))
+
+
+def _intended(context: Context, update_id: str) -> bool:
+    """Tell whether the ledger ends with the intent to promote this very update."""
+    last = next(record.backwards(context.layout), None)
+    return last is not None and last.verb == INTEND and last.details["update"] == update_id
+
+
+def _require_unmoved(context: Context, update: Update) -> None:
+    """Raise Conflict where a rollback went before; MLflow's alias then names the champion again."""
+    try:
+        stage = read_update(context.layout, update.id)[0].stage
+        if stage is not Stage.APPROVED:
+            raise Conflict(f"update:{update.id} is {stage.value}, not approved; nothing moved.")
+        _require_same_champion(context, update)
+        require_standing(context, update)
+    except Conflict:
+        mirror(context)
+        raise
+
+
+def _require_same_champion(context: Context, update: Update) -> None:
+    serving: ModelRef | None
+    try:
+        serving = champion_of(context.layout).ref
+    except Missing:
+        serving = None
+    if serving != update.champion:
+        raise Conflict(
+            f"The champion is no longer the one that update:{update.id} was compared with; "
+            "run `sluicegate retrain` again."
+        )

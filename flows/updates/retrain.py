@@ -1,0 +1,293 @@
+"""retrain: build a challenger from pinned data, compare it with the champion, decide, and settle.
+
+The pipeline of dvc.yaml runs in a linked worktree at the pinned data commit, so that intake goes on
+meanwhile and a batch that arrives during assembly is never recorded as learnt from.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sluicegate.core import (
+    ModelRef,
+    Outcome,
+    Stage,
+    Tampered,
+    Update,
+    Verdict,
+    advance,
+)
+from sluicegate.core.update import stage_after
+from sluicegate.flows.decisions.review import refuse_expired
+from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
+from sluicegate.flows.feedback.hold import hold
+from sluicegate.flows.updates.promote import finish_promotion, promote
+from sluicegate.flows.updates.record_update import record_update, refuse
+from sluicegate.gates import decide
+from sluicegate.record.champion import Champion, champion_of, first_champion
+from sluicegate.record.comparison import findings_in
+from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
+from sluicegate.record.policy import in_force, require_signed
+from sluicegate.record.policy_in_force import candidate_policy, lay, ruled
+from sluicegate.record.results import RetrainResult, judged
+from sluicegate.record.security_review import first_promotion
+from sluicegate.record.superseded import require_rolled_back
+from sluicegate.record.updates import approved, awaiting, new_batches, read_comparison, read_update
+from sluicegate.review.ask import ask_update, keep_page
+from sluicegate.stores import data, dvc, files, git, models, pipeline, record
+from sluicegate.stores.environment import scrubbed
+from sluicegate.stores.layout import Layout, next_number
+from sluicegate.stores.mlflow import Run, open_registry
+from sluicegate.stores.settings import Settings
+
+FIRST = "0000"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What the pipeline made: the challenger, and what was measured of it."""
+
+    update: Update
+    model: Path
+    comparison: dict[str, Any]
+    tree: Path
+    took: tuple[str, str]
+    """When the build began and ended."""
+
+
+def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> RetrainResult:
+    """Train a challenger on everything admitted so far, and promote, pause or refuse it.
+
+    While an update awaits review this returns that update; `supersede` replaces it instead. Raises
+    Conflict for uncommitted policy or another retrain at work, CannotDecide for a failing trainer.
+    A policy that differs from what its owners signed is neither run nor judged by, and pauses.
+    """
+    started = time.monotonic()
+    root = context.layout.root
+    busy = f"Another retrain is at work in {root}; wait for it to end."
+    with files.locked(context.layout.home / "retrain.lock", busy, wait=False):
+        git.require_branch(root)
+        git.require_committed(root, POLICY_FILES)
+        record.tidy(context.layout)
+        if approved(context.layout):
+            require_signed(context.layout)  # nothing is promoted past an unsigned policy
+        with ruled(context) as context:
+            return _retrain(context, supersede, step, started)
+
+
+def _retrain(context: Context, supersede: bool, step: Step, started: float) -> RetrainResult:
+    finish_promotion(context)
+    refuse_expired(context)
+    require_rolled_back(context)
+    waiting = awaiting(context.layout)
+    if waiting and not supersede:
+        return _still_waiting(context, waiting[0], started)
+    step("calibrate the limits", recalibrate_if_stale, context)
+    return conclude(context, step("build and compare", build, context, pin(context)), started, step)
+
+
+def conclude(context: Context, built: Built, started: float, step: Step = plainly) -> RetrainResult:
+    """Decide on what was built, and promote it where nobody has to be asked."""
+    update, verdict = step("decide", settle, context, built)
+    if update.stage is Stage.APPROVED:
+        update = step("promote", promote, context, update.id)
+    git.remove_worktree(context.layout.root, built.tree)
+    found = findings_in(built.comparison)
+    listed = judged(found, candidate_policy(context.settings, found))
+    took = time.monotonic() - started
+    return RetrainResult(update, verdict.outcome, tuple(listed), verdict.reasons, took)
+
+
+def plan(context: Context) -> dict[str, Any]:
+    """Return what a retrain would do now."""
+    update = pin(context)
+    waiting = awaiting(context.layout)
+    return {
+        "schema": 1,
+        "update": update.id,
+        "data_commit": update.data_commit,
+        "batches": list(update.batches),
+        "new": new_batches(context, update),
+        "champion": update.champion.to_dict() if update.champion else None,
+        "awaiting": waiting[0] if waiting else None,
+    }
+
+
+def first_update(context: Context, step: Step = plainly) -> Update:
+    """Train and promote the first champion, which there is nobody to compare with."""
+    with files.locked(context.layout.home / "retrain.lock", "Another init is at work.", wait=False):
+        built = step("build", build, context, pin(context, first=True))
+        settle(context, built)
+        update = step("promote", promote, context, FIRST)
+        git.remove_worktree(context.layout.root, built.tree)
+    return update
+
+
+def pin(context: Context, first: bool = False) -> Update:
+    """Return a new update of everything that HEAD has admitted."""
+    layout = context.layout
+    champion = None if first else champion_of(layout).ref
+    commit = git.head(layout.root)
+    return Update(
+        id=FIRST if first else next_number(layout.root / "updates"),
+        stage=Stage.ASSEMBLED,
+        data_commit=commit,
+        batches=tuple(record.admitted_in(layout, commit)),
+        champion=champion,
+    )
+
+
+def build(context: Context, update: Update) -> Built:
+    """Run assemble, train and compare in a worktree at the update's data commit."""
+    layout, began = context.layout, context.now()
+    tree = layout.work / update.id
+    git.add_worktree(layout.root, tree, update.data_commit)
+    signed = in_force(layout)
+    if signed is not None:
+        lay(layout, signed, tree)  # whatever else was committed never runs
+    dvc.share_cache(tree, layout.root)
+    fetch(tree, update)
+    files.write_json(tree / "candidate.json", pinned_champions(context, update))
+    pipeline.require_ours(tree)
+    dvc.repro(
+        tree,
+        pipeline.STAGES,
+        scrubbed(),
+        lambda stage: context.tell(f"update:{update.id}: {stage}"),
+    )
+    model = tree / "build" / "model"
+    models.require_data_only(model)
+    comparison = files.read_json(tree / "build" / "comparison.json")
+    for told in (context.signature, first_promotion(context) if update.champion else None):
+        if told is not None:
+            comparison["findings"].append(told.to_dict())
+    digest = models.digest(model)
+    if comparison["challenger"] != digest:
+        raise Tampered("The challenger changed after it was compared; retrain it.")
+    files.copy_tree(model, layout.models / digest)
+    trained, took = advance(update, Stage.TRAINED), (began, context.now())
+    return Built(trained, layout.models / digest, comparison, tree, took)
+
+
+def fetch(tree: Path, update: Update) -> None:
+    """Bring the data that the update learns from into its worktree, all of it verified on reading."""
+    tables = [tree / "reference" / "reference.parquet", tree / "golden" / "golden.parquet"]
+    tables += [tree / "batches" / batch / data.FEEDBACK for batch in update.batches]
+    dvc.checkout(tree, tables)
+
+
+def pinned_champions(context: Context, update: Update) -> dict[str, Any]:
+    """Return candidate.json: whom the challenger is compared with, and what they were made of."""
+    if update.champion is None:
+        return {"update": update.id, "champion": None, "first": None}
+    champion, first = champion_of(context.layout), first_champion(context.layout)
+    return {
+        "update": update.id,
+        "champion": {
+            **champion.ref.to_dict(),
+            "update": champion.update,
+            "makeup": _makeup(context, champion),
+        },
+        "first": _makeup(context, first),
+    }
+
+
+def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
+    """Register the challenger, judge it and record the update; nothing is promoted here."""
+    measured = judge(context, built)
+    verdict = with_approval(context, measured)
+    run_id, version = register(context, built)
+    challenger = ModelRef(version, built.comparison["challenger"])
+    compared = advance(built.update, Stage.COMPARED, challenger=challenger)
+    update = advance(compared, stage_after(verdict), verdicts=(verdict,))
+    with record.writing(context.layout, "update", ("updates", "ledger", "batches", "quarantine")):
+        for old in awaiting(context.layout):
+            refuse(context, old, f"superseded by update:{update.id}")
+        record_update(
+            context, update, built.comparison, built.tree, run_id, measured.outcome, built.took
+        )
+        if update.stage is Stage.AWAITING:
+            ask_update(context, update)
+        if measured.outcome is Outcome.REJECT:
+            hold(context, new_batches(context, update), f"update:{update.id} was rejected")
+        git.commit_all(
+            context.layout.root, record.ROOMS, f"update:{update.id} {update.stage.value}"
+        )
+    if update.stage is Stage.AWAITING:
+        keep_page(context, update.id)
+    return update, verdict
+
+
+def judge(context: Context, built: Built) -> Verdict:
+    """Return the gate's verdict; the first model has nothing to be compared with and passes."""
+    return judge_by(context.settings, built.update, built.comparison)
+
+
+def judge_by(settings: Settings, update: Update, comparison: Mapping[str, Any]) -> Verdict:
+    """Return the verdict on an update by `settings`: the same one whenever it is asked for."""
+    policy = candidate_policy(settings, findings_in(comparison))
+    if not update.batches:
+        # Before any feedback was admitted there is none to hold out, so nothing recent to forget.
+        policy = replace(policy, not_applicable=(*policy.not_applicable, "recent.*"))
+    subject = f"update:{update.id}"
+    if update.champion is None:
+        reason = "The first champion, made by init from the base data."
+        return Verdict(subject, policy.digest, Outcome.PASS, (reason,))
+    return decide(policy, subject, findings_in(comparison))
+
+
+def with_approval(context: Context, verdict: Verdict) -> Verdict:
+    """Return `verdict` as `approval.when` has it: what waits for nobody is refused, not waved on."""
+    when, first = context.settings.approval.when, verdict.subject == f"update:{FIRST}"
+    if when == "always" and verdict.outcome is Outcome.PASS and not first:
+        reason = "Every update waits for a human (approval.when is always)."
+        return replace(verdict, outcome=Outcome.PAUSE, reasons=(reason, *verdict.reasons))
+    if when == "never" and verdict.outcome is Outcome.PAUSE:
+        reason = "It would wait for a human, and nobody is asked (approval.when is never)."
+        return replace(verdict, outcome=Outcome.REJECT, reasons=(reason, *verdict.reasons))
+    return verdict
+
+
+def register(context: Context, built: Built) -> tuple[str, int]:
+    """Log the run in MLflow, register its version as `challenger`, and return both."""
+    settings = context.settings
+    registry = open_registry(context.layout, settings.model, settings.mlflow.tracking_uri)
+    figures = built.comparison["report"]["metrics"].get("golden", {}).get("challenger", {})
+    digest = built.comparison["challenger"]
+    run_id = registry.log_run(
+        Run(
+            update=built.update.id,
+            model_dir=built.model,
+            digest=digest,
+            params={**settings.train, "seed": settings.seed},
+            metrics={f"golden.{k}": v for k, v in figures.items() if isinstance(v, int | float)},
+            datasets=tuple(data.materials(Layout(built.tree), list(built.update.batches))),
+            tags={"sluicegate.data_commit": built.update.data_commit},
+        )
+    )
+    version = registry.register(run_id, digest)
+    registry.set_alias("challenger", version)
+    return run_id, version
+
+
+def _makeup(context: Context, champion: Champion) -> dict[str, Any]:
+    made: dict[str, Any] = read_comparison(context.layout, champion.update)["makeup"]
+    return made
+
+
+def _still_waiting(context: Context, update: str, started: float) -> RetrainResult:
+    waiting, verdict = read_update(context.layout, update)
+    findings = findings_in(read_comparison(context.layout, update))
+    reason = (
+        f"update:{update} awaits review, so nothing was trained; "
+        "decide on it with `sluicegate review`, or replace it with `sluicegate retrain --supersede`."
+    )
+    return RetrainResult(
+        waiting,
+        Outcome.PAUSE,
+        tuple(judged(findings, candidate_policy(context.settings, findings))),
+        (reason, *verdict.reasons),
+        time.monotonic() - started,
+    )
