@@ -25,6 +25,7 @@ from prefect.settings import temporary_settings
 from prefect.states import Completed, Failed
 
 from sluicegate.core import Misused, Outcome, SluicegateError
+from sluicegate.flows.decisions.review import refuse_expired
 from sluicegate.flows.feedback import intake as taking
 from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.inbox import Taken
@@ -182,13 +183,13 @@ def _retrain(context: Context, supersede: bool) -> State[RetrainResult | None]:
     why_not = None if supersede else nothing_to_do(context.layout)
     if why_not:
         return Completed(name="Skipped", message=why_not)
-    result = retraining.retrain(context, supersede, _step)
+    result = retraining.retrain(context, supersede, _step, refuse_expired)
     _show_update(context, result)
     return _completed([result.outcome], _told(result), result)
 
 
 def _update(context: Context, path: str) -> State[UpdateResult]:
-    result = updating.update(context, path, _step)
+    result = updating.update(context, path, _step, refuse_expired)
     _show_batch(result.intake)
     message = said(result.intake)
     if result.retrain:

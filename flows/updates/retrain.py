@@ -5,7 +5,7 @@ meanwhile and a batch that arrives during assembly is never recorded as learnt f
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from sluicegate.core import (
     advance,
 )
 from sluicegate.core.update import stage_after
-from sluicegate.flows.decisions.review import refuse_expired
 from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
 from sluicegate.flows.feedback.hold import hold
 from sluicegate.flows.updates.promote import finish_promotion, promote
@@ -57,11 +56,21 @@ class Built:
     """When the build began and ended."""
 
 
-def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> RetrainResult:
+def leave_open(context: Context) -> None:
+    """Refuse nothing that expired."""
+
+
+def retrain(
+    context: Context,
+    supersede: bool = False,
+    step: Step = plainly,
+    refuse_expired: Callable[[Context], object] = leave_open,
+) -> RetrainResult:
     """Train a challenger on everything admitted so far, and promote, pause or refuse it.
 
     While an update awaits review this returns that update; `supersede` replaces it instead. Raises
     Conflict for uncommitted policy or another retrain at work, CannotDecide for a failing trainer.
+    `refuse_expired` closes, first of all, the questions that nobody answered in time.
     A policy that differs from what its owners signed is neither run nor judged by, and pauses.
     """
     started = time.monotonic()
@@ -74,12 +83,12 @@ def retrain(context: Context, supersede: bool = False, step: Step = plainly) -> 
         if approved(context.layout):
             require_signed(context.layout)  # nothing is promoted past an unsigned policy
         with ruled(context) as context:
+            finish_promotion(context)
+            refuse_expired(context)
             return _retrain(context, supersede, step, started)
 
 
 def _retrain(context: Context, supersede: bool, step: Step, started: float) -> RetrainResult:
-    finish_promotion(context)
-    refuse_expired(context)
     require_rolled_back(context)
     waiting = awaiting(context.layout)
     if waiting and not supersede:

@@ -1,17 +1,23 @@
 """update: take a delivery in, then retrain, unless intake paused or rejected it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sluicegate.core import Outcome
 from sluicegate.flows.feedback.intake import intake
-from sluicegate.flows.updates.retrain import retrain
+from sluicegate.flows.updates.retrain import leave_open, retrain
 from sluicegate.record.context import Context, Step, plainly
 from sluicegate.record.results import UpdateResult
 
 
-def update(context: Context, given: str | Path, step: Step = plainly) -> UpdateResult:
+def update(
+    context: Context,
+    given: str | Path,
+    step: Step = plainly,
+    refuse_expired: Callable[[Context], object] = leave_open,
+) -> UpdateResult:
     """Run intake, and retrain where it let something through."""
     received = intake(context, given, step)
     if received.outcome in (Outcome.PAUSE, Outcome.REJECT):
         return UpdateResult(received, None)
-    return UpdateResult(received, retrain(context, step=step))
+    return UpdateResult(received, retrain(context, step=step, refuse_expired=refuse_expired))

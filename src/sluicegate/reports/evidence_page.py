@@ -89,7 +89,7 @@ def render(context: Context, **told: Any) -> str:
     told = usual | told
     measured = list(_limited(told["told"]))
     pages = Environment(
-        loader=PackageLoader("sluicegate.flows.reviewing", "."),
+        loader=PackageLoader("sluicegate.reports", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -29,10 +29,11 @@ class Learning(Opened):
 
     def retrain(self, *, supersede: bool = False, step: Step = plainly) -> "RetrainResult":
         """Train a challenger on everything admitted, compare it, and promote, pause or refuse it."""
+        from sluicegate.flows.decisions.review import refuse_expired
         from sluicegate.flows.updates.retrain import retrain
 
         with explained():
-            return retrain(self._fresh(), supersede, step)
+            return retrain(self._fresh(), supersede, step, refuse_expired)
 
     def plan_retrain(self) -> dict[str, Any]:
         """Return what `retrain` would learn from, without training."""
@@ -43,10 +44,11 @@ class Learning(Opened):
 
     def update(self, batch: Delivery, *, step: Step = plainly) -> "UpdateResult":
         """Take `batch` in and retrain, unless intake paused or rejected it."""
+        from sluicegate.flows.decisions.review import refuse_expired
         from sluicegate.flows.updates.update import update
 
         with explained(), delivered(batch) as path:
-            return update(self._fresh(), path, step)
+            return update(self._fresh(), path, step, refuse_expired)
 
     def update_by_prefect(self, batch: Delivery) -> "UpdateResult":
         """Do what `update` does as a Prefect flow run, on PREFECT_API_URL or the embedded Prefect."""
