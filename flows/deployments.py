@@ -4,9 +4,12 @@ Each step of a runbook is a task, each result an artifact on the run's page. A "
 with its name.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow
@@ -14,7 +17,6 @@ from prefect import settings as known
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
-    create_table_artifact,
     update_progress_artifact,
 )
 from prefect.client.schemas.objects import (
@@ -24,9 +26,10 @@ from prefect.events.worker import EventsWorker
 from prefect.settings import temporary_settings
 from prefect.states import Completed, Failed
 
-from sluicegate.core import Misused, Outcome, SluicegateError
+from sluicegate.core import Misused, SluicegateError
 from sluicegate.flows.decisions.review import refuse_expired
 from sluicegate.flows.feedback import intake as taking
+from sluicegate.flows.orchestration.embedded import reached
 from sluicegate.flows.orchestration.form import review
 from sluicegate.flows.orchestration.inbox import Taken
 from sluicegate.flows.orchestration.inbox import inbox as take_inbox
@@ -40,11 +43,13 @@ from sluicegate.flows.orchestration.runs import (
     settled,
 )
 from sluicegate.flows.orchestration.summary import (
-    batch_page,
-    findings_rows,
+    _because,
+    _completed,
+    _show_batch,
+    _show_update,
+    _told,
     inbox_page,
     said,
-    update_page,
 )
 from sluicegate.flows.orchestration.trial_runs import bisect, plan
 from sluicegate.flows.rollback import rollback as rolling_back
@@ -58,21 +63,14 @@ from sluicegate.flows.trials.drilled import Drilled
 from sluicegate.flows.trials.record import DRILLS
 from sluicegate.flows.updates import retrain as retraining
 from sluicegate.flows.updates import update as updating
+from sluicegate.flows.updates.due import nothing_to_do
 from sluicegate.record.champion import champion_of, suspended
-from sluicegate.record.context import POLICY_FILES, Context, Step
+from sluicegate.record.context import Context, Step
 from sluicegate.record.open_incidents import incomplete
 from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
-from sluicegate.record.updates import approved, awaiting, read_update
 from sluicegate.reports.incident import ACCOUNT
-from sluicegate.stores import git, record
-from sluicegate.stores.data import admitted_batches
-from sluicegate.stores.layout import Layout
+from sluicegate.stores.reading import require_file
 
-T = TypeVar("T")
-
-LEARNT: tuple[str, ...] = ("reference", "batches")
-JUDGED_BY = ("golden", "trust", *POLICY_FILES)
-STATE_NAMES = {Outcome.PAUSE: "Paused", Outcome.REJECT: "Rejected"}
 _step: Step = as_task
 
 
@@ -250,58 +248,39 @@ def _watch(context: Context) -> State[Watched]:
     return _completed([seen.verdict.outcome], message, seen)
 
 
-def nothing_to_do(layout: Layout) -> str | None:
-    """Return why a scheduled retrain would train nothing new, None when there is something to do."""
-    waiting = awaiting(layout)
-    if waiting:
-        return f"update:{waiting[0]} awaits review, so nothing is trained until it is decided on."
-    if approved(layout):
-        return None  # its promotion broke off
-    admitted = set(admitted_batches(layout))
-    champion = champion_of(layout)
-    tried = [(champion.data_commit, champion.batches, LEARNT)]
-    for update in record.updates(layout)[-1:]:
-        last = read_update(layout, update)[0]
-        tried.append((last.data_commit, last.batches, (*LEARNT, *JUDGED_BY)))
-    for commit, batches, paths in tried:
-        # rows may also have left a batch that stays, and what was refused may pass by another policy
-        if admitted == set(batches) and not git.changes(layout.root, commit, "HEAD", paths):
-            return "Nothing was admitted since the last update, so there is nothing new to learn."
-    return None
+@contextlib.contextmanager
+def observed(context: Context) -> Iterator[Callable[[str | Path], UpdateResult]]:
+    """Yield a function that runs `update` as a Prefect flow and returns its result.
+
+    Raises CannotDecide when Prefect cannot be reached; `--no-prefect` does without it.
+    """
+    with reached(context) as chosen, _environment(chosen):
+        from sluicegate.flows.deployments import observed_update
+
+        def update(given: str | Path) -> UpdateResult:
+            path = require_file(given).absolute()
+            result = observed_update(chosen, context.layout.root, path, context.tell)
+            return replace(result, intake=replace(result.intake, path=str(given)))
+
+        yield update
 
 
-def _completed(outcomes: list[Outcome], message: str, result: T) -> State[T]:
-    worst = max(outcomes, key=lambda outcome: outcome.severity)
-    return Completed(name=STATE_NAMES.get(worst, "Completed"), message=message, data=result)
+def run_update(context: Context, given: str | Path) -> UpdateResult:
+    """Run `update` once as a Prefect flow and return its result."""
+    require_file(given)
+    with observed(context) as update:
+        return update(given)
 
 
-def _because(message: str, outcome: Outcome, received: IntakeResult) -> str:
-    """Return `message` with the reasons of a batch that stopped the line."""
-    reasons = received.assessment.verdict.reasons if outcome is received.outcome else ()
-    stopped = outcome in STATE_NAMES
-    return " ".join([f"{message}.", *reasons[:3]]) if stopped and reasons else message
-
-
-def _told(result: RetrainResult) -> str:
-    told = f"update:{result.update.id} {result.update.stage.value} ({result.outcome.value})"
-    return " ".join([f"{told}.", *result.reasons[:3]])
-
-
-def _show_batch(result: IntakeResult) -> None:
-    key = f"batch-{result.assessment.batch.id}"
-    create_markdown_artifact(
-        markdown=batch_page(result), key=key, description="What became of the batch, and why"
-    )
-    create_table_artifact(
-        table=findings_rows(result.findings), key=f"{key}-findings", description="Every measurement"
-    )
-
-
-def _show_update(context: Context, result: RetrainResult) -> None:
-    key = f"update-{result.update.id}"
-    create_markdown_artifact(
-        markdown=update_page(context, result), key=key, description="Champion and challenger"
-    )
-    create_table_artifact(
-        table=findings_rows(result.findings), key=f"{key}-findings", description="Every measurement"
-    )
+@contextlib.contextmanager
+def _environment(chosen: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in chosen}
+    os.environ.update(chosen)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from sluicegate.core import SluicegateError, Tampered
 from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.ledger import PROMOTE
-from sluicegate.flows.updates.promote import INTEND
+from sluicegate.evidence.ledger import INTEND, PROMOTE
 from sluicegate.gates.approval import NAMESPACE, Decision
 from sluicegate.record.champion import read_promotion
 from sluicegate.record.keys.survey import Head, Survey

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 from sluicegate.core import CannotDecide
 from sluicegate.flows.erasure.survey import Model
-from sluicegate.flows.rollback.reinstate import first_sound
 from sluicegate.record.champion import champion_of
-from sluicegate.record.clean_versions import clean_versions
+from sluicegate.record.clean_versions import clean_versions, first_sound
 from sluicegate.record.context import Context
 
 

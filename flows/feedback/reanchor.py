@@ -18,7 +18,7 @@ from sluicegate.record.policy import require_signed
 from sluicegate.record.questions import artifact
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.anchor import ANCHORED, farthest, read_anchor
-from sluicegate.reports.update import number as figure
+from sluicegate.record.words import number as figure
 from sluicegate.review.distance import (
     TABLES,
     also_learnt,

@@ -11,18 +11,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from sluicegate.core import CannotDecide, Conflict, Misused
 from sluicegate.record.context import Context
-from sluicegate.record.results import UpdateResult
 from sluicegate.stores import files
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import Layout
-from sluicegate.stores.reading import require_file
 
 HOST = "127.0.0.1"
 READY_SECONDS = 180.0
@@ -194,44 +192,6 @@ def reached(context: Context) -> Iterator[dict[str, str]]:
         with prefect_server(context, port, schedules=False) as server:
             wait_for(f"{api_of(port)}/health", server)
             yield settings(context.layout, api_of(port))
-
-
-@contextlib.contextmanager
-def observed(context: Context) -> Iterator[Callable[[str | Path], UpdateResult]]:
-    """Yield a function that runs `update` as a Prefect flow and returns its result.
-
-    Raises CannotDecide when Prefect cannot be reached; `--no-prefect` does without it.
-    """
-    with reached(context) as chosen, _environment(chosen):
-        from sluicegate.flows.deployments import observed_update
-
-        def update(given: str | Path) -> UpdateResult:
-            path = require_file(given).absolute()
-            result = observed_update(chosen, context.layout.root, path, context.tell)
-            return replace(result, intake=replace(result.intake, path=str(given)))
-
-        yield update
-
-
-def run_update(context: Context, given: str | Path) -> UpdateResult:
-    """Run `update` once as a Prefect flow and return its result."""
-    require_file(given)
-    with observed(context) as update:
-        return update(given)
-
-
-@contextlib.contextmanager
-def _environment(chosen: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in chosen}
-    os.environ.update(chosen)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _require_answer(api: str) -> None:

@@ -1,22 +1,20 @@
 """runner: the process that serves the deployments of one workspace, with its schedules, until stopped."""
 
 import asyncio
-import logging
 import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
-from prefect import get_client
+from prefect import Flow, get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from sluicegate.core import Misused, SluicegateError
-from sluicegate.flows.deployments import RUNBOOKS, drill, inbox, retrain, watch
-from sluicegate.flows.orchestration.form import review
+from sluicegate.core import Misused
 from sluicegate.flows.orchestration.notices import keep_notices
 from sluicegate.flows.orchestration.review_runs import keep_asking
 from sluicegate.flows.orchestration.runs import forget_broken_off
@@ -31,28 +29,28 @@ ONE_AT_A_TIME = ConcurrencyLimitConfig(
 )
 
 
-def serve(workspace: Path) -> None:
-    """Serve the deployments of `workspace` with the schedules of its params.yaml until stopped."""
+def serve(workspace: Path, runbooks: Sequence[Flow[..., Any]]) -> None:
+    """Serve `runbooks` as deployments of `workspace`, with its schedules, until stopped."""
     context = open_context(workspace)
     root = str(context.layout.root)
     os.environ[SERVED] = root
     with get_client(sync_client=True) as client:
-        forget_broken_off(client, [runbook.name for runbook in RUNBOOKS])
-    asyncio.run(_serve(root, context.settings))
+        forget_broken_off(client, [runbook.name for runbook in runbooks])
+    asyncio.run(_serve(root, context.settings, runbooks))
 
 
-async def _serve(root: str, settings: Settings) -> None:
+async def _serve(root: str, settings: Settings, runbooks: Sequence[Flow[..., Any]]) -> None:
     """Serve flows that are in memory: what the server says a deployment loads is never loaded."""
     schedule = settings.schedule
     runner = Runner(pause_on_shutdown=False, query_seconds=LOOK_SECONDS)
     cron = {
-        inbox.name: schedule.intake,
-        retrain.name: schedule.retrain,
-        drill.name: schedule.drill,
-        watch.name: schedule.watch,
+        "inbox": schedule.intake,
+        "retrain": schedule.retrain,
+        "drill": schedule.drill,
+        "watch": schedule.watch,
     }
     made = {}
-    for runbook in RUNBOOKS:
+    for runbook in runbooks:
         when = cron.get(runbook.name)
         made[runbook.name] = await runner.aadd_flow(
             runbook,
@@ -62,7 +60,7 @@ async def _serve(root: str, settings: Settings) -> None:
             concurrency_limit=ONE_AT_A_TIME if runbook.name in cron else None,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-    await asyncio.to_thread(_keep_notices, made[review.name], settings)
+    await asyncio.to_thread(_keep_notices, made["review"], settings)
     keep_asking(Path(root))
     print(SERVING, root, flush=True)
     await runner.start()
@@ -74,16 +72,3 @@ def _keep_notices(deployment: UUID, settings: Settings) -> None:
             keep_notices(client, deployment, settings.approval)
     except (Misused, httpx.HTTPError) as error:  # a gate depends on no notice
         print(f"notices: {error}", flush=True)
-
-
-def main() -> None:
-    """Serve the workspace named on the command line."""
-    logging.captureWarnings(True)
-    try:
-        serve(Path(sys.argv[1]))
-    except SluicegateError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,11 @@
 """summary: what a run shows of a batch, an update or a question, with contributors' words disarmed."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from sluicegate.core import Outcome
 from sluicegate.core.counted import counted
@@ -10,9 +14,10 @@ from sluicegate.record.context import Context
 from sluicegate.record.results import IntakeResult, RetrainResult
 from sluicegate.record.subjects import PAGE, folder_of
 from sluicegate.record.updates import read_comparison
+from sluicegate.record.words import number
 from sluicegate.reports.evidence_page import key_plots
 from sluicegate.reports.markup import escaped
-from sluicegate.reports.update import findings_table, number, render
+from sluicegate.reports.update import findings_table, render
 
 MOST_SOURCES = 20
 MOST_ROWS = 200
@@ -153,3 +158,46 @@ def _names(sources: Sequence[str]) -> str:
     named = ", ".join(escaped(source) for source in sources[:MOST_SOURCES])
     left = len(sources) - MOST_SOURCES
     return f"{named} and {left} more" if left > 0 else named
+
+
+T = TypeVar("T")
+
+
+STATE_NAMES = {Outcome.PAUSE: "Paused", Outcome.REJECT: "Rejected"}
+
+
+def _completed(outcomes: list[Outcome], message: str, result: T) -> State[T]:
+    worst = max(outcomes, key=lambda outcome: outcome.severity)
+    return Completed(name=STATE_NAMES.get(worst, "Completed"), message=message, data=result)
+
+
+def _because(message: str, outcome: Outcome, received: IntakeResult) -> str:
+    """Return `message` with the reasons of a batch that stopped the line."""
+    reasons = received.assessment.verdict.reasons if outcome is received.outcome else ()
+    stopped = outcome in STATE_NAMES
+    return " ".join([f"{message}.", *reasons[:3]]) if stopped and reasons else message
+
+
+def _told(result: RetrainResult) -> str:
+    told = f"update:{result.update.id} {result.update.stage.value} ({result.outcome.value})"
+    return " ".join([f"{told}.", *result.reasons[:3]])
+
+
+def _show_batch(result: IntakeResult) -> None:
+    key = f"batch-{result.assessment.batch.id}"
+    create_markdown_artifact(
+        markdown=batch_page(result), key=key, description="What became of the batch, and why"
+    )
+    create_table_artifact(
+        table=findings_rows(result.findings), key=f"{key}-findings", description="Every measurement"
+    )
+
+
+def _show_update(context: Context, result: RetrainResult) -> None:
+    key = f"update-{result.update.id}"
+    create_markdown_artifact(
+        markdown=update_page(context, result), key=key, description="Champion and challenger"
+    )
+    create_table_artifact(
+        table=findings_rows(result.findings), key=f"{key}-findings", description="Every measurement"
+    )

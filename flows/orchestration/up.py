@@ -137,7 +137,7 @@ def _mlflow(context: Context, port: int) -> contextlib.AbstractContextManager[Se
 
 def _runner(context: Context, api: str) -> contextlib.AbstractContextManager[Service]:
     layout = context.layout
-    command = [sys.executable, "-m", "sluicegate.flows.orchestration.runner", str(layout.root)]
+    command = [sys.executable, "-m", "sluicegate.flows", str(layout.root)]
     # It pushes to the data remote and logs to MLflow, so it has the user's own environment.
     environment = dict(os.environ) | settings(layout, api) | {"PYTHONUNBUFFERED": "1"}
     return guarded(layout, "runner", command, environment)

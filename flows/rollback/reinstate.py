@@ -8,17 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from sluicegate.checks.scoring import Answers, metrics, truth_of
-from sluicegate.core import Artifact, CannotDecide, SluicegateError
+from sluicegate.core import Artifact, SluicegateError
 from sluicegate.evidence.ledger import REINSTATE, SUSPEND
 from sluicegate.evidence.statement import REINSTATEMENT
 from sluicegate.record.champion import Champion, champion_of, suspended
+from sluicegate.record.clean_versions import first_sound
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import kept_model
 from sluicegate.stores import data, git, record
-
-
-class NothingClean(CannotDecide):
-    """No former champion is clean and sound."""
 
 
 def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]]:
@@ -75,21 +72,3 @@ def suspend(context: Context, incident: str, because: str) -> None:
     with record.writing(layout, "rollback", record.ROOMS):
         record.append(layout, SUSPEND, [subject], said, context.now())
         git.commit_all(layout.root, record.ROOMS, f"incident:{incident}: nobody serves")
-
-
-def first_sound(context: Context, versions: Sequence[Champion]) -> Champion:
-    """Return the first of `versions` whose files are those that were promoted; NothingClean for none."""
-    faults = []
-    for each in versions:
-        try:
-            kept_model(context, each.update, each.sha256)
-        except SluicegateError as error:
-            faults.append(str(error))
-            context.tell(f"version {each.version} cannot serve: {error}")
-        else:
-            return each
-    raise NothingClean(
-        "No former champion is clean and sound"
-        + (f" ({faults[0]})" if faults else "")
-        + "; train one with `sluicegate retrain`."
-    )

@@ -13,14 +13,14 @@ from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import INCIDENT, WITHDRAWAL
 from sluicegate.flows.feedback.calibrate import calibrate
 from sluicegate.flows.rollback.incident import close, served
-from sluicegate.flows.rollback.reinstate import NothingClean, costs, reinstate, suspend
+from sluicegate.flows.rollback.reinstate import costs, reinstate, suspend
 from sluicegate.flows.rollback.take_out import take_out
 from sluicegate.flows.updates.record_update import refuse
 from sluicegate.flows.updates.retrain import retrain
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.causes import TO, as_recorded, parse_cause
 from sluicegate.record.champion import Champion, champion_of, mirror
-from sluicegate.record.clean_versions import clean_versions
+from sluicegate.record.clean_versions import NothingClean, clean_versions
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.lineage import Embodied, Trace, embodied, trace
 from sluicegate.record.open_incidents import still_serving

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sluicegate.core.counted import counted
-from sluicegate.reports.update import number
+from sluicegate.record.words import number
 
 ACCURACY = "accuracy"
 FEW_BATCHES = 12

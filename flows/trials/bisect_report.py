@@ -5,8 +5,8 @@ from typing import Any
 
 from sluicegate.core.counted import counted
 from sluicegate.flows.trials.search import BASE_FAILS, FOUND, PASSES
+from sluicegate.record.words import number
 from sluicegate.reports.markup import escaped
-from sluicegate.reports.update import number
 
 
 def sentences(told: Mapping[str, Any]) -> list[str]:

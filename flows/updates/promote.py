@@ -9,7 +9,7 @@ import contextlib
 from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update, advance
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.update import stage_after
-from sluicegate.evidence.ledger import PROMOTE
+from sluicegate.evidence.ledger import INTEND, PROMOTE
 from sluicegate.evidence.statement import PROMOTION
 from sluicegate.flows.updates.keep import keep
 from sluicegate.flows.updates.record_update import refuse
@@ -25,7 +25,7 @@ from sluicegate.review.votes import require_approved
 from sluicegate.stores import files, git, record
 from sluicegate.stores.mlflow import open_registry
 
-INTEND, BILL = "intend", "bom.cdx.json"
+BILL = "bom.cdx.json"
 
 
 def promote(context: Context, update_id: str) -> Update:

@@ -15,8 +15,8 @@ from sluicegate.core.canonical import sha256_json
 from .signing import Signer, sign, verify
 from .statement import ENTRY, predicate_of, statement
 
-PROMOTE, REINSTATE, SUSPEND = "promote", "reinstate", "suspend"
-"""The kinds of entries that say who serves."""
+INTEND, PROMOTE, REINSTATE, SUSPEND = "intend", "promote", "reinstate", "suspend"
+"""The kinds of entries that say who is to serve, and who serves."""
 
 
 @dataclass(frozen=True)

@@ -6,3 +6,8 @@ def nobody(number: str, by: str) -> str:
     return (
         "nobody, for no version is clean of it" if by == number else f"nobody, since incident:{by}"
     )
+
+
+def number(value: float | None) -> str:
+    """Return a figure for people; a missing one was not measured."""
+    return "not measured" if value is None else f"{value:.4g}"

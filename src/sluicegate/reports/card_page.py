@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from sluicegate.record.words import number
 from sluicegate.reports.markup import escaped
-from sluicegate.reports.update import findings_table, number
+from sluicegate.reports.update import findings_table
 
 Card = Mapping[str, Any]
 Lines = list[str]

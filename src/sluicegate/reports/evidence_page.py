@@ -17,9 +17,10 @@ from sluicegate.record.comparison import told as trainer_of
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import signature_told, unsigned_lines
 from sluicegate.record.updates import read_comparison
+from sluicegate.record.words import number
 from sluicegate.reports import plots
 from sluicegate.reports.silence import after_silence
-from sluicegate.reports.update import limit_of, number
+from sluicegate.reports.update import limit_of
 from sluicegate.stores.layout import Layout
 
 Asked = Sequence[tuple[str, str]]

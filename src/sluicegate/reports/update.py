@@ -8,6 +8,7 @@ from sluicegate.record.comparison import told as trainer_of
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
+from sluicegate.record.words import number
 from sluicegate.reports.markup import escaped
 from sluicegate.stores import data, files
 
@@ -73,11 +74,6 @@ def limit_of(told: Mapping[str, Any]) -> str:
     """Return the limit of a judged finding for people, beside the written one where it was raised."""
     written = f" (written {number(told['written'])})" if told.get("written") is not None else ""
     return number(told["limit"]) + written
-
-
-def number(value: float | None) -> str:
-    """Return a figure for people; a missing one was not measured."""
-    return "not measured" if value is None else f"{value:.4g}"
 
 
 def _metrics(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:

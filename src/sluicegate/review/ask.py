@@ -6,7 +6,7 @@ from sluicegate.core import CannotDecide, Conflict, Update
 from sluicegate.record.context import Context
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.updates import read_comparison, run_of
-from sluicegate.reports.update import number
+from sluicegate.record.words import number
 from sluicegate.review.votes import ask
 from sluicegate.stores import data, files, record
 from sluicegate.stores.mlflow import open_registry

@@ -25,7 +25,7 @@ class Keeping(Opened):
 
     def explain(self, subject: str) -> dict[str, Any]:
         """Replay the stored findings of a batch or an update through its stored policy, offline."""
-        from sluicegate.flows.custody.explain import explain
+        from sluicegate.flows.trials.explain import explain
 
         with explained():
             return explain(self._fresh(), subject)

@@ -52,7 +52,7 @@ class Learning(Opened):
 
     def update_by_prefect(self, batch: Delivery) -> "UpdateResult":
         """Do what `update` does as a Prefect flow run, on PREFECT_API_URL or the embedded Prefect."""
-        from sluicegate.flows.orchestration.embedded import run_update
+        from sluicegate.flows.deployments import run_update
 
         with explained(), delivered(batch) as path:
             return self._observed(path) if self._observed else run_update(self._fresh(), path)

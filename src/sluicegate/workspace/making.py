@@ -34,7 +34,7 @@ def demo(
     """Play the demonstration in a new workspace at `root`."""
     from sluicegate.flows.demo import demo as play
     from sluicegate.flows.demo import digits, read_own
-    from sluicegate.flows.orchestration.embedded import observed
+    from sluicegate.flows.deployments import observed
 
     stack = contextlib.ExitStack()
 
