@@ -29,9 +29,9 @@ from worlds import NOBODY, SETTINGS, Ints, World
 
 from sluicegate.checks.drift import Drift
 from sluicegate.checks.memory import Heard
-from sluicegate.checks.panel import panel_of
+from sluicegate.checks.statistics.panel import panel_of
+from sluicegate.checks.statistics.two_sample import Method
 from sluicegate.checks.trigger_memory import pulled_in
-from sluicegate.checks.two_sample import Method
 from sluicegate.core import Outcome
 from sluicegate.flows.feedback.measure import fairness, intake_checks
 from sluicegate.gates import Policy, decide

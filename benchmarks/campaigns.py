@@ -30,8 +30,8 @@ from sluicegate.attacks import Aim, Attack
 from sluicegate.attacks.stage import everywhere
 from sluicegate.checks.learnt import carriers
 from sluicegate.checks.memory import Heard
-from sluicegate.checks.panel import panel_of
-from sluicegate.checks.pulls import Trigger
+from sluicegate.checks.statistics.panel import panel_of
+from sluicegate.checks.statistics.pulls import Trigger
 from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.checks.triggers import OBEYED
 from sluicegate.core import Feedback, Outcome, Verdict

@@ -31,7 +31,7 @@ from sluicegate.attacks.backdoors import Backdoor
 from sluicegate.attacks.battery import BATTERY
 from sluicegate.checks.drift import Drift
 from sluicegate.checks.fairness import slices_of
-from sluicegate.checks.two_sample import Method
+from sluicegate.checks.statistics.two_sample import Method
 from sluicegate.core import Feedback, Finding, Outcome
 from sluicegate.flows.feedback.measure import fairness, intake_checks
 from sluicegate.gates import Policy, decide

@@ -25,7 +25,7 @@ import pandas as pd
 from speed import LABEL, SOURCE, feedback
 
 from sluicegate import Workspace
-from sluicegate.checks.panel import panel_of
+from sluicegate.checks.statistics.panel import panel_of
 from sluicegate.core import Feedback
 from sluicegate.flows.feedback import measure
 from sluicegate.record.context import Context, open_context

@@ -37,8 +37,8 @@ from sluicegate.checks.drift import Drift
 from sluicegate.checks.duplicates import Duplicates
 from sluicegate.checks.novelty import Novelty
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
+from sluicegate.checks.statistics.two_sample import Method
 from sluicegate.checks.triggers import Triggers
-from sluicegate.checks.two_sample import Method
 from sluicegate.core import Column, Feedback, Kind, Outcome, Reference, Schema, Task
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.policy import parse_limits

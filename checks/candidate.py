@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.scoring import (
+from sluicegate.checks.statistics.scoring import (
     Answers,
     Floats,
     Mask,

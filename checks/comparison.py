@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.stats import DegenerateDataWarning, binomtest, bootstrap, wilcoxon
 
 from sluicegate.checks.candidate import Candidate, Contender, slices_of
-from sluicegate.checks.scoring import (
+from sluicegate.checks.statistics.scoring import (
     Answers,
     Floats,
     Mask,

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sluicegate.checks.scoring import Answers, Floats, Mask, fault_in, known, truth_of
+from sluicegate.checks.statistics.scoring import Answers, Floats, Mask, fault_in, known, truth_of
 from sluicegate.core import Feedback, Finding, Schema, Task
 
 Truth: TypeAlias = "npt.NDArray[np.int64] | Floats"

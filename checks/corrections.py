@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sluicegate.checks.calibration import Ints
+from sluicegate.checks.statistics.calibration import Ints
 from sluicegate.core import Feedback, Finding, Schema
 from sluicegate.core.schema import label_text
 from sluicegate.core.standing import Standing, Tier

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sluicegate.checks.candidate import Candidate, Makeup, Predict
-from sluicegate.checks.scoring import Answers, Floats, fault_in, known, row_losses
+from sluicegate.checks.statistics.scoring import Answers, Floats, fault_in, known, row_losses
 from sluicegate.core import Finding, Kind, Schema, Task
 from sluicegate.core.schema import label_text
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from sluicegate.checks.stretches import wander
-from sluicegate.checks.summaries import (
+from sluicegate.checks.statistics.stretches import wander
+from sluicegate.checks.statistics.summaries import (
     Categories,
     Numbers,
     Summary,
@@ -19,7 +19,7 @@ from sluicegate.checks.summaries import (
     too_few_rows,
     views,
 )
-from sluicegate.checks.two_sample import (
+from sluicegate.checks.statistics.two_sample import (
     NOTHING_TO_COMPARE,
     Comparison,
     Method,

@@ -8,10 +8,10 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
 from sluicegate.checks.corrections import corrected_by_own
-from sluicegate.checks.near_texts import near_texts
-from sluicegate.checks.panel import known_labels
+from sluicegate.checks.statistics.calibration import Floats, Ints, capped_weights, recalibrate
+from sluicegate.checks.statistics.near_texts import near_texts
+from sluicegate.checks.statistics.panel import known_labels
 from sluicegate.core import Column, Feedback, Finding, Kind, Task
 
 # Three standard errors: one honest window in about a thousand goes beyond by chance.

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import logsumexp
 
-from sluicegate.checks.calibration import SMALLEST, Floats, Ints, recalibrate
-from sluicegate.checks.disagreement import holm, together
-from sluicegate.checks.panel import champion_opinion, judged_rows
 from sluicegate.checks.sources import LIKELY
+from sluicegate.checks.statistics.calibration import SMALLEST, Floats, Ints, recalibrate
+from sluicegate.checks.statistics.disagreement import holm, together
+from sluicegate.checks.statistics.panel import champion_opinion, judged_rows
 from sluicegate.core import Feedback, Finding
 
 # A window can be twice as easy as the golden set, which looks like half its labels copied. In one

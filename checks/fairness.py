@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from sluicegate.checks.calibration import Ints
-from sluicegate.checks.summaries import champion_answers
+from sluicegate.checks.statistics.calibration import Ints
+from sluicegate.checks.statistics.summaries import champion_answers
 from sluicegate.core import Feedback, Finding, Kind, Task
 from sluicegate.core.schema import label_text
 

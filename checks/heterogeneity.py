@@ -14,10 +14,10 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.stats import pearson3, skew
 
-from sluicegate.checks.calibration import Floats, Ints
-from sluicegate.checks.disagreement import holm
-from sluicegate.checks.panel import Panel, Rowwise, by_both, panel_of, said_once
-from sluicegate.checks.spread import regions_of
+from sluicegate.checks.statistics.calibration import Floats, Ints
+from sluicegate.checks.statistics.disagreement import holm
+from sluicegate.checks.statistics.panel import Panel, Rowwise, by_both, panel_of, said_once
+from sluicegate.checks.statistics.spread import regions_of
 from sluicegate.core import Feedback, Finding
 
 # Moments, not ranks, of the permutations are used: a few hundred are enough for small p-values.

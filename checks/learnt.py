@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.calibration import Ints
-from sluicegate.checks.patterns import name_of, rows_with_all
-from sluicegate.checks.pulls import Trigger
+from sluicegate.checks.statistics.calibration import Ints
+from sluicegate.checks.statistics.patterns import name_of, rows_with_all
+from sluicegate.checks.statistics.pulls import Trigger
 from sluicegate.checks.triggers import OBEYED, label_of
 from sluicegate.core import Feedback, Finding, Schema, Task
 from sluicegate.core.schema import PREDICTED
@@ -51,7 +51,7 @@ class LearntTriggers:
     most obeyed, 0 where none did: where not more than half of those that carry it did, they err as
     others do.
 
-    >>> from sluicegate.checks.patterns import Value
+    >>> from sluicegate.checks.statistics.patterns import Value
     >>> from sluicegate.core import Column, Kind
     >>> x = Column("x", Kind.NUMERIC)
     >>> schema = Schema(Task.CLASSIFICATION, "y", (x,), ("no", "yes"))

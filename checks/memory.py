@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from sluicegate.checks.calibration import Floats
-from sluicegate.checks.disagreement import Tally, evidence_of
-from sluicegate.checks.panel import by_both, panel_of
-from sluicegate.checks.pulls import Pulled
+from sluicegate.checks.statistics.calibration import Floats
+from sluicegate.checks.statistics.disagreement import Tally, evidence_of
+from sluicegate.checks.statistics.panel import by_both, panel_of
+from sluicegate.checks.statistics.pulls import Pulled
 from sluicegate.core import Feedback, Finding
 
 

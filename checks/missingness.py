@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sluicegate.checks.summaries import too_few_rows
-from sluicegate.checks.two_sample import share_moved_by
+from sluicegate.checks.statistics.summaries import too_few_rows
+from sluicegate.checks.statistics.two_sample import share_moved_by
 from sluicegate.core import Feedback, Finding, Schema
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.summaries import categories, too_few_rows
-from sluicegate.checks.two_sample import share_exceeds_by
-from sluicegate.checks.words import words_of
+from sluicegate.checks.statistics.summaries import categories, too_few_rows
+from sluicegate.checks.statistics.two_sample import share_exceeds_by
+from sluicegate.checks.statistics.words import words_of
 from sluicegate.core import Feedback, Finding, Kind, Schema, Task
 from sluicegate.core.schema import label_text
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluicegate.checks.calibration import Ints
+from sluicegate.checks.statistics.calibration import Ints
 from sluicegate.core import Feedback, Finding
 from sluicegate.core.schema import ORIGINS
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.calibration import Floats, Ints
+from sluicegate.checks.statistics.calibration import Floats, Ints
 from sluicegate.core import Feedback, Finding, Kind, Schema
 
 # The tail is that of the top twentieth, or of ten rows, whichever is more.

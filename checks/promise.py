@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import betaincc, betaln
 from scipy.stats import beta
 
-from sluicegate.checks.scoring import Floats, Mask
+from sluicegate.checks.statistics.scoring import Floats, Mask
 from sluicegate.core import Finding
 
 CONFIDENCE = 0.975

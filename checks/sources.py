@@ -10,9 +10,9 @@ from math import inf
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.calibration import Floats
-from sluicegate.checks.disagreement import Tally, holm, together
-from sluicegate.checks.panel import Panel, by_both, panel_of, without_sources
+from sluicegate.checks.statistics.calibration import Floats
+from sluicegate.checks.statistics.disagreement import Tally, holm, together
+from sluicegate.checks.statistics.panel import Panel, by_both, panel_of, without_sources
 from sluicegate.core import Feedback, Finding
 
 LIKELY = 0.5

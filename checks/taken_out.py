@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.calibration import Floats, Ints
 from sluicegate.checks.duplicates import copies, spreads
-from sluicegate.checks.near_texts import letters, near_texts
+from sluicegate.checks.statistics.calibration import Floats, Ints
+from sluicegate.checks.statistics.near_texts import letters, near_texts
 from sluicegate.core import Column, Feedback, Finding, Kind, Schema, Task
 
 # Three standard errors: one honest window in about a thousand goes beyond by chance.

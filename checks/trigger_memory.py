@@ -12,11 +12,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from scipy.special import betaincc, betaln
 
-from sluicegate.checks.calibration import Floats, Ints
 from sluicegate.checks.memory import Heard
-from sluicegate.checks.panel import said_once
-from sluicegate.checks.patterns import Value, name_of, rows_with_all
-from sluicegate.checks.pulls import (
+from sluicegate.checks.statistics.calibration import Floats, Ints
+from sluicegate.checks.statistics.panel import said_once
+from sluicegate.checks.statistics.patterns import Value, name_of, rows_with_all
+from sluicegate.checks.statistics.pulls import (
     Bools,
     Pulled,
     Regions,
@@ -24,8 +24,8 @@ from sluicegate.checks.pulls import (
     foretold_by,
     note_trigger,
 )
-from sluicegate.checks.sampling import taken
-from sluicegate.checks.spread import parts_of
+from sluicegate.checks.statistics.sampling import taken
+from sluicegate.checks.statistics.spread import parts_of
 from sluicegate.checks.triggers import (
     MOST_FINDINGS,
     OBEYED,

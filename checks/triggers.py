@@ -9,9 +9,9 @@ import pandas as pd
 from scipy.sparse import csc_array, hstack
 from scipy.special import betainc
 
-from sluicegate.checks.calibration import Floats, Ints
-from sluicegate.checks.panel import said_once
-from sluicegate.checks.patterns import (
+from sluicegate.checks.statistics.calibration import Floats, Ints
+from sluicegate.checks.statistics.panel import said_once
+from sluicegate.checks.statistics.patterns import (
     Value,
     matches_of,
     name_of,
@@ -19,7 +19,7 @@ from sluicegate.checks.patterns import (
     rows_with_all,
     values_of,
 )
-from sluicegate.checks.pulls import (
+from sluicegate.checks.statistics.pulls import (
     Bools,
     Regions,
     expected_of,
@@ -28,8 +28,8 @@ from sluicegate.checks.pulls import (
     note_trigger,
     searched_rows,
 )
-from sluicegate.checks.sampling import taken
-from sluicegate.checks.spread import log_tail, parts_of
+from sluicegate.checks.statistics.sampling import taken
+from sluicegate.checks.statistics.spread import log_tail, parts_of
 from sluicegate.core import Feedback, Finding, Task
 
 REFERENCE_ROWS = 5_000

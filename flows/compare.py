@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from sluicegate.checks.candidate import Behaviour, Candidate, Contender, Makeup
-from sluicegate.checks.changes import changes
 from sluicegate.checks.comparison import Comparison, report
 from sluicegate.checks.divergence import Divergence, importances, training_statistics
 from sluicegate.checks.documented import Documented
-from sluicegate.checks.scoring import truth_of
+from sluicegate.checks.statistics.changes import changes
+from sluicegate.checks.statistics.scoring import truth_of
 from sluicegate.core import Check, Schema, Tampered
 from sluicegate.flows.train import exposure, read_isolation
 from sluicegate.stores import models

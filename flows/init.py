@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from sluicegate.checks.profile import profile
+from sluicegate.checks.statistics.profile import profile
 from sluicegate.core import Conflict, Kind, Missing, Misused, Schema, Task, Update
 from sluicegate.core.inference import infer_schema
 from sluicegate.core.measures import MEASURES

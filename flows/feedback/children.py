@@ -15,7 +15,9 @@ from sluicegate.stores.reading_child import schema_from_dict
 from sluicegate.stores.worker import Worker
 
 CONTRACT = Worker("sluicegate.flows.feedback.children:contract", "sluicegate.checks.contract:warm")
-DRIFT = Worker("sluicegate.flows.feedback.children:drift", "sluicegate.checks.two_sample:warm")
+DRIFT = Worker(
+    "sluicegate.flows.feedback.children:drift", "sluicegate.checks.statistics.two_sample:warm"
+)
 
 Answer = Callable[[], dict[str, Any]]
 
@@ -86,7 +88,7 @@ def contract(order: dict[str, Any]) -> dict[str, Any]:
 def drift(order: dict[str, Any]) -> dict[str, Any]:
     """Measure the drift that `order` asks for; runs in the child."""
     from sluicegate.checks.drift import Drift
-    from sluicegate.checks.two_sample import Method
+    from sluicegate.checks.statistics.two_sample import Method
 
     frame = pd.read_parquet(order["batch"])
     subject = Feedback(

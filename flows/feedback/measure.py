@@ -24,9 +24,9 @@ from sluicegate.checks.missingness import Missingness
 from sluicegate.checks.novelty import Novelty
 from sluicegate.checks.origins import Origins
 from sluicegate.checks.outliers import Outliers
-from sluicegate.checks.panel import Panel, panel_of
-from sluicegate.checks.pulls import Pulled, Trigger
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
+from sluicegate.checks.statistics.panel import Panel, panel_of
+from sluicegate.checks.statistics.pulls import Pulled, Trigger
 from sluicegate.checks.taken_out import TakenOut
 from sluicegate.checks.tiers import Tiers
 from sluicegate.checks.times import Times

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.blocks import block_length, draw
-from sluicegate.checks.calibration import Ints
 from sluicegate.checks.drift import Drift
-from sluicegate.checks.stretches import wander
-from sluicegate.checks.summaries import champion_answers, summarise
-from sluicegate.checks.two_sample import Method
+from sluicegate.checks.statistics.blocks import block_length, draw
+from sluicegate.checks.statistics.calibration import Ints
+from sluicegate.checks.statistics.stretches import wander
+from sluicegate.checks.statistics.summaries import champion_answers, summarise
+from sluicegate.checks.statistics.two_sample import Method
 from sluicegate.core import Check, Feedback, Finding, Schema
 from sluicegate.flows.feedback.eligible import Eligible, window_of
 from sluicegate.flows.feedback.measure import feedback, intake_checks, run_checks

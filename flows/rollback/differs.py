@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from sluicegate.checks.candidate import Candidate, Contender
-from sluicegate.checks.changes import changes
 from sluicegate.checks.comparison import report
-from sluicegate.checks.scoring import truth_of
+from sluicegate.checks.statistics.changes import changes
+from sluicegate.checks.statistics.scoring import truth_of
 from sluicegate.core import Schema, SluicegateError
 from sluicegate.core.schema import HOLDOUT
 from sluicegate.record.context import Context

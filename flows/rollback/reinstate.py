@@ -7,7 +7,7 @@ be fast. Reviewers countersign the incident afterwards.
 from collections.abc import Sequence
 from typing import Any
 
-from sluicegate.checks.scoring import Answers, metrics, truth_of
+from sluicegate.checks.statistics.scoring import Answers, metrics, truth_of
 from sluicegate.core import Artifact, SluicegateError
 from sluicegate.evidence.ledger import REINSTATE, SUSPEND
 from sluicegate.evidence.statement import REINSTATEMENT

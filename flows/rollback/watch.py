@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sluicegate.checks.promise import Promise, Served
-from sluicegate.checks.scoring import Answers, Mask, known, truth_of
+from sluicegate.checks.statistics.scoring import Answers, Mask, known, truth_of
 from sluicegate.core import Artifact, Conflict, Finding, Outcome, SluicegateError, Stage, Verdict
 from sluicegate.flows.rollback.proposal import propose
 from sluicegate.flows.rollback.rollback import Order, RolledBack, rollback

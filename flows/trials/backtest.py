@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sluicegate.checks.scoring import Answers, Floats, known, truth_of
+from sluicegate.checks.statistics.scoring import Answers, Floats, known, truth_of
 from sluicegate.core import Misused
 from sluicegate.core.counted import counted
 from sluicegate.flows.trials.backtest_page import page, picture

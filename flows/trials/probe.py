@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.scoring import Answers, known, truth_of
+from sluicegate.checks.statistics.scoring import Answers, known, truth_of
 from sluicegate.core import Misused, ModelRef, Outcome, Stage
 from sluicegate.core.counted import counted
 from sluicegate.core.schema import label_text

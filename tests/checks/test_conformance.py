@@ -20,8 +20,8 @@ from worlds import CLASSES, NUMBERS, WINDOWS, copies, feedback, flips, moved, wi
 
 from sluicegate.checks.contract import Contract
 from sluicegate.checks.drift import Drift
-from sluicegate.checks.profile import profile
-from sluicegate.checks.two_sample import Method
+from sluicegate.checks.statistics.profile import profile
+from sluicegate.checks.statistics.two_sample import Method
 from sluicegate.core import Check, Feedback, Finding, Outcome, Schema
 from sluicegate.flows.feedback.measure import intake_checks
 from sluicegate.gates import Policy

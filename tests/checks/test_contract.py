@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sluicegate.checks.contract import Contract, contract_findings
-from sluicegate.checks.profile import profile
+from sluicegate.checks.statistics.profile import profile
 from sluicegate.core import Column, Feedback, Kind, Outcome, Schema, Task
 from sluicegate.gates import Limit, Policy, decide
 

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 
 from sluicegate.checks.candidate import Candidate, Contender, Makeup
 from sluicegate.checks.divergence import Divergence, importances, training_statistics
-from sluicegate.checks.scoring import truth_of
+from sluicegate.checks.statistics.scoring import truth_of
 from sluicegate.core import Column, Kind, Schema, Task
 
 SCHEMA = Schema(

@@ -9,8 +9,14 @@ import pandas as pd
 import pytest
 
 from sluicegate.checks.drift import Drift, compare
-from sluicegate.checks.summaries import categories, champion_answers, merge, numbers, summarise
-from sluicegate.checks.two_sample import (
+from sluicegate.checks.statistics.summaries import (
+    categories,
+    champion_answers,
+    merge,
+    numbers,
+    summarise,
+)
+from sluicegate.checks.statistics.two_sample import (
     Method,
     chi_square,
     kolmogorov_smirnov,

@@ -6,8 +6,8 @@ import pytest
 from worlds import NUMBERS, feedback, window
 
 from sluicegate.checks.learnt import LearntTriggers, carriers
-from sluicegate.checks.patterns import Value
-from sluicegate.checks.pulls import Trigger, note_trigger, trigger_behind
+from sluicegate.checks.statistics.patterns import Value
+from sluicegate.checks.statistics.pulls import Trigger, note_trigger, trigger_behind
 from sluicegate.core import Column, Feedback, Finding, Kind, Schema, Task
 from sluicegate.core.schema import PREDICTED
 

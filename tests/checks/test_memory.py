@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sluicegate.checks.memory import Heard, SourceMemory
-from sluicegate.checks.panel import panel_of
+from sluicegate.checks.statistics.panel import panel_of
 from sluicegate.core import Column, Feedback, Kind, Schema, Task
 
 SCHEMA = Schema(Task.CLASSIFICATION, "y", (Column("x", Kind.NUMERIC),), (0, 1), source="who")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sluicegate.checks.origins import Origins
-from sluicegate.checks.profile import profile
+from sluicegate.checks.statistics.profile import profile
 from sluicegate.checks.tiers import Tiers
 from sluicegate.core import Column, Feedback, Kind, Outcome, Schema, Task
 from sluicegate.core.standing import Standing

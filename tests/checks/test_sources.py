@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sluicegate.checks.disagreement import holm, summarise, together
-from sluicegate.checks.peers import peer_scores
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
+from sluicegate.checks.statistics.disagreement import holm, summarise, together
+from sluicegate.checks.statistics.peers import peer_scores
 from sluicegate.core import Column, Feedback, Finding, Kind, Schema, Task
 
 SCHEMA = Schema(

@@ -11,13 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from sluicegate.checks.drift import Drift
 from sluicegate.checks.duplicates import Duplicates
-from sluicegate.checks.near_texts import near_texts
 from sluicegate.checks.novelty import Novelty
-from sluicegate.checks.peers import peer_scores
 from sluicegate.checks.sources import SourceDisagreement
+from sluicegate.checks.statistics.near_texts import near_texts
+from sluicegate.checks.statistics.peers import peer_scores
+from sluicegate.checks.statistics.two_sample import Method
+from sluicegate.checks.statistics.words import dense, grams_of, shared_grams
 from sluicegate.checks.triggers import Triggers
-from sluicegate.checks.two_sample import Method
-from sluicegate.checks.words import dense, grams_of, shared_grams
 from sluicegate.core import Column, Feedback, Finding, Kind, Reference, Schema, Task
 
 FEATURES = (Column("text", Kind.TEXT), Column("channel", Kind.CATEGORICAL))

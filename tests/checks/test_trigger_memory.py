@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from sluicegate.checks.memory import Heard
-from sluicegate.checks.panel import panel_of
-from sluicegate.checks.patterns import Value
-from sluicegate.checks.pulls import Pulled
+from sluicegate.checks.statistics.panel import panel_of
+from sluicegate.checks.statistics.patterns import Value
+from sluicegate.checks.statistics.pulls import Pulled
 from sluicegate.checks.trigger_memory import (
     MOST_REMEMBERED,
     TriggerMemory,

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sluicegate.checks.panel import said_once
-from sluicegate.checks.sampling import drawn
-from sluicegate.checks.spread import correlation, log_tail
+from sluicegate.checks.statistics.panel import said_once
+from sluicegate.checks.statistics.sampling import drawn
+from sluicegate.checks.statistics.spread import correlation, log_tail
 from sluicegate.checks.triggers import Triggers
 from sluicegate.core import Column, Feedback, Finding, Kind, Reference, Schema, Task
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from sluicegate.checks.panel import Panel
-from sluicegate.checks.pulls import Pulled, Trigger
+from sluicegate.checks.statistics.panel import Panel
+from sluicegate.checks.statistics.pulls import Pulled, Trigger
 from sluicegate.core import Artifact, Finding, Verdict
 from sluicegate.gates import Policy
 from sluicegate.record.feeds import Feed

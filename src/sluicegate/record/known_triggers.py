@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from sluicegate.checks.learnt import LearntTriggers, Tables
-from sluicegate.checks.pulls import Trigger, trigger_behind
+from sluicegate.checks.statistics.pulls import Trigger, trigger_behind
 from sluicegate.core import Feedback, Finding, Missing, Outcome, Schema
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import VERDICT, predicate_of

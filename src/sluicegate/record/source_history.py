@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.disagreement import HOSTILE, TOLERATED, Tally
 from sluicegate.checks.memory import Heard
-from sluicegate.checks.panel import Panel
-from sluicegate.checks.patterns import Value, rows_with_all
-from sluicegate.checks.pulls import Pulled
+from sluicegate.checks.statistics.disagreement import HOSTILE, TOLERATED, Tally
+from sluicegate.checks.statistics.panel import Panel
+from sluicegate.checks.statistics.patterns import Value, rows_with_all
+from sluicegate.checks.statistics.pulls import Pulled
 from sluicegate.checks.trigger_memory import suspects
 from sluicegate.core import Column, Schema, Tampered
 from sluicegate.core.canonical import sha256_file

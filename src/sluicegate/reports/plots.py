@@ -19,7 +19,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sluicegate.checks.summaries import Categories, Numbers, Summary
+from sluicegate.checks.statistics.summaries import Categories, Numbers, Summary
 
 INK = "#010203"  # stands for the page's own text colour, light or dark
 WORSE, BETTER, QUIET = "#d9722b", "#3d85c6", "#8a9099"

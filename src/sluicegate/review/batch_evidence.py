@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from sluicegate.checks.summaries import Summary, summarise, views
+from sluicegate.checks.statistics.summaries import Summary, summarise, views
 from sluicegate.core import SluicegateError
 from sluicegate.core.schema import PREDICTED, ROW, label_text
 from sluicegate.record.context import Context

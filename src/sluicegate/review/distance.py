@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.checks.drift import Drift
-from sluicegate.checks.scoring import Answers, metrics, truth_of
-from sluicegate.checks.summaries import Summary, summarise, views
-from sluicegate.checks.two_sample import Method
+from sluicegate.checks.statistics.scoring import Answers, metrics, truth_of
+from sluicegate.checks.statistics.summaries import Summary, summarise, views
+from sluicegate.checks.statistics.two_sample import Method
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
 from sluicegate.record.subjects.anchor import anchored, read_anchor

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.special import betaln, gammaln, logsumexp
 
-from sluicegate.checks.calibration import Floats, Ints
+from sluicegate.checks.statistics.calibration import Floats, Ints
 from sluicegate.core import Feedback, Kind
 
 # Nine in ten parts are trusted to be honest: what they show has to be allowed for.

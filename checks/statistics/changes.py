@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sluicegate.checks.candidate import Candidate, slices_of
-from sluicegate.checks.scoring import Answers, Mask
+from sluicegate.checks.statistics.scoring import Answers, Mask
 from sluicegate.core import CannotDecide
 from sluicegate.core.schema import label_text
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from sluicegate.checks.calibration import Floats, Ints, capped_weights
-from sluicegate.checks.sampling import drawn
-from sluicegate.checks.words import dense
+from sluicegate.checks.statistics.calibration import Floats, Ints, capped_weights
+from sluicegate.checks.statistics.sampling import drawn
+from sluicegate.checks.statistics.words import dense
 from sluicegate.core import Feedback, Kind, Task
 
 FOLDS = 4

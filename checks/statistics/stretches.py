@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.summaries import Categories, Numbers, Summary, views
+from sluicegate.checks.statistics.summaries import Categories, Numbers, Summary, views
 from sluicegate.core import Reference, Schema
 
 MOST_STRETCHES = 12

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
-from sluicegate.checks.calibration import Floats, Ints, capped_weights, recalibrate
-from sluicegate.checks.disagreement import judge_classes, pool_classes
-from sluicegate.checks.panel import known_labels
-from sluicegate.checks.patterns import Value
-from sluicegate.checks.peers import peer_scores
-from sluicegate.checks.sampling import drawn
-from sluicegate.checks.spread import correlation
+from sluicegate.checks.statistics.calibration import Floats, Ints, capped_weights, recalibrate
+from sluicegate.checks.statistics.disagreement import judge_classes, pool_classes
+from sluicegate.checks.statistics.panel import known_labels
+from sluicegate.checks.statistics.patterns import Value
+from sluicegate.checks.statistics.peers import peer_scores
+from sluicegate.checks.statistics.sampling import drawn
+from sluicegate.checks.statistics.spread import correlation
 from sluicegate.core import Feedback, Finding, Task
 
 Bools = npt.NDArray[np.bool_]

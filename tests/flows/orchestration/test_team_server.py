@@ -113,7 +113,7 @@ def test_an_entrypoint_is_the_flow_that_up_serves() -> None:
 
     found = {
         each["name"]: load_flow_from_entrypoint(each["entrypoint"])
-        for each in declared(Path(__file__).parents[2])
+        for each in declared(Path(__file__).parents[3])
     }
     assert found == {each.name: each for each in RUNBOOKS}
 

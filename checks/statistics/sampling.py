@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sluicegate.checks.calibration import Ints
+from sluicegate.checks.statistics.calibration import Ints
 from sluicegate.core import Feedback
 from sluicegate.core.schema import ROW
 

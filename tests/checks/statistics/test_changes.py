@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sluicegate.checks.candidate import Candidate, Contender
-from sluicegate.checks.changes import MOST_ROWS, changes
+from sluicegate.checks.statistics.changes import MOST_ROWS, changes
 from sluicegate.core import Column, Kind, Schema, Task
 
 SCHEMA = Schema(

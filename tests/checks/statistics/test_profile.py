@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sluicegate.checks.profile import LARGEST, profile, unseen_mass, widened_range
+from sluicegate.checks.statistics.profile import LARGEST, profile, unseen_mass, widened_range
 from sluicegate.core import Column, Feedback, Kind, Schema, Task
 
 SCHEMA = Schema(
@@ -229,7 +229,7 @@ def test_base_keeps_its_own_contract():
 
 def test_profile_is_quick():
     """Neither module imports Great Expectations before it is asked something."""
-    code = "import sluicegate.checks.profile, sluicegate.checks.contract, sys;"
+    code = "import sluicegate.checks.statistics.profile, sluicegate.checks.contract, sys;"
     code += "sys.exit('great_expectations' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

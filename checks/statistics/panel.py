@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sluicegate.checks.calibration import Floats, Ints
-from sluicegate.checks.disagreement import (
+from sluicegate.checks.statistics.calibration import Floats, Ints
+from sluicegate.checks.statistics.disagreement import (
     OUTER,
     Opinion,
     Tally,
@@ -19,8 +19,8 @@ from sluicegate.checks.disagreement import (
     pool_classes,
     pool_numbers,
 )
-from sluicegate.checks.peers import Heard, peer_scores
-from sluicegate.checks.sampling import contents
+from sluicegate.checks.statistics.peers import Heard, peer_scores
+from sluicegate.checks.statistics.sampling import contents
 from sluicegate.core import Feedback, Task
 
 SOURCE = "_source"

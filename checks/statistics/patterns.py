@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csc_array, csr_array, hstack
 
-from sluicegate.checks.calibration import Floats, Ints
-from sluicegate.checks.words import rows_with, shared_grams, shown
+from sluicegate.checks.statistics.calibration import Floats, Ints
+from sluicegate.checks.statistics.words import rows_with, shared_grams, shown
 from sluicegate.core import Column, Feedback, Kind
 
 # A search has to end: with more values than this those that surprise most are kept.

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sluicegate.checks.calibration import Ints
+from sluicegate.checks.statistics.calibration import Ints
 
 FEWEST_IN_BLOCK = 3
 

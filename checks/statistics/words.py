@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from sluicegate.checks.calibration import Floats, Ints
+from sluicegate.checks.statistics.calibration import Floats, Ints
 
 WORD = re.compile(r"\w+|[^\w\s]+")
 MOST_SHOWN = 40

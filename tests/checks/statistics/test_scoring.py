@@ -7,7 +7,7 @@ from sklearn import metrics as sk
 from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
 
-from sluicegate.checks.scoring import (
+from sluicegate.checks.statistics.scoring import (
     Answers,
     errors,
     fault_in,

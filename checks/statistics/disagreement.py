@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import logsumexp
 
-from sluicegate.checks.calibration import (
+from sluicegate.checks.statistics.calibration import (
     SMALLEST,
     Floats,
     Ints,

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sluicegate.checks.calibration import Ints
+from sluicegate.checks.statistics.calibration import Ints
 
 Hashes = npt.NDArray[np.uint64]
 

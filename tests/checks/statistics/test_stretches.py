@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from sluicegate.checks.drift import Drift
-from sluicegate.checks.stretches import wander
-from sluicegate.checks.two_sample import Method
+from sluicegate.checks.statistics.stretches import wander
+from sluicegate.checks.statistics.two_sample import Method
 from sluicegate.core import Column, Feedback, Kind, Reference, Schema, Task
 
 SCHEMA = Schema(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from sluicegate.checks.summaries import categories, numbers
+from sluicegate.checks.statistics.summaries import categories, numbers
 from sluicegate.reports import plots
 
 NASTY = [

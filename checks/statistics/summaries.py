@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sluicegate.checks.words import words_of
+from sluicegate.checks.statistics.words import words_of
 from sluicegate.core import Column, Feedback, Kind, Schema, Task
 from sluicegate.core.schema import PREDICTED, label_text
 

@@ -11,10 +11,10 @@ import pytest
 from stamps import stamped
 
 from sluicegate import Workspace
-from sluicegate.checks.disagreement import Tally
-from sluicegate.checks.panel import Panel, Rowwise
-from sluicegate.checks.patterns import Value
-from sluicegate.checks.pulls import Pulled
+from sluicegate.checks.statistics.disagreement import Tally
+from sluicegate.checks.statistics.panel import Panel, Rowwise
+from sluicegate.checks.statistics.patterns import Value
+from sluicegate.checks.statistics.pulls import Pulled
 from sluicegate.checks.trigger_memory import suspects
 from sluicegate.core import SluicegateError
 from sluicegate.record import source_history as history
