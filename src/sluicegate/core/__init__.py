@@ -11,7 +11,6 @@ from .errors import (
     SluicegateError,
     Tampered,
 )
-from .evidence import Evidence
 from .finding import Check, Finding
 from .schema import Column, Kind, Schema, Task
 from .subjects import Feedback, Reference
@@ -26,7 +25,6 @@ __all__ = [
     "Check",
     "Column",
     "Conflict",
-    "Evidence",
     "Feedback",
     "Finding",
     "Kind",

@@ -1,0 +1,32 @@
+"""A document: what is signed, stored or returned, as a frozen type with one JSON form."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import Tampered
+
+
+class Document(BaseModel):
+    """The base of every predicate, ledger entry, manifest, account and result.
+
+    A field that was never given is not written; one that was given as None is written as null. So
+    `D.read(d.to_dict(), where) == d`, and what an earlier version wrote keeps its form and its digest.
+    Keys that a later version added are passed over.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
+
+    @classmethod
+    def read(cls, value: object, where: str) -> Self:
+        """Return the document in `value`, parsed JSON found at `where`; raises Tampered naming the key."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise Tampered(f"{where} has not its form ({key}: {first['msg']}).") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types, with the keys in the order of the fields."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
