@@ -14,13 +14,13 @@ from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
 from sluicegate.flows.updates.caps import cap_origins, cap_sources, cap_tiers
 from sluicegate.record.source_standing import standing
 from sluicegate.stores.data import (
-    MANIFEST,
     admitted_batches,
     read_admitted,
+    read_manifest,
     read_verified,
     write_table,
 )
-from sluicegate.stores.files import read_json, write_json
+from sluicegate.stores.files import write_json
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, read_settings
 
@@ -78,7 +78,7 @@ def latest(
     if schema.time is None or schema.time not in admitted:
         return admitted, {}
     received = {
-        batch: pd.Timestamp(read_json(layout.admitted(batch) / MANIFEST)["received"])
+        batch: pd.Timestamp(read_manifest(layout.admitted(batch)).received)
         for batch in admitted["_batch"].unique()
     }
     receipt = pd.to_datetime(admitted["_batch"].map(received), utc=True)

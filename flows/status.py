@@ -98,7 +98,7 @@ def status(context: Context) -> Status:
     """Return where the workspace stands."""
     layout = context.layout
     states = batch_states(layout)
-    golden = files.read_json(layout.golden.with_name(data.MANIFEST))
+    golden = data.read_manifest(layout.golden.parent)
     found, champion = read_calibration(layout), champion_of(layout)
     stopped = suspended(layout)
     return Status(
@@ -109,7 +109,7 @@ def status(context: Context) -> Status:
         unfinished=approved(layout),
         batches={state: list(states.values()).count(state) for state in STATES},
         quarantine=_in_quarantine(layout),
-        golden_verified=bool(golden["verified"]),
+        golden_verified=golden.verified,
         insistent=checked.insistent(layout, context.now()),
         calibration=found.told if found else "calibrating: run `sluicegate calibrate`",
         anchored=tuple(moved_so_far(layout)),
@@ -127,7 +127,7 @@ def status(context: Context) -> Status:
 def _in_quarantine(layout: Layout) -> dict[str, int]:
     """Return how many rows of how many batches are set aside."""
     rows = [
-        sum(int(files.read_json(lot / data.MANIFEST)["rows"]) for lot in lots(layout, batch))
+        sum(int(data.read_manifest(lot).rows) for lot in lots(layout, batch))
         for batch in batches(layout)
     ]
     return {"rows": sum(rows), "batches": len(rows)}
@@ -176,7 +176,7 @@ def _show_batch(layout: Layout, number: str) -> dict[str, Any]:
         "schema": 1,
         "subject": f"batch:{number}",
         "state": batch_states(layout)[number],
-        "manifest": files.read_json(folder / data.MANIFEST),
+        "manifest": data.read_manifest(folder).to_dict(),
         "verdict": payload["predicate"],
         "findings": found,
         "policy": judged_under(found),

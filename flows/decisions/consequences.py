@@ -117,8 +117,8 @@ def _refuse_batch(context: Context, number: str, reason: str) -> str:
                 files.move(path, target / path.name)
         files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
         conclude(context, subject, "quarantined")
-        manifest = files.read_json(target / data.MANIFEST)
-        held = Artifact(f"quarantine/{number}/held/{data.FEEDBACK}", manifest["sha256"])
+        manifest = data.read_manifest(target)
+        held = Artifact(f"quarantine/{number}/held/{data.FEEDBACK}", manifest.sha256)
         said = {"batch": number, "reason": reason}
         record.append(layout, "hold", [held], said, context.now())
         git.commit_all(layout.root, record.ROOMS, f"{subject} refused in review")

@@ -10,7 +10,7 @@ from sluicegate.record.champion import champion_of, read_promotion
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import lots
 from sluicegate.record.subjects.retirement import destroyed_models
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, record
 
 _PERIOD = re.compile(r"\b(\d{1,4}) (day|week|month|year)s?\b", re.IGNORECASE)
 
@@ -61,11 +61,11 @@ def _found(text: str | None) -> tuple[int, str] | None:
 def _batches(context: Context, text: str | None) -> Iterator[dict[str, str]]:
     layout = context.layout
     for batch in record.received(layout):
-        manifest = files.read_json(layout.intake(batch) / data.MANIFEST)
-        kept = any(layout.received.glob(f"{manifest['sha256']}*")) or bool(lots(layout, batch))
-        last = until(manifest["received"], text)
+        manifest = data.read_manifest(layout.intake(batch))
+        kept = any(layout.received.glob(f"{manifest.sha256}*")) or bool(lots(layout, batch))
+        last = until(manifest.received, text)
         if last and (kept or (layout.admitted(batch) / data.MANIFEST).is_file()):
-            yield {"what": f"batch:{batch}", "since": manifest["received"], "until": last}
+            yield {"what": f"batch:{batch}", "since": manifest.received, "until": last}
 
 
 def _models(context: Context, text: str | None) -> Iterator[dict[str, str]]:

@@ -10,7 +10,7 @@ from sluicegate.flows.erasure.reach import emptied, left
 from sluicegate.flows.erasure.survey import Survey
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import held_for, lots
-from sluicegate.stores import data, files
+from sluicegate.stores import data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def _of_batch(context: Context, batch: str, rows: Collection[int]) -> dict[str, 
         "going": len(rows),
         "spans": runs[:MOST_SPANS],
         "more": len(runs) > MOST_SPANS,
-        "of": files.read_json(layout.intake(batch) / data.MANIFEST)["rows"],
+        "of": data.read_manifest(layout.intake(batch)).rows,
         "sources": dict(sources.most_common(MOST_SOURCES)),
         "more_sources": max(0, len(sources) - MOST_SOURCES),
         "why": dict(why.most_common()),
@@ -90,8 +90,8 @@ def _received(context: Context, found: Survey) -> list[dict[str, Any]]:
     """Return the received files that go whole, each with how many rows it has beside those that go."""
     told = []
     for batch, rows in found.rows.items():
-        manifest = files.read_json(context.layout.intake(batch) / data.MANIFEST)
-        others = manifest["rows"] - len(rows)
-        named = [each for each in found.received if manifest["sha256"] in each]
+        manifest = data.read_manifest(context.layout.intake(batch))
+        others = manifest.rows - len(rows)
+        named = [each for each in found.received if manifest.sha256 in each]
         told += [{"name": each, "batch": batch, "others": others} for each in named]
     return told

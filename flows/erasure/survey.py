@@ -19,7 +19,7 @@ from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.release import read_release, releases
 from sluicegate.record.subjects.retirement import destroyed_models
 from sluicegate.record.updates import read_update, run_of
-from sluicegate.stores import data, dvc, files, objects
+from sluicegate.stores import data, dvc, objects
 from sluicegate.stores.layout import Layout
 
 TABLE_ROOMS = ("batches", "intake", "quarantine", "releases")
@@ -179,7 +179,7 @@ def _table(context: Context, name: str, md5: str, rows: Rows) -> tuple[Table, se
 def _received(layout: Layout, rows: Rows) -> Iterator[str]:
     """Yield the received files that hold rows in question; nothing reads one after its receipt."""
     for batch in rows:
-        sha256 = files.read_json(layout.intake(batch) / data.MANIFEST)["sha256"]
+        sha256 = data.read_manifest(layout.intake(batch)).sha256
         for path in sorted(layout.received.glob(f"{sha256}*")):
             yield path.relative_to(layout.root).as_posix()
 

@@ -4,7 +4,6 @@ Feedback is the attacker's to send: whoever could widen the limits with odd rows
 next. So only batches calibrate that people approved or that have grown old without a complaint.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isfinite
@@ -15,7 +14,7 @@ from sluicegate.record.context import Context
 from sluicegate.record.findings import findings_of
 from sluicegate.record.subjects.incident import barred
 from sluicegate.record.subjects.kind import decision_in
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, record
 from sluicegate.stores.layout import Layout
 
 
@@ -36,9 +35,7 @@ def eligible(context: Context) -> tuple[Eligible, ...]:
     own or a later one, that accuses it; what paused and was approved is no accusation.
     """
     layout = context.layout
-    receipts = {
-        b: files.read_json(layout.intake(b) / data.MANIFEST) for b in record.received(layout)
-    }
+    receipts = {b: data.read_manifest(layout.intake(b)) for b in record.received(layout)}
     inside = set(data.admitted_batches(layout))
     reviewed = {b for b in receipts if _decided(layout, b) == "admitted"}
     eldest = context.clock() - timedelta(days=context.settings.checks.aged_days)
@@ -48,7 +45,7 @@ def eligible(context: Context) -> tuple[Eligible, ...]:
         tainted |= accused_by(receipts[batch], batch in reviewed)
         aged = _received(receipts[batch]) <= eldest
         if batch in inside and (batch in reviewed or aged):
-            mine = tainted & receipts[batch]["sources"].keys()
+            mine = tainted & receipts[batch].sources.keys()
             found.append(Eligible(batch, batch in reviewed, frozenset(mine)))
     return tuple(reversed(found))
 
@@ -83,11 +80,11 @@ def _decided(layout: Layout, batch: str) -> str | None:
     return decision_in(layout, layout.intake(batch), f"batch:{batch}")
 
 
-def accused_by(receipt: Mapping[str, Any], reviewed: bool) -> set[str]:
+def accused_by(receipt: data.Manifest, reviewed: bool) -> set[str]:
     """Return the sources that a receipt accuses; what paused and was approved is no accusation."""
-    accused: Mapping[str, str] = receipt.get("accused", {})
-    return {source for source, outcome in accused.items() if not (reviewed and outcome == "pause")}
+    accused = receipt.accused.items()
+    return {source for source, outcome in accused if not (reviewed and outcome == "pause")}
 
 
-def _received(receipt: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(receipt["received"])
+def _received(receipt: data.Manifest) -> datetime:
+    return datetime.fromisoformat(receipt.received)

@@ -19,7 +19,7 @@ from sluicegate.record.quarantine import lots
 from sluicegate.record.subjects import state_of
 from sluicegate.record.subjects.incident import barred
 from sluicegate.record.subjects.release import RELEASED, read_release, releases
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, record
 from sluicegate.stores.layout import Layout
 
 MOST_SHARE = 0.1
@@ -64,30 +64,23 @@ def _stands(layout: Layout, number: str, said: Mapping[str, Any], became: str) -
     suspects: set[str] = set().union(*barred(layout))
     for batch in record.received(layout):
         if batch not in (said["batch"], became):
-            suspects |= accused_by(files.read_json(layout.intake(batch) / data.MANIFEST), False)
-    return not suspects & _manifest(layout, number)["sources"].keys()
+            suspects |= accused_by(data.read_manifest(layout.intake(batch)), False)
+    return not suspects & data.read_manifest(layout.release(number) / "rows").sources.keys()
 
 
 def _false(layout: Layout, number: str, said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the findings that the exception waived, if all rows that they speak of were let out."""
-    came, out = (
-        files.read_json(layout.intake(said["batch"]) / data.MANIFEST),
-        _manifest(layout, number),
-    )
+    came = data.read_manifest(layout.intake(said["batch"]))
+    out = data.read_manifest(layout.release(number) / "rows")
     waived = [Limit(metric, 0.0, Outcome.QUARANTINE) for metric in said["waives"]]
     for each in findings_of(layout, said["batch"]):
         if each["outcome"] == "pass" or not any(limit.covers(each["metric"]) for limit in waived):
             continue
         whose = each["sources"]
-        whole = not (each["rows"] or whose) and out["rows"] == came["rows"]
+        whole = not (each["rows"] or whose) and out.rows == came.rows
         named = bool(each["rows"] or whose) and (
             set(each["rows"]) <= set(said["rows"])
-            and all(out["sources"].get(name) == came["sources"].get(name) for name in whose)
+            and all(out.sources.get(name) == came.sources.get(name) for name in whose)
         )
         if whole or named:
             yield each
-
-
-def _manifest(layout: Layout, number: str) -> dict[str, Any]:
-    told: dict[str, Any] = files.read_json(layout.release(number) / "rows" / data.MANIFEST)
-    return told

@@ -18,13 +18,13 @@ def hold(context: Context, batches: list[str], reason: str, incident: str | None
         target = layout.quarantine(batch) / "held"
         if not (source / data.MANIFEST).is_file():
             continue  # a rollback took it out while its update was being built
-        manifest = files.read_json(source / data.MANIFEST)
+        manifest = data.read_manifest(source)
         pointer = dvc.pointer(source / data.FEEDBACK)
         for path in (source / data.MANIFEST, pointer, source / data.FEEDBACK):
             if path.exists():
                 files.move(path, target / path.name)
         files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
-        subject = Artifact(f"quarantine/{batch}/held/{data.FEEDBACK}", manifest["sha256"])
+        subject = Artifact(f"quarantine/{batch}/held/{data.FEEDBACK}", manifest.sha256)
         by = {"incident": incident} if incident else {}
         said = {"batch": batch, "reason": reason, **by}
         record.append(layout, HOLD, [subject], said, context.now())

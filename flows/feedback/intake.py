@@ -3,7 +3,6 @@
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import (
     Artifact,
@@ -88,25 +87,25 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
 def _duplicate(context: Context, frozen: Frozen, started: float) -> IntakeResult | None:
     """Return the recorded result of a delivery with the same bytes, None when it is new."""
     for number in record.received(context.layout):
-        manifest = files.read_json(context.layout.intake(number) / data.MANIFEST)
-        if manifest["sha256"] == frozen.artifact.sha256 and not _outdone(context, frozen, manifest):
+        manifest = data.read_manifest(context.layout.intake(number))
+        if manifest.sha256 == frozen.artifact.sha256 and not _outdone(context, frozen, manifest):
             return _recorded(context, frozen, manifest, started)
     return None
 
 
-def _outdone(context: Context, frozen: Frozen, manifest: dict[str, Any]) -> bool:
+def _outdone(context: Context, frozen: Frozen, manifest: data.Manifest) -> bool:
     """Tell whether a feed signs what was received unsigned before, and let in nowhere.
 
     Else whoever gets hold of a copy could have it stopped as nobody's, before the feed delivers it.
     """
-    admitted = (context.layout.admitted(manifest["batch"]) / data.MANIFEST).is_file()
-    return frozen.feed is not None and not manifest.get("feed") and not admitted
+    admitted = (context.layout.admitted(str(manifest.batch)) / data.MANIFEST).is_file()
+    return frozen.feed is not None and not manifest.feed and not admitted
 
 
 def _recorded(
-    context: Context, frozen: Frozen, manifest: dict[str, Any], started: float
+    context: Context, frozen: Frozen, manifest: data.Manifest, started: float
 ) -> IntakeResult:
-    number = manifest["batch"]
+    number = str(manifest.batch)
     folder = context.layout.intake(number)
     where = f"intake/{number}/verdict.json"
     said = predicate_of(
@@ -115,10 +114,10 @@ def _recorded(
     findings = files.read_json(folder / "findings.json")
     batch = Batch(
         id=number,
-        artifact=Artifact(manifest["file"], manifest["sha256"]),
-        received=manifest["received"],
-        rows=manifest["rows"],
-        sources=len(manifest["sources"]),
+        artifact=Artifact(manifest.file, manifest.sha256),
+        received=manifest.received,
+        rows=manifest.rows,
+        sources=len(manifest.sources),
     )
     return IntakeResult(
         path=frozen.origin,

@@ -52,12 +52,12 @@ from sluicegate.record.removed_rows import taken_out
 from sluicegate.record.source_history import earlier
 from sluicegate.record.source_standing import standing
 from sluicegate.record.subjects.incident import barred
-from sluicegate.stores import files, keys, models
+from sluicegate.stores import keys, models
 from sluicegate.stores.data import (
     FEEDBACK,
-    MANIFEST,
     admitted_batches,
     read_admitted,
+    read_manifest,
     read_verified,
     stamp,
 )
@@ -278,7 +278,7 @@ def _previous(layout: Layout, rows: int) -> Reference | None:
     wanted, chosen, held = max(rows, 1000), [], 0
     for batch in reversed(admitted_batches(layout)):
         chosen.append(batch)
-        held += int(files.read_json(layout.admitted(batch) / MANIFEST)["rows"])
+        held += read_manifest(layout.admitted(batch)).rows
         if held >= wanted:
             break
     if not chosen:

@@ -5,7 +5,6 @@ They are measured by intake's own checks, each window beside what was not drawn 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from sluicegate.gates import Policy
 from sluicegate.gates.calibration import Window
 from sluicegate.gates.nulls import NULLS, Null
 from sluicegate.record.context import Context
-from sluicegate.stores import data, files, keys
+from sluicegate.stores import data, keys
 from sluicegate.stores.reading import Table
 from sluicegate.stores.settings import Checks
 
@@ -188,18 +187,13 @@ def _with_sources(
 def _shares(context: Context, batches: tuple[Eligible, ...]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for each in batches:
-        manifest: dict[str, Any] = _manifest(context, each.batch)
-        for name, rows in manifest["sources"].items():
+        held = data.read_manifest(context.layout.admitted(each.batch))
+        for name, rows in held.sources.items():
             if name and name not in each.tainted:
-                counts[name] = counts.get(name, 0) + int(rows)
+                counts[name] = counts.get(name, 0) + rows
     return counts
 
 
 def _usual_rows(context: Context, batches: tuple[Eligible, ...], golden: int) -> int:
-    sizes = [int(_manifest(context, each.batch)["rows"]) for each in batches]
+    sizes = [data.read_manifest(context.layout.admitted(each.batch)).rows for each in batches]
     return int(np.median(sizes)) if sizes else golden // 2
-
-
-def _manifest(context: Context, batch: str) -> dict[str, Any]:
-    told: dict[str, Any] = files.read_json(context.layout.admitted(batch) / data.MANIFEST)
-    return told

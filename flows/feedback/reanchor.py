@@ -197,5 +197,5 @@ def _named(said: Mapping[str, Any]) -> str:
 
 
 def _told(path: Path) -> dict[str, Any]:
-    manifest = files.read_json(path.with_name(data.MANIFEST))
-    return {name: manifest[name] for name in ("sha256", "rows", "labels")}
+    manifest = data.read_manifest(path.parent)
+    return {"sha256": manifest.sha256, "rows": manifest.rows, "labels": dict(manifest.labels)}

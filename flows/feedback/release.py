@@ -127,22 +127,22 @@ def _kept(context: Context, number: str) -> Path:
 
 def _put(context: Context, number: str, judgement: Judgement) -> None:
     layout, folder = context.layout, context.layout.release(number)
-    said, manifest = read_release(layout, number), files.read_json(folder / "rows" / data.MANIFEST)
-    received = files.read_json(layout.intake(said["batch"]) / data.MANIFEST)["sha256"]
+    said, manifest = read_release(layout, number), data.read_manifest(folder / "rows")
+    received = data.read_manifest(layout.intake(said["batch"])).sha256
     expected = judgement.verdict
     aside = len(expected.quarantined.rows)
     shown = [
         ("why it is asked", said["reason"]),
-        ("rows", f"{manifest['rows']} of batch:{said['batch']} ({_positions(said['rows'])})"),
+        ("rows", f"{manifest.rows} of batch:{said['batch']} ({_positions(said['rows'])})"),
         ("received file", f"sha256:{received}"),
-        ("sources", _some(sorted(manifest["sources"])) or "not named"),
+        ("sources", _some(sorted(manifest.sources)) or "not named"),
         ("held for", _some(said["held_for"]) or "the batch was held as a whole"),
         ("limits waived for these rows", "; ".join(said["waives"]) or "none"),
         ("intake would now say", f"{expected.outcome.value}, {aside} rows set aside again"),
         ("exception to be reviewed by", said["review_by"]),
         ("asked by", said["asked_by"] or "the runner"),
     ]
-    rows = "1 row" if manifest["rows"] == 1 else f"{manifest['rows']} rows"
+    rows = "1 row" if manifest.rows == 1 else f"{manifest.rows} rows"
     question = f"May {rows} of batch:{said['batch']} leave quarantine?"
     from sluicegate.review.pages import release_page
 

@@ -67,7 +67,7 @@ def _lots(
     """Yield the batch and the SHA-256 of each table that was taken out and is in quarantine."""
     for batch in (str(each["batch"]) for each in gone):
         if lot := lot_of(layout, number, batch):
-            yield batch, files.read_json(lot / data.MANIFEST)["sha256"]
+            yield batch, data.read_manifest(lot).sha256
 
 
 def ask_incident(context: Context, number: str) -> None:

@@ -34,8 +34,8 @@ def take_out(context: Context, touched: Sequence[Touched], incident: str, reason
 
 
 def _is_whole(context: Context, touched: Touched) -> bool:
-    manifest = files.read_json(context.layout.admitted(touched.batch) / data.MANIFEST)
-    return int(manifest["rows"]) == len(touched.admitted)
+    manifest = data.read_manifest(context.layout.admitted(touched.batch))
+    return int(manifest.rows) == len(touched.admitted)
 
 
 def _lot(context: Context, batch: str, incident: str) -> Path:
@@ -51,7 +51,7 @@ def _split(context: Context, touched: Touched, incident: str, reason: str) -> li
     out = frame[ROW].isin(touched.admitted)
     about = {"batch": batch, "received": context.now(), "incident": incident}
     data.write_with_manifest(goes, frame[out].assign(_reason=reason), context.schema, about)
-    received = files.read_json(stays.with_name(data.MANIFEST))["received"]
+    received = data.read_manifest(stays.parent).received
     # Without its pointer the table counts as changed, so that a kill from here on brings both back.
     files.remove(dvc.pointer(stays))
     about = {"batch": batch, "received": received}

@@ -141,9 +141,9 @@ def _limits(layout: Layout, settings: Settings, commit: str, calibration: str | 
 
 def _rows(layout: Layout, number: str, settings: Settings) -> tuple[dict[str, list[int]], str]:
     """Return the rows of each source; where they are not kept here, one stand-in each, and say so."""
-    manifest = files.read_json(layout.intake(number) / data.MANIFEST)
+    manifest = data.read_manifest(layout.intake(number))
     source = settings.schema_.source
-    rows_of: dict[str, list[int]] = {name: [0] for name in manifest["sources"]}
+    rows_of: dict[str, list[int]] = {name: [0] for name in manifest.sources}
     if source is None or not rows_of:
         return rows_of, ""
     rooms = [layout.intake(number) / "rows", layout.admitted(number)]
@@ -157,6 +157,6 @@ def _rows(layout: Layout, number: str, settings: Settings) -> tuple[dict[str, li
                     found.setdefault(name, []).extend(int(x) for x in frame[ROW].iloc[places])
     except SluicegateError as error:
         return rows_of, f"which rows the sources sent: {error}"
-    if {name: len(rows) for name, rows in found.items()} != manifest["sources"]:
+    if {name: len(rows) for name, rows in found.items()} != manifest.sources:
         return rows_of, "which rows the sources sent: not all of the batch is kept here"
     return {name: sorted(rows) for name, rows in found.items()}, ""

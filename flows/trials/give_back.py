@@ -73,7 +73,7 @@ def _obstacle(layout: Layout, update: str, batch: str) -> str:
         return "it is held for another reason"
     if taken(layout, batch):
         return "rows of it were released, or somebody asks for that"
-    sources = files.read_json(held / data.MANIFEST)["sources"]
+    sources = data.read_manifest(held).sources
     accused = set(sources) & set().union(*barred(layout))
     if accused:
         return f"it has rows of {min(accused)}, who is barred"

@@ -133,18 +133,18 @@ def _tried(
     context: Context, number: str, old: Policy, new: Policy, changed: Settings | None
 ) -> Tried:
     folder = context.layout.intake(number)
-    manifest = files.read_json(folder / data.MANIFEST)
+    manifest = data.read_manifest(folder)
     findings = [Finding.from_dict(told) for told in files.read_json(folder / "findings.json")]
-    rows_of: dict[str, tuple[int, ...]] = dict.fromkeys(manifest["sources"], (0,))
+    rows_of: dict[str, tuple[int, ...]] = dict.fromkeys(manifest.sources, (0,))
     before = decide(old, f"batch:{number}", findings, rows_of)
-    table = _stored(context, number, int(manifest["rows"])) if changed else None
+    table = _stored(context, number, int(manifest.rows)) if changed else None
     if changed and table is not None:
         findings = _measured_again(replace(context, settings=changed), table, new, findings)
     after = decide(new, f"batch:{number}", findings, rows_of)
     return Tried(
         batch=number,
         recorded=_recorded(folder),
-        state=manifest["state"],
+        state=manifest.state,
         before=before.outcome.value,
         after=after.outcome.value,
         remeasured=table is not None,

@@ -205,7 +205,7 @@ def _leave_out(inside: Layout, without: Sequence[tuple[str, str]]) -> None:
         if schema.source is None or schema.source not in frame:
             raise CannotDecide(f"batch:{batch} names no sources; it can only be left out whole.")
         named = frame[schema.source].fillna("").astype(str)
-        received = files.read_json(table.with_name(data.MANIFEST))["received"]
+        received = data.read_manifest(table.parent).received
         about = {"batch": batch, "received": received}
         files.remove(dvc.pointer(table))
         data.write_with_manifest(table, frame[~named.isin(out)], schema, about)

@@ -19,7 +19,7 @@ from sluicegate.core.schema import ROW
 from sluicegate.flows.feedback.measure import feedback, predicted, scores_of
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
-from sluicegate.stores import data, files
+from sluicegate.stores import data
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import Table
 
@@ -147,9 +147,7 @@ def _without(
 
 def _rows(layout: Layout, admitted: list[str], pool: int) -> int:
     """Return the size of a window: that of the usual batch, and at most half of what there is."""
-    sizes = [
-        int(files.read_json(layout.intake(batch) / data.MANIFEST)["rows"]) for batch in admitted
-    ]
+    sizes = [int(data.read_manifest(layout.intake(batch)).rows) for batch in admitted]
     usual = int(np.median(sizes)) if sizes else MOST_ROWS
     return min(usual, MOST_ROWS, pool // 2)
 
@@ -160,8 +158,8 @@ def _names(
     """Return sources with their shares: those of the admitted batches, else some by Zipf's law."""
     counts: dict[str, int] = {}
     for batch in admitted if schema.source is not None else ():
-        manifest = files.read_json(layout.admitted(batch) / data.MANIFEST)
-        for name, count in manifest["sources"].items():
+        manifest = data.read_manifest(layout.admitted(batch))
+        for name, count in manifest.sources.items():
             counts[name] = counts.get(name, 0) + count
     if len(counts) > 1:
         shares = pd.Series(counts, dtype=float)

@@ -72,7 +72,7 @@ def as_recorded(context: Context, because: str) -> str:
     sent = {
         source
         for batch in record.received(layout)
-        for source in manifest_of(layout, batch)["sources"]
+        for source in manifest_of(layout, batch).sources
     }
     if cause.name in sent or not layout.secret.is_file():
         return because
@@ -157,7 +157,7 @@ def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int]
     layout, column = context.layout, context.schema.source
     if column is None:
         raise Misused("data.source in params.yaml names no column, so no row has a source.")
-    sent = manifest_of(layout, batch)["sources"].get(source)
+    sent = manifest_of(layout, batch).sources.get(source)
     if sent is None:
         return None
     found = rows_where(layout, batch, column, source)
@@ -230,7 +230,7 @@ def released(layout: Layout) -> Iterator[tuple[str, dict[int, str]]]:
 
 
 def _all_rows(layout: Layout, batch: str) -> frozenset[int]:
-    return frozenset(range(int(manifest_of(layout, batch)["rows"])))
+    return frozenset(range(manifest_of(layout, batch).rows))
 
 
 def _is_number(text: str) -> bool:

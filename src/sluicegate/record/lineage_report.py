@@ -78,7 +78,7 @@ def _model(context: Context, version: str) -> dict[str, Any]:
 def _reference(layout: Layout, commit_id: str) -> dict[str, Any]:
     name = layout.named(layout.reference.with_name(data.MANIFEST))
     manifest = json.loads(git.read_at(layout.root, commit_id, name))
-    return {"rows": manifest["rows"], "sha256": manifest["sha256"]}
+    return {"rows": manifest.rows, "sha256": manifest.sha256}
 
 
 def _learnt(
@@ -88,7 +88,7 @@ def _learnt(
     layout, source = context.layout, context.schema.source
     about = layout.named(layout.admitted(batch) / data.MANIFEST)
     manifest = json.loads(git.read_at(layout.root, update.data_commit, about))
-    gone = destroyed_tables(layout).get(manifest["sha256"])
+    gone = destroyed_tables(layout).get(manifest.sha256)
     told: dict[str, Any] = {"batch": batch, "receipt": receipt}
     if gone is not None:
         return told | {"learnt": len(gone["learnable"]), "held_out": None, "sources": None}

@@ -1,16 +1,14 @@
 """manifests: what is known of a batch's receipt, once it is what the signed verdict names."""
 
-from typing import Any
-
 from sluicegate.core import Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import VERDICT
 from sluicegate.record.subjects.kind import stated
-from sluicegate.stores import data, files
+from sluicegate.stores import data
 from sluicegate.stores.layout import Layout
 
 
-def manifest_of(layout: Layout, batch: str) -> dict[str, Any]:
+def manifest_of(layout: Layout, batch: str) -> data.Manifest:
     """Return the manifest of the receipt of `batch`.
 
     Raises Tampered for one that is not the one that the signed verdict names.
@@ -19,5 +17,4 @@ def manifest_of(layout: Layout, batch: str) -> dict[str, Any]:
     said = stated(layout, path.with_name("verdict.json"), VERDICT)
     if "manifest" in said and sha256_file(path) != said["manifest"]:
         raise Tampered(f"intake/{batch}/{path.name} was changed; restore it from git.")
-    manifest: dict[str, Any] = files.read_json(path)
-    return manifest
+    return data.read_manifest(path.parent)

@@ -136,12 +136,12 @@ def _lot(context: Context, batch: str) -> dict[str, Any]:
     told = _manifests(layout, batch)
     held = layout.quarantine(batch) / HELD / "reason.json"
     whole = files.read_json(held) if held.is_file() else {}
-    since = whole.get("time") or min(each["received"] for each in told)
+    since = whole.get("time") or min(each.received for each in told)
     why = [each["metric"] for each in stopping(layout, batch)]
-    sources = {source for each in told for source in each["sources"]}
+    sources = {source for each in told for source in each.sources}
     until = review_by(context, since)
     out = _released(layout, batch) - destroyed_rows(layout, batch)
-    left = sum(each["rows"] for each in told) - len(out)
+    left = sum(each.rows for each in told) - len(out)
     return {
         "subject": f"batch:{batch}",
         "rows": left,
@@ -203,5 +203,5 @@ def taken(layout: Layout, batch: str) -> set[int]:
     return _released(layout, batch).union(*(read_release(layout, each)["rows"] for each in asked))
 
 
-def _manifests(layout: Layout, batch: str) -> list[dict[str, Any]]:
-    return [files.read_json(lot / data.MANIFEST) for lot in lots(layout, batch)]
+def _manifests(layout: Layout, batch: str) -> list[data.Manifest]:
+    return [data.read_manifest(lot) for lot in lots(layout, batch)]

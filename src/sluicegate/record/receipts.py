@@ -18,11 +18,11 @@ def receipts(layout: Layout, batches: list[str]) -> dict[str, dict[str, Any]]:
 
 def _receipt(layout: Layout, batch: str, part_of: str | None) -> dict[str, Any]:
     manifest = manifest_of(layout, batch)
-    feed = manifest.get("feed")
+    feed = manifest.feed
     return {
-        "file": manifest["file"],
-        "sha256": manifest["sha256"],
-        "received": manifest["received"],
+        "file": manifest.file,
+        "sha256": manifest.sha256,
+        "received": manifest.received,
         "feed": feed["name"] if feed else None,
         "released_from": part_of,
     }

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -21,8 +20,7 @@ from sluicegate.record.subjects.incident import (
 )
 from sluicegate.record.subjects.release import RELEASED, read_release, releases
 from sluicegate.record.subjects.retirement import destroyed_rows
-from sluicegate.stores.data import FEEDBACK, MANIFEST, read_verified, stamp
-from sluicegate.stores.files import read_json
+from sluicegate.stores.data import FEEDBACK, read_manifest, read_verified, stamp
 from sluicegate.stores.layout import Layout
 
 
@@ -52,10 +50,11 @@ def _lots(layout: Layout, by: Sequence[str]) -> Iterator[tuple[str, Path]]:
         for each in cleaned(layout, incident):
             batch = str(each["batch"])
             lot = lot_of(layout, incident, batch)
-            kept: dict[str, Any] = read_json(lot / MANIFEST) if lot else {"rows": 0, "sha256": ""}
+            kept = read_manifest(lot) if lot else None
             destroyed = len(destroyed_rows(layout, batch))
-            other = not destroyed and kept["sha256"] != named.get(batch, kept["sha256"])
-            if other or int(kept["rows"]) + destroyed < each["rows"]:
+            digest, rows = (kept.sha256, kept.rows) if kept else ("", 0)
+            other = not destroyed and digest != named.get(batch, digest)
+            if other or rows + destroyed < each["rows"]:
                 raise Tampered(
                     f"What incident:{incident} took out of batch:{batch} is not in quarantine; "
                     "restore it from git."

@@ -5,11 +5,12 @@ by editing a state, and taking a batch out takes back what it earned.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sluicegate.core.standing import Standing
-from sluicegate.stores import data, files
+from sluicegate.stores import data
 from sluicegate.stores.layout import Layout, numbered
 from sluicegate.stores.settings import Sources
 
@@ -27,16 +28,16 @@ def standing(layout: Layout, sources: Sources, now: str | None = None) -> Standi
     batches = numbered(layout.root / "intake")
     told = [b for b in batches if (layout.intake(b) / data.MANIFEST).is_file()]
     receipts = [_receipt(layout, batch) for batch in told]
-    end = now or max((r["received"] for r in receipts), default=None)
+    end = now or max((r.received for r in receipts), default=None)
     if end is None:
         return Standing(frozenset(sources.trusted))
     since: dict[str, list[str]] = {}
     for receipt in receipts:
-        for source in receipt["accused"]:
+        for source in receipt.accused:
             since.pop(source, None)
-        if receipt["feed"] or not sources.signed:
-            for source in receipt["admitted"]:
-                since.setdefault(source, []).append(receipt["received"])
+        if receipt.signed or not sources.signed:
+            for source in receipt.admitted:
+                since.setdefault(source, []).append(receipt.received)
     eldest = _time(end) - timedelta(days=sources.known_days)
     known = {
         source
@@ -65,25 +66,25 @@ def accused_in(findings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return dict(sorted(accused.items()))
 
 
-def _receipt(layout: Layout, batch: str) -> dict[str, Any]:
-    """Return what one receipt says of sources: whose rows are in training, whom it speaks against.
+@dataclass(frozen=True)
+class _Receipt:
+    """What one receipt says of sources: whose rows are in training, whom it speaks against."""
 
-    What paused and was let in by reviewers was no accusation, in their judgement.
-    """
-    manifest = files.read_json(layout.intake(batch) / data.MANIFEST)
-    admitted = layout.admitted(batch) / data.MANIFEST
-    inside = files.read_json(admitted)["sources"] if admitted.is_file() else {}
-    lifted = manifest["state"] == "paused" and bool(inside)
-    return {
-        "received": manifest["received"],
-        "feed": manifest.get("feed"),
-        "admitted": inside,
-        "accused": [
-            source
-            for source, outcome in manifest.get("accused", {}).items()
-            if not (lifted and outcome == "pause")
-        ],
-    }
+    received: str
+    signed: bool
+    admitted: tuple[str, ...]
+    accused: tuple[str, ...]
+
+
+def _receipt(layout: Layout, batch: str) -> _Receipt:
+    """Return a receipt; what paused and was let in by reviewers was no accusation, in their judgement."""
+    manifest = data.read_manifest(layout.intake(batch))
+    place = layout.admitted(batch)
+    inside = data.read_manifest(place).sources if (place / data.MANIFEST).is_file() else {}
+    lifted = manifest.state == "paused" and bool(inside)
+    accused = [s for s, out in manifest.accused.items() if not (lifted and out == "pause")]
+    signed = manifest.feed is not None
+    return _Receipt(manifest.received, signed, tuple(inside), tuple(accused))
 
 
 def _time(text: str) -> datetime:

@@ -20,7 +20,7 @@ def data_card(context: Context, batch: str) -> dict[str, Any]:
     if batch not in record.received(layout):
         raise Missing(f"There is no batch:{batch}; `sluicegate status` lists what there is.")
     folder = layout.intake(batch)
-    receipt = files.read_json(folder / data.MANIFEST)
+    receipt = data.read_manifest(folder)
     verdict = stated(layout, folder / "verdict.json", VERDICT)
     admitted = _table(layout, f"batches/{batch}")
     findings = files.read_json(folder / "findings.json")
@@ -30,23 +30,23 @@ def data_card(context: Context, batch: str) -> dict[str, Any]:
         "profile": "internal",
         "subject": f"batch:{batch}",
         "model": context.settings.model,
-        "file": receipt["file"],
-        "sha256": receipt["sha256"],
-        "received": receipt["received"],
+        "file": receipt.file,
+        "sha256": receipt.sha256,
+        "received": receipt.received,
         "state": batch_states(layout)[batch],
-        "rows": receipt["rows"],
+        "rows": receipt.rows,
         "admitted": admitted,
         "set_aside": _table(layout, f"quarantine/{batch}"),
         "held": _table(layout, f"quarantine/{batch}/held"),
         "rolled_back": _rolled_back(layout, batch),
         "destroyed": _destroyed(layout, batch),
-        "labels": receipt["labels"],
+        "labels": receipt.labels,
         "people": context.settings.card.data.model_dump(),
         "missing": [m for m in context.settings.card.missing if m.startswith("data.")],
         "columns": _columns(context),
-        "source_count": len(receipt["sources"]),
-        "sources": receipt["sources"],
-        "signed_by": receipt.get("feed"),
+        "source_count": len(receipt.sources),
+        "sources": receipt.sources,
+        "signed_by": receipt.feed,
         "measures": {each["metric"]: each["value"] for each in findings},
         "verdict": {key: verdict[key] for key in ("outcome", "reasons", "policy", "time")},
         "findings": [each | {"rows": len(each["rows"])} for each in findings],
@@ -66,7 +66,7 @@ def _table(layout: Layout, folder: str) -> dict[str, Any] | None:
 def _rolled_back(layout: Layout, batch: str) -> dict[str, Any] | None:
     """Return how many rows rollbacks took out of the batch, and in which incidents, None for none."""
     taken = {
-        lot.name.removeprefix("incident-"): files.read_json(lot / data.MANIFEST)["rows"]
+        lot.name.removeprefix("incident-"): data.read_manifest(lot).rows
         for lot in lots(layout, batch)
         if lot.name.startswith("incident-")
     }

@@ -40,8 +40,8 @@ def account(
         "indicators": {
             "sources": opened["sources"],
             "deliveries": [
-                {"batch": batch, "sha256": told["sha256"], "rows": told["rows"]}
-                for batch, told in manifests.items()
+                {"batch": batch, "sha256": manifest.sha256, "rows": manifest.rows}
+                for batch, manifest in manifests.items()
             ],
         },
         "served": _served(layout, found),
@@ -175,7 +175,7 @@ def _controls(opened: Mapping[str, Any]) -> list[str]:
 def _trusted(layout: Layout, opened: Mapping[str, Any]) -> Iterator[str]:
     """Yield what no rollback takes out: rows in the tables that people trusted by re-anchoring."""
     for table in (layout.reference, layout.golden):
-        counts = files.read_json(table.with_name(data.MANIFEST))["sources"]
+        counts = data.read_manifest(table.parent).sources
         rows = sum(counts.get(source, 0) for source in opened["sources"])
         if rows:
             yield (

@@ -35,10 +35,10 @@ def let_through(
 def receipt(layout: Layout, batch: Touched) -> Iterator[dict[str, str]]:
     """Yield what became of the rows in question of a delivery, and of their review, with the time."""
     manifest = manifest_of(layout, batch.batch)
-    state, name = str(manifest["state"]), f"batch:{batch.batch}"
+    state, name = str(manifest.state), f"batch:{batch.batch}"
     came = _shares(layout, batch) if state == "admitted" else state
     what = f"{name} was received with {len(batch.rows)} such rows: {came}"
-    yield {"time": manifest["received"], "what": what}
+    yield {"time": manifest.received, "what": what}
     said = _decision(layout, name, layout.intake(batch.batch) / "decision.json")
     if said and said["approved_by"]:
         people = ", ".join(said["approved_by"])
@@ -80,7 +80,7 @@ def _of_batch(layout: Layout, batch: Touched, sources: list[str]) -> dict[str, A
     where = f"intake/{batch.batch}/verdict.json"
     said = record.read_statement(layout, layout.root / where)["predicate"]
     findings = findings_of(layout, batch.batch)
-    whole = manifest_of(layout, batch.batch)["rows"] == len(batch.rows)
+    whole = manifest_of(layout, batch.batch).rows == len(batch.rows)
     about = [each for each in findings if whole or _touches(each, batch, sources)]
     return _verdict(layout, f"batch:{batch.batch}", where, said, about)
 

@@ -101,18 +101,18 @@ def _training(layout: Layout, update: Update, assembled: dict[str, int] | None) 
     tables = learnt_at(layout, update.data_commit, update.batches)
     return {
         "data_commit": update.data_commit,
-        "rows": sum(table.manifest["rows"] for table in tables),
+        "rows": sum(table.manifest.rows for table in tables),
         "learnt_rows": assembled["rows"] if assembled else None,
         "held_out": assembled["held_out"] if assembled else None,
-        "labels": added_up(table.manifest["labels"] for table in tables),
+        "labels": added_up(table.manifest.labels for table in tables),
         "tables": [table.to_dict() for table in tables],
-        "sources": added_up(table.manifest["sources"] for table in tables),
+        "sources": added_up(table.manifest.sources for table in tables),
     }
 
 
 def _golden(layout: Layout, update: Update) -> dict[str, Any]:
     table = table_at(layout, update.data_commit, "golden/golden.parquet")
-    return table.to_dict() | {"verified": bool(table.manifest["verified"])}
+    return table.to_dict() | {"verified": table.manifest.verified}
 
 
 def _files(layout: Layout, number: str, sha256: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +16,17 @@ class Table:
     """A data set as its manifest describes it."""
 
     name: str
-    manifest: dict[str, Any]
+    manifest: data.Manifest
 
     def to_dict(self) -> dict[str, Any]:
         """Return its entry in a card, with how many sources it has and not which."""
-        told = self.manifest
+        known = self.manifest
         return {
             "name": self.name,
-            "sha256": told["sha256"],
-            "rows": told["rows"],
-            "labels": told["labels"],
-            "sources": len(told["sources"]),
+            "sha256": known.sha256,
+            "rows": known.rows,
+            "labels": dict(known.labels),
+            "sources": len(known.sources),
         }
 
 
@@ -40,7 +40,7 @@ def table_at(layout: Layout, commit_id: str, name: str) -> Table:
     """Return the table `name` (its path in the workspace) as it was in a commit."""
     folder = name.rpartition("/")[0]
     read = git.read_at(layout.root, commit_id, f"{folder}/{data.MANIFEST}")
-    return Table(name, json.loads(read))
+    return Table(name, data.Manifest.read(json.loads(read), f"{folder}/{data.MANIFEST}"))
 
 
 def learnt_at(layout: Layout, commit_id: str, batches: Iterable[str]) -> list[Table]:
@@ -52,7 +52,7 @@ def learnt_at(layout: Layout, commit_id: str, batches: Iterable[str]) -> list[Ta
     return [table_at(layout, commit_id, name) for name in names]
 
 
-def added_up(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+def added_up(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Return the sum of several counts by name."""
     total: Counter[str] = Counter()
     for each in counts:

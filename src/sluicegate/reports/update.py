@@ -10,7 +10,7 @@ from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
 from sluicegate.record.words import number
 from sluicegate.reports.markup import escaped
-from sluicegate.stores import data, files
+from sluicegate.stores import data
 
 MOST_ROWS = 15
 
@@ -50,7 +50,7 @@ def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> s
 
 
 def _vouched(context: Context) -> str:
-    verified = files.read_json(context.layout.golden.with_name(data.MANIFEST))["verified"]
+    verified = data.read_manifest(context.layout.golden.parent).verified
     return "" if verified else " (unverified: held out from the base data)"
 
 

@@ -45,12 +45,12 @@ def ask_batch(context: Context, batch: str) -> None:
     """Put a paused batch to the reviewers; call inside a writing block."""
     layout, folder = context.layout, context.layout.intake(batch)
     verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
-    manifest = files.read_json(folder / data.MANIFEST)
+    manifest = data.read_manifest(folder)
     aside = len(verdict["quarantined"]["rows"])
     shown = [
         ("why it paused", " ".join(verdict["reasons"][:3])),
-        ("received file", f"sha256:{manifest['sha256']}"),
-        ("rows", f"{manifest['rows']} from {len(manifest['sources'])} sources"),
+        ("received file", f"sha256:{manifest.sha256}"),
+        ("rows", f"{manifest.rows} from {len(manifest.sources)} sources"),
         ("rows that stay set aside", str(aside)),
         ("rows in question", str(len(verdict["suspects"]["rows"]))),
         ("limits judged by", f"sha256:{verdict['policy']}"),

@@ -30,7 +30,7 @@ def about_batch(context: Context, batch: str) -> dict[str, Any]:
     findings = files.read_json(folder / "findings.json")
     about = {
         "name": f"batch:{batch}",
-        "manifest": files.read_json(folder / data.MANIFEST),
+        "manifest": data.read_manifest(folder).to_dict(),
         "verdict": verdict,
         "reasons": reasons(findings),
         "sources": None,

@@ -7,10 +7,12 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.core import Artifact, Schema, Tampered, Task
 from sluicegate.core.canonical import sha256_bytes, sha256_file
+from sluicegate.core.document import Document
 from sluicegate.core.schema import HOLDOUT, label_text
 
 from . import dvc, files, git
@@ -22,6 +24,32 @@ if TYPE_CHECKING:  # `status` reads manifests only, and pandas takes most of a s
 
 FEEDBACK = "feedback.parquet"
 MANIFEST = "manifest.json"
+
+
+class Manifest(Document):
+    """What is known of a table, in git beside it; of a delivery, what was known at its receipt.
+
+    `rows` counts by `sources` and by `labels`; `received` is a time in UTC. `accused` gives for each source
+    that a finding named the outcome; a table that was never a delivery has neither state nor feed.
+    """
+
+    file: str
+    sha256: str
+    rows: int
+    sources: Mapping[str, int]
+    labels: Mapping[str, int] = MappingProxyType({})
+    batch: str | None = None
+    received: str = ""
+    state: str = ""
+    feed: dict[str, Any] | None = None
+    accused: Mapping[str, str] = MappingProxyType({})
+    verified: bool = False
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest in `folder`; raises Missing or Tampered."""
+    path = folder / MANIFEST
+    return Manifest.read(files.read_json(path), str(path))
 
 
 @effect
@@ -55,7 +83,7 @@ def write_with_manifest(
 def stamp(path: Path) -> tuple[str, int, int]:
     """Return what tells that a verified file is still the one that was read."""
     told = path.stat()
-    return files.read_json(path.with_name(MANIFEST))["sha256"], told.st_mtime_ns, told.st_size
+    return read_manifest(path.parent).sha256, told.st_mtime_ns, told.st_size
 
 
 def read_verified(path: Path) -> pd.DataFrame:
@@ -64,12 +92,12 @@ def read_verified(path: Path) -> pd.DataFrame:
     The manifest is in git; the table comes out of DVC, whose cache is trusted unseen. Raises Missing
     or Tampered naming the file.
     """
-    manifest = files.read_json(path.with_name(MANIFEST))
+    manifest = read_manifest(path.parent)
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise Tampered(f"{path} is not there; run `dvc checkout {path}.dvc`.") from error
-    if manifest.get("file") != path.name or sha256_bytes(data) != manifest.get("sha256"):
+    if manifest.file != path.name or sha256_bytes(data) != manifest.sha256:
         raise Tampered(
             f"{path} is not the file that {MANIFEST} names; delete it and its cache object, "
             f"then run `dvc pull {path}.dvc`."
@@ -107,10 +135,10 @@ def read_admitted_at(layout: Layout, batch: str, commit_id: str) -> pd.DataFrame
     about = path.with_name(MANIFEST)
     name = about.relative_to(layout.root).as_posix()
     manifest = json.loads(git.read_at(layout.root, commit_id, name))
-    if about.is_file() and files.read_json(about)["sha256"] == manifest["sha256"]:
+    if about.is_file() and files.read_json(about)["sha256"] == manifest.sha256:
         return read_verified(path)
     found = dvc.read_at(layout.root, path, commit_id)
-    if sha256_bytes(found) != manifest["sha256"]:
+    if sha256_bytes(found) != manifest.sha256:
         raise Tampered(
             f"{path.name} of batch:{batch} in {commit_id[:12]} is not what {name} names."
         )
@@ -121,7 +149,7 @@ def admitted_rows_of_sources(layout: Layout) -> dict[str, int]:
     """Return how many rows of each source were admitted, from the manifests."""
     rows: Counter[str] = Counter()
     for batch in admitted_batches(layout):
-        rows.update(files.read_json(layout.admitted(batch) / MANIFEST)["sources"])
+        rows.update(read_manifest(layout.admitted(batch)).sources)
     return dict(rows)
 
 
@@ -131,7 +159,7 @@ def materials(layout: Layout, batches: list[str]) -> list[Artifact]:
     return [
         Artifact(
             layout.named(table),
-            files.read_json(table.with_name(MANIFEST))["sha256"],
+            read_manifest(table.parent).sha256,
         )
         for table in tables
     ]
@@ -139,8 +167,8 @@ def materials(layout: Layout, batches: list[str]) -> list[Artifact]:
 
 def golden_artifact(layout: Layout) -> Artifact:
     """Return the golden set by its manifest."""
-    manifest = files.read_json(layout.golden.with_name(MANIFEST))
-    return Artifact("golden/golden.parquet", manifest["sha256"])
+    manifest = read_manifest(layout.golden.parent)
+    return Artifact("golden/golden.parquet", manifest.sha256)
 
 
 def source_counts(frame: pd.DataFrame, schema: Schema) -> dict[str, int]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sluicegate.evidence.statement import VERDICT
 from sluicegate.record.subjects.kind import Kind, Supplied, decision_in, sources_in, stated
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, record
 from sluicegate.stores.layout import Layout
 
 
@@ -16,11 +16,11 @@ def supplied_by(layout: Layout, number: str) -> Supplied:
 def _state(layout: Layout, number: str) -> str:
     folder = layout.intake(number)
     decided = decision_in(layout, folder, f"batch:{number}")
-    return decided or str(files.read_json(folder / data.MANIFEST)["state"])
+    return decided or str(data.read_manifest(folder).state)
 
 
 def _told(layout: Layout, number: str) -> tuple[str, str]:
-    since = files.read_json(layout.intake(number) / data.MANIFEST)["received"]
+    since = data.read_manifest(layout.intake(number)).received
     return str(since), " ".join(_verdict(layout, number)["reasons"][:1])
 
 

@@ -93,7 +93,7 @@ def taken_out(layout: Layout, number: str, entry: Entry) -> tuple[str, int] | No
     if entry.verb == TAKE_OUT:
         return said["batch"], len(said["rows"])
     manifest = files.read_json(layout.quarantine(said["batch"]) / "held" / "manifest.json")
-    return said["batch"], int(manifest["rows"])
+    return said["batch"], int(manifest.rows)
 
 
 def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from sluicegate.core import Missing, Tampered
 from sluicegate.evidence.statement import DECISION, predicate_of
 from sluicegate.record.champion import champion_of
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, record
 from sluicegate.stores.layout import Layout
 
 Supplied = Iterable[tuple[str, Collection[str]]]
@@ -63,4 +63,4 @@ def stated(layout: Layout, path: Path, predicate_type: str) -> dict[str, Any]:
 
 def sources_in(folder: Path) -> list[str]:
     """Return the sources of the rows whose manifest lies in `folder`."""
-    return list(files.read_json(folder / data.MANIFEST)["sources"])
+    return list(data.read_manifest(folder).sources)
