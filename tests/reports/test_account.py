@@ -23,7 +23,13 @@ def test_trusted_rows_of_a_source_are_named(
     """They came in by a re-anchoring, and go out by another alone."""
     for table, rows in (("reference", 3), ("golden", 1)):
         (tmp_path / table).mkdir()
-        manifest = {"sources": {"eve": rows, "ann": 5}}
+        counts = {"eve": rows, "ann": 5}
+        manifest = {
+            "file": f"{table}.parquet",
+            "sha256": "0" * 64,
+            "rows": rows + 5,
+            "sources": counts,
+        }
         (tmp_path / table / "manifest.json").write_text(json.dumps(manifest))
     told = list(_trusted(Layout(tmp_path), {"sources": sources}))
     assert [each[: len(words)] for each, words in zip(told, said, strict=True)] == said

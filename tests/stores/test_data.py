@@ -17,7 +17,7 @@ def table(tmp_path: Path) -> Path:
     """A small table beside its manifest."""
     path = tmp_path / "feedback.parquet"
     pd.DataFrame({"y": ["no"] * 3}).to_parquet(path)
-    told = {"file": path.name, "sha256": sha256_file(path)}
+    told = {"file": path.name, "sha256": sha256_file(path), "rows": 3, "sources": {}}
     path.with_name("manifest.json").write_text(json.dumps(told))
     return path
 

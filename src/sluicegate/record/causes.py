@@ -70,9 +70,7 @@ def as_recorded(context: Context, because: str) -> str:
     name = cause.name.removeprefix(UNPROVEN)
     mark = cause.name[: len(cause.name) - len(name)]
     sent = {
-        source
-        for batch in record.received(layout)
-        for source in manifest_of(layout, batch).sources
+        source for batch in record.received(layout) for source in manifest_of(layout, batch).sources
     }
     if cause.name in sent or not layout.secret.is_file():
         return because

@@ -7,8 +7,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from sluicegate.core import Artifact, Schema, Tampered, Task
 from sluicegate.core.canonical import sha256_bytes, sha256_file
@@ -37,12 +38,12 @@ class Manifest(Document):
     sha256: str
     rows: int
     sources: Mapping[str, int]
-    labels: Mapping[str, int] = MappingProxyType({})
+    labels: Mapping[str, int] = Field(default_factory=dict)
     batch: str | None = None
     received: str = ""
     state: str = ""
     feed: dict[str, Any] | None = None
-    accused: Mapping[str, str] = MappingProxyType({})
+    accused: Mapping[str, str] = Field(default_factory=dict)
     verified: bool = False
 
 

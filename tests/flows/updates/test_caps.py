@@ -20,6 +20,8 @@ SCHEMA = Schema(
     source="who", time="t", id="id", label_origin="from",
 )  # fmt: skip
 
+WHOLE = {"file": "feedback.parquet", "sha256": "0" * 64, "rows": 1, "sources": {}}
+
 
 def sent(*parts: tuple[str, str, int], origin: str = "human") -> pd.DataFrame:
     """Return admitted feedback of (batch, source, rows)."""
@@ -97,9 +99,9 @@ class Record:
             "accused": accused or {},
             "feed": {"name": feed} if feed else None,
         }
-        files.write_json(self.layout.intake(number) / "manifest.json", told)
+        files.write_json(self.layout.intake(number) / "manifest.json", WHOLE | told)
         if inside:
-            counted = {"sources": dict.fromkeys(sources, 1)}
+            counted = WHOLE | {"sources": dict.fromkeys(sources, 1)}
             files.write_json(self.layout.admitted(number) / "manifest.json", counted)
         return self
 
@@ -178,7 +180,7 @@ def test_the_latest_label_of_an_id_is_assembled(tmp_path: Path) -> None:
     """Across batches and the held-out share; a time after the receipt counts as the receipt."""
     layout = Layout(tmp_path)
     for batch, day in (("0001", 3), ("0002", 6)):
-        told = {"received": f"2026-01-0{day}T00:00:00+00:00"}
+        told = WHOLE | {"received": f"2026-01-0{day}T00:00:00+00:00"}
         files.write_json(layout.admitted(batch) / "manifest.json", told)
     frame = pd.DataFrame(
         [
