@@ -238,7 +238,7 @@ def _rollback(context: Context, order: Order) -> State[RolledBack]:
 
 def _watch(context: Context) -> State[Watched]:
     seen = watching.watch(context, _step)
-    message = " ".join([each["detail"] for each in seen.findings])
+    message = " ".join([each.detail for each in seen.findings])
     if seen.rolled_back:
         message += f" It was rolled back: incident:{seen.rolled_back.incident}."
     elif seen.proposed:

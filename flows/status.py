@@ -9,8 +9,10 @@ from sluicegate.core import Missing, Misused
 from sluicegate.flows.erasure.certified import certified
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.champion import Champion, champion_of, suspended
+from sluicegate.record.comparison import findings_in
 from sluicegate.record.comparison import told as trainer_of
 from sluicegate.record.context import Context
+from sluicegate.record.findings import read_findings
 from sluicegate.record.keys.ages import told_of_keys
 from sluicegate.record.open_incidents import incomplete
 from sluicegate.record.policy_in_force import judged_under
@@ -25,7 +27,7 @@ from sluicegate.record.subjects.retirement import read_retirement
 from sluicegate.record.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
 from sluicegate.record.threats import open_threats
 from sluicegate.record.updates import approved, read_comparison, read_update
-from sluicegate.stores import checked, data, files, record
+from sluicegate.stores import checked, data, record
 from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reports import read_reports
@@ -171,14 +173,14 @@ def _show_batch(layout: Layout, number: str) -> dict[str, Any]:
     if not folder.is_dir():
         raise Missing(f"There is no batch:{number}; `sluicegate status` tells how many there are.")
     payload = record.read_statement(layout, folder / "verdict.json")
-    found = files.read_json(folder / "findings.json")
+    found = read_findings(folder)
     return {
         "schema": 1,
         "subject": f"batch:{number}",
         "state": batch_states(layout)[number],
         "manifest": data.read_manifest(folder).to_dict(),
         "verdict": payload["predicate"],
-        "findings": found,
+        "findings": [each.to_dict() for each in found],
         "policy": judged_under(found),
     }
 
@@ -193,7 +195,7 @@ def _show_update(layout: Layout, number: str) -> dict[str, Any]:
         "verdict": verdict.to_dict(),
         "metrics": comparison["report"]["metrics"],
         "findings": comparison["findings"],
-        "policy": judged_under(comparison["findings"]),
+        "policy": judged_under(findings_in(comparison)),
         "report": str(Path("updates") / number / "report.md"),
         "rollback": _rollback(layout, number),
     }

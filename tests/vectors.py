@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from findings import judged
 
 from sluicegate.core import Artifact, Outcome, Verdict
 from sluicegate.core.verdict import Selection
@@ -56,9 +57,9 @@ def service() -> Signer:
 def statements() -> dict[str, dict[str, Any]]:
     """Return the signed envelopes by the names of their files."""
     findings = [
-        {"metric": "contract.critical", "limit": 0.0, "outcome": "pass"},
-        {"metric": "sources.disagreement", "limit": 2.0, "outcome": "quarantine"},
-        {"metric": "drift.p.original.label", "limit": None, "outcome": "pass"},
+        judged(metric="contract.critical", limit=0.0, outcome="pass"),
+        judged(metric="sources.disagreement", limit=2.0, outcome="quarantine"),
+        judged(metric="drift.p.original.label", limit=None, outcome="pass"),
     ]
     verdict = Verdict(
         "batch:0001",

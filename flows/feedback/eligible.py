@@ -4,11 +4,12 @@ Feedback is the attacker's to send: whoever could widen the limits with odd rows
 next. So only batches calibrate that people approved or that have grown old without a complaint.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import Any
 
+from sluicegate.core import Finding, Outcome
 from sluicegate.gates.calibration import Window
 from sluicegate.record.context import Context
 from sluicegate.record.findings import findings_of
@@ -59,18 +60,20 @@ def history(layout: Layout, batches: tuple[Eligible, ...]) -> list[Window]:
     windows = []
     for each in batches:
         findings = findings_of(layout, each.batch)
-        accused = any(told["outcome"] == "quarantine" for told in findings)
+        accused = any(told.outcome is Outcome.QUARANTINE for told in findings)
         if each.tainted or (accused and not each.reviewed):
             continue
-        windows.append(window_of(t for t in findings if t["outcome"] != "quarantine"))
+        windows.append(
+            window_of(t.finding for t in findings if t.outcome is not Outcome.QUARANTINE)
+        )
     return windows
 
 
-def window_of(findings: Any) -> Window:
+def window_of(findings: Iterable[Finding]) -> Window:
     """Return each metric's largest finite value."""
     window: dict[str, float] = {}
     for told in findings:
-        metric, value = told["metric"], told["value"]
+        metric, value = told.metric, told.to_dict()["value"]
         if value is not None and isfinite(value) and abs(value) < 1e300:
             window[metric] = max(window.get(metric, value), float(value))
     return window

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sluicegate.core import Outcome
+from sluicegate.core import Finding, Outcome
 from sluicegate.flows.feedback.eligible import accused_by, window_of
 from sluicegate.gates import Limit
 from sluicegate.gates.calibration import Window
@@ -68,19 +68,19 @@ def _stands(layout: Layout, number: str, said: Mapping[str, Any], became: str) -
     return not suspects & data.read_manifest(layout.release(number) / "rows").sources.keys()
 
 
-def _false(layout: Layout, number: str, said: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _false(layout: Layout, number: str, said: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the findings that the exception waived, if all rows that they speak of were let out."""
     came = data.read_manifest(layout.intake(said["batch"]))
     out = data.read_manifest(layout.release(number) / "rows")
     waived = [Limit(metric, 0.0, Outcome.QUARANTINE) for metric in said["waives"]]
     for each in findings_of(layout, said["batch"]):
-        if each["outcome"] == "pass" or not any(limit.covers(each["metric"]) for limit in waived):
+        if each.passed or not any(limit.covers(each.metric) for limit in waived):
             continue
-        whose = each["sources"]
-        whole = not (each["rows"] or whose) and out.rows == came.rows
-        named = bool(each["rows"] or whose) and (
-            set(each["rows"]) <= set(said["rows"])
+        whose = each.sources
+        whole = not (each.rows or whose) and out.rows == came.rows
+        named = bool(each.rows or whose) and (
+            set(each.rows) <= set(said["rows"])
             and all(out.sources.get(name) == came.sources.get(name) for name in whose)
         )
         if whole or named:
-            yield each
+            yield each.finding

@@ -16,6 +16,7 @@ from sluicegate.flows.feedback.judge import batch_of, freeze, judge
 from sluicegate.flows.feedback.oracle import remember
 from sluicegate.flows.feedback.settle import settle
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
+from sluicegate.record.findings import read_findings
 from sluicegate.record.judgement import Frozen, Judgement
 from sluicegate.record.policy_in_force import ruled
 from sluicegate.record.results import IntakeResult, judged
@@ -111,7 +112,6 @@ def _recorded(
     said = predicate_of(
         record.read_statement(context.layout, folder / "verdict.json"), VERDICT, where
     )
-    findings = files.read_json(folder / "findings.json")
     batch = Batch(
         id=number,
         artifact=Artifact(manifest.file, manifest.sha256),
@@ -122,7 +122,7 @@ def _recorded(
     return IntakeResult(
         path=frozen.origin,
         assessment=Assessment(batch, (), Verdict.from_dict(said)),
-        findings=tuple(told | {"rows": len(told["rows"])} for told in findings),
+        findings=tuple(read_findings(folder)),
         duplicate_of=number,
         seconds=time.monotonic() - started,
     )

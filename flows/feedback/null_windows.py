@@ -81,7 +81,7 @@ def windows_of(pool: Pool, settings: Checks, policy: Policy, seed: int) -> Itera
         drawn = draw(len(pool.subject.frame), pool.rows, np.random.default_rng([seed, number]))
         window = _window(pool, drawn)
         findings = [*run_checks(checks, window), *drift.findings(window)]
-        told = [f.to_dict() for f in findings if pool.has_history or PREVIOUS not in f.metric]
+        told = [f for f in findings if pool.has_history or PREVIOUS not in f.metric]
         yield window_of(told)
 
 

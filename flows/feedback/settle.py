@@ -192,7 +192,7 @@ def _reasons(judgement: Judgement, rows: int) -> list[str]:
     reasons: list[list[str]] = [[] for _ in range(rows)]
     told = judged(judgement.findings, judgement.policy, judgement.rows_of)
     for finding, entry in zip(judgement.findings, told, strict=True):
-        if entry["outcome"] == Outcome.QUARANTINE.value:
+        if entry.outcome is Outcome.QUARANTINE:
             named = set(finding.rows).union(*(judgement.rows_of[s] for s in finding.sources))
             for row in named:
                 reasons[row].append(finding.metric)
@@ -233,10 +233,7 @@ def _write_record(
     # With sensitive columns it would tell whether a guess at the delivery's content is right.
     if feed and not context.schema.sensitive:
         files.write_bytes(folder / "delivery.sig", feed.signature.encode())
-    full = [
-        told | {"rows": list(f.rows)} for told, f in zip(listed, judgement.findings, strict=True)
-    ]
-    files.write_json_rows(folder / "findings.json", full)
+    files.write_json_rows(folder / "findings.json", [each.to_dict() for each in listed])
     number = str(batch.id)
     kept = _keep_heard(context, judgement, number)
     patterns = _keep_patterns(context, judgement, number)

@@ -7,7 +7,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from sluicegate.core import Outcome
+from sluicegate.core import Judged, Outcome
 from sluicegate.core.counted import counted
 from sluicegate.flows.orchestration.inbox import Taken
 from sluicegate.record.context import Context
@@ -48,7 +48,7 @@ def batch_page(result: IntakeResult) -> str:
             "",
             "## What was measured",
             "",
-            ("\n".join(findings_table(list(result.findings)))),
+            ("\n".join(findings_table(result.findings))),
             "",
         ]
     )
@@ -127,24 +127,23 @@ def said(result: IntakeResult | str) -> str:
     return f"batch:{result.assessment.batch.id} {result.outcome.value}{aside}"
 
 
-def findings_rows(findings: tuple[dict[str, Any], ...]) -> list[dict[str, str]]:
+def findings_rows(findings: Sequence[Judged]) -> list[dict[str, str]]:
     """Return a table of all findings, the worst first, and those without a limit last."""
-    order = [outcome.value for outcome in Outcome][::-1]
 
-    def badness(told: dict[str, Any]) -> tuple[int, bool, str]:
-        return order.index(told["outcome"]), told["limit"] is None, told["metric"]
+    def badness(judged: Judged) -> tuple[int, bool, str]:
+        return -judged.outcome.severity, judged.limit is None, judged.metric
 
     return [
         {
-            "metric": escaped(told["metric"]),
-            "value": number(told["value"]),
-            "limit": "note" if told["limit"] is None else number(told["limit"]),
-            "outcome": told["outcome"],
-            "rows": str(told["rows"]),
-            "sources": _names(told["sources"]),
-            "says": escaped(told["detail"]),
+            "metric": escaped(each.metric),
+            "value": number(each.value),
+            "limit": "note" if each.limit is None else number(each.limit),
+            "outcome": each.outcome.value,
+            "rows": str(len(each.rows)),
+            "sources": _names(each.sources),
+            "says": escaped(each.detail),
         }
-        for told in sorted(findings, key=badness)[:MOST_ROWS]
+        for each in sorted(findings, key=badness)[:MOST_ROWS]
     ]
 
 

@@ -12,7 +12,16 @@ import numpy as np
 
 from sluicegate.checks.promise import Promise, Served
 from sluicegate.checks.statistics.scoring import Answers, Mask, known, truth_of
-from sluicegate.core import Artifact, Conflict, Finding, Outcome, SluicegateError, Stage, Verdict
+from sluicegate.core import (
+    Artifact,
+    Conflict,
+    Finding,
+    Judged,
+    Outcome,
+    SluicegateError,
+    Stage,
+    Verdict,
+)
 from sluicegate.flows.rollback.proposal import propose
 from sluicegate.flows.rollback.rollback import Order, RolledBack, rollback
 from sluicegate.gates import decide
@@ -40,7 +49,7 @@ class Watched:
     """What was seen of the champion, and what followed from it."""
 
     champion: Champion
-    findings: tuple[dict[str, Any], ...]
+    findings: tuple[Judged, ...]
     verdict: Verdict
     proposed: str | None
     rolled_back: RolledBack | None
@@ -51,7 +60,7 @@ class Watched:
             "schema": 1,
             "champion": {**self.champion.ref.to_dict(), "update": self.champion.update},
             "outcome": self.verdict.outcome.value,
-            "findings": list(self.findings),
+            "findings": [each.listed() for each in self.findings],
             "reasons": list(self.verdict.reasons),
             "proposed": self.proposed,
             "rollback": self.rolled_back.to_dict() if self.rolled_back else None,

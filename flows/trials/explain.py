@@ -6,11 +6,11 @@ release of sluicegate judges otherwise.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sluicegate.core import Finding, Missing, Misused, SluicegateError, Tampered, Verdict
+from sluicegate.core import Finding, Judged, Missing, Misused, SluicegateError, Tampered, Verdict
 from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.results import TEST_RESULT
@@ -22,11 +22,12 @@ from sluicegate.gates.calibration import Calibration, effective
 from sluicegate.record.attest import RESULT_FILE
 from sluicegate.record.comparison import findings_in
 from sluicegate.record.context import Context
+from sluicegate.record.findings import read_findings
 from sluicegate.record.policy import signed_policies
 from sluicegate.record.policy_in_force import candidate_policy, held
 from sluicegate.record.results import judged
 from sluicegate.record.updates import policy_of, read_comparison, read_update
-from sluicegate.stores import data, files, git, record
+from sluicegate.stores import data, git, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, parse_settings
 
@@ -54,8 +55,8 @@ def _update(context: Context, number: str) -> dict[str, Any]:
         replace(context, settings=settings), judge_by(settings, update, comparison)
     )
     found = findings_in(comparison)
-    told = judged(found, candidate_policy(settings, found))
-    return _told(f"update:{number}", where, wanted, told, recorded, again)
+    listed = judged(found, candidate_policy(settings, found))
+    return _told(f"update:{number}", where, wanted, listed, recorded, again)
 
 
 def _batch(context: Context, number: str) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def _batch(context: Context, number: str) -> dict[str, Any]:
     if sha256_file(folder / "findings.json") != said["findings"]:
         raise Tampered(f"intake/{number}/findings.json was changed; restore it from git.")
     recorded = Verdict.from_dict(said)
-    found = [_as_found(each) for each in files.read_json(folder / "findings.json")]
+    found = [_as_found(each) for each in read_findings(folder)]
     commit = git.added_in(layout.root, name) or "HEAD"
     rules = _rules(layout, number)
     where, settings = _settings(layout, commit, rules["params.yaml"])
@@ -87,7 +88,7 @@ def _told(
     subject: str,
     where: str,
     policy: str,
-    findings: Sequence[Mapping[str, Any]],
+    findings: Sequence[Judged],
     recorded: Verdict,
     again: Verdict,
 ) -> dict[str, Any]:
@@ -95,18 +96,18 @@ def _told(
         "schema": 1,
         "subject": subject,
         "policy": {"commit": where, "sha256": policy},
-        "findings": list(findings),
+        "findings": [each.listed() for each in findings],
         "recorded": recorded.to_dict(),
         "replayed": again.to_dict(),
         "same": recorded == again,
     }
 
 
-def _as_found(told: dict[str, Any]) -> Finding:
+def _as_found(judged: Judged) -> Finding:
     """Return the finding as it was judged, without the word that its record adds."""
-    said = str(told["detail"])
-    plain = said.removesuffix("(calibrating)").rstrip() if told["outcome"] != "pass" else said
-    return Finding.from_dict(told | {"detail": plain})
+    if judged.passed:
+        return judged.finding
+    return replace(judged.finding, detail=judged.detail.removesuffix("(calibrating)").rstrip())
 
 
 def _rules(layout: Layout, number: str) -> dict[str, str]:

@@ -23,9 +23,10 @@ from sluicegate.gates.decide import outcome_of
 from sluicegate.gates.policy import matches
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import Context
+from sluicegate.record.findings import read_findings
 from sluicegate.record.limit_changes import Change, changes
 from sluicegate.record.source_history import earlier
-from sluicegate.stores import data, files, git, record
+from sluicegate.stores import data, git, record
 from sluicegate.stores.reading import Table
 from sluicegate.stores.settings import Settings, parse_settings, read_settings
 
@@ -134,7 +135,7 @@ def _tried(
 ) -> Tried:
     folder = context.layout.intake(number)
     manifest = data.read_manifest(folder)
-    findings = [Finding.from_dict(told) for told in files.read_json(folder / "findings.json")]
+    findings = [each.finding for each in read_findings(folder)]
     rows_of: dict[str, tuple[int, ...]] = dict.fromkeys(manifest.sources, (0,))
     before = decide(old, f"batch:{number}", findings, rows_of)
     table = _stored(context, number, int(manifest.rows)) if changed else None
@@ -153,11 +154,8 @@ def _tried(
 
 
 def _recorded(folder: Path) -> str:
-    worst = Outcome.PASS
-    for told in files.read_json(folder / "findings.json"):
-        outcome = Outcome(told["outcome"])
-        worst = outcome if outcome.severity > worst.severity else worst
-    return worst.value
+    outcomes = [Outcome.PASS, *(each.outcome for each in read_findings(folder))]
+    return max(outcomes, key=lambda outcome: outcome.severity).value
 
 
 def _deciding(

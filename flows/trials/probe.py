@@ -115,9 +115,9 @@ def by_update(context: Context, update: str) -> Probe:
     policy = settings.policy("candidate")
     outcome = judge_by(settings, told, comparison).outcome
     stopping = {
-        each["metric"]: each
+        each.metric: each
         for each in judged(findings_in(comparison), policy)
-        if Outcome(each["outcome"]) is outcome and each["value"] is not None
+        if each.outcome is outcome and each.value is not None
     }
     if outcome in (Outcome.PASS, Outcome.QUARANTINE) or not stopping:
         raise Misused(f"Nothing that was measured stopped update:{update}; there is no bad batch.")
@@ -126,11 +126,10 @@ def by_update(context: Context, update: str) -> Probe:
 
     def see(trained: Trained) -> Seen:
         found = judged(findings_in(trained.comparison or {"findings": []}), policy)
-        again = {each["metric"]: each for each in found if each["metric"] in stopping}
-        failed = any(
-            Outcome(each["outcome"]).severity >= outcome.severity for each in again.values()
-        )
-        return Seen(again.get(first["metric"], {}).get("value"), failed)
+        again = {each.metric: each for each in found if each.metric in stopping}
+        failed = any(each.outcome.severity >= outcome.severity for each in again.values())
+        same = again.get(first.metric)
+        return Seen(same.value if same else None, failed)
 
     new = set(added_by(layout, update))
     return Probe(
@@ -139,8 +138,8 @@ def by_update(context: Context, update: str) -> Probe:
         base=tuple(each for each in told.batches if each not in new),
         suspects=tuple(each for each in told.batches if each in new),
         model=told.challenger,
-        metric=first["metric"],
-        limit=first["limit"],
+        metric=first.metric,
+        limit=first.limit or 0.0,
         see=see,
         against=files.read_json(layout.update(update) / "products" / "candidate.json"),
     )

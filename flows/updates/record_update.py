@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Artifact, Finding, Outcome, Tampered, Update
+from sluicegate.core import Artifact, Outcome, Tampered, Update
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import REFUSAL, UPDATE
 from sluicegate.record.attest import attest_result, attest_training
+from sluicegate.record.comparison import findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
@@ -66,7 +67,7 @@ def record_update(
             "time": context.now(),
         },
     )
-    found = [Finding.from_dict(each) for each in comparison["findings"]]
+    found = findings_in(comparison)
     told = judged(found, candidate_policy(context.settings, found))
     attested = [
         attest_training(context, update, tree, run_id, took),

@@ -85,8 +85,8 @@ def test_the_first_update_in_production_waits_for_it(
     production.place.intake(honest(300, seed=31))
     made = production.place.retrain()
     assert made.update.stage.value == "awaiting"
-    (found,) = [each for each in made.findings if each["metric"] == METRIC]
-    assert (found["value"], found["limit"], found["outcome"]) == (1, 0, "pause")
+    (found,) = [each for each in made.findings if each.metric == METRIC]
+    assert (found.value, found.limit, found.outcome.value) == (1, 0, "pause")
     subject = f"update:{made.update.id}"
     proof = production.place.sign_review(subject, Decision.APPROVE, "ann", keys["ann"])
     answer = (subject, Decision.APPROVE, "ann", proof, "")

@@ -42,8 +42,8 @@ def answer(place: Workspace, keys: dict[str, Path], subject: str, said: str) -> 
 
 
 def measured(place: Workspace, frame: pd.DataFrame) -> tuple[float, str]:
-    (found,) = (each for each in place.check(frame).findings if each["metric"] == METRIC)
-    return found["value"], found["outcome"]
+    (found,) = (each for each in place.check(frame).findings if each.metric == METRIC)
+    return found.value or 0.0, found.outcome.value
 
 
 def admitted(place: Workspace, batch: str) -> pd.DataFrame:

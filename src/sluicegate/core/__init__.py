@@ -12,6 +12,7 @@ from .errors import (
     Tampered,
 )
 from .finding import Check, Finding
+from .judged import Judged
 from .schema import Column, Kind, Schema, Task
 from .subjects import Feedback, Reference
 from .update import ModelRef, Stage, Update, advance
@@ -27,6 +28,7 @@ __all__ = [
     "Conflict",
     "Feedback",
     "Finding",
+    "Judged",
     "Kind",
     "Missing",
     "Misused",

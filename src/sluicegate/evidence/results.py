@@ -6,10 +6,10 @@ not know us. https://github.com/in-toto/attestation/blob/main/spec/predicates/te
 https://slsa.dev/spec/v1.1/verification_summary.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sluicegate.core import Artifact, Outcome
+from sluicegate.core import Artifact, Judged, Outcome
 
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SUMMARY = "https://slsa.dev/verification_summary/v1"
@@ -29,7 +29,7 @@ def result_of(outcome: Outcome) -> str:
 
 
 def tested(
-    outcome: Outcome, judged: Iterable[Mapping[str, Any]], configuration: Sequence[Artifact]
+    outcome: Outcome, judged: Iterable[Judged], configuration: Sequence[Artifact]
 ) -> dict[str, Any]:
     """Return the predicate for findings that were `judged` against their limits.
 
@@ -38,8 +38,8 @@ def tested(
     """
     tests: dict[str, list[str]] = {"PASSED": [], "WARNED": [], "FAILED": []}
     for each in judged:
-        if each["limit"] is not None:
-            tests[result_of(Outcome(each["outcome"]))].append(each["metric"])
+        if each.limit is not None:
+            tests[result_of(each.outcome)].append(each.metric)
     return {
         "result": result_of(outcome),
         "configuration": [each.to_dict() for each in configuration],

@@ -4,12 +4,11 @@ Statements beside our own, for tools that do not know us. The ledger names each 
 """
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from sluicegate.core import Artifact, Outcome, Tampered, Update
+from sluicegate.core import Artifact, Judged, Outcome, Tampered, Update
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.provenance import PROVENANCE, Training, provenance
 from sluicegate.evidence.results import SUMMARY, TEST_RESULT, summary, tested
@@ -95,7 +94,7 @@ def attest_result(
     folder: Path,
     subject: Artifact,
     outcome: Outcome,
-    judged: Sequence[Mapping[str, Any]],
+    judged: Sequence[Judged],
 ) -> Artifact:
     """Write the verdict on `subject` as a test result to `folder`."""
     layout = context.layout

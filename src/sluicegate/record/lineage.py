@@ -5,7 +5,6 @@ was released reached those that learnt from the batch it became, and a row that 
 on and never learnt. Rows that the caps or a later correction left out of training count as learnt.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -141,7 +140,7 @@ def _learnt(
     Of a table that was destroyed the tombstone says which it had.
     """
     about = f"batches/{batch}/{data.MANIFEST}"
-    told = gone.get(json.loads(git.read_at(layout.root, commit_id, about))["sha256"])
+    told = gone.get(data.manifest_at(layout, commit_id, about).sha256)
     if told is not None:
         return len(rows.intersection(told["learnable"]))
     table = data.read_admitted_at(layout, batch, commit_id)

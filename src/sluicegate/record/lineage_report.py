@@ -3,7 +3,6 @@
 Of a model it is the other way round: all that it is made of. Rows count as learnt as in `trace`.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from sluicegate.record.serving_history import services
 from sluicegate.record.subjects.kind import stated
 from sluicegate.record.subjects.retirement import destroyed_models, destroyed_tables
 from sluicegate.record.updates import run_of, update_of_version
-from sluicegate.stores import data, git
+from sluicegate.stores import data
 from sluicegate.stores.layout import Layout
 
 
@@ -77,7 +76,7 @@ def _model(context: Context, version: str) -> dict[str, Any]:
 
 def _reference(layout: Layout, commit_id: str) -> dict[str, Any]:
     name = layout.named(layout.reference.with_name(data.MANIFEST))
-    manifest = json.loads(git.read_at(layout.root, commit_id, name))
+    manifest = data.manifest_at(layout, commit_id, name)
     return {"rows": manifest.rows, "sha256": manifest.sha256}
 
 
@@ -87,7 +86,7 @@ def _learnt(
     """Return how many rows of `batch` an update learnt, and of whom; None of a table that is destroyed."""
     layout, source = context.layout, context.schema.source
     about = layout.named(layout.admitted(batch) / data.MANIFEST)
-    manifest = json.loads(git.read_at(layout.root, update.data_commit, about))
+    manifest = data.manifest_at(layout, update.data_commit, about)
     gone = destroyed_tables(layout).get(manifest.sha256)
     told: dict[str, Any] = {"batch": batch, "receipt": receipt}
     if gone is not None:

@@ -8,12 +8,11 @@ pauses whatever is judged, and is shown. See docs/adr/0013-policy-is-owned.md.
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from sluicegate.core import CannotDecide, Conflict, Finding, Outcome, Tampered
+from sluicegate.core import CannotDecide, Conflict, Finding, Judged, Outcome, Tampered
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.gates import Policy
 from sluicegate.gates.policy import Limit
@@ -140,9 +139,9 @@ def line_kind(line: str) -> str:
     return {"+": "new", "-": "old", "@": "at"}.get(line[:1], "same")
 
 
-def judged_under(findings: Iterable[Mapping[str, Any]]) -> str:
+def judged_under(findings: Iterable[Finding | Judged]) -> str:
     """Return what recorded findings say of the policy's signature."""
-    told = (str(each["detail"]) for each in findings if each["metric"] == METRIC)
+    told = (each.detail for each in findings if each.metric == METRIC)
     return next(told, "It was judged by a policy that nobody owned.")
 
 

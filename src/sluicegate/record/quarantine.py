@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.core import Missing, Misused
+from sluicegate.core import Judged, Missing, Misused
 from sluicegate.core.schema import ROW
 from sluicegate.record.context import Context
+from sluicegate.record.findings import read_findings
 from sluicegate.record.subjects import state_of
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.release import RELEASED, read_release, releases
@@ -93,12 +94,11 @@ def held_for(context: Context, batch: str, frame: "pd.DataFrame") -> list[list[s
     by = frame[source].astype(str) if source in frame else [""] * len(frame)
     found: list[list[str]] = [[] for _ in range(len(frame))]
     for each in stopping(context.layout, batch):
-        rows, sources = set(each["rows"]), set(each["sources"])
+        rows, sources = set(each.rows), set(each.sources)
         for named, row, who in zip(found, frame[ROW], by, strict=True):
-            if (row in rows or who in sources or not (rows or sources)) and each[
-                "metric"
-            ] not in named:
-                named.append(each["metric"])
+            touched = row in rows or who in sources or not (rows or sources)
+            if touched and each.metric not in named:
+                named.append(each.metric)
     if "_reason" in frame:
         for named, reason in zip(found, frame["_reason"], strict=True):
             if isinstance(reason, str) and (not named or reason.startswith("incident:")):
@@ -106,10 +106,9 @@ def held_for(context: Context, batch: str, frame: "pd.DataFrame") -> list[list[s
     return found
 
 
-def stopping(layout: Layout, batch: str) -> list[dict[str, Any]]:
+def stopping(layout: Layout, batch: str) -> list[Judged]:
     """Return the findings by which rows of `batch`, or all of it, were stopped at intake."""
-    findings = files.read_json(layout.intake(batch) / "findings.json")
-    return [each for each in findings if each["outcome"] != "pass"]
+    return [each for each in read_findings(layout.intake(batch)) if not each.passed]
 
 
 def overdue(context: Context, until: str) -> bool:
@@ -137,7 +136,7 @@ def _lot(context: Context, batch: str) -> dict[str, Any]:
     held = layout.quarantine(batch) / HELD / "reason.json"
     whole = files.read_json(held) if held.is_file() else {}
     since = whole.get("time") or min(each.received for each in told)
-    why = [each["metric"] for each in stopping(layout, batch)]
+    why = [each.metric for each in stopping(layout, batch)]
     sources = {source for each in told for source in each.sources}
     until = review_by(context, since)
     out = _released(layout, batch) - destroyed_rows(layout, batch)

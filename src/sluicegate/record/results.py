@@ -4,29 +4,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sluicegate.core import Assessment, Finding, Outcome, Update
-from sluicegate.gates import Policy
+from sluicegate.core import Assessment, Finding, Judged, Outcome, Update
+from sluicegate.gates import Limit, Policy
 from sluicegate.gates.decide import held_to
 
 
 def judged(
     findings: Iterable[Finding], policy: Policy, rows_of: Mapping[str, Sequence[int]] | None = None
-) -> list[dict[str, Any]]:
-    """Return each finding with its limit and outcome; rows are counted, not listed.
+) -> list[Judged]:
+    """Return each finding with its limit and outcome."""
+    return [_judged(each, *held_to(policy, each, rows_of)) for each in findings]
 
-    Where a calibration raised the limit, `written` is the limit that params.yaml has.
-    """
-    told = []
-    for finding in findings:
-        limit, outcome = held_to(policy, finding, rows_of)
-        each = finding.to_dict() | {"rows": len(finding.rows), "limit": None}
-        if limit is not None:
-            each["limit"] = limit.limit
-            each |= {} if limit.written is None else {"written": limit.written}
-            if limit.calibrating and outcome is not Outcome.PASS:
-                each["detail"] = f"{finding.detail} (calibrating)".strip()
-        told.append(each | {"outcome": outcome.value})
-    return told
+
+def _judged(finding: Finding, limit: Limit | None, outcome: Outcome) -> Judged:
+    measured = finding.to_dict()
+    if limit is None:
+        return Judged(**measured, limit=None, outcome=outcome)
+    if limit.calibrating and outcome is not Outcome.PASS:
+        measured["detail"] = f"{finding.detail} (calibrating)".strip()
+    raised = {} if limit.written is None else {"written": limit.written}
+    return Judged(**measured, limit=limit.limit, outcome=outcome, **raised)
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class IntakeResult:
 
     path: str
     assessment: Assessment
-    findings: tuple[dict[str, Any], ...]
+    findings: tuple[Judged, ...]
     duplicate_of: str | None
     seconds: float
 
@@ -60,7 +57,7 @@ class IntakeResult:
             "outcome": verdict.outcome.value,
             "quarantined": verdict.quarantined.to_dict(),
             "suspects": verdict.suspects.to_dict(),
-            "findings": list(self.findings),
+            "findings": [each.listed() for each in self.findings],
             "reasons": list(verdict.reasons),
             "seconds": round(self.seconds, 3),
         }
@@ -72,7 +69,7 @@ class RetrainResult:
 
     update: Update
     outcome: Outcome
-    findings: tuple[dict[str, Any], ...]
+    findings: tuple[Judged, ...]
     reasons: tuple[str, ...]
     seconds: float
 
@@ -82,7 +79,7 @@ class RetrainResult:
             "schema": 1,
             "update": self.update.to_dict(),
             "outcome": self.outcome.value,
-            "findings": list(self.findings),
+            "findings": [each.listed() for each in self.findings],
             "reasons": list(self.reasons),
             "seconds": round(self.seconds, 3),
         }

@@ -14,6 +14,7 @@ import yaml
 from sluicegate.core import Conflict, Finding, Missing, Misused, SluicegateError, Stage
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import SECURITY_REVIEW, predicate_of
+from sluicegate.record.comparison import findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import REVIEWED as METRIC
 from sluicegate.record.updates import read_comparison, read_update
@@ -77,7 +78,7 @@ def first_promotion(context: Context) -> Finding | None:
 def require_reviewed(context: Context, update: str) -> None:
     """Raise Conflict where an update is the first in production and no security review is signed."""
     asked = any(
-        each["metric"] == METRIC for each in read_comparison(context.layout, update)["findings"]
+        each.metric == METRIC for each in findings_in(read_comparison(context.layout, update))
     )
     found = first_promotion(context) if asked else None
     if found is not None and found.value:
@@ -87,8 +88,8 @@ def require_reviewed(context: Context, update: str) -> None:
 def _promoted_in_production(layout: Layout) -> bool:
     for number in reversed(record.updates(layout)):
         if read_update(layout, number)[0].stage is Stage.PROMOTED:
-            found = read_comparison(layout, number)["findings"]
-            if any(each["metric"] == METRIC for each in found):
+            found = findings_in(read_comparison(layout, number))
+            if any(each.metric == METRIC for each in found):
                 return True
     return False
 

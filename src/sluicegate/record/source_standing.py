@@ -4,11 +4,11 @@ Derived anew from the committed record each time: what a source did cannot be fo
 by editing a state, and taking a batch out takes back what it earned.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from sluicegate.core import Judged, Outcome
 from sluicegate.core.standing import Standing
 from sluicegate.stores import data
 from sluicegate.stores.layout import Layout, numbered
@@ -16,7 +16,6 @@ from sluicegate.stores.settings import Sources
 
 # How much a source sent is capped, not held against it; see checks/sources.py and checks/tiers.py.
 NO_ACCUSATION = ("sources.share", "sources.tier.", "sources.missing", "origins.", "oracle.")
-STOPPED = ("quarantine", "pause", "reject")
 
 
 def standing(layout: Layout, sources: Sources, now: str | None = None) -> Standing:
@@ -47,23 +46,23 @@ def standing(layout: Layout, sources: Sources, now: str | None = None) -> Standi
     return Standing(frozenset(sources.trusted), frozenset(known))
 
 
-def accused_in(findings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def accused_in(findings: Iterable[Judged]) -> dict[str, str]:
     """Return the sources that judged findings speak against, each with the gravest outcome.
 
-    >>> told = {"metric": "sources.disagreement", "outcome": "quarantine", "sources": ["c17"]}
-    >>> accused_in([told, told | {"metric": "sources.share", "sources": ["big"]}])
+    >>> named = Judged(check="sources", metric="sources.disagreement", value=9.0, rows=(), sources=("c17",),
+    ...                detail="", limit=3.0, outcome=Outcome.QUARANTINE)
+    >>> share = named.model_copy(update={"metric": "sources.share", "sources": ("big",)})
+    >>> accused_in([named, share])
     {'c17': 'quarantine'}
     """
-    accused: dict[str, str] = {}
+    accused: dict[str, Outcome] = {}
     for told in findings:
-        if told["outcome"] not in STOPPED or told["metric"].startswith(NO_ACCUSATION):
+        if told.passed or told.metric.startswith(NO_ACCUSATION):
             continue
-        for source in told["sources"]:
-            worst = max(
-                STOPPED.index(accused.get(source, STOPPED[0])), STOPPED.index(told["outcome"])
-            )
-            accused[source] = STOPPED[worst]
-    return dict(sorted(accused.items()))
+        for source in told.sources:
+            gravest = max(accused.get(source, told.outcome), told.outcome, key=_severity)
+            accused[source] = gravest
+    return {source: outcome.value for source, outcome in sorted(accused.items())}
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,10 @@ def _receipt(layout: Layout, batch: str) -> _Receipt:
     accused = [s for s, out in manifest.accused.items() if not (lifted and out == "pause")]
     signed = manifest.feed is not None
     return _Receipt(manifest.received, signed, tuple(inside), tuple(accused))
+
+
+def _severity(outcome: Outcome) -> int:
+    return outcome.severity
 
 
 def _time(text: str) -> datetime:

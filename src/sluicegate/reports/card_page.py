@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from sluicegate.core import Judged
 from sluicegate.record.words import number
 from sluicegate.reports.markup import escaped
 from sluicegate.reports.update import findings_table
@@ -159,7 +160,10 @@ def _measured(card: Card) -> Lines:
         said = card["verdict"]
         reasons = [f"- {escaped(reason)}" for reason in said["reasons"]]
         head = ["## What the gate measured", "", f"Outcome: **{said['outcome']}**.", *reasons, ""]
-        return [*head, *findings_table(card["findings"])]
+        return [
+            *head,
+            *findings_table([Judged(**(each | {"rows": ()})) for each in card["findings"]]),
+        ]
     if "measures" in card:
         rows = [(escaped(name), number(value)) for name, value in card["measures"].items()]
         return ["## What was measured", "", *_table(("metric", "value"), rows)]

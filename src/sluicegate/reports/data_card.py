@@ -5,6 +5,7 @@ from typing import Any
 from sluicegate.core import Missing
 from sluicegate.evidence.statement import VERDICT
 from sluicegate.record.context import Context
+from sluicegate.record.findings import read_findings
 from sluicegate.record.quarantine import lots
 from sluicegate.record.states import batch_states
 from sluicegate.record.subjects.kind import stated
@@ -23,7 +24,7 @@ def data_card(context: Context, batch: str) -> dict[str, Any]:
     receipt = data.read_manifest(folder)
     verdict = stated(layout, folder / "verdict.json", VERDICT)
     admitted = _table(layout, f"batches/{batch}")
-    findings = files.read_json(folder / "findings.json")
+    findings = read_findings(folder)
     return {
         "schema": 1,
         "card": "data",
@@ -47,9 +48,9 @@ def data_card(context: Context, batch: str) -> dict[str, Any]:
         "source_count": len(receipt.sources),
         "sources": receipt.sources,
         "signed_by": receipt.feed,
-        "measures": {each["metric"]: each["value"] for each in findings},
+        "measures": {each.metric: each.value for each in findings},
         "verdict": {key: verdict[key] for key in ("outcome", "reasons", "policy", "time")},
-        "findings": [each | {"rows": len(each["rows"])} for each in findings],
+        "findings": [each.listed() for each in findings],
         "learnt_by": _learnt_by(layout, batch),
     }
 

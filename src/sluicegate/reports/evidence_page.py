@@ -4,12 +4,12 @@ It is written before anybody is asked, and its digest is part of the question. V
 columns are left out; contributors' words are escaped by the template.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from sluicegate.core import Finding, Schema
+from sluicegate.core import Finding, Judged, Schema
 from sluicegate.gates import Policy
 from sluicegate.record.champion import champion_of
 from sluicegate.record.comparison import findings_in
@@ -88,7 +88,7 @@ def render(context: Context, **told: Any) -> str:
         "unsigned": unsigned_lines(context.layout),
     }
     told = usual | told
-    measured = list(_limited(told["told"]))
+    measured = _limited(told["told"])
     pages = Environment(
         loader=PackageLoader("sluicegate.reports", "."),
         autoescape=True,
@@ -105,9 +105,9 @@ def render(context: Context, **told: Any) -> str:
         otherwise=_otherwise(context, told["subject"]),
         schema=_words(context.schema),
         required=context.settings.approval.required,
-        worse=[each for each in measured if each["outcome"] != "pass"],
-        within=[each for each in measured if each["outcome"] == "pass"],
-        unmeasured=[each for each in told["told"] if each["value"] is None],
+        worse=[each for each in measured if not each.passed],
+        within=[each for each in measured if each.passed],
+        unmeasured=[each for each in told["told"] if each.value is None],
         **told,
     )
 
@@ -135,14 +135,9 @@ def _limit(policy: Policy, findings: Sequence[Finding | None]) -> float | None:
     return min(known, default=None)
 
 
-def _limited(told: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    order = ["reject", "pause", "quarantine", "warn", "pass"]
-    limited = [each for each in told if each["limit"] is not None and each["value"] is not None]
-    yield from sorted(limited, key=lambda each: (_place(order, each["outcome"]), each["metric"]))
-
-
-def _place(order: Sequence[str], outcome: str) -> int:
-    return order.index(outcome) if outcome in order else len(order)
+def _limited(judged: Sequence[Judged]) -> list[Judged]:
+    limited = [each for each in judged if each.limit is not None and each.value is not None]
+    return sorted(limited, key=lambda each: (-each.outcome.severity, each.metric))
 
 
 def _otherwise(context: Context, subject: str) -> str:

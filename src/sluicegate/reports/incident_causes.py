@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sluicegate.core import Judged
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import DECISION
 from sluicegate.gates.approval import Decision
@@ -85,9 +86,9 @@ def _of_batch(layout: Layout, batch: Touched, sources: list[str]) -> dict[str, A
     return _verdict(layout, f"batch:{batch.batch}", where, said, about)
 
 
-def _touches(finding: Mapping[str, Any], batch: Touched, sources: list[str]) -> bool:
+def _touches(finding: Judged, batch: Touched, sources: list[str]) -> bool:
     """Tell whether a finding speaks of rows in question; one that names nothing speaks of all."""
-    rows, named = set(finding["rows"]), set(finding["sources"])
+    rows, named = set(finding.rows), set(finding.sources)
     mine = rows.intersection(batch.rows) or named.intersection(sources)
     return bool(mine) or not (rows or named)
 
@@ -97,7 +98,7 @@ def _verdict(
     subject: str,
     where: str,
     said: Mapping[str, Any],
-    findings: list[dict[str, Any]],
+    findings: list[Judged],
 ) -> dict[str, Any]:
     near = [each for each in findings if _found_something(each)]
     near.sort(key=_distance, reverse=True)
@@ -111,20 +112,20 @@ def _verdict(
         "statement": where,
         "sha256": sha256_file(layout.root / where),
         "nearest": [
-            {"metric": each["metric"], "value": each["value"], "limit": each["limit"]}
+            {"metric": each.metric, "value": each.value, "limit": each.limit}
             for each in near[:MOST_NEAR]
         ],
     }
 
 
-def _found_something(finding: Mapping[str, Any]) -> bool:
-    value, limit = finding["value"], finding["limit"]
+def _found_something(finding: Judged) -> bool:
+    value, limit = finding.value, finding.limit
     return value is not None and limit is not None and (value > 0 or value > limit)
 
 
-def _distance(finding: Mapping[str, Any]) -> tuple[bool, float]:
+def _distance(finding: Judged) -> tuple[bool, float]:
     """Return how near a finding came to its limit: those beyond it first; any limit can be passed."""
-    value, limit = float(finding["value"]), float(finding["limit"])
+    value, limit = finding.value or 0.0, finding.limit or 0.0
     return value > limit, value / limit if limit > 0 else value - limit
 
 

@@ -64,7 +64,9 @@ def model_card(context: Context, number: str) -> dict[str, Any]:
             "reasons": list(verdict.reasons),
             "policy": verdict.policy,
         },
-        "findings": judged(findings_in(comparison), made.policy("candidate")),
+        "findings": [
+            each.listed() for each in judged(findings_in(comparison), made.policy("candidate"))
+        ],
         "approved_by": _approved_by(layout, number),
         "run": run_of(layout, number),
         "recorded": recorded_at(layout, number),

@@ -1,6 +1,5 @@
 """pinned: what the workspace's git says of data and settings at one commit."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,8 +38,7 @@ def settings_at(layout: Layout, commit_id: str) -> Settings:
 def table_at(layout: Layout, commit_id: str, name: str) -> Table:
     """Return the table `name` (its path in the workspace) as it was in a commit."""
     folder = name.rpartition("/")[0]
-    read = git.read_at(layout.root, commit_id, f"{folder}/{data.MANIFEST}")
-    return Table(name, data.Manifest.read(json.loads(read), f"{folder}/{data.MANIFEST}"))
+    return Table(name, data.manifest_at(layout, commit_id, f"{folder}/{data.MANIFEST}"))
 
 
 def learnt_at(layout: Layout, commit_id: str, batches: Iterable[str]) -> list[Table]:

@@ -1,9 +1,10 @@
 """report: an update on one page of markdown, for whoever has to decide or to remember."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sluicegate.core import Finding, Outcome, Stage, Update
+from sluicegate.core import Judged, Stage, Update
+from sluicegate.record.comparison import findings_in
 from sluicegate.record.comparison import told as trainer_of
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import candidate_policy
@@ -18,7 +19,7 @@ MOST_ROWS = 15
 def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> str:
     """Return the report of a compared update."""
     verdict = update.verdicts[-1]
-    findings = [Finding.from_dict(each) for each in comparison["findings"]]
+    findings = findings_in(comparison)
     told = judged(findings, candidate_policy(context.settings, findings))
     against = f"version {update.champion.version}" if update.champion else "none (the first model)"
     learnt = ", ".join(update.batches) or "none, the base data only"
@@ -54,14 +55,13 @@ def _vouched(context: Context) -> str:
     return "" if verified else " (unverified: held out from the base data)"
 
 
-def findings_table(told: list[dict[str, Any]]) -> list[str]:
+def findings_table(judged: Sequence[Judged]) -> list[str]:
     """Return a markdown table of the findings with limits, the worst first."""
-    limited = [each for each in told if each["limit"] is not None]
-    order = [outcome.value for outcome in Outcome][::-1]
-    limited.sort(key=lambda each: (order.index(each["outcome"]), each["metric"]))
+    limited = [each for each in judged if each.limit is not None]
+    limited.sort(key=lambda each: (-each.outcome.severity, each.metric))
     rows = [
-        f"| {escaped(each['metric'])} | {number(each['value'])} | {limit_of(each)} "
-        f"| {each['outcome']} | {escaped(each['detail'])} |"
+        f"| {escaped(each.metric)} | {number(each.value)} | {limit_of(each)} "
+        f"| {each.outcome.value} | {escaped(each.detail)} |"
         for each in limited[:MOST_ROWS]
     ]
     left = len(limited) - MOST_ROWS
@@ -70,10 +70,10 @@ def findings_table(told: list[dict[str, Any]]) -> list[str]:
     return [*head, *rows, *more]
 
 
-def limit_of(told: Mapping[str, Any]) -> str:
+def limit_of(judged: Judged) -> str:
     """Return the limit of a judged finding for people, beside the written one where it was raised."""
-    written = f" (written {number(told['written'])})" if told.get("written") is not None else ""
-    return number(told["limit"]) + written
+    written = f" (written {number(judged.written)})" if judged.written is not None else ""
+    return number(judged.limit) + written
 
 
 def _metrics(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:

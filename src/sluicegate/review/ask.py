@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sluicegate.core import CannotDecide, Conflict, Update
 from sluicegate.record.context import Context
+from sluicegate.record.findings import read_findings
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.updates import read_comparison, run_of
 from sluicegate.record.words import number
@@ -71,8 +72,8 @@ def ask_batch(context: Context, batch: str) -> None:
 
 def _learnt(folder: Path) -> bool:
     """Tell whether admitted rows obeyed a trigger that a batch is stopped for."""
-    found = files.read_json(folder / "findings.json")
-    return any(each["value"] for each in found if each["metric"] == "triggers.learnt")
+    found = read_findings(folder)
+    return any(each.value for each in found if each.metric == "triggers.learnt")
 
 
 def keep_page(context: Context, update: str) -> None:

@@ -1,19 +1,19 @@
 """batch_evidence: what a reviewer has to know of one batch: who sent it, what was held, what moved."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from sluicegate.checks.statistics.summaries import Summary, summarise, views
-from sluicegate.core import SluicegateError
+from sluicegate.core import Judged, SluicegateError
 from sluicegate.core.schema import PREDICTED, ROW, label_text
 from sluicegate.record.context import Context
+from sluicegate.record.findings import read_findings
 from sluicegate.record.judgement import Judgement
 from sluicegate.record.results import judged
 from sluicegate.reports import plots
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, record
 
 MOST_DRIFTED = 6
 MOST_REASONS = 12
@@ -27,7 +27,7 @@ def about_batch(context: Context, batch: str) -> dict[str, Any]:
     layout = context.layout
     folder = layout.intake(batch)
     verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
-    findings = files.read_json(folder / "findings.json")
+    findings = read_findings(folder)
     about = {
         "name": f"batch:{batch}",
         "manifest": data.read_manifest(folder).to_dict(),
@@ -59,7 +59,7 @@ def about_released(
         "name": f"{len(said['rows'])} rows of batch:{said['batch']}",
         "manifest": manifest,
         "verdict": verdict,
-        "reasons": [each for each in findings if each["outcome"] != "pass"][:MOST_REASONS],
+        "reasons": [each for each in findings if not each.passed][:MOST_REASONS],
         "missing": "",
     } | pictures(context, answered, verdict, findings, None)
 
@@ -68,7 +68,7 @@ def pictures(
     context: Context,
     frame: pd.DataFrame,
     verdict: Mapping[str, Any],
-    findings: Sequence[Mapping[str, Any]],
+    findings: Sequence[Judged],
     before: pd.DataFrame | None,
 ) -> dict[str, Any]:
     """Return what a reviewer sees of the rows in `frame`, judged by `verdict`, beside those `before`."""
@@ -127,32 +127,31 @@ def _by_source(
     ]
 
 
-def reasons(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return why rows or the batch were stopped: per metric the rows named, and what it says."""
-    stopped = [
-        f for f in findings if f["outcome"] not in ("pass", "warn") and f["limit"] is not None
+def reasons(findings: Sequence[Judged]) -> list[Judged]:
+    """Return why rows or the batch were stopped: per metric all the rows named, and what it says first."""
+    by: dict[str, list[Judged]] = {}
+    for each in findings:
+        if not each.passed and each.limit is not None:
+            by.setdefault(each.metric, []).append(each)
+    return [
+        same[0].model_copy(update={"rows": tuple(row for each in same for row in each.rows)})
+        for same in list(by.values())[:MOST_REASONS]
     ]
-    rows: Counter[str] = Counter()
-    said: dict[str, dict[str, Any]] = {}
-    for each in stopped:
-        rows[each["metric"]] += len(each["rows"])
-        said.setdefault(each["metric"], dict(each))
-    return [{**each, "rows": rows[metric]} for metric, each in list(said.items())[:MOST_REASONS]]
 
 
 def _drifted(
     context: Context,
     before: pd.DataFrame | None,
     frame: pd.DataFrame,
-    findings: Sequence[Mapping[str, Any]],
+    findings: Sequence[Judged],
 ) -> list[tuple[str, dict[str, Summary]]]:
     """Return the columns that moved most with their values then and now; no sensitive one."""
     schema = context.schema
     moved: dict[str, float] = {}
     for each in findings:
-        if each["metric"].startswith("drift.effect.") and each["value"]:
-            name = each["metric"].split(".", 3)[3]
-            moved[name] = max(moved.get(name, 0.0), each["value"])
+        if each.metric.startswith("drift.effect.") and each.value:
+            name = each.metric.split(".", 3)[3]
+            moved[name] = max(moved.get(name, 0.0), each.value)
     known = {view.name: view for view in views(schema)}
     secret = {name for name, view in known.items() if view.secret}
     names = [name for name in sorted(moved, key=lambda n: -moved[n]) if name in known]

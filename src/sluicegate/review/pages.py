@@ -12,6 +12,7 @@ from sluicegate.record.champion import champion_of
 from sluicegate.record.comparison import findings_in
 from sluicegate.record.comparison import told as trainer_of
 from sluicegate.record.context import Context
+from sluicegate.record.findings import read_findings
 from sluicegate.record.judgement import Judgement
 from sluicegate.record.policy_in_force import candidate_policy, line_kind
 from sluicegate.record.quarantine import stopping
@@ -23,7 +24,7 @@ from sluicegate.reports import plots
 from sluicegate.reports.evidence_page import Asked, drawn, losses, render, slices
 from sluicegate.review.batch_evidence import MOST_DRIFTED, about_batch, about_released, reasons
 from sluicegate.review.distance import FIRST, NOW, TABLES, distances, earlier, overlaid
-from sluicegate.stores import data, files, git
+from sluicegate.stores import data, git
 from sluicegate.stores.layout import Layout
 
 CHANGEABLE = ("params.yaml", "dvc.yaml", "train.py", "expectations", "golden", "reference")
@@ -65,7 +66,7 @@ def batch_page(context: Context, batch: str, question: str, shown: Asked) -> str
             unshown=0,
             changed=_changed(layout, git.head(layout.root)),
             lineage=shown,
-            told=files.read_json(layout.intake(batch) / "findings.json"),
+            told=read_findings(layout.intake(batch)),
         )
 
 
@@ -97,9 +98,7 @@ def release_page(
             lineage=shown,
             told=judged(judgement.findings, judgement.policy, judgement.rows_of),
             held=[
-                each
-                for each in reasons(stopping(layout, batch))
-                if each["metric"] in said["held_for"]
+                each for each in reasons(stopping(layout, batch)) if each.metric in said["held_for"]
             ],
         )
 

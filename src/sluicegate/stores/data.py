@@ -47,6 +47,11 @@ class Manifest(Document):
     verified: bool = False
 
 
+def manifest_at(layout: Layout, commit_id: str, name: str) -> Manifest:
+    """Return the manifest `name`, its path in the workspace, as it was in a commit."""
+    return Manifest.read(json.loads(git.read_at(layout.root, commit_id, name)), name)
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Return the manifest in `folder`; raises Missing or Tampered."""
     path = folder / MANIFEST
@@ -135,8 +140,8 @@ def read_admitted_at(layout: Layout, batch: str, commit_id: str) -> pd.DataFrame
     path = layout.admitted(batch) / FEEDBACK
     about = path.with_name(MANIFEST)
     name = about.relative_to(layout.root).as_posix()
-    manifest = json.loads(git.read_at(layout.root, commit_id, name))
-    if about.is_file() and files.read_json(about)["sha256"] == manifest.sha256:
+    manifest = manifest_at(layout, commit_id, name)
+    if about.is_file() and read_manifest(path.parent).sha256 == manifest.sha256:
         return read_verified(path)
     found = dvc.read_at(layout.root, path, commit_id)
     if sha256_bytes(found) != manifest.sha256:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import SOURCE, rows
+from findings import judged
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace, load_champion
@@ -173,7 +174,7 @@ def test_the_account_says_what_let_it_through(place: Workspace, keys: dict[str, 
 )
 def test_a_limit_of_nought_can_be_exceeded(value: float, limit: float, beyond: bool) -> None:
     """What is beyond its limit comes first, and exactly at a limit is within it."""
-    finding = {"value": value, "limit": limit}
+    finding = judged(value=value, limit=limit)
     assert let_through._distance(finding)[0] is beyond
     assert let_through._found_something(finding)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from findings import judged
 
 from sluicegate.core import Column, Kind, Schema, Task
 from sluicegate.core.standing import Standing, Tier
@@ -163,7 +164,7 @@ def test_where_deliveries_are_signed_only_signed_ones_count(record: Record) -> N
 def test_volume_accuses_nobody() -> None:
     """Shares are capped; everything else that stops a source's rows counts."""
     told = [
-        {"metric": metric, "outcome": outcome, "sources": [who]}
+        judged(metric=metric, outcome=outcome, sources=(who,))
         for metric, outcome, who in (
             ("sources.share", "pause", "loud"),
             ("sources.tier.new", "pause", "many"),

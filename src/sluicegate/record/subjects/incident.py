@@ -6,7 +6,7 @@ from sluicegate.core import Missing, Tampered
 from sluicegate.evidence.ledger import Entry
 from sluicegate.evidence.statement import INCIDENT, INCIDENT_CLOSED
 from sluicegate.record.subjects.kind import PROPOSED, Kind, Supplied, decision_in, stated
-from sluicegate.stores import files, git, record
+from sluicegate.stores import data, git, record
 from sluicegate.stores.layout import Layout, numbered
 
 COUNTERSIGNED, CONTESTED = "countersigned", "contested"
@@ -92,8 +92,8 @@ def taken_out(layout: Layout, number: str, entry: Entry) -> tuple[str, int] | No
         return None
     if entry.verb == TAKE_OUT:
         return said["batch"], len(said["rows"])
-    manifest = files.read_json(layout.quarantine(said["batch"]) / "held" / "manifest.json")
-    return said["batch"], int(manifest.rows)
+    manifest = data.read_manifest(layout.quarantine(said["batch"]) / "held")
+    return said["batch"], manifest.rows
 
 
 def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
