@@ -147,3 +147,24 @@ def test_every_fault_names_tests_that_exist() -> None:
         assert missing(row["proved by"]) == []
         assert all(row.values())
     assert "## Not proved" in page
+
+
+BUDGET = 15_000
+REFERENCES = re.compile(rf"{TEST.pattern}|{ATLAS.pattern}|\]\([^)]*\)")
+
+
+def words(page: str) -> int:
+    """Return how many words there are to read: names of tests, ids and targets of links are none.
+
+    >>> words("| `tests/a.py::test_b` | AML.T0020 | [two words](a.md), 3 |")
+    2
+    """
+    return sum(any(c.isalpha() for c in word) for word in REFERENCES.sub("", page).split())
+
+
+def test_the_docs_stay_within_their_budget() -> None:
+    """README and docs together have at most 15,000 words: a page that grows makes another shrink."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    told = {str(page.relative_to(ROOT)): words(page.read_text(encoding="utf-8")) for page in pages}
+    assert words("| `tests/a.py::test_b` | AML.T0020 | [two words](a.md), 3 |") == 2
+    assert sum(told.values()) <= BUDGET, sorted(told.items(), key=lambda each: -each[1])
