@@ -165,7 +165,9 @@ def keys(context: Context) -> Iterator[Diagnosis]:
     old = expiring(context)
     for says in told_of_keys(context):
         says_all = f"{says[:1].upper()}{says[1:]}."
-        yield Diagnosis("keys", None, says_all, mend if says == old else "See docs/how-to/ops.md.")
+        yield Diagnosis(
+            "keys", None, says_all, mend if says == old else "See docs/how-to/ops-keys.md."
+        )
 
 
 def sources(context: Context) -> Iterator[Diagnosis]:
