@@ -16,13 +16,13 @@ APPENDED = re.compile(r"record\.append\(\s*layout,\s*\"([a-z-]+)\",")
 
 
 def verbs(of: argparse.ArgumentParser, before: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield every command of the parser, like `review sign`."""
+    """Yield every command that the help lists, like `review sign`."""
     below = [each for each in of._actions if isinstance(each, argparse._SubParsersAction)]
     if not below:
         yield " ".join(before)
     for each in below:
-        for name, one in each.choices.items():
-            yield from verbs(one, (*before, name))
+        for listed in each._get_subactions():
+            yield from verbs(each.choices[listed.dest], (*before, listed.dest))
 
 
 def listed(table: str) -> dict[str, set[str]]:

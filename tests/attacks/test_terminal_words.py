@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from sluicegate import Workspace, cli
+from sluicegate.cli.terminal import escape
 from sluicegate.core.visible import visible
-from sluicegate.terminal.words import escape
 
 EVIL = "c00\x1b]0;owned\x07\x1b[2J\r\u202ered\n  champion: version 99"
 

@@ -1,6 +1,5 @@
 """trace: from a version in MLflow back to the deliveries it is made of, and on to when it served."""
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -12,12 +11,13 @@ import pandas as pd
 import pytest
 
 from sluicegate import Workspace, cli
+from sluicegate.cli.terminal import plain_console
+from sluicegate.cli.trees import print_tree
 from sluicegate.core import Misused, Tampered
 from sluicegate.core.schema import HOLDOUT
 from sluicegate.record.serving_history import services
 from sluicegate.record.updates import read_update
 from sluicegate.stores import data, git, record
-from sluicegate.terminal.traces import print_trace
 
 pytestmark = pytest.mark.slow
 Rows = Callable[..., pd.DataFrame]
@@ -151,9 +151,9 @@ def test_what_a_person_reads_of_a_version(
         "  ", " "
     )
     assert "is the champion now" not in said
-    print_trace(argparse.Namespace(json=False), place.trace("model:1"))
+    print_tree(plain_console(), place.trace("model:1"))
     assert "is the champion now" in capsys.readouterr().out
-    print_trace(argparse.Namespace(json=False), waits.trace("model:2"))
+    print_tree(plain_console(), waits.trace("model:2"))
     assert "never served" in capsys.readouterr().out
 
 

@@ -1,4 +1,4 @@
-"""The public object, one method per verb, split by job."""
+"""The public object, and what is done before there is a workspace."""
 
 from .delivery import Delivery, Tell
 from .making import demo, diagnose, plan_init, serve_demo

@@ -1,4 +1,4 @@
-"""What callers hand in, and how failures of the operating system are told to them."""
+"""What callers hand in, and how failures of the operating system are explained to them."""
 
 import contextlib
 import errno
@@ -32,9 +32,9 @@ def delivered(batch: Delivery) -> Iterator[Path]:
         try:
             batch.to_parquet(path, index=False)
         except (AttributeError, ValueError, TypeError, OverflowError) as error:
-            said = str(error).splitlines()[0].rstrip(".")
+            reason = str(error).splitlines()[0].rstrip(".")
             raise Misused(
-                f"The data frame cannot be written as parquet ({said}); give every column a name "
+                f"The data frame cannot be written as parquet ({reason}); give every column a name "
                 "of its own and values of one type."
             ) from error
         yield path
@@ -42,7 +42,7 @@ def delivered(batch: Delivery) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Turn what the operating system says into one sentence with the mend."""
+    """Turn what the operating system says into one sentence with the fix."""
     try:
         yield
     except OSError as error:
@@ -52,5 +52,5 @@ def explained() -> Iterator[None]:
                 f"The disk is full at {where}: free some space and run the same command again."
             ) from error
         raise CannotDecide(
-            f"{where}: {error.strerror or error}; mend that and run the same command again."
+            f"{where}: {error.strerror or error}; fix that and run the same command again."
         ) from error

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from sluicegate.record.results import UpdateResult
 
 
+@explained()
 def plan_init(root: str | Path, **given: Any) -> dict[str, Any]:
     """Return what `Workspace.init` would make of the base data, without making it."""
     from sluicegate.flows.init import plan
 
-    with explained():
-        return plan(Path(root), Path(given["data"]), given)
+    return plan(Path(root), Path(given["data"]), given)
 
 
+@explained()
 def diagnose(root: Path) -> list[dict[str, Any]]:
     """Return what is wrong with this machine and, if there is one, the workspace at `root`."""
     from sluicegate.flows.doctor import doctor
 
-    with explained():
-        return [diagnosis.to_dict() for diagnosis in doctor(root)]
+    return [diagnosis.to_dict() for diagnosis in doctor(root)]
 
 
 def demo(
@@ -52,9 +52,9 @@ def demo(
         return play(root, frame, name, begin, deliver, tell)
 
 
+@explained()
 def serve_demo(root: Path, subject: str, tell: Tell) -> int:
     """Serve the demonstration's workspace until Ctrl-C, so that `subject` can be decided on."""
     from sluicegate.flows.demo import serve
 
-    with explained():
-        return serve(open_context(root, tell=tell), subject)
+    return serve(open_context(root, tell=tell), subject)

@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,8 @@ from remains import ODD, files_with, holding
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace, cli
+from sluicegate.cli.retire import print_plan
+from sluicegate.cli.terminal import plain_console
 from sluicegate.core import CannotDecide, Conflict, Missing, Misused
 from sluicegate.flows.assemble import assemble
 from sluicegate.gates.approval import State
@@ -28,7 +29,6 @@ from sluicegate.record.updates import read_update
 from sluicegate.stores import dvc, git, models
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.settings import fill
-from sluicegate.terminal.retirements import print_plan
 
 Rows = Callable[..., pd.DataFrame]
 Cli = Callable[..., tuple[int, dict[str, Any], str]]
@@ -369,7 +369,7 @@ def test_a_person_a_batch_and_a_model_end(
     assert words in " ".join(page.split())
     plan = place.plan_retirement("model:1")
     assert words in plan["warning"]
-    print_plan(Namespace(json=False), plan)
+    print_plan(plain_console(), plan)
     assert words in " ".join(capsys.readouterr().out.replace("│", " ").split())
     copies = _leave_copies(place, sha256)
     say(place, keys, "approve", subject)
@@ -450,7 +450,7 @@ def test_the_command_line_asks_and_says_what_would_go(
     away = ("--archive", "/mnt/archive", "--dry-run")
     code, plan, _ = run_cli("retire", "batch:0001", *away, *where)
     assert (code, plan["archive"]) == (0, "/mnt/archive")
-    print_plan(Namespace(json=False), plan)
+    print_plan(plain_console(), plan)
     assert "a copy of all that would be destroyed goes to /mnt/archive first" in (
         " ".join(capsys.readouterr().out.split())
     )

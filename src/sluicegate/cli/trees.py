@@ -1,24 +1,21 @@
-"""What a person reads of a trace: a tree from deliveries to models, or from a model to deliveries."""
+"""Trees of a trace: from deliveries to the models that learnt them, or from a model to its deliveries."""
 
-import argparse
 from typing import Any
 
+from rich.console import Console
 from rich.tree import Tree
 
+from sluicegate.cli.terminal import escape
 from sluicegate.core.counted import counted
-from sluicegate.terminal.output import plain_console
-from sluicegate.terminal.words import escape
 
 MOST_SOURCES = 8
 VERBS = {"promote": "promoted", "reinstate": "reinstated", "suspend": "nobody served then"}
 
 
-def print_trace(options: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
+def print_tree(console: Console, found: dict[str, Any]) -> None:
     """Print where something came from and went, as a tree."""
-    if not options.json:
-        tree = _model_tree(found) if "model" in found else tree_of(found)
-        plain_console().print(tree)
-    return found
+    tree = _model_tree(found) if "model" in found else tree_of(found)
+    console.print(tree, soft_wrap=False)
 
 
 def tree_of(found: dict[str, Any]) -> Tree:
@@ -33,7 +30,7 @@ def tree_of(found: dict[str, Any]) -> Tree:
             if learnt:
                 _add_served(node.add(_learnt(update, learnt)), update)
     if not found["updates"]:
-        tree.add("no model embodies it")
+        tree.add("no model learnt from it")
     return tree
 
 
@@ -41,7 +38,7 @@ def _model_tree(found: dict[str, Any]) -> Tree:
     model, reference = found["model"], found["reference"]
     tree = Tree(f"[bold]{escape(found['because'])}[/]: sha256 {model['sha256'][:12]}")
     made = tree.add(
-        f"made by update:{model['update']}, {model['stage']}; the gate said {model['outcome']}"
+        f"made by update:{model['update']}, {model['stage']}; verdict {model['outcome']}"
     )
     made.add(f"run {model['run'][:8]} in MLflow, of data commit {model['data_commit'][:12]}")
     made.add(f"reference: {reference['rows']} rows, sha256 {reference['sha256'][:12]}")
@@ -82,19 +79,19 @@ def _by(move: dict[str, Any]) -> str:
 
 def _receipt(receipt: dict[str, Any]) -> str:
     signed = f", signed by feed {receipt['feed']}" if receipt["feed"] else ""
-    said = f"received {receipt['received']} as {receipt['file']}, sha256 {receipt['sha256'][:12]}"
+    came = f"received {receipt['received']} as {receipt['file']}, sha256 {receipt['sha256'][:12]}"
     part = f"; released from batch:{receipt['released_from']}" if receipt["released_from"] else ""
-    return escape(f"{said}{signed}{part}")
+    return escape(f"{came}{signed}{part}")
 
 
 def _learnt_of(batch: dict[str, Any]) -> str:
     if batch["sources"] is None:
         return f"learnt {counted(batch['learnt'], 'row')}, whose table was destroyed since"
     named = list(batch["sources"].items())
-    told = [f"{name or 'no source'} {rows}" for name, rows in named[:MOST_SOURCES]]
+    sources = [f"{name or 'no source'} {rows}" for name, rows in named[:MOST_SOURCES]]
     if named[MOST_SOURCES:]:
-        told.append(counted(len(named) - MOST_SOURCES, "more source"))
-    of = f" ({', '.join(told)})" if told else ""
+        sources.append(counted(len(named) - MOST_SOURCES, "more source"))
+    of = f" ({', '.join(sources)})" if sources else ""
     return escape(f"learnt {counted(batch['learnt'], 'row')}{of}; {batch['held_out']} held out")
 
 
@@ -105,13 +102,13 @@ def _where(batch: dict[str, Any]) -> str:
         "in quarantine": batch["set_aside"],
         "waiting for review": batch["paused"],
     }
-    told = [f"{count} {words}" for words, count in places.items() if count]
-    told += [f"released as batch:{each}" for each in batch["released_as"]]
-    return ", ".join(told) or "none kept"
+    kept = [f"{count} {words}" for words, count in places.items() if count]
+    kept += [f"released as batch:{each}" for each in batch["released_as"]]
+    return ", ".join(kept) or "none kept"
 
 
 def _learnt(update: dict[str, Any], rows: int) -> str:
-    known = "served" in update  # then it is told more exactly below
+    known = "served" in update  # then the lines below say it more exactly
     since = f", champion from {update['promoted']}" if update["promoted"] and not known else ""
     return (
         f"data commit {update['data_commit'][:12]} > run {update['run'][:8]} > "

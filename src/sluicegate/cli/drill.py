@@ -1,62 +1,61 @@
-"""A drill as a person reads it: a bar while it runs, then a line per attack."""
+"""drill: attack one's own gates; nothing is learnt from it."""
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from sluicegate.terminal.output import plain_console
-from sluicegate.terminal.words import escape
+from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace, may_run_dry
+from sluicegate.cli.terminal import bar, escape, opened, print_plan
 
 if TYPE_CHECKING:
     from sluicegate.flows.trials.drilled import Drilled
 
 
-@contextlib.contextmanager
-def bar(options: argparse.Namespace) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield a function that shows how far a drill is; quiet under --json or off a terminal."""
-    if options.json or not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("Starting", total=None)
-        yield lambda done, total, what: shown.update(
-            task, completed=done, total=total, description=escape(what)
-        )
+def add(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    verb = may_run_dry(in_workspace(add_verb(verbs, "drill", drill)))
+    verb.add_argument(
+        "--full", action="store_true", help="more windows and 200 tries of the adaptive attacker"
+    )
+    verb.add_argument(
+        "--attack", metavar="NAME", nargs="+", action="extend", default=[], help="only these"
+    )
+    verb.add_argument(
+        "--seed", type=int, metavar="N", help="of windows and attacks (default: params.yaml's)"
+    )
 
 
-def print_drill(options: argparse.Namespace, drilled: "Drilled") -> dict[str, Any]:
+def drill(options: argparse.Namespace) -> Answer[Any]:
+    """Attack the gates: 0 the floor held, 4 below it, 1 it was not measured."""
+    full, attacks, seed = options.full, tuple(options.attack), options.seed
+    place = opened(options)
+    if options.dry_run:
+        return Answer(place.plan_drill(full=full, attacks=attacks, seed=seed), print_plan)
+    with bar(options) as shown:
+        done = place.drill(full=full, attacks=attacks, seed=seed, bar=shown)
+    return Answer(done, print_drill, done.exit_code)
+
+
+def print_drill(console: Console, drilled: "Drilled") -> None:
     """Print what a drill came to."""
-    answer = drilled.to_dict()
-    if options.json:
-        return answer
     from sluicegate.flows.trials.drill_page import adaptive_line, honest_line, verdict_line
 
-    console = plain_console()
     console.print(f"[bold]drill:{drilled.id}[/], {drilled.kind} [dim]({drilled.seconds:.0f} s)[/]")
     console.print(f"  windows of {drilled.window_rows} rows, from {escape(drilled.windows_from)}")
     console.print(f"  gates: {', '.join(drilled.gates)}")
-    console.print(_table(drilled))
+    console.print(_table(drilled), soft_wrap=False)
     for name, why in drilled.not_applicable.items():
         console.print(f"  {name}: not applicable, {why}")
     console.print(f"  {honest_line(drilled.honest)}")
     if drilled.adaptive:
-        console.print(f"  {adaptive_line(drilled.adaptive)}", soft_wrap=True)
-    console.print(f"  {escape(verdict_line(drilled))}", soft_wrap=True)
+        console.print(f"  {adaptive_line(drilled.adaptive)}")
+    console.print(f"  {escape(verdict_line(drilled))}")
     if drilled.opened:
         names = ", ".join(row["attack"] for row in drilled.opened)
         console.print(f"  open in threats.yaml: {names}")
     console.print(f"  report: drills/{drilled.id}/report.md")
-    return answer
 
 
 def _table(drilled: "Drilled") -> Table:

@@ -1,0 +1,176 @@
+"""Arguments: argparse with help in groups, usage errors of one sentence, and shell completion."""
+
+import argparse
+import difflib
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
+
+from sluicegate import __version__
+from sluicegate.cli.contents import EXAMPLES, FORMER, GROUPS, MODULES, VERBS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+T = TypeVar("T")
+Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
+Run: TypeAlias = "Callable[[argparse.Namespace], Answer[Any]]"
+EVERYTHING = sorted(set(MODULES.values()))
+SHELLS = ("bash", "zsh")
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What a verb answers: a result, how a person is shown it, and the exit code.
+
+    The result is what --json prints, or has it as `to_dict()`.
+    """
+
+    result: T
+    show: "Callable[[Console, T], None]"
+    code: int = 0
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that answers a wrong call in one sentence, with what was probably meant."""
+
+    def __init__(self, **given: Any) -> None:
+        """Take the arguments of argparse's parser."""
+        super().__init__(**given, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse an unknown long option first: argparse would complain of what is missing instead."""
+        known = self._option_string_actions
+        for each in args or ():
+            name = each.partition("=")[0]
+            if each == "--" or (self._subparsers and not each.startswith("-")):
+                break
+            if name.startswith("--") and not any(option.startswith(name) for option in known):
+                self.error(f"there is no option {name}{_nearest(name, known)}")
+        return super().parse_known_args(args, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        if isinstance(action, argparse._SubParsersAction):
+            listed = [each.dest for each in action._get_subactions()] or list(VERBS)
+            self.error(f"there is no {action.metavar} {value!r}{_nearest(value, listed)}")
+        name, listed = action.option_strings[-1], [str(each) for each in action.choices]
+        nearest = _nearest(str(value), listed) or f"; choose from {', '.join(listed)}"
+        self.error(f"{name} cannot be {value!r}{nearest}")
+
+    def error(self, message: str) -> NoReturn:
+        """Say in one sentence what is wrong with the call."""
+        message = message.replace("the following arguments are required:", "missing")
+        ending = "" if message.endswith("?") else f"; see `{self.prog} --help`."
+        self.exit(2, f"{self.prog}: {message}{ending}\n")
+
+
+class Whole(Parser):
+    """The parser of all verbs."""
+
+    def format_help(self) -> str:
+        """Return the verbs in their groups."""
+        lines = ["usage: sluicegate VERB [options]", "", str(self.description)]
+        for title, verbs in GROUPS.items():
+            lines += ["", title, *(f"  {name:<11} {words}" for name, (_, words) in verbs.items())]
+        return "\n".join([*lines, "", EXAMPLES])
+
+
+def _nearest(given: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(given, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def parser(modules: Iterable[str] = EVERYTHING) -> Parser:
+    """Return the parser of the verbs in these modules of the command line."""
+    words = "Let a deployed model learn from feedback without being taken over by it."
+    whole = Whole(prog="sluicegate", description=words)
+    whole.add_argument("--version", action="version", version=f"sluicegate {__version__}")
+    whole.add_argument("--print-completion", action=PrintCompletion, choices=SHELLS)
+    verbs = whole.add_subparsers(metavar="verb", required=True, parser_class=Parser)
+    for module in modules:
+        importlib.import_module(f"sluicegate.cli.{module}").add(verbs)
+    return whole
+
+
+class PrintCompletion(argparse.Action):
+    """Print what lets a shell complete verbs, options and files."""
+
+    def __call__(self, whole: Any, _: Any, shell: Any, __: Any = None) -> None:
+        """Print the script and end."""
+        import shtab
+
+        full = parser()
+        for action in _actions(full):
+            if action.metavar in ("FILE", "BATCH"):
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+            if action.metavar in ("DIR", "FOLDER"):
+                action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+        whole.exit(print(shtab.complete(full, shell)))
+
+
+def _actions(of: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in of._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from _actions(each)
+
+
+def add_verb(
+    verbs: Verbs, name: str, run: Run, words: str | None = None, example: str = ""
+) -> Parser:
+    """Add the verb that `run` carries out; a verb of `sluicegate --help` has its words there."""
+    verb = _added(verbs, name, words or VERBS[name][1])
+    if example:
+        verb.epilog = "examples:\n" + "\n".join(f"  {each}" for each in example.splitlines())
+    return _runs(verb, run)
+
+
+def add_former(verbs: Verbs, old: str, run: Run) -> Parser:
+    """Add an old name, which is listed nowhere."""
+    words = f"Old name of `sluicegate {FORMER[old][1]}`."
+    return _runs(verbs.add_parser(old.split()[-1], description=words), run)
+
+
+def add_group(verbs: Verbs, name: str) -> Verbs:
+    """Add the verb `name`, which has commands of its own."""
+    group = _added(verbs, name, VERBS[name][1])
+    return group.add_subparsers(metavar="command", required=True)
+
+
+def _added(verbs: Verbs, name: str, words: str) -> Parser:
+    return verbs.add_parser(name, help=words, description=f"{words}.")
+
+
+def _runs(verb: Parser, run: Run) -> Parser:
+    verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    verb.add_argument("--debug", action="store_true", help="show a traceback on errors")
+    verb.set_defaults(run=run)
+    return verb
+
+
+def in_workspace(verb: Parser) -> Parser:
+    """Give `verb` the option -C."""
+    words = "the workspace (default: here, or the nearest folder above that is one)"
+    verb.add_argument("-C", dest="root", metavar="DIR", help=words)
+    return verb
+
+
+def may_run_dry(verb: Parser) -> Parser:
+    """Give `verb` the option --dry-run."""
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say what would happen, change nothing"
+    )
+    return verb
+
+
+def signs(verb: Parser, name: str, words: str, required: bool = True) -> Parser:
+    """Give `verb` the options --as, who signs, and --key."""
+    verb.add_argument("--as", dest=name, metavar="NAME", required=required, help=words)
+    verb.add_argument(
+        "--key", metavar="FILE", default="~/.ssh/id_ed25519", help="your SSH key (%(default)s)"
+    )
+    return verb

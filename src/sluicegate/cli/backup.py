@@ -1,0 +1,62 @@
+"""backup: write what is neither in git nor in DVC to an archive, or restore a clone from one."""
+
+import argparse
+from typing import Any
+
+from rich.console import Console
+
+from sluicegate.cli.arguments import Answer, Verbs, add_former, add_verb, in_workspace
+from sluicegate.cli.terminal import escape, opened
+from sluicegate.core import Misused
+
+EXAMPLES = """\
+sluicegate backup /mnt/backup/loans.tar --with-keys
+sluicegate backup --restore /mnt/backup/loans.tar    in a fresh clone"""
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    verb = in_workspace(add_verb(verbs, "backup", backup, example=EXAMPLES))
+    verb.add_argument("path", metavar="FILE", help="a new file outside the workspace")
+    verb.add_argument("--with-keys", action="store_true", help="also the private keys")
+    verb.add_argument(
+        "--restore", action="store_true",
+        help="make this clone a workspace again, from the DVC remote and the backup",
+    )  # fmt: skip
+    former = in_workspace(add_former(verbs, "restore", restore))
+    former.add_argument("path", metavar="FILE", help="the backup")
+
+
+def backup(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Write a backup, or restore one."""
+    if not options.restore:
+        made = opened(options).backup(options.path, with_keys=options.with_keys)
+        return Answer(made, print_backup)
+    if options.with_keys:
+        raise Misused(
+            "--restore brings the keys back where the backup has them; leave --with-keys out."
+        )
+    return restore(options)
+
+
+def restore(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Restore a clone."""
+    return Answer(opened(options, reading=True).restore(options.path), print_restored)
+
+
+def print_backup(console: Console, made: dict[str, Any]) -> None:
+    """Print what was backed up."""
+    console.print(
+        escape(" ".join([f"{made['files']} files are in {made['path']}.", *made["notes"]]))
+    )
+
+
+def print_restored(console: Console, made: dict[str, Any]) -> None:
+    """Print what was restored, and what is missing."""
+    version = made["champion"]["version"]
+    line = f"Version {version} is back and verified, with {made['models']} models."
+    if made["old_keys"]:
+        line += f" Not restored: no longer in use: {', '.join(made['old_keys'])}."
+    if not made["keys"]:
+        line += " The keys are missing: put them into .sluicegate/keys to go on writing."
+    console.print(escape(line))

@@ -1,0 +1,295 @@
+"""policy: the limits, what changed ones would have stopped, and their owners' signature.
+
+`policy calibrate` and `policy plan` were once verbs of their own.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sluicegate.cli.arguments import (
+    Answer,
+    Verbs,
+    add_former,
+    add_group,
+    add_verb,
+    in_workspace,
+    may_run_dry,
+    signs,
+)
+from sluicegate.cli.terminal import escape, opened, working
+from sluicegate.core.counted import counted
+from sluicegate.core.visible import visible
+from sluicegate.gates.calibration import CALIBRATED
+
+if TYPE_CHECKING:
+    from sluicegate.flows.trials.policy_try import Trial, Tried
+
+MOST_DECIDING = 3
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    commands = add_group(verbs, "policy")
+    words = "Print the limits of each gate, as written and as calibrated"
+    in_workspace(add_verb(commands, "show", show, words))
+    words = "Show what differs from the policy that was signed last"
+    in_workspace(add_verb(commands, "diff", diff, words))
+    words = "Say what changed limits would have stopped"
+    tried = in_workspace(add_verb(commands, "try", try_policy, words))
+    tried.add_argument(
+        "--params", metavar="FILE", help="the changed policy (default: the workspace's params.yaml)"
+    )
+    tried.add_argument(
+        "--measure", action="store_true", help="measure stored batches again, whatever changed"
+    )
+    tried.add_argument(
+        "--drill", action="store_true", help="also attack the changed policy: a quick drill"
+    )
+    words = "Sign the committed policy as its owner"
+    signed = in_workspace(add_verb(commands, "sign", sign, words))
+    signs(signed, "owner", "you, in policy.owners")
+    words = "Write the checklist of the security review, or sign it filled in (--as)"
+    reviewed = in_workspace(add_verb(commands, "review", review, words))
+    reviewed.add_argument("path", metavar="FILE", help="the checklist")
+    signs(reviewed, "reviewer", "you, to sign it", required=False)
+    words = "Raise the limits to what honest batches of this workspace need"
+    may_run_dry(in_workspace(add_verb(commands, "calibrate", calibrate, words)))
+    may_run_dry(in_workspace(add_former(verbs, "calibrate", calibrate)))
+    words = "Measure whether retraining pays, and how often to retrain"
+    for verb in (add_verb(commands, "plan", plan, words), add_former(verbs, "plan", plan)):
+        may_run_dry(in_workspace(verb)).add_argument(
+            "--most", metavar="N", type=int, default=8,
+            help="train at most N models (default: 8); finer schedules need more",
+        )  # fmt: skip
+
+
+def show(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Print the limits."""
+    return Answer(opened(options, reading=True).show_policy(), print_limits)
+
+
+def diff(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Show what differs from the signed policy: 3 when something does."""
+    found = opened(options, reading=True).policy_difference()
+    return Answer(found, print_difference, 3 if found["signed"] and found["files"] else 0)
+
+
+def try_policy(options: argparse.Namespace) -> Answer["Trial"]:
+    """Judge the history by changed limits."""
+    with working(options) as place:
+        trial = place.try_policy(options.params, measure=options.measure, drill=options.drill)
+    return Answer(trial, print_trial)
+
+
+def sign(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Sign the policy."""
+    found = opened(options).sign_policy(options.owner, Path(options.key).expanduser())
+    return Answer(found, lambda console, found: print_difference(console, found, "it now accepts"))
+
+
+def review(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Write the blank checklist of the security review, or sign the filled one."""
+    place, key = opened(options), Path(options.key).expanduser()
+    if options.reviewer:
+        made = place.sign_security_review(options.path, options.reviewer, key)
+        return Answer(made, print_signed_review)
+    return Answer(place.security_checklist(options.path), print_checklist)
+
+
+def calibrate(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Calibrate the limits."""
+    with working(options) as place:
+        done = place.try_calibration() if options.dry_run else place.calibrate()
+    return Answer(done.to_dict(), print_calibration)
+
+
+def plan(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Backtest schedules of retraining: 0 an answer, 1 not enough history."""
+    if options.dry_run:
+        planned = opened(options).plan_backtest(most=options.most)
+        return Answer(planned, print_backtest_plan, 0 if planned["enough"] else 1)
+    with working(options) as place:
+        found = place.plan(most=options.most)
+    return Answer(found, print_backtest, 0 if found["enough"] else 1)
+
+
+def print_limits(console: Console, policy: dict[str, Any]) -> None:
+    """Print every limit: its gate, what is beyond it, and where calibration raised it."""
+    table = Table(box=None)
+    for name in ("gate", "limit", "beyond it", "written", "in force"):
+        table.add_column(name, justify="right" if name in ("written", "in force") else "left")
+    for each in policy["limits"]:
+        figures = (f"{each[side]:.4g}" for side in ("written", "limit"))
+        table.add_row(each["gate"], escape(each["metric"]), each["outcome"], *figures)
+    console.print(table, soft_wrap=False)
+
+
+def print_signed_review(console: Console, made: dict[str, Any]) -> None:
+    """Print who signed the security review."""
+    console.print(
+        escape(f"{made['signed']} signed the security review; it is in trust/security-review/.")
+    )
+
+
+def print_checklist(console: Console, made: dict[str, Any]) -> None:
+    """Print where the blank checklist is."""
+    line = f"{made['path']} has {made['items']} items; answer each, then sign it with --as NAME."
+    console.print(escape(line))
+
+
+def print_difference(console: Console, found: dict[str, Any], verb: str = "differ from it") -> None:
+    """Print which files `verb`, how, and which limits let more pass."""
+    if not found["signed"] and not found["diff"]:
+        console.print(
+            "policy: nobody has signed one, so there is nothing to compare; name its owners under "
+            "policy.owners in params.yaml, then run `sluicegate policy sign`"
+        )
+        return
+    signed = f"{found['signed']}, signed by {found['owner']}" if found["signed"] else "not signed"
+    console.print(f"policy: {escape(signed)}; files that {verb}: {len(found['files'])}")
+    for each in found["limits"]:
+        _print_change(console, **each)
+    for line in found["diff"].splitlines():
+        console.print(visible(line), markup=False)
+
+
+def _print_change(
+    console: Console,
+    *,
+    metric: str,
+    outcome: str,
+    before: float | None,
+    after: float | None,
+    loosened: bool,
+) -> None:
+    word = "[yellow]LOOSENED[/]" if loosened else "tightened"
+    console.print(f"{word} {escape(metric)} {outcome}: {_number(before)} -> {_number(after)}")
+
+
+def print_trial(console: Console, trial: "Trial") -> None:
+    """Print the changed limits, every batch that they or the committed ones stop, and the rate."""
+    if not trial.changes:
+        console.print("No limit differs from the committed policy.")
+    for each in trial.changes:
+        _print_change(
+            console,
+            metric=each.metric,
+            outcome=each.outcome,
+            before=each.before,
+            after=each.after,
+            loosened=each.loosened,
+        )
+    shown = [each for each in trial.batches if {each.before, each.after} != {"pass"}]
+    if shown:
+        console.print(_batches(shown), soft_wrap=False)
+    console.print(f"{len(trial.batches) - len(shown)} further batches pass under both policies.")
+    stops = trial.to_dict()["stops"]
+    for side, words in (("before", "committed limits"), ("after", "changed limits")):
+        console.print(f"{words}: {_rate(stops[side])}")
+    drill = trial.drill
+    if drill:
+        mean = "not measured" if drill["mean"] is None else f"{drill['mean']:.0%} caught"
+        kinds = f"{len(drill['attacks'])} kinds of attack"
+        console.print(f"quick drill of the changed limits: {mean}, over {kinds}")
+
+
+def _batches(batches: list["Tried"]) -> Table:
+    table = Table(expand=False)
+    for name in ("batch", "recorded", "committed", "changed", "decided by"):
+        table.add_column(name)
+    for each in batches:
+        after = f"[bold]{each.after}[/]" if each.before != each.after else each.after
+        why = "\n".join(_deciding(found) for found in each.decides[:MOST_DECIDING])
+        again = " (measured again)" if each.remeasured else ""
+        table.add_row(each.batch + again, each.recorded, each.before, after, why)
+    return table
+
+
+def _deciding(found: dict[str, Any]) -> str:
+    limits = _number(found["limit_after"])
+    if found["limit_before"] != found["limit_after"]:
+        limits = f"{_number(found['limit_before'])} -> {limits}"
+    return escape(f"{found['metric']} {_number(found['value'])}, limit {limits}")
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+def _rate(stops: dict[str, Any]) -> str:
+    if not stops["accepted"]:
+        return "no accepted batch to count stops among"
+    within = "within" if stops["within_budget"] else "[yellow]beyond[/]"
+    return (
+        f"{stops['stopped']} of {stops['accepted']} accepted batches stopped or held rows back, "
+        f"{stops['per_60']:g} in 60, {within} the budget of {stops['budget_per_60']:g} "
+        "(checks.false_stops)"
+    )
+
+
+def print_calibration(console: Console, done: dict[str, Any]) -> None:
+    """Print every limit that calibrates: the largest honest value, as written and in force."""
+    console.print(escape(done["told"]))
+    console.print(
+        f"  {done['stopped']} of {done['drawn'] + done['history']} honest windows are beyond a "
+        f"written limit, {done['stops']} beyond a calibrated one"
+    )
+    console.print(f"  sources: {escape(done['sources'])}")
+    table = Table(box=None)
+    for name in ("limit", "beyond it", "largest", "written", "now", ""):
+        words = name in ("limit", "beyond it", "")
+        table.add_column(name, justify="left" if words else "right", no_wrap=name != "")
+    for each in done["limits"]:
+        largest = each["quantiles"][-1] if each["quantiles"] else None
+        figures = (largest, each["written"], each["limit"])
+        numbers = ("-" if x is None else f"{x:.3g}" for x in figures)
+        table.add_row(escape(each["metric"]), each["outcome"], *numbers, _remark(each))
+    console.print(table, soft_wrap=False)
+
+
+def _remark(each: dict[str, Any]) -> str:
+    if each["state"] != CALIBRATED:
+        return str(each["state"])
+    loosened = f"[yellow]loosened[/] from {each['before']:.3g}" if each["loosened"] else ""
+    bounded = "as far as one calibration may" if each["bounded"] else ""
+    return ", ".join(word for word in (loosened, bounded) if word)
+
+
+def print_backtest_plan(console: Console, plan: dict[str, Any]) -> None:
+    """Print what a backtest would train."""
+    if not plan["enough"]:
+        accepted = counted(len(plan["batches"]), "accepted batch")
+        console.print(f"Not enough history: {accepted}")
+        return
+    console.print(
+        f"{counted(plan['trainings'], 'model')}, {plan['kept']} of them kept, for retraining every "
+        f"{', '.join(map(str, plan['every'])) or '(none)'} of "
+        f"{counted(len(plan['batches']), 'batch')}"
+    )
+    if plan["left_out"]:
+        console.print(f"  every {', '.join(map(str, plan['left_out']))} needs more: --most")
+
+
+def print_backtest(console: Console, found: dict[str, Any]) -> None:
+    """Print what retraining is worth."""
+    from sluicegate.flows.trials.backtest_words import figures, headings, remarks
+
+    console.print(f"[bold]{escape(found['advice'])}[/]")
+    if not found["enough"]:
+        return
+    for each in found["reasons"]:
+        console.print(f"  {escape(each)}")
+    table = Table(expand=False, box=None, pad_edge=False)
+    table.add_column("  retrained", no_wrap=True)
+    for heading in headings(found):
+        table.add_column(heading, justify="right")
+    for cells in figures(found):
+        table.add_row(f"  {cells[0]}", *(escape(cell) for cell in cells[1:]))
+    console.print(table, soft_wrap=False)
+    for each in remarks(found):
+        console.print(f"  {escape(each)}")
+    console.print(f"  page: {found['report']}")

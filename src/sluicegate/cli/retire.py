@@ -1,0 +1,207 @@
+"""retire and reanchor: destroy data or models for good, trust new tables; the reviewers decide."""
+
+import argparse
+from typing import Any
+
+from rich.console import Console
+from rich.tree import Tree
+
+from sluicegate.cli.arguments import (
+    Answer,
+    Parser,
+    Verbs,
+    add_former,
+    add_verb,
+    in_workspace,
+    may_run_dry,
+)
+from sluicegate.cli.review import print_review
+from sluicegate.cli.terminal import escape, opened, working
+from sluicegate.core import Misused
+from sluicegate.core.counted import counted
+
+PAUSED = 3
+SUBJECTS = "batch:0003, source:NAME, row:0003/57, subject:ID, model:2 or quarantine:0003"
+EXAMPLES = """\
+sluicegate retire batch:0003 --dry-run                     what would go, from where
+sluicegate retire subject:u81 --destroy --reason "asked to be forgotten"
+sluicegate retire quarantine:0003 --source c17 --destroy   only rows that are set aside
+sluicegate retire --due                                    what has passed its retention"""
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the parser."""
+    verb = may_run_dry(in_workspace(add_verb(verbs, "retire", retire, example=EXAMPLES)))
+    verb.add_argument("what", metavar="SUBJECT", nargs="?", help=SUBJECTS)
+    how = verb.add_mutually_exclusive_group()
+    how.add_argument("--destroy", action="store_true", help="keep nothing but digests")
+    how.add_argument("--due", action="store_true", help="list what has passed its retention")
+    how.add_argument("--archive", metavar="DIR", help="keep one copy there, outside the workspace")
+    verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
+    takes_rows(verb)
+    again = in_workspace(add_verb(verbs, "reanchor", reanchor))
+    again.add_argument(
+        "--reference", metavar="FILE", help="labelled data that models learn from first"
+    )
+    again.add_argument("--golden", metavar="FILE", help="trusted labelled examples")
+    again.add_argument("--reason", metavar="WHY", required=True, help="for the reviewers")
+
+
+def takes_rows(verb: Parser) -> None:
+    """Give `verb` the options that choose among rows in quarantine."""
+    verb.add_argument(
+        "--row", metavar="N", type=int, action="append",
+        help="of what is in quarantine, only this row of the file",
+    )  # fmt: skip
+    verb.add_argument(
+        "--source", metavar="NAME", action="append", default=[],
+        help="of what is in quarantine, only rows of this source",
+    )  # fmt: skip
+
+
+def add_destroy(commands: Verbs) -> None:
+    """Add the old name of `retire quarantine:0001 --destroy`."""
+    verb = may_run_dry(in_workspace(add_former(commands, "quarantine destroy", destroy)))
+    verb.add_argument("batch", metavar="SUBJECT", help="batch:0001")
+    verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
+    takes_rows(verb)
+
+
+def number_of(subject: str) -> str:
+    """Return the number of a batch like `batch:0001`; raises Misused for anything else."""
+    kind, _, number = subject.partition(":")
+    if kind != "batch" or not (number.isascii() and number.isdigit()):
+        raise Misused(f"{subject!r} names no batch; write batch:0001.")
+    return number
+
+
+def retire(options: argparse.Namespace) -> Answer[Any]:
+    """Ask to retire something, say what contains it, or finish what was agreed to."""
+    if options.due:
+        return Answer(opened(options, reading=True).due(), print_due)
+    if not options.what:
+        raise Misused("Name what to retire, like batch:0003, or list it with --due.")
+    if not (options.dry_run or options.destroy or options.archive):
+        raise Misused("Say what becomes of it: --destroy, or --archive DIR.")
+    if (options.row or options.source) and not options.what.startswith("quarantine:"):
+        raise Misused("--row and --source choose among rows in quarantine: name quarantine:0001.")
+    return _retire(options, options.what, options.archive)
+
+
+def destroy(options: argparse.Namespace) -> Answer[Any]:
+    """Ask to destroy rows in quarantine."""
+    return _retire(options, f"quarantine:{number_of(options.batch)}", None)
+
+
+def _retire(options: argparse.Namespace, what: str, archive: str | None) -> Answer[Any]:
+    rows = tuple(options.row) if options.row else None
+    chosen: dict[str, Any] = {"rows": rows, "sources": tuple(options.source), "archive": archive}
+    with working(options) as place:
+        if options.dry_run:
+            return Answer(place.plan_retirement(what, **chosen), print_plan)
+        made = place.retire(what, reason=options.reason, **chosen)
+    return Answer(made, print_retired, PAUSED if made["asked"] else 0)
+
+
+def reanchor(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Ask to trust new tables."""
+    with working(options) as place:
+        asked = place.reanchor(
+            reason=options.reason, reference=options.reference, golden=options.golden
+        )
+    return Answer(asked, print_review, PAUSED)
+
+
+def print_plan(console: Console, plan: dict[str, Any]) -> None:
+    """Print what contains what is to be retired, as a tree."""
+    tree, where = Tree(escape(plan["what"])), "in DVC's cache and every remote"
+    archive = plan["archive"]
+    if archive:
+        tree.add(escape(f"a copy of all that would be destroyed goes to {archive} first"))
+    tables = tree.add(f"would {'then ' if archive else ''}be destroyed {where}")
+    for each in plan["tables"]:
+        words = "row stays" if each["stays"] == 1 else "rows stay"
+        stays = f"; its other {each['stays']} {words}" if each["stays"] else ""
+        tables.add(escape(f"{each['name']}: {counted(len(each['rows']), 'row')}{stays}"))
+    for each in plan["models"]:
+        tables.add(f"the model of update:{each['update']} (version {each['version']})")
+    for name in plan["received"]:
+        tree.add(escape(f"would be destroyed whole: {name}, as it was received"))
+    for each in plan["descendants"]:
+        tree.add(
+            f"stays, though it learnt from it: update:{each['update']}, version {each['version']} "
+            f"({each['stage']}); `sluicegate retire model:{each['version']}`"
+        )
+    for name in plan["pages"]:
+        tree.add(escape(f"stays in git and may show values: {name}"))
+    if plan["warning"]:
+        tree.add(f"[red]{escape(plan['warning'])}[/]")
+    console.print(tree, soft_wrap=False)
+
+
+def print_retired(console: Console, made: dict[str, Any]) -> None:
+    """Print the question that waits, or what was destroyed."""
+    if made["asked"]:
+        print_review(console, made["asked"])
+        return
+    done = made["certificate"]
+    how = f"archived in {done['archive']} and destroyed" if done["archive"] else "destroyed"
+    console.print(escape(f"{made['subject']}: {done['what']} is {how}"))
+    for name in done["stores"]:
+        console.print(f"  gone from {escape(name)}")
+    for each in done["descendants"]:
+        console.print(f"  version {each['version']} (update:{each['update']}) learnt from it")
+    for each in done["left"]:
+        console.print(f"  left: {escape(each)}")
+
+
+def print_certificate(console: Console, shown: dict[str, Any]) -> None:
+    """Print the certificate of a retirement as text; as JSON it is the signed statement itself."""
+    certificate = shown["certificate"]
+    done = certificate["statement"]["predicate"]
+
+    def line(text: str) -> None:
+        console.print(escape(text))
+
+    how = f"kept in {done['archive']} alone" if done["archive"] else "destroyed"
+    line(f"{shown['subject']}: {done['what']} was {how} ({done['time']})")
+    line(f"  why: {certificate['reason']}")
+    line(f"  asked by: {certificate['asked_by'] or 'the runner'}")
+    for vote in certificate["approved_by"]:
+        line(f"  approved by: {vote['person']} with {vote['key']} ({vote['time']})")
+    line("  what:")
+    for each in done["destroyed"]:
+        line(f"    {each['name']}: sha256 {each['sha256'][:12]}, md5 {each['md5'][:12]}")
+    for each in done["models"]:
+        of = f"update:{each['update']}, version {each['version']}"
+        line(f"    the model of {of}: sha256 {each['sha256'][:12]}, run {each['run'][:8]}")
+    for name in done["received"]:
+        place, _, file = name.rpartition("/")
+        line(f"    as it was received: {place}/{file[:12]}")
+    for name in done["stores"]:
+        line(f"  gone from: {name}")
+    for each in done["descendants"]:
+        line(f"  learnt from it and stayed: version {each['version']} (update:{each['update']})")
+    for each in done["left"]:
+        line(f"  not reached: {each}")
+    line(f"  certificate: {certificate['file']}, {_signature(certificate['signed_by'])}")
+
+
+def _signature(signed: dict[str, Any]) -> str:
+    by = f"the service key {signed['key'][:12]}"
+    if not signed["believed"]:
+        return f"signed with {by} after it was revoked ({signed['revoked']}): do not believe it"
+    followed = "" if signed["current"] else ", which another key has followed since,"
+    return f"signed by {by}{followed} and verified"
+
+
+def print_due(console: Console, found: dict[str, Any]) -> None:
+    """Print what has passed its retention, and the cards that state no period."""
+    for name, card in found["cards"].items():
+        if not card["period"]:
+            says = f"says {card['retention']!r}" if card["retention"] else "says nothing"
+            console.print(escape(f"card.{name}.retention {says}; write a period, like 24 months"))
+    for each in found["due"]:
+        console.print(f"{each['what']}: kept since {each['since']}, due on {each['until']}")
+    if not found["due"]:
+        console.print("Nothing has passed its retention.")

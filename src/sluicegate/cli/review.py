@@ -1,0 +1,140 @@
+"""review: a human says yes or no to what is paused."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from sluicegate.cli.arguments import Answer, Verbs, add_group, add_verb, in_workspace, signs
+from sluicegate.cli.terminal import escape, opened, shortened
+from sluicegate.core import Misused
+
+if TYPE_CHECKING:
+    from sluicegate.flows.decisions.review import Reviewed
+
+EXIT_CODES = {"open": 3, "rejected": 4}
+SUBJECT = "like update:0001, batch:0001 or incident:0001"
+DECISIONS = {
+    "approve": "Approve it",
+    "reject": "Reject it",
+    "withdraw": "Take your approval back",
+}
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    commands = add_group(verbs, "review")
+    in_workspace(add_verb(commands, "list", review_list, "List what waits for a decision"))
+    words = "Show one question, and the digests that an answer is bound to"
+    shown = in_workspace(add_verb(commands, "show", review_show, words))
+    for decision, words in DECISIONS.items():
+        verb = in_workspace(add_verb(commands, decision, review_answer, words))
+        signs(verb, "reviewer", "you, in trust/allowed_signers")
+        verb.add_argument(
+            "--proof", metavar="FILE", help="a signature made elsewhere; - reads stdin"
+        )
+        verb.add_argument("--reason", default="", metavar="WHY", help="for the record")
+        verb.set_defaults(decision=decision)
+        verb.add_argument("subject", metavar="SUBJECT", help=SUBJECT)
+    words = "Print a proof to paste into Prefect's form, or to send; your key stays where it is"
+    signing = in_workspace(add_verb(commands, "sign", review_sign, words))
+    signs(signing, "reviewer", "you, in trust/allowed_signers")
+    chosen = signing.add_mutually_exclusive_group(required=True)
+    for decision in DECISIONS:
+        flag = f"--{decision}"
+        chosen.add_argument(flag, dest="decision", action="store_const", const=decision)
+    signing.add_argument("--text", action="store_true", help="print the text to sign instead")
+    words = "Ask again, after the question expired or something changed"
+    renewed = in_workspace(add_verb(commands, "renew", review_renew, words))
+    for verb in (shown, signing, renewed):
+        verb.add_argument("subject", metavar="SUBJECT", help=SUBJECT)
+
+
+def review_list(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """List what waits."""
+    place = opened(options, reading=True)
+    shown = [place.show_review(subject) for subject in place.reviews()]
+    return Answer({"schema": 1, "reviews": shown}, print_reviews)
+
+
+def review_show(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Show one question."""
+    return Answer(opened(options, reading=True).show_review(options.subject), print_review)
+
+
+def review_renew(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Ask again."""
+    return Answer(opened(options).renew_review(options.subject), print_review)
+
+
+def review_sign(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Print a proof; what is signed is shown beside it."""
+    place = opened(options, reading=True)
+    signed = (options.subject, options.decision, options.reviewer)
+    text = place.text_to_sign(*signed)
+    key = Path(options.key).expanduser()
+    proof = None if options.text else place.sign_review(*signed, key)
+    made = {"schema": 1, "subject": options.subject, "text": text, "proof": proof}
+    return Answer(made, print_proof)
+
+
+def review_answer(options: argparse.Namespace) -> Answer["Reviewed"]:
+    """Answer with a proof, or sign here and now."""
+    place = opened(options)
+    signed = (options.subject, options.decision, options.reviewer)
+    if options.proof == "-":
+        proof = sys.stdin.read()
+    elif options.proof:
+        proof = _read_proof(Path(options.proof))
+    else:
+        proof = place.sign_review(*signed, Path(options.key).expanduser())
+    done = place.answer_review(*signed, proof, options.reason)
+    return Answer(done, print_reviewed, EXIT_CODES.get(done.state.value, 0))
+
+
+def _read_proof(path: Path) -> str:
+    if not path.exists():
+        raise Misused(f"{path} is not there; make a proof with `sluicegate review sign`.")
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"{path} holds no SSH signature; make one with `review sign`.") from error
+
+
+def print_reviews(console: Console, listed: dict[str, Any]) -> None:
+    """Print what waits for a decision."""
+    if not listed["reviews"]:
+        console.print("Nothing waits for a decision.")
+    for each in listed["reviews"]:
+        console.print(f"{each['subject']}: {escape(each['question'])}")
+        console.print(f"  {escape(shortened(each['why']))}")
+        console.print(f"  {escape(each['dead'] or each['if_nobody_decides'])}")
+
+
+def print_review(console: Console, shown: dict[str, Any]) -> None:
+    """Print one question, what an answer is bound to, and how to answer."""
+    console.print(f"[bold]{escape(shown['question'])}[/]")
+    for name, value in shown["names"].items():
+        console.print(f"  {escape(name)}: {escape(value)}")
+    for vote in shown["votes"]:
+        why = vote["reason"] or "no reason given"
+        console.print(escape(f"  {vote['decision']} by {vote['reviewer']}, {vote['time']}: {why}"))
+    if not shown["open"]:
+        console.print("  already decided")
+        return
+    console.print(f"  {escape(shown['dead'] or shown['if_nobody_decides'])}")
+    console.print(f"  approvals needed: {shown['required']}; answer with")
+    console.print(f"    sluicegate review approve {shown['subject']} --as NAME --reason WHY")
+
+
+def print_proof(_: Console, made: dict[str, Any]) -> None:
+    """Print a proof alone on stdout, and on stderr what it signs; or on stdout what is to be signed."""
+    print(made["text"], end="", file=sys.stderr if made["proof"] else sys.stdout)
+    print(made["proof"] or "", end="")
+
+
+def print_reviewed(console: Console, done: "Reviewed") -> None:
+    """Print what an answer led to."""
+    console.print(f"{done.subject}: {done.state.value}, {escape(done.done)}")

@@ -1,0 +1,172 @@
+"""init, demo, up and doctor: make a workspace, see one at work, serve it, and find out what ails it."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.prompt import Prompt
+from rich.table import Table
+
+from sluicegate import workspace
+from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace, may_run_dry
+from sluicegate.cli.show import print_status
+from sluicegate.cli.terminal import (
+    coloured,
+    escape,
+    find_workspace,
+    opened,
+    plain_console,
+    print_plan,
+    progress,
+)
+from sluicegate.core import Misused
+
+INIT = """\
+sluicegate init loans --data base.parquet --label accepted --source contributor
+sluicegate init loans --data base.csv --label y --golden golden.csv --time sent --dry-run"""
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the parser."""
+    _add_init(verbs)
+    played = add_verb(verbs, "demo", demo)
+    played.add_argument("root", metavar="DIR", nargs="?", default="sluicegate-demo")
+    played.add_argument("--data", metavar="FILE", help="your own data instead of the digits")
+    played.add_argument("--label", metavar="COL", help="the label of --data")
+    played.add_argument("--no-prefect", action="store_true", help="run without Prefect")
+    served = in_workspace(add_verb(verbs, "up", up))
+    served.add_argument("--prefect-port", type=int, metavar="PORT")
+    served.add_argument("--mlflow-port", type=int, metavar="PORT")
+    in_workspace(add_verb(verbs, "doctor", doctor))
+
+
+def _add_init(verbs: Verbs) -> None:
+    verb = may_run_dry(add_verb(verbs, "init", init, example=INIT))
+    verb.add_argument("root", metavar="DIR", help="where to make the workspace")
+    verb.add_argument("--data", required=True, metavar="FILE", help="labelled base data")
+    for name, words in (
+        ("label", "the column to predict"),
+        ("source", "who contributed a row of feedback"),
+        ("time", "when a row was given"),
+        ("id", "what identifies a row"),
+        ("label-origin", "where a label comes from"),
+    ):
+        verb.add_argument(f"--{name}", metavar="COL", help=words)
+    verb.add_argument("--golden", metavar="FILE", help="trusted labelled examples")
+    verb.add_argument("--model", metavar="NAME", help="its name in MLflow (default: DIR's)")
+    verb.add_argument(
+        "--sensitive", metavar="COL", action="append", default=[], help="pseudonymise this column"
+    )
+    verb.add_argument(
+        "--slice", metavar="COL", action="append", default=[], help="compare its values one by one"
+    )
+    verb.add_argument("--task", choices=("classification", "regression"))
+    verb.add_argument("--remote", metavar="URL", help="the DVC remote (default: inside DIR)")
+    verb.add_argument("--no-input", action="store_true", help="ask nothing")
+
+
+def init(options: argparse.Namespace) -> Answer[Any]:
+    """Make a workspace."""
+    label, source = _roles(options)
+    given: dict[str, Any] = {
+        "data": options.data,
+        "label": label,
+        "source": source,
+        "time": options.time,
+        "id": options.id,
+        "label_origin": options.label_origin,
+        "golden": options.golden,
+        "model": options.model,
+        "sensitive": tuple(options.sensitive),
+        "slices": tuple(options.slice),
+        "task": options.task,
+        "remote": options.remote,
+    }
+    if options.dry_run:
+        return Answer(workspace.plan_init(options.root, **given), print_plan)
+    with progress(options) as tell:
+        made = workspace.Workspace.init(options.root, **given, tell=tell)
+    return Answer(made.status(), lambda console, now: print_status(console, now, made.root))
+
+
+def _roles(options: argparse.Namespace) -> tuple[str, str | None]:
+    """Return the label and source columns, asked for on a terminal where they were left out.
+
+    Raises Misused where nobody can be asked.
+    """
+    asks = not options.no_input and not options.json and sys.stdin.isatty()
+    if options.label and (options.source or not asks):
+        return options.label, options.source
+    if not asks:
+        raise Misused("init needs --label COL: the column that the model predicts.")
+    console = Console(stderr=True)
+    label = options.label or Prompt.ask("Which column does the model predict?", console=console)
+    words = "Which column of the feedback names its contributor? (empty: none)"
+    source = options.source or Prompt.ask(words, default="", show_default=False, console=console)
+    return label, source or None
+
+
+def demo(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Run the demonstration and print it as it goes; on a terminal, then serve it for a decision."""
+    console = Console(stderr=True) if options.json else plain_console()
+
+    def tell(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    root, prefect, code = Path(options.root), not options.no_prefect, 0
+    played = workspace.demo(root, options.data, options.label, prefect, tell)
+    if not options.json:
+        print_demo(console, played)
+        if played["waits"] and console.is_terminal and prefect:
+            console.print()
+            code = workspace.serve_demo(root, played["waits"], tell)
+    return Answer(played, lambda *_: None, code)
+
+
+def up(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Serve until Ctrl-C."""
+    place = opened(options, tell=lambda text: print(text, file=sys.stderr))
+    code = place.up(options.prefect_port, options.mlflow_port)
+    return Answer({"schema": 1}, lambda *_: None, code)
+
+
+def doctor(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Say what is wrong: 1 when something is broken."""
+    root = find_workspace() if options.root is None else Path(options.root)
+    diagnoses = workspace.diagnose(root or Path())
+    broken = any(each["ok"] is False for each in diagnoses)
+    made = {"schema": 1, "ok": not broken, "diagnoses": diagnoses}
+    return Answer(made, print_diagnoses, int(broken))
+
+
+def print_diagnoses(console: Console, made: dict[str, Any]) -> None:
+    """Print what doctor found, and how to fix it."""
+    marks = {True: "[green]ok[/]  ", False: "[red]bad[/] ", None: "[yellow]note[/]"}
+    for each in made["diagnoses"]:
+        console.print(f"{marks[each['ok']]} {escape(each['name'])}: {escape(each['says'])}")
+        if each["ok"] is not True and each["mend"]:
+            console.print(f"     fix: {escape(each['mend'])}")
+
+
+def print_demo(console: Console, played: dict[str, Any]) -> None:
+    """Print what happened in each round, and what to do next."""
+    table = Table(title="What happened", title_justify="left", expand=False)
+    for heading in ("", "sent", "intake", "update", "what it means"):
+        table.add_column(heading)
+    for row in played["rounds"]:
+        table.add_row(
+            str(row["round"]),
+            escape(row["sent"]),
+            coloured(row["intake"]) + f"\n{escape(row['held'])}",
+            coloured(row["retrain"]) if row["retrain"] else "-",
+            escape(row["means"]),
+        )
+    console.print()
+    console.print(table, soft_wrap=False)
+    console.print(f"Poison caught: {escape(played['truth'])}")
+    console.print(f"Evidence: {escape(played['evidence'])}")
+    console.print("Next:")
+    for command in played["next"]:
+        console.print(f"  {escape(command)}")

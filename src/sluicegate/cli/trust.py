@@ -1,0 +1,193 @@
+"""trust: what serving hosts trust this workspace by, and the service's keys."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sluicegate.cli.arguments import (
+    Answer,
+    Verbs,
+    add_former,
+    add_group,
+    add_verb,
+    in_workspace,
+    may_run_dry,
+    signs,
+)
+from sluicegate.cli.terminal import escape, opened
+from sluicegate.core import Misused
+
+EXAMPLES = """\
+sluicegate trust export trust.json         what a serving host is to trust
+sluicegate trust export --model champion   the champion and its proofs, for hosts without the workspace"""
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    commands = add_group(verbs, "trust")
+    words = "Write what a serving host trusts (keys, reviewers, rules), or copy the champion"
+    exported = in_workspace(add_verb(commands, "export", export, words, EXAMPLES))
+    exported.add_argument(
+        "path", metavar="FILE", nargs="?", help="to carry to the serving host, and pin there"
+    )
+    exported.add_argument(
+        "--model", metavar="FOLDER", help="copy the champion and its proofs to this new folder"
+    )
+    exported.add_argument(
+        "--on-failure", choices=("refuse", "last_good"), default="refuse",
+        help="what the host does when the champion does not verify (default: %(default)s)",
+    )  # fmt: skip
+    exported.add_argument(
+        "--max-age", metavar="HOURS", type=float,
+        help="how long a model may answer after it was last verified",
+    )  # fmt: skip
+    exported.add_argument(
+        "--pseudonym-key", metavar="FILE", help="also write the key for sensitive columns here"
+    )
+    _add_rotate(commands)
+    _add_revoke(commands)
+    former = in_workspace(add_former(verbs, "export", export_model))
+    former.add_argument("model", metavar="FOLDER", help="a new folder")
+
+
+def _add_rotate(commands: Verbs) -> None:
+    words = "Replace the service's keys; everything that the old ones signed still verifies"
+    rotated = may_run_dry(in_workspace(add_verb(commands, "rotate", rotate, words)))
+    rotated.add_argument(
+        "--only", choices=("statements", "models"), help="one of the two keys (default: both)"
+    )
+    rotated.add_argument("--reason", metavar="WHY", default="rotated", help="for the record")
+
+
+def _add_revoke(commands: Verbs) -> None:
+    words = "Stop trusting a stolen key, from an entry of the ledger on"
+    revoked = may_run_dry(in_workspace(add_verb(commands, "revoke", revoke, words)))
+    revoked.add_argument("keyid", metavar="KEY", help="how its id begins, or `current`")
+    revoked.add_argument(
+        "--since", metavar="ENTRY", type=int, required=True,
+        help="the first entry of the ledger that you do not trust it to have signed",
+    )  # fmt: skip
+    revoked.add_argument("--reason", metavar="WHY", required=True, help="for the record")
+    revoked.add_argument(
+        "--vouch", action="store_true",
+        help="you compared the entries before ENTRY that no tag or approval covers with an older copy",
+    )  # fmt: skip
+    signs(revoked, "reviewer", "countersign it as this reviewer", required=False)
+
+
+def export(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Write the trust root, or copy the champion."""
+    if bool(options.path) == bool(options.model):
+        raise Misused(
+            "Name the FILE to write, or the folder to copy the champion to: --model FOLDER."
+        )
+    if options.model:
+        return export_model(options)
+    made = opened(options).export_trust(
+        options.path,
+        on_failure=options.on_failure,
+        max_age_hours=options.max_age,
+        pseudonym_key=Path(options.pseudonym_key) if options.pseudonym_key else None,
+    )
+    return Answer(made, print_trust)
+
+
+def export_model(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Copy the champion."""
+    return Answer(opened(options).export_champion(options.model), print_champion)
+
+
+def rotate(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Rotate the keys."""
+    kinds = (options.only,) if options.only else ()
+    place = opened(options)
+    if options.dry_run:
+        return Answer(place.plan_rotation(*kinds), print_plan)
+    return Answer(place.rotate_keys(*kinds, reason=options.reason), print_rotated)
+
+
+def revoke(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+    """Revoke a key: 3 when a dry run finds what has to be rolled back first."""
+    made = opened(options).revoke_key(
+        options.keyid,
+        options.since,
+        reason=options.reason,
+        dry_run=options.dry_run,
+        vouch=options.vouch,
+        reviewer=options.reviewer,
+        key=Path(options.key).expanduser(),
+    )
+    return Answer(made, print_revocation, 3 if made["resting"] else 0)
+
+
+def print_trust(console: Console, made: dict[str, Any]) -> None:
+    """Print where the trust root is."""
+    line = f"{made['path']} holds what a serving host is to trust; carry it there by a safe way."
+    console.print(escape(line))
+
+
+def print_champion(console: Console, made: dict[str, Any]) -> None:
+    """Print where the champion is."""
+    line = f"{made['folder']} holds version {made['champion']['version']} and what proves it."
+    console.print(escape(line))
+
+
+def print_rotated(console: Console, made: dict[str, Any]) -> None:
+    """Print which keys follow which."""
+    changed = "; ".join(
+        f"{name}: {each['after'][:12]} replaces {each['before'][:12]}"
+        for name, each in made["keys"].items()
+    )
+    console.print(escape(" ".join([f"{changed}.", *made["notes"]])))
+
+
+def print_plan(console: Console, plan: dict[str, Any]) -> None:
+    """Print what a rotation would do."""
+
+    def line(text: str) -> None:
+        console.print(escape(text))
+
+    for name, each in plan["keys"].items():
+        old = each["before"][:12]
+        if plan["finishes"]:
+            line(f"{name}: would finish replacing {old} by {each['after'][:12]}")
+        else:
+            line(f"{name}: would replace {old} by a new key, and delete its private half")
+    if plan["vouches_for"]:
+        line(f"  the new key would vouch for {plan['vouches_for']} statements of the old one")
+    for each in plan["models"]:
+        line(f"  would be signed again: version {each['version']} (update:{each['update']})")
+    if plan["entries"]:
+        line(f"  entries of the ledger, in one commit: {', '.join(plan['entries'])}")
+    for note in plan["notes"]:
+        line(f"  afterwards: {note}")
+
+
+def print_revocation(console: Console, made: dict[str, Any]) -> None:
+    """Print what a revoked key signed, or would have, if it is only tried."""
+    done = "was revoked" if "succession" in made else "would be revoked"
+    console.print(f"key {made['key'][:12]} {done} since entry {made['since']} of the ledger")
+    by = made["anchor"]["by"]
+    console.print(f"  trusted until entry {made['believed_until']} (last pinned by {escape(by)})")
+    _print_signed(console, "before, and trusted", made["signed_before"])
+    _print_signed(console, "since, and not trusted", made["signed_since"])
+    for each in made["resting"]:
+        console.print(f"  [red]first[/]: {escape(each)}")
+    for note in made.get("notes", []):
+        console.print(f"  {escape(note)}")
+
+
+def _print_signed(console: Console, when: str, signed: dict[str, Any]) -> None:
+    counts = ", ".join(f"{len(listed)} {name}" for name, listed in signed.items())
+    console.print(f"  signed {when}: {counts}")
+    for each in signed["entries"]:
+        console.print(
+            f"    entry {each['entry']}: {escape(each['verb'])} by {escape(each['who'])}, {each['time']}"
+        )
+    for name in signed["statements"]:
+        console.print(f"    {escape(name)}")
+    named = [f"version {v}" for v in signed["versions"]] + [f"tag {t}" for t in signed["tags"]]
+    if named:
+        console.print(f"    {escape(', '.join(named))}")

@@ -1,0 +1,214 @@
+"""check and update: judge a batch, take it in, retrain; once called intake, retrain and watch, too."""
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console
+
+from sluicegate.cli.arguments import (
+    Answer,
+    Parser,
+    Verbs,
+    add_former,
+    add_verb,
+    in_workspace,
+    may_run_dry,
+)
+from sluicegate.cli.policy import print_difference
+from sluicegate.cli.rollback import print_rollback
+from sluicegate.cli.terminal import (
+    after,
+    coloured,
+    escape,
+    opened,
+    print_findings,
+    print_plan,
+    print_reasons,
+    print_selection,
+    working,
+)
+from sluicegate.core import Judged, Misused, Outcome
+from sluicegate.core.counted import counted
+
+if TYPE_CHECKING:
+    from sluicegate.flows.rollback.watch import Watched
+    from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
+    from sluicegate.workspace import Workspace
+
+T = TypeVar("T")
+CHECK = """\
+sluicegate check feedback.parquet            would this batch pass?
+sluicegate check feedback.parquet --json     the same for a script
+sluicegate check --champion                  does the champion keep its promise?"""
+UPDATE = """\
+sluicegate update feedback.parquet               take it in, then retrain
+sluicegate update feedback.parquet --no-retrain  only take it in
+sluicegate update                                only retrain"""
+
+
+def add(verbs: Verbs) -> None:
+    """Add these verbs to the parser."""
+    checked = in_workspace(add_verb(verbs, "check", check, example=CHECK))
+    _takes_batch(checked, "?")
+    checked.add_argument(
+        "--champion", action="store_true",
+        help="judge the champion in service on feedback that it has not learnt from; a breach proposes "
+        "a rollback to the reviewers",
+    )  # fmt: skip
+    updated = may_run_dry(in_workspace(add_verb(verbs, "update", update, example=UPDATE)))
+    _takes_batch(updated, "?")
+    updated.add_argument("--no-retrain", action="store_true", help="only take the batch in")
+    updated.add_argument("--no-prefect", action="store_true", help="run without Prefect")
+
+    intake_verb = may_run_dry(in_workspace(add_former(verbs, "intake", intake)))
+    _takes_batch(intake_verb, None)
+    retrain_verb = may_run_dry(in_workspace(add_former(verbs, "retrain", retrain)))
+    for each in (updated, retrain_verb):
+        each.add_argument(
+            "--supersede", action="store_true", help="replace the update that awaits review"
+        )
+    in_workspace(add_former(verbs, "watch", watch))
+
+
+def _takes_batch(verb: Parser, nargs: str | None) -> None:
+    verb.add_argument("batch", metavar="BATCH", nargs=nargs, help="a parquet, CSV or JSONL file")
+
+
+def check(options: argparse.Namespace) -> Answer[Any]:
+    """Judge a batch, or the champion."""
+    if options.champion == bool(options.batch):
+        raise Misused("Name a BATCH to check, or write --champion to judge the champion.")
+    return watch(options) if options.champion else judge(options)
+
+
+def judge(options: argparse.Namespace) -> Answer["IntakeResult"]:
+    """Judge a batch and change nothing."""
+    with working(options) as place:
+        result = place.check(options.batch)
+    return _answer(place, result, print_intake, result.outcome, result.findings)
+
+
+def intake(options: argparse.Namespace) -> Answer["IntakeResult"]:
+    """Take a batch in."""
+    if options.dry_run:
+        return judge(options)
+    with working(options) as place:
+        result = place.intake(options.batch)
+    return _answer(place, result, print_intake, result.outcome, result.findings)
+
+
+def retrain(options: argparse.Namespace) -> Answer[Any]:
+    """Train a challenger."""
+    if options.dry_run:
+        return Answer(opened(options).plan_retrain(), print_plan)
+    with working(options) as place:
+        result = place.retrain(supersede=options.supersede)
+    return _answer(place, result, print_retrain, result.outcome, result.findings)
+
+
+def update(options: argparse.Namespace) -> Answer[Any]:
+    """Take a batch in, retrain, or both."""
+    if options.batch is None and options.no_retrain:
+        raise Misused("Without a BATCH and with --no-retrain there is nothing to do.")
+    if options.batch is not None and options.supersede:
+        raise Misused("Take the batch in first, then run `sluicegate update --supersede`.")
+    if options.dry_run:
+        return judge(options) if options.batch else retrain(options)
+    if options.batch is None or options.no_retrain:
+        half = retrain(options) if options.batch is None else intake(options)
+        return _half(half, "retrain" if options.batch is None else "intake")
+    with working(options) as place:
+        run = place.update if options.no_prefect else place.update_by_prefect
+        result = run(options.batch)
+    findings = (result.retrain or result.intake).findings
+    return _answer(place, result, print_update, result.outcome, findings)
+
+
+def _half(half: Answer[Any], name: str) -> Answer[dict[str, Any]]:
+    """Return the JSON of `update` with what was done, and null for what was not."""
+    made = {"schema": 1, "intake": None, "retrain": None, name: half.result.to_dict()}
+    return Answer(made, lambda console, _: half.show(console, half.result), half.code)
+
+
+def watch(options: argparse.Namespace) -> Answer["Watched"]:
+    """Judge the champion in service."""
+    with working(options) as place:
+        seen = place.watch()
+    return Answer(seen, print_watch, seen.verdict.outcome.exit_code)
+
+
+def _answer(
+    place: "Workspace",
+    result: T,
+    show: Callable[[Console, T], None],
+    outcome: Outcome,
+    findings: Iterable[Judged],
+) -> Answer[T]:
+    """Answer with `result`; where an unsigned policy paused it, a person also reads what differs."""
+    unsigned = any(each.metric == "policy.unsigned" and each.value for each in findings)
+
+    def show_all(console: Console, result: T) -> None:
+        show(console, result)
+        if unsigned:
+            print_difference(console, place.policy_difference())
+
+    return Answer(result, show_all, outcome.exit_code)
+
+
+def print_intake(console: Console, result: "IntakeResult") -> None:
+    """Print what became of a batch."""
+    batch, verdict = result.assessment.batch, result.assessment.verdict
+    name = f"batch:{batch.id}" if batch.id else escape(Path(result.path).name)
+    console.print(f"{name}: {coloured(verdict.outcome.value)}", after(result.seconds))
+    console.print(f"  {counted(batch.rows, 'row')} from {counted(batch.sources, 'source')}")
+    if result.duplicate_of:
+        console.print(f"  received before as batch:{result.duplicate_of}; nothing changed")
+    held, asked = verdict.quarantined, verdict.suspects
+    if verdict.outcome is not Outcome.REJECT:  # of what is rejected nothing is kept apart
+        print_selection(console, "set aside", len(held.rows), held.sources)
+    print_selection(console, "in question", len(asked.rows), asked.sources)
+    print_reasons(console, verdict.reasons)
+    print_findings(console, result.findings)
+
+
+def print_retrain(console: Console, result: "RetrainResult") -> None:
+    """Print what became of an update."""
+    update, stage = result.update, result.update.stage.value
+    outcome = coloured(result.outcome.value)
+    console.print(f"update:{update.id}: {outcome}, {stage}", after(result.seconds))
+    if update.champion and update.challenger:
+        serving = update.challenger if stage == "promoted" else update.champion
+        console.print(
+            f"  challenger version {update.challenger.version} against champion "
+            f"version {update.champion.version}; version {serving.version} serves"
+        )
+    console.print(f"  learnt from batches {', '.join(update.batches) or '(none)'}")
+    print_reasons(console, result.reasons)
+    print_findings(console, result.findings)
+    if stage == "awaiting":
+        console.print(
+            f"  next: read updates/{update.id}/report.md, "
+            f"then `sluicegate review show update:{update.id}`"
+        )
+
+
+def print_update(console: Console, result: "UpdateResult") -> None:
+    """Print what became of a batch and of the update that it led to."""
+    print_intake(console, result.intake)
+    if result.retrain:
+        print_retrain(console, result.retrain)
+    else:
+        console.print("  nothing was trained; the champion serves on")
+
+
+def print_watch(console: Console, seen: "Watched") -> None:
+    """Print whether the champion keeps its promise."""
+    console.print(f"version {seen.champion.version}: {seen.verdict.outcome.value}")
+    for each in seen.findings:
+        console.print(f"  {escape(each.detail)}")
+    if seen.proposed:
+        console.print(f"  proposed: {seen.proposed}; see `sluicegate review show {seen.proposed}`")
+    if seen.rolled_back:
+        print_rollback(console, seen.rolled_back.to_dict())

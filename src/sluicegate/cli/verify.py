@@ -1,0 +1,47 @@
+"""verify: what the record says, and whether it still holds."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace
+from sluicegate.cli.terminal import bar, escape, opened
+
+if TYPE_CHECKING:
+    from sluicegate.flows.custody.verify import Verified
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    verb = in_workspace(add_verb(verbs, "verify", verify))
+    verb.add_argument(
+        "--full", action="store_true", help="everything, not only what is new or was touched"
+    )
+
+
+def verify(options: argparse.Namespace) -> Answer["Verified"]:
+    """Verify: 0 all is as recorded, 4 something is not, 1 something could not be decided."""
+    place = opened(options, reading=True)
+    with bar(options) as shown:
+        done = place.verify(options.full, shown)
+    return Answer(done, print_verified, done.exit_code)
+
+
+def print_verified(console: Console, done: "Verified") -> None:
+    """Print what a verification found."""
+    result = "[green]as recorded[/]"
+    if done.undecided:
+        result = "[magenta]could not be decided[/]"
+    if done.wrong:
+        count = len(done.wrong)
+        result = f"[red]{count} {'thing is' if count == 1 else 'things are'} wrong[/]"
+    console.print(f"verify: {result} [dim]({done.seconds:.1f} s)[/]")
+    counts = ", ".join(f"{number} {what}" for what, number in done.counts.items() if number)
+    since = f" since entry {done.since} of the ledger" if done.since else ""
+    console.print(f"  checked{since}: {counts or 'nothing is new'}")
+    for title, found in (("[red]wrong[/]", done.wrong), ("[magenta]undecided[/]", done.undecided)):
+        for each in found:
+            console.print(f"  {title} {escape(each.where)}: {escape(each.says)}")
+    for note in done.notes:
+        console.print(f"  note: {escape(note)}")

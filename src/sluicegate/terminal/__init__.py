@@ -1,1 +1,0 @@
-"""What a person reads: results, progress and errors in a terminal; nothing of it under --json."""
