@@ -64,13 +64,13 @@ def _bisect(context: Context, order: Order, give_back: bool) -> State[dict[str, 
 
 
 def _plan(context: Context, most: int) -> State[dict[str, Any]]:
-    told = as_task("train and backtest", backtest, context, most)
-    if not told["enough"]:
-        return Completed(name="Undecided", message=told["advice"], data=told)
-    picture = (context.layout.root / told["report"]).with_suffix(".png")
-    create_markdown_artifact(
-        markdown=summary(told, as_uri(picture.read_bytes())),
-        key="plan",
-        description="Does retraining pay, and how often?",
-    )
-    return Completed(message=told["advice"], data=told)
+    found = as_task("train and backtest", backtest, context, most)
+    if found.report is not None:
+        picture = (context.layout.root / found.report).with_suffix(".png")
+        create_markdown_artifact(
+            markdown=summary(found, as_uri(picture.read_bytes())),
+            key="plan",
+            description="Does retraining pay, and how often?",
+        )
+    name = "Completed" if found.enough else "Undecided"
+    return Completed(name=name, message=found.advice, data=found.to_dict())

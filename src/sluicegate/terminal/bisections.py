@@ -78,19 +78,20 @@ def print_backtest(options: argparse.Namespace, told: dict[str, Any]) -> dict[st
     console.print(f"[bold]{escape(told['advice'])}[/]", soft_wrap=True)
     if not told["enough"]:
         return told
-    from sluicegate.flows.trials.backtest_words import figures, headings, remarks
+    from sluicegate.flows.trials.backtested import Backtested, figures, headings, remarks
 
+    found = Backtested.read(told, "the answer")
     for each in told["reasons"]:
         console.print(f"  {escape(each)}", soft_wrap=True)
 
     table = Table(expand=False, box=None, pad_edge=False)
     table.add_column("  retrained", no_wrap=True)
-    for heading in headings(told):
+    for heading in headings(found):
         table.add_column(heading, justify="right")
-    for cells in figures(told):
+    for cells in figures(found):
         table.add_row(f"  {cells[0]}", *(escape(cell) for cell in cells[1:]))
     console.print(table)
-    for each in remarks(told):
+    for each in remarks(found):
         console.print(f"  {escape(each)}", soft_wrap=True)
     console.print(f"  page: {told['report']}")
     return told

@@ -45,14 +45,14 @@ class Bisecting(Opened):
         from sluicegate.flows.trials.backtest import backtest
 
         with explained():
-            return backtest(self._fresh(), most)
+            return backtest(self._fresh(), most).to_dict()
 
     def plan_backtest(self, *, most: int = 8) -> dict[str, Any]:
         """Return what `plan` would train, without training it."""
         from sluicegate.flows.trials.backtest import plan
 
         with explained():
-            return plan(self._fresh(), most)
+            return plan(self._fresh(), most).to_dict()
 
     def plan_bisect(
         self,
