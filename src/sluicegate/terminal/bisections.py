@@ -31,11 +31,12 @@ def print_bisect(options: argparse.Namespace, told: dict[str, Any]) -> dict[str,
     """Print what a bisect found."""
     if options.json:
         return told
-    from sluicegate.flows.trials.bisect_report import given_back, sentences
+    from sluicegate.flows.trials.bisected import Bisected, given_back, sentences
 
+    found = Bisected.read(told, "the answer")
     console = plain_console()
     console.print(f"[bold]{escape(told['asked'])}[/]", soft_wrap=True)
-    for each in sentences(told):
+    for each in sentences(found):
         console.print(f"  {escape(each)}", soft_wrap=True)
     console.print(_steps(told))
     done = told["trainings"]
@@ -45,7 +46,7 @@ def print_bisect(options: argparse.Namespace, told: dict[str, Any]) -> dict[str,
     )
     for each in told["mend"]:
         console.print(f"  next: {each}", markup=False, soft_wrap=True)
-    for each in given_back(told["given_back"]) if "given_back" in told else ():
+    for each in given_back(found.given_back) if found.given_back else ():
         console.print(f"  {escape(each)}", soft_wrap=True)
     console.print(f"  report: {told['report']}")
     return told

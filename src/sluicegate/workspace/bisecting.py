@@ -35,7 +35,7 @@ class Bisecting(Opened):
         with explained(), contextlib.ExitStack() as stack:
             path = None if example is None else Path(stack.enter_context(delivered(example)))
             order = Order(path, slice, update, limit, repeat, most)
-            return (giving.give_back if give_back else bisect)(self._fresh(), order)
+            return (giving.give_back if give_back else bisect)(self._fresh(), order).to_dict()
 
     def plan(self, *, most: int = 8) -> dict[str, Any]:
         """Return what retraining every 1, 2, 4 ... batches gains on the accepted history, and its cost.
@@ -69,4 +69,4 @@ class Bisecting(Opened):
 
         with explained(), contextlib.ExitStack() as stack:
             path = None if example is None else Path(stack.enter_context(delivered(example)))
-            return plan(self._fresh(), Order(path, slice, update, limit, repeat, most))
+            return plan(self._fresh(), Order(path, slice, update, limit, repeat, most)).to_dict()
