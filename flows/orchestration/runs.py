@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -29,6 +29,7 @@ from prefect.states import Crashed, Failed
 from sluicegate.core import Misused, SluicegateError
 from sluicegate.record.context import SERVED, Context, open_context, silent, utc_now
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 also_told: ContextVar[Callable[[str], None]] = ContextVar("also_told", default=silent)
@@ -76,13 +77,13 @@ AS_FLOW: dict[str, Any] = {
 }
 
 
-def as_task(name: str, function: Callable[..., T], /, *arguments: Any) -> T:
+def as_task(name: str, function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
     """Run one step of a runbook as a Prefect task."""
     refused: list[SluicegateError] = []
 
     def run() -> Any:
         try:
-            return function(*arguments)
+            return function(*arguments, **named)
         except SluicegateError as error:
             # raised again below: the task must fail with a sentence, not with a traceback
             refused.append(error)

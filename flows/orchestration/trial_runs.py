@@ -14,7 +14,7 @@ from sluicegate.flows.trials.backtest import MOST_TRAININGS, backtest
 from sluicegate.flows.trials.backtest_page import summary
 from sluicegate.flows.trials.bisect import MOST_GUILTY, Order
 from sluicegate.flows.trials.bisect import bisect as search
-from sluicegate.flows.trials.bisect_report import sentences, written
+from sluicegate.flows.trials.bisected import report, sentences
 from sluicegate.flows.trials.give_back import give_back as admit_innocent
 from sluicegate.flows.trials.search import FOUND, PASSES
 from sluicegate.record.context import Context
@@ -53,24 +53,24 @@ def plan(workspace: str, most: int = MOST_TRAININGS) -> State[dict[str, Any]]:
 
 def _bisect(context: Context, order: Order, give_back: bool) -> State[dict[str, Any]]:
     how = admit_innocent if give_back else search
-    told = as_task("train and search", how, context, order)
+    found = as_task("train and search", how, context, order)
     create_markdown_artifact(
-        markdown=written(told),
-        key=f"bisect-{Path(told['report']).parent.name}",
+        markdown=report(found),
+        key=f"bisect-{Path(found.report).parent.name}",
         description="What makes it fail, and every set that was tried",
     )
-    name = {FOUND: "Found", PASSES: "Completed"}.get(told["ended"], "Undecided")
-    return Completed(name=name, message=" ".join(sentences(told)), data=told)
+    name = {FOUND: "Found", PASSES: "Completed"}.get(found.ended, "Undecided")
+    return Completed(name=name, message=" ".join(sentences(found)), data=found.to_dict())
 
 
 def _plan(context: Context, most: int) -> State[dict[str, Any]]:
-    told = as_task("train and backtest", backtest, context, most)
-    if not told["enough"]:
-        return Completed(name="Undecided", message=told["advice"], data=told)
-    picture = (context.layout.root / told["report"]).with_suffix(".png")
-    create_markdown_artifact(
-        markdown=summary(told, as_uri(picture.read_bytes())),
-        key="plan",
-        description="Does retraining pay, and how often?",
-    )
-    return Completed(message=told["advice"], data=told)
+    found = as_task("train and backtest", backtest, context, most)
+    if found.report is not None:
+        picture = (context.layout.root / found.report).with_suffix(".png")
+        create_markdown_artifact(
+            markdown=summary(found, as_uri(picture.read_bytes())),
+            key="plan",
+            description="Does retraining pay, and how often?",
+        )
+    name = "Completed" if found.enough else "Undecided"
+    return Completed(name=name, message=found.advice, data=found.to_dict())

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,23 @@ from sluicegate.checks.statistics.scoring import Answers, Floats, known, truth_o
 from sluicegate.core import Misused
 from sluicegate.core.counted import counted
 from sluicegate.flows.trials.backtest_page import page, picture
-from sluicegate.flows.trials.backtest_words import FEW_BATCHES, answer, reasons
+from sluicegate.flows.trials.backtested import (
+    ACCURACY,
+    FEW_BATCHES,
+    LEAST_BATCHES,
+    Backtested,
+    BacktestPlan,
+    Schedule,
+    Trainings,
+    answer,
+    reasons,
+)
 from sluicegate.flows.trials.trained import Recipe, Trained, is_kept, train
 from sluicegate.record.context import POLICY_FILES, Context
 from sluicegate.record.policy import require_signed
 from sluicegate.reports.plots import drawing, png_bytes
 from sluicegate.stores import data, files, git
 
-LEAST_BATCHES = 6
 MOST_TRAININGS = 8
 RESAMPLES = 4000
 LEVEL = 0.95
@@ -57,73 +67,70 @@ def schedules(batches: int, most: int) -> Choice:
     return Choice(tuple(taken), left_out, tuple(sorted(prefixes)))
 
 
-def plan(context: Context, most: int) -> dict[str, Any]:
+def plan(context: Context, most: int) -> BacktestPlan:
     """Return what a backtest would train, without training it."""
     batches, choice = _chosen(context, most)
     enough = len(batches) >= LEAST_BATCHES
     recipes = [recipe_of(context, batches, each) for each in choice.prefixes] if enough else []
-    return {
-        "schema": 1,
-        "batches": batches,
-        "enough": enough,
-        "every": list(choice.every),
-        "left_out": list(choice.left_out),
-        "trainings": len(recipes),
-        "kept": sum(is_kept(context.layout, recipe) for recipe in recipes),
-    }
+    return BacktestPlan(
+        batches=tuple(batches),
+        enough=enough,
+        every=choice.every,
+        left_out=choice.left_out,
+        trainings=len(recipes),
+        kept=sum(is_kept(context.layout, recipe) for recipe in recipes),
+    )
 
 
-def backtest(context: Context, most: int = MOST_TRAININGS) -> dict[str, Any]:
+def backtest(context: Context, most: int = MOST_TRAININGS) -> Backtested:
     """Return each schedule's gain over the frozen champion and its cost, and what to do about it.
 
     Raises Misused for `most` below 2, CannotDecide when a training fails.
     """
     require_signed(context.layout)
     batches, choice = _chosen(context, most)
-    told: dict[str, Any] = {
-        "schema": 1,
-        "batches": batches,
-        "measure": "accuracy" if context.schema.classes else "mean absolute error",
-        "enough": len(batches) >= LEAST_BATCHES,
-        "schedules": [],
-        "left_out": list(choice.left_out),
-        "every": None,
-        "trainings": {"models": 0, "trained": 0, "seconds": 0.0},
-        "report": None,
-    }
-    if not told["enough"]:
-        told["advice"] = (
-            f"Not enough history: {counted(len(batches), 'accepted batch')}, and at least "
-            f"{LEAST_BATCHES} are needed before anything can be said."
+    measure = ACCURACY if context.schema.classes else "mean absolute error"
+    if len(batches) < LEAST_BATCHES:
+        return Backtested(
+            batches=tuple(batches),
+            measure=measure,
+            enough=False,
+            schedules=(),
+            left_out=choice.left_out,
+            every=None,
+            trainings=Trainings(models=0, trained=0, seconds=0.0),
+            report=None,
+            advice=f"Not enough history: {counted(len(batches), 'accepted batch')}, and at least "
+            f"{LEAST_BATCHES} are needed before anything can be said.",
         )
-        return told
     made = {}
     for at, prefix in enumerate(choice.prefixes, 1):
         learnt = f"the first {counted(prefix, 'batch')}" if prefix else "the base data"
         words = f"model {at} of {len(choice.prefixes)}: {learnt}"
         made[prefix] = train(context, recipe_of(context, batches, prefix), words)
     scores = _scores(context, batches, made)
-    listed, advice = weighed(scores, choice.every, context.settings.seed)
+    listed, frozen, every = weighed(scores, choice.every, context.settings.seed)
     cost = statistics.fmean(each.seconds for prefix, each in made.items() if prefix)
     days = _days(context, batches)
-    for each in listed:
-        each["seconds"] = round(each["retrainings"] * cost, 1)
-        each["days"] = None if days is None else round(days * each["every"], 2)
     fresh = [each.seconds for each in made.values() if each.fresh]
-    told |= {
-        "schedules": listed,
-        "running": _running(scores, choice.every),
-        **advice,
-        "few": len(batches) < FEW_BATCHES,
-        "trainings": {
-            "models": len(made),
-            "trained": len(fresh),
-            "seconds": round(sum(fresh), 1),
-            "each": round(cost, 1),
-        },
-    }
-    told |= {"advice": answer(told), "reasons": reasons(told)}
-    return _kept(context, told)
+    found = Backtested(
+        batches=tuple(batches),
+        measure=measure,
+        enough=True,
+        schedules=tuple(_costed(each, cost, days) for each in listed),
+        left_out=choice.left_out,
+        every=every,
+        trainings=Trainings(
+            models=len(made), trained=len(fresh), seconds=round(sum(fresh), 1), each=round(cost, 1)
+        ),
+        report=(_folder(context) / "plan.html").relative_to(context.layout.root).as_posix(),
+        running=_running(scores, choice.every),
+        frozen=frozen,
+        few=len(batches) < FEW_BATCHES,
+    )
+    found = found.model_copy(update={"advice": answer(found), "reasons": reasons(found)})
+    _keep(context, found)
+    return found
 
 
 def recipe_of(context: Context, batches: Sequence[str], prefix: int) -> Recipe:
@@ -155,8 +162,8 @@ class Scores:
 
 def weighed(
     scores: Scores, every: Sequence[int], seed: int
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return each schedule's gain per row with its interval, and which of them to take, if any.
+) -> tuple[list[Schedule], float, int | None]:
+    """Return each schedule's gain per row, the score of none, and which of them to take, if any.
 
     The intervals hold together at LEVEL (Bonferroni). Of those that gain for sure, the rarest is taken
     that is within one standard error of the best: a retraining that is not needed is one more to review.
@@ -171,22 +178,26 @@ def weighed(
         gains = differs[drawn].sum(axis=1) / rows[drawn].sum(axis=1)
         low, high = np.quantile(gains, [tail, 1 - tail])
         listed.append(
-            {
-                "every": each,
-                "retrainings": len(range(each, len(scores.rows), each)),
-                "score": round(float(scores.of(each)[1:].sum() / rows.sum()), 6),
-                "gain": round(float(differs.sum() / rows.sum()), 6),
-                "low": round(float(low), 6),
-                "high": round(float(high), 6),
-                "error": round(float(gains.std()), 6),
-            }
+            Schedule(
+                every=each,
+                retrainings=len(range(each, len(scores.rows), each)),
+                score=round(float(scores.of(each)[1:].sum() / rows.sum()), 6),
+                gain=round(float(differs.sum() / rows.sum()), 6),
+                low=round(float(low), 6),
+                high=round(float(high), 6),
+                error=round(float(gains.std()), 6),
+            )
         )
-    sure = [each for each in listed if each["low"] > 0]
-    best = max(sure, key=lambda each: each["gain"], default=None)
-    near = [each for each in sure if best and each["gain"] >= best["gain"] - best["error"]]
-    frozen_score = round(float(frozen.sum() / rows.sum()), 6)
-    taken = max((each["every"] for each in near), default=None)
-    return listed, {"frozen": frozen_score, "every": taken}
+    sure = [each for each in listed if each.low > 0]
+    best = max(sure, key=lambda each: each.gain, default=None)
+    near = [each.every for each in sure if best and each.gain >= best.gain - best.error]
+    return listed, round(float(frozen.sum() / rows.sum()), 6), max(near, default=None)
+
+
+def _costed(each: Schedule, cost: float, days: float | None) -> Schedule:
+    """Return a schedule with its cost: seconds of one training, days between batches."""
+    between = None if days is None else round(days * each.every, 2)
+    return each.model_copy(update={"seconds": round(each.retrainings * cost, 1), "days": between})
 
 
 def _chosen(context: Context, most: int) -> tuple[list[str], Choice]:
@@ -223,12 +234,12 @@ def _blocks(count: int, draws: int, rng: np.random.Generator) -> "np.ndarray[Any
     return np.asarray(places.reshape(draws, -1)[:, :count])
 
 
-def _running(scores: Scores, every: Sequence[int]) -> dict[str, list[float]]:
+def _running(scores: Scores, every: Sequence[int]) -> dict[str, tuple[float, ...]]:
     """Return the score per row so far, batch by batch, of the frozen champion and each schedule."""
     rows = scores.rows[1:].cumsum()
     named = {"frozen": None, **{str(each): each for each in every}}
     return {
-        name: [round(float(x), 6) for x in scores.of(each)[1:].cumsum() / np.maximum(rows, 1)]
+        name: tuple(round(float(x), 6) for x in scores.of(each)[1:].cumsum() / np.maximum(rows, 1))
         for name, each in named.items()
     }
 
@@ -242,12 +253,14 @@ def _days(context: Context, batches: Sequence[str]) -> float | None:
     return middle if middle > 1 / 1440 else None
 
 
-def _kept(context: Context, told: dict[str, Any]) -> dict[str, Any]:
-    """Write the picture, the page and the figures to .sluicegate/plan, and return `told` with where."""
-    folder = context.layout.home / "plan"
+def _folder(context: Context) -> Path:
+    return context.layout.home / "plan"
+
+
+def _keep(context: Context, found: Backtested) -> None:
+    """Write the picture, the page and the figures to .sluicegate/plan."""
+    folder = _folder(context)
     with drawing():
-        files.write_bytes(folder / "plan.png", png_bytes(picture(told)))
-        files.write_bytes(folder / "plan.html", page(told).encode())
-    told["report"] = (folder / "plan.html").relative_to(context.layout.root).as_posix()
-    files.write_json(folder / "plan.json", told)
-    return told
+        files.write_bytes(folder / "plan.png", png_bytes(picture(found)))
+        files.write_bytes(folder / "plan.html", page(found).encode())
+    files.write_json(folder / "plan.json", found.to_dict())

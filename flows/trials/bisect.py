@@ -10,14 +10,21 @@ from dataclasses import dataclass, field
 from math import fsum
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 from sluicegate.core import Misused
 from sluicegate.core.canonical import sha256_json
 from sluicegate.core.counted import counted
-from sluicegate.flows.trials.bisect_report import written
+from sluicegate.flows.trials.bisected import (
+    Batches,
+    Bisected,
+    BisectPlan,
+    Trainings,
+    TriedSet,
+    Within,
+    report,
+)
 from sluicegate.flows.trials.probe import Probe, answers_again, by_example, by_slice, by_update
-from sluicegate.flows.trials.search import FOUND, Searched, questions, search
+from sluicegate.flows.trials.search import FOUND, questions, search
 from sluicegate.flows.trials.trained import Recipe, is_kept, sources_at, train
 from sluicegate.record.context import Context
 from sluicegate.record.policy import require_signed
@@ -44,26 +51,26 @@ class Order:
 
 
 @dataclass
-class Bisection:
+class Search:
     """The trainings of one bisect: each set is asked about once."""
 
     context: Context
     probe: Probe
     repeat: int
     about: int
-    steps: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[TriedSet] = field(default_factory=list)
 
     def fails(self, batches: Sequence[str], without: Sequence[tuple[str, str]] = ()) -> bool:
         """Tell whether the test fails with a model of the base and `batches`, less some sources."""
-        sets = {"batches": [*self.probe.base, *batches], "without": [list(w) for w in without]}
+        sets = ((*self.probe.base, *batches), tuple(without))
         for step in self.steps:
-            if {name: step[name] for name in sets} == sets:
-                return bool(step["failed"])
+            if (step.batches, step.without) == sets:
+                return step.failed
         number = len(self.steps) + 1
-        told = f"set {number} of about {max(self.about, number)}: {_named(batches, without)}"
+        what = f"set {number} of about {max(self.about, number)}: {_named(batches, without)}"
         recipes = recipes_of(self.probe, batches, without, self.repeat)
         made = [
-            train(self.context, recipe, told if self.repeat == 1 else f"{told}, seed {at + 1}")
+            train(self.context, recipe, what if self.repeat == 1 else f"{what}, seed {at + 1}")
             for at, recipe in enumerate(recipes)
         ]
         seen = [self.probe.see(each) for each in made]
@@ -71,18 +78,19 @@ class Bisection:
         values = [each.value for each in seen if each.value is not None]
         failed = 2 * votes > len(seen)
         self.steps.append(
-            sets
-            | {
-                "told": _named(batches, without),
-                "value": round(fsum(values) / len(values), 6) if values else None,
-                "failed": failed,
-                "votes": [votes, len(seen)],
-                "seconds": round(sum(each.seconds for each in made if each.fresh), 3),
-                "fresh": sum(each.fresh for each in made),
-                "models": [each.sha256 for each in made],
-            }
+            TriedSet(
+                batches=sets[0],
+                without=sets[1],
+                told=_named(batches, without),
+                value=round(fsum(values) / len(values), 6) if values else None,
+                failed=failed,
+                votes=(votes, len(seen)),
+                seconds=round(sum(each.seconds for each in made if each.fresh), 3),
+                fresh=sum(each.fresh for each in made),
+                models=tuple(each.sha256 for each in made),
+            )
         )
-        self.context.tell(f"{told}: {'fails' if failed else 'passes'}")
+        self.context.tell(f"{what}: {'fails' if failed else 'passes'}")
         return failed
 
 
@@ -106,7 +114,7 @@ def probe_of(context: Context, order: Order) -> Probe:
     return by_update(context, str(order.update))
 
 
-def plan(context: Context, order: Order) -> dict[str, Any]:
+def plan(context: Context, order: Order) -> BisectPlan:
     """Return how many trainings a bisect would take at most, if one source of one batch is guilty."""
     probe = probe_of(context, order)
     widest = max((_sources(context, probe, each) for each in probe.suspects), default=0)
@@ -116,19 +124,18 @@ def plan(context: Context, order: Order) -> dict[str, Any]:
         for each in ends
         for recipe in recipes_of(probe, each, (), order.repeat)
     ]
-    return {
-        "schema": 1,
-        "asked": probe.asked,
-        "metric": probe.metric,
-        "limit": probe.limit,
-        "batches": list(probe.suspects),
-        "most_sources": widest,
-        "trainings": order.repeat * _about(probe, widest),
-        "ends_kept": bool(kept) and all(kept),
-    }
+    return BisectPlan(
+        asked=probe.asked,
+        metric=probe.metric,
+        limit=probe.limit,
+        batches=probe.suspects,
+        most_sources=widest,
+        trainings=order.repeat * _about(probe, widest),
+        ends_kept=bool(kept) and all(kept),
+    )
 
 
-def bisect(context: Context, order: Order) -> dict[str, Any]:
+def bisect(context: Context, order: Order) -> Bisected:
     """Return which batches and sources make the test fail, with every set that was tried.
 
     Raises CannotDecide when a training fails, Misused for a test that nothing can be found by.
@@ -136,22 +143,46 @@ def bisect(context: Context, order: Order) -> dict[str, Any]:
     require_signed(context.layout)
     probe = probe_of(context, order)
     widest = max((_sources(context, probe, each) for each in probe.suspects), default=0)
-    asked = Bisection(context, probe, order.repeat, _about(probe, widest))
-    found = search(probe.suspects, asked.fails, order.most)
-    guilty = [probe.suspects[at] for at in sorted(found.guilty)]
-    within = []
+    asked = Search(context, probe, order.repeat, _about(probe, widest))
+    searched = search(probe.suspects, asked.fails, order.most)
+    guilty = [probe.suspects[at] for at in sorted(searched.guilty)]
+    innocent = [each for each in probe.suspects if each not in guilty]
+    within: list[Within] = []
     alone: bool | None = None
-    if found.ended == FOUND:
-        innocent = [each for each in probe.suspects if each not in guilty]
+    if searched.ended == FOUND:
         alone = asked.fails(guilty) if innocent else True
         within = [_sources_of(asked, batch, innocent, order.most) for batch in guilty]
-    told = _told(order, asked, found, guilty, within, alone)
-    name = sha256_json([told["asked"], probe.commit, order.repeat])[:12]
-    folder = context.layout.home / "bisect" / name
-    told["report"] = (folder / "report.md").relative_to(context.layout.root).as_posix()
-    files.write_bytes(folder / "report.md", written(told).encode())
-    files.write_json(folder / "result.json", told)
-    return told
+    # kept, so that asking again costs nothing
+    full = train(context, recipes_of(probe, probe.suspects, (), 1)[0], "all batches")
+    steps = asked.steps
+    folder = context.layout.home / "bisect" / _name(probe, order)
+    found = Bisected(
+        asked=probe.asked,
+        metric=probe.metric,
+        limit=probe.limit,
+        commit=probe.commit,
+        ended=searched.ended,
+        batches=Batches(
+            suspects=probe.suspects,
+            guilty=tuple(guilty),
+            innocent=tuple(innocent) if searched.ended == FOUND else (),
+        ),
+        sources=tuple(within),
+        alone=alone,
+        repeats_itself=answers_again(context, probe, full),
+        repeat=order.repeat,
+        steps=tuple(steps),
+        trainings=Trainings(
+            sets=len(steps),
+            trained=sum(step.fresh for step in steps),
+            seconds=round(sum(step.seconds for step in steps), 1),
+        ),
+        mend=() if alone is False else tuple(_mend(order, within)),
+        report=(folder / "report.md").relative_to(context.layout.root).as_posix(),
+    )
+    files.write_bytes(folder / "report.md", report(found).encode())
+    files.write_json(folder / "result.json", found.to_dict())
+    return found
 
 
 def recipes_of(
@@ -165,7 +196,12 @@ def recipes_of(
     ]
 
 
-def _sources_of(asked: Bisection, batch: str, innocent: Sequence[str], most: int) -> dict[str, Any]:
+def _name(probe: Probe, order: Order) -> str:
+    """Return the folder of the bisect: asked again of the same commit, it is the same."""
+    return sha256_json([probe.asked, probe.commit, order.repeat])[:12]
+
+
+def _sources_of(asked: Search, batch: str, innocent: Sequence[str], most: int) -> Within:
     """Search the sources of one guilty batch, beside all the innocent batches."""
     names = sorted(sources_at(asked.context.layout, asked.probe.commit, batch))
     beside = sorted((*innocent, batch), key=asked.probe.suspects.index)
@@ -176,61 +212,18 @@ def _sources_of(asked: Bisection, batch: str, innocent: Sequence[str], most: int
         return asked.fails(beside, [(batch, each) for each in names if each not in kept])
 
     if len(names) < 2:
-        return {"batch": batch, "guilty": names, "ended": FOUND, "of": len(names)}
+        return Within(batch=batch, guilty=tuple(names), ended=FOUND, of=len(names))
     found = search(names, fails, most)
-    return {
-        "batch": batch,
-        "guilty": [names[at] for at in sorted(found.guilty)],
-        "ended": found.ended,
-        "of": len(names),
-    }
+    guilty = tuple(names[at] for at in sorted(found.guilty))
+    return Within(batch=batch, guilty=guilty, ended=found.ended, of=len(names))
 
 
-def _told(
-    order: Order,
-    asked: Bisection,
-    found: Searched,
-    guilty: Sequence[str],
-    within: Sequence[dict[str, Any]],
-    alone: bool | None,
-) -> dict[str, Any]:
-    probe, steps = asked.probe, asked.steps
-    # kept, so that asking again costs nothing
-    full = train(asked.context, recipes_of(probe, probe.suspects, (), 1)[0], "all batches")
-    return {
-        "schema": 1,
-        "asked": probe.asked,
-        "metric": probe.metric,
-        "limit": probe.limit,
-        "commit": probe.commit,
-        "ended": found.ended,
-        "batches": {
-            "suspects": list(probe.suspects),
-            "guilty": list(guilty),
-            "innocent": [b for b in probe.suspects if b not in guilty]
-            if found.ended == FOUND
-            else [],
-        },
-        "sources": list(within),
-        "alone": alone,
-        "repeats_itself": answers_again(asked.context, probe, full),
-        "repeat": order.repeat,
-        "steps": steps,
-        "trainings": {
-            "sets": len(steps),
-            "trained": sum(step["fresh"] for step in steps),
-            "seconds": round(sum(step["seconds"] for step in steps), 1),
-        },
-        "mend": [] if alone is False else _mend(order, within),
-    }
-
-
-def _mend(order: Order, within: Sequence[dict[str, Any]]) -> list[str]:
+def _mend(order: Order, within: Sequence[Within]) -> list[str]:
     """Return the commands that take out what was found; for a stopped update its rows are out."""
     commands = []
     for each in within:
-        named = each["ended"] == FOUND and each["guilty"] and all(each["guilty"])
-        causes = [f"source:{s}" for s in each["guilty"]] if named else [f"batch:{each['batch']}"]
+        named = each.ended == FOUND and each.guilty and all(each.guilty)
+        causes = [f"source:{s}" for s in each.guilty] if named else [f"batch:{each.batch}"]
         commands += [f"sluicegate rollback --because {quote(cause)}" for cause in causes]
     if order.update is not None and within:
         commands.append(f"sluicegate bisect update:{order.update} --give-back")
@@ -252,5 +245,5 @@ def _about(probe: Probe, widest: int) -> int:
 
 
 def _named(batches: Sequence[str], without: Sequence[tuple[str, str]]) -> str:
-    told = ", ".join(batches) or "no batch in question"
-    return f"{told} less {counted(len(without), 'source')}" if without else told
+    names = ", ".join(batches) or "no batch in question"
+    return f"{names} less {counted(len(without), 'source')}" if without else names

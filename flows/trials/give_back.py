@@ -5,8 +5,7 @@ still to pass the gate of the next retrain. Nobody's rows are accused by it. The
 batch are asked for as a release, which reviewers decide and intake judges anew.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sluicegate.core import CannotDecide, Conflict, Misused
 from sluicegate.core.schema import ROW
@@ -14,6 +13,7 @@ from sluicegate.evidence.statement import BISECTION
 from sluicegate.flows.feedback.exception import Wanted
 from sluicegate.flows.feedback.release import propose
 from sluicegate.flows.trials.bisect import Order, bisect
+from sluicegate.flows.trials.bisected import Bisected, Bisection, GivenBack, Within
 from sluicegate.flows.trials.search import FOUND
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import HELD, taken
@@ -25,7 +25,7 @@ from sluicegate.stores.layout import Layout
 EVIDENCE = "bisection.json"
 
 
-def give_back(context: Context, order: Order) -> dict[str, Any]:
+def give_back(context: Context, order: Order) -> Bisected:
     """Bisect a rejected update and admit the innocent batches that it put on hold again.
 
     Returns what the bisect found, with `given_back`. Run again it changes nothing. Raises CannotDecide
@@ -34,32 +34,28 @@ def give_back(context: Context, order: Order) -> dict[str, Any]:
     if order.update is None:
         raise Misused("Only a rejected update puts batches on hold: name one, like update:0007.")
     found = bisect(context, order)
-    if found["ended"] != FOUND:
+    if found.ended != FOUND:
         raise CannotDecide(
-            f"The bisect did not clear update:{order.update} of a batch ({found['ended']}), so all "
-            f"stay on hold; see {found['report']}."
+            f"The bisect did not clear update:{order.update} of a batch ({found.ended}), so all "
+            f"stay on hold; see {found.report}."
         )
-    if found["alone"] is False:
+    if found.alone is False:
         raise CannotDecide(
-            f"batch:{found['batches']['guilty'][0]} fails only together with others, so nobody can tell "
-            f"whose fault it is, and all stay on hold; see {found['report']}."
+            f"batch:{found.batches.guilty[0]} fails only together with others, so nobody can tell "
+            f"whose fault it is, and all stay on hold; see {found.report}."
         )
-    innocent = found["batches"]["innocent"]
+    innocent = found.batches.innocent
     with record.writing(context.layout, "give-back", record.ROOMS):
         kept = {b: why for b in innocent if (why := _obstacle(context.layout, order.update, b))}
         back = [batch for batch in innocent if batch not in kept]
         if back:
             _admit(context, order.update, found, back)
-            told = f"update:{order.update}: gave back {', '.join(back)}"
-            git.commit_all(context.layout.root, record.ROOMS, told)
-    asked = [_ask(context, order.update, each) for each in found["sources"]]
-    return found | {
-        "given_back": {
-            "batches": back,
-            "kept": kept,
-            "releases": [each for each in asked if each],
-        }
-    }
+            message = f"update:{order.update}: gave back {', '.join(back)}"
+            git.commit_all(context.layout.root, record.ROOMS, message)
+    asked = [_ask(context, order.update, each) for each in found.sources]
+    releases = tuple(each for each in asked if each)
+    given = GivenBack(batches=tuple(back), kept=kept, releases=releases)
+    return found.model_copy(update={"given_back": given})
 
 
 def _obstacle(layout: Layout, update: str, batch: str) -> str:
@@ -87,7 +83,7 @@ def _reason(update: str) -> str:
     return f"update:{update} was rejected"
 
 
-def _admit(context: Context, update: str, found: Mapping[str, Any], back: Sequence[str]) -> None:
+def _admit(context: Context, update: str, found: Bisected, back: Sequence[str]) -> None:
     """Move held batches to where they were admitted; call inside a writing block."""
     layout = context.layout
     for batch in back:
@@ -99,41 +95,41 @@ def _admit(context: Context, update: str, found: Mapping[str, Any], back: Sequen
         files.move(source / data.FEEDBACK, target / data.FEEDBACK)
         files.remove(source / "reason.json")
     tables = [artifact(layout, layout.admitted(batch) / data.FEEDBACK) for batch in back]
-    said = {
-        "update": update,
-        "asked": found["asked"],
-        "metric": found["metric"],
-        "limit": found["limit"],
-        "commit": found["commit"],
-        "repeat": found["repeat"],
-        "guilty": found["batches"]["guilty"],
-        "sources": found["sources"],
-        "innocent": back,
-        "steps": found["steps"],
-        "asked_by": context.started_by,
-        "time": context.now(),
-    }
+    evidence = Bisection(
+        update=update,
+        asked=found.asked,
+        metric=found.metric,
+        limit=found.limit,
+        commit=found.commit,
+        repeat=found.repeat,
+        guilty=found.batches.guilty,
+        sources=found.sources,
+        innocent=tuple(back),
+        steps=found.steps,
+        asked_by=context.started_by,
+        time=context.now(),
+    )
     path = layout.update(update) / EVIDENCE
-    made = record.write_statement(layout, path, tables, BISECTION, said)
-    told = {"update": update, "batches": list(back)}
-    record.append(layout, "give-back", [*tables, made], told, context.now())
+    made = record.write_statement(layout, path, tables, BISECTION, evidence.to_dict())
+    details = {"update": update, "batches": list(back)}
+    record.append(layout, "give-back", [*tables, made], details, context.now())
 
 
-def _ask(context: Context, update: str, within: Mapping[str, Any]) -> str | None:
+def _ask(context: Context, update: str, within: Within) -> str | None:
     """Ask reviewers to release those rows of a guilty batch that no guilty source sent."""
-    layout, batch = context.layout, str(within["batch"])
+    layout, batch = context.layout, within.batch
     held = layout.quarantine(batch) / HELD
-    if within["ended"] != FOUND or not (held / data.MANIFEST).is_file():
+    if within.ended != FOUND or not (held / data.MANIFEST).is_file():
         return None
     if context.schema.source is None:
         return None
     frame = data.read_verified(held / data.FEEDBACK)
     named = frame[context.schema.source].fillna("").astype(str)
-    rows = frame[ROW][~named.isin(within["guilty"])]
+    rows = frame[ROW][~named.isin(within.guilty)]
     free = tuple(int(row) for row in rows if int(row) not in taken(layout, batch))
-    if not within["guilty"] or not free:
+    if not within.guilty or not free:
         return None
-    guilty = ", ".join(within["guilty"])
+    guilty = ", ".join(within.guilty)
     reason = f"update:{update} was rejected because of {guilty}; these rows are by others."
     try:
         return propose(context, Wanted(batch, reason, rows=free))

@@ -1,7 +1,7 @@
 """bisect: find the batch, then the source, that makes something fail."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +9,9 @@ from rich.table import Table
 from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace, may_run_dry
 from sluicegate.cli.terminal import escape, working
 from sluicegate.core.counted import counted
+
+if TYPE_CHECKING:
+    from sluicegate.flows.trials.bisected import Bisected, BisectPlan
 
 ASKED = ("update", "example", "slice", "limit", "repeat", "most")
 EXAMPLES = """\
@@ -49,57 +52,57 @@ def add(verbs: Verbs) -> None:
     )  # fmt: skip
 
 
-def bisect(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def bisect(options: argparse.Namespace) -> Answer[Any]:
     """Find what makes something fail: 0 found or nothing to find, 1 it could not decide."""
     asked = {name: getattr(options, name) for name in ASKED}
     with working(options) as place:
         if options.dry_run:
             return Answer(place.plan_bisect(**asked), print_plan)
         found = place.bisect(**asked, give_back=options.give_back)
-    return Answer(found, print_bisect, int(found["ended"] not in ("found", "passes")))
+    return Answer(found, print_bisect, int(found.ended not in ("found", "passes")))
 
 
-def print_plan(console: Console, plan: dict[str, Any]) -> None:
+def print_plan(console: Console, plan: "BisectPlan") -> None:
     """Print how many trainings a bisect would take."""
-    console.print(escape(plan["asked"]))
-    console.print(f"  fails where {escape(plan['metric'])} is beyond {plan['limit']:.4g}")
+    console.print(escape(plan.asked))
+    console.print(f"  fails where {escape(plan.metric)} is beyond {plan.limit:.4g}")
     console.print(
-        f"  {counted(len(plan['batches']), 'batch')} in question, at most "
-        f"{counted(plan['most_sources'], 'source')} in one: about "
-        f"{counted(plan['trainings'], 'training')}, if one source of one batch is guilty"
+        f"  {counted(len(plan.batches), 'batch')} in question, at most "
+        f"{counted(plan.most_sources, 'source')} in one: about "
+        f"{counted(plan.trainings, 'training')}, if one source of one batch is guilty"
     )
-    if plan["ends_kept"]:
+    if plan.ends_kept:
         console.print("  both ends are kept from an earlier bisect")
 
 
-def print_bisect(console: Console, found: dict[str, Any]) -> None:
+def print_bisect(console: Console, found: "Bisected") -> None:
     """Print what a bisect found."""
-    from sluicegate.flows.trials.bisect_report import given_back, sentences
+    from sluicegate.flows.trials.bisected import given_back, sentences
 
-    console.print(f"[bold]{escape(found['asked'])}[/]")
+    console.print(f"[bold]{escape(found.asked)}[/]")
     for each in sentences(found):
         console.print(f"  {escape(each)}")
     console.print(_steps(found), soft_wrap=False)
-    done = found["trainings"]
+    done = found.trainings
     console.print(
-        f"  {counted(done['sets'], 'set')}, {counted(done['trained'], 'model')} trained for it in "
-        f"{done['seconds']:.0f} s"
+        f"  {counted(done.sets, 'set')}, {counted(done.trained, 'model')} trained for it in "
+        f"{done.seconds:.0f} s"
     )
-    for each in found["mend"]:
+    for each in found.mend:
         console.print(f"  next: {each}", markup=False)
-    for each in given_back(found["given_back"]) if "given_back" in found else ():
+    for each in given_back(found.given_back) if found.given_back else ():
         console.print(f"  {escape(each)}")
-    console.print(f"  report: {found['report']}")
+    console.print(f"  report: {found.report}")
 
 
-def _steps(found: dict[str, Any]) -> Table:
+def _steps(found: "Bisected") -> Table:
     table = Table(expand=False, box=None, pad_edge=False)
-    for heading in ("  learnt, besides the base", found["metric"], "test", "seconds"):
+    for heading in ("  learnt, besides the base", found.metric, "test", "seconds"):
         table.add_column(escape(heading))
-    for step in found["steps"]:
-        value = "not measured" if step["value"] is None else f"{step['value']:.4g}"
-        votes = f" {step['votes'][0]}/{step['votes'][1]}" if step["votes"][1] > 1 else ""
-        test = "[red]fails[/]" if step["failed"] else "[green]passes[/]"
-        seconds = f"{step['seconds']:.0f}" if step["fresh"] else "kept"
-        table.add_row(f"  {escape(step['told'])}", value, f"{test}{votes}", seconds)
+    for step in found.steps:
+        value = "not measured" if step.value is None else f"{step.value:.4g}"
+        votes = f" {step.votes[0]}/{step.votes[1]}" if step.votes[1] > 1 else ""
+        test = "[red]fails[/]" if step.failed else "[green]passes[/]"
+        seconds = f"{step.seconds:.0f}" if step.fresh else "kept"
+        table.add_row(f"  {escape(step.told)}", value, f"{test}{votes}", seconds)
     return table

@@ -26,6 +26,7 @@ from sluicegate.core.visible import visible
 from sluicegate.gates.calibration import CALIBRATED
 
 if TYPE_CHECKING:
+    from sluicegate.flows.trials.backtested import Backtested, BacktestPlan
     from sluicegate.flows.trials.policy_try import Trial, Tried
 
 MOST_DECIDING = 3
@@ -107,14 +108,14 @@ def calibrate(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     return Answer(done.to_dict(), print_calibration)
 
 
-def plan(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def plan(options: argparse.Namespace) -> Answer[Any]:
     """Backtest schedules of retraining: 0 an answer, 1 not enough history."""
     if options.dry_run:
         planned = opened(options).plan_backtest(most=options.most)
-        return Answer(planned, print_backtest_plan, 0 if planned["enough"] else 1)
+        return Answer(planned, print_backtest_plan, 0 if planned.enough else 1)
     with working(options) as place:
         found = place.plan(most=options.most)
-    return Answer(found, print_backtest, 0 if found["enough"] else 1)
+    return Answer(found, print_backtest, 0 if found.enough else 1)
 
 
 def print_limits(console: Console, policy: dict[str, Any]) -> None:
@@ -259,29 +260,29 @@ def _remark(each: dict[str, Any]) -> str:
     return ", ".join(word for word in (loosened, bounded) if word)
 
 
-def print_backtest_plan(console: Console, plan: dict[str, Any]) -> None:
+def print_backtest_plan(console: Console, plan: "BacktestPlan") -> None:
     """Print what a backtest would train."""
-    if not plan["enough"]:
-        accepted = counted(len(plan["batches"]), "accepted batch")
+    if not plan.enough:
+        accepted = counted(len(plan.batches), "accepted batch")
         console.print(f"Not enough history: {accepted}")
         return
     console.print(
-        f"{counted(plan['trainings'], 'model')}, {plan['kept']} of them kept, for retraining every "
-        f"{', '.join(map(str, plan['every'])) or '(none)'} of "
-        f"{counted(len(plan['batches']), 'batch')}"
+        f"{counted(plan.trainings, 'model')}, {plan.kept} of them kept, for retraining every "
+        f"{', '.join(map(str, plan.every)) or '(none)'} of "
+        f"{counted(len(plan.batches), 'batch')}"
     )
-    if plan["left_out"]:
-        console.print(f"  every {', '.join(map(str, plan['left_out']))} needs more: --most")
+    if plan.left_out:
+        console.print(f"  every {', '.join(map(str, plan.left_out))} needs more: --most")
 
 
-def print_backtest(console: Console, found: dict[str, Any]) -> None:
+def print_backtest(console: Console, found: "Backtested") -> None:
     """Print what retraining is worth."""
-    from sluicegate.flows.trials.backtest_words import figures, headings, remarks
+    from sluicegate.flows.trials.backtested import figures, headings, remarks
 
-    console.print(f"[bold]{escape(found['advice'])}[/]")
-    if not found["enough"]:
+    console.print(f"[bold]{escape(found.advice)}[/]")
+    if not found.enough:
         return
-    for each in found["reasons"]:
+    for each in found.reasons:
         console.print(f"  {escape(each)}")
     table = Table(expand=False, box=None, pad_edge=False)
     table.add_column("  retrained", no_wrap=True)
@@ -292,4 +293,4 @@ def print_backtest(console: Console, found: dict[str, Any]) -> None:
     console.print(table, soft_wrap=False)
     for each in remarks(found):
         console.print(f"  {escape(each)}")
-    console.print(f"  page: {found['report']}")
+    console.print(f"  page: {found.report}")

@@ -2,7 +2,13 @@
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from .errors import Tampered
 
@@ -30,3 +36,11 @@ class Document(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, with the keys in the order of the fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+class Result(Document):
+    """What a verb returns; its JSON begins with the version of its form."""
+
+    @model_serializer(mode="wrap")
+    def _versioned(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"schema": 1, **written(self)}

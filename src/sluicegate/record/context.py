@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from sluicegate.core import Finding, Schema
 from sluicegate.core.canonical import sha256_file
@@ -13,6 +13,7 @@ from sluicegate.stores import git
 from sluicegate.stores.layout import Layout, open_layout
 from sluicegate.stores.settings import Settings, read_settings
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 SERVED = "SLUICEGATE_WORKSPACE"
@@ -33,13 +34,15 @@ def silent(_: str) -> None:
 class Step(Protocol):
     """Runs one step of a runbook: plainly, or as a Prefect task."""
 
-    def __call__(self, name: str, function: Callable[..., T], /, *arguments: Any) -> T:
-        """Return `function(*arguments)`, known as `name` wherever the run is shown."""
+    def __call__(
+        self, name: str, function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """Return `function(*arguments, **named)`, known as `name` wherever the run is shown."""
 
 
-def plainly(name: str, function: Callable[..., T], /, *arguments: Any) -> T:
+def plainly(name: str, function: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
     """Run a step without Prefect."""
-    return function(*arguments)
+    return function(*arguments, **named)
 
 
 @dataclass(frozen=True)

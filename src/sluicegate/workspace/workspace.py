@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sluicegate.flows.rollback.rollback import RolledBack
     from sluicegate.flows.rollback.watch import Watched
     from sluicegate.flows.status import Status
+    from sluicegate.flows.trials.backtested import Backtested, BacktestPlan
+    from sluicegate.flows.trials.bisected import Bisected, BisectPlan
     from sluicegate.flows.trials.drilled import Drilled
     from sluicegate.flows.trials.policy_try import Trial
     from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
@@ -439,7 +441,7 @@ class Workspace:
         repeat: int = 1,
         most: int = 3,
         give_back: bool = False,
-    ) -> dict[str, Any]:
+    ) -> "Bisected":
         """Return which batches and sources make something fail: one of a stopped `update` (its number),
         rows with the expected label, and a slice like `region=north`.
 
@@ -456,7 +458,7 @@ class Workspace:
             return (giving.give_back if give_back else bisect)(self._fresh(), order)
 
     @explained()
-    def plan(self, *, most: int = 8) -> dict[str, Any]:
+    def plan(self, *, most: int = 8) -> "Backtested":
         """Return what retraining every 1, 2, 4 ... batches gains on the accepted history, and its cost.
 
         At most `most` models are trained; those of an earlier call or of a bisect are used again.
@@ -466,7 +468,7 @@ class Workspace:
         return backtest(self._fresh(), most)
 
     @explained()
-    def plan_backtest(self, *, most: int = 8) -> dict[str, Any]:
+    def plan_backtest(self, *, most: int = 8) -> "BacktestPlan":
         """Return what `plan` would train, without training it."""
         from sluicegate.flows.trials.backtest import plan
 
@@ -482,7 +484,7 @@ class Workspace:
         limit: float | None = None,
         repeat: int = 1,
         most: int = 3,
-    ) -> dict[str, Any]:
+    ) -> "BisectPlan":
         """Return how many trainings `bisect` would take at most; arguments as there."""
         from sluicegate.flows.trials.bisect import Order, plan
 

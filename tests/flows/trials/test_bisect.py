@@ -102,14 +102,14 @@ def test_the_guilty_are_found(planted: Path, run_cli: Cli) -> None:
         if text.startswith("set 4 ") and text.endswith(": train"):
             raise Killed
 
-    planned = Workspace.open(planted).plan_bisect("0001")
+    planned = Workspace.open(planted).plan_bisect("0001").to_dict()
     with pytest.raises(Killed):
-        Workspace.open(planted, tell=die).bisect("0001")
+        Workspace.open(planted, tell=die).bisect("0001").to_dict()
     trained = len(list((layout.home / "trained").glob("[!.]*/trained.json")))
     assert trained == 3
     assert list(layout.work.glob("trained-*")) == []
 
-    told = Workspace.open(planted).bisect("0001")
+    told = Workspace.open(planted).bisect("0001").to_dict()
     assert told["batches"] == {
         "suspects": list(BATCHES),
         "guilty": ["0002"],
@@ -135,7 +135,7 @@ def test_the_guilty_are_found(planted: Path, run_cli: Cli) -> None:
 @pytest.fixture
 def searched(planted: Path, tmp_path: Path) -> Path:
     """A copy of the planted workspace, with the models of the search before."""
-    Workspace.open(planted).bisect("0001")  # trains nothing where the test above ran
+    Workspace.open(planted).bisect("0001").to_dict()  # trains nothing where the test above ran
     root = tmp_path / "loans"
     shutil.copytree(planted, root, symlinks=True)
     return root
@@ -160,7 +160,7 @@ def test_the_innocent_come_back(searched: Path, run_cli: Cli) -> None:
     assert MALLORY not in set(rest[SOURCE])
     assert ROW in rest
 
-    once_more = Workspace.open(searched).bisect("0001", give_back=True)["given_back"]
+    once_more = Workspace.open(searched).bisect("0001", give_back=True).to_dict()["given_back"]
     assert once_more == {
         "batches": [],
         "kept": {"0001": "it is admitted", "0003": "it is admitted"},
@@ -171,7 +171,7 @@ def test_the_innocent_come_back(searched: Path, run_cli: Cli) -> None:
     kept = list((layout.home / "trained").glob("*/model/MLmodel"))
     for each in kept:
         each.write_text(each.read_text() + "\n")
-    assert not Workspace.open(searched).plan_bisect("0001")["ends_kept"]
+    assert not Workspace.open(searched).plan_bisect("0001").to_dict()["ends_kept"]
     assert sum(each.exists() for each in kept) == len(kept) - 2  # both ends were looked at
 
 
@@ -206,20 +206,20 @@ def test_what_a_champion_learnt_is_found_and_taken_out(misled: Path) -> None:
     """Asked by rows or by a slice, the same few trainings name mallory, who then goes, and the harm too."""
     place = Workspace.open(misled)
     asked = {"example": accepted(40, seed=98, region="north", member=True)}
-    planned = place.plan_bisect(**asked)
-    told = place.bisect(**asked)
+    planned = place.plan_bisect(**asked).to_dict()
+    told = place.bisect(**asked).to_dict()
     assert told["batches"]["guilty"] == ["0005"]
     assert [(each["batch"], each["guilty"]) for each in told["sources"]] == [("0005", [MALLORY])]
     # both ends, 3 halvings of 6 batches, those left, the guilty one alone; 2 halvings of 4 sources, those left
     assert told["trainings"]["trained"] <= planned["trainings"] == (2 + 3 + 1 + 1) + (2 + 1)
     assert not planned["ends_kept"]
-    assert place.plan_bisect(**asked)["ends_kept"]
+    assert place.plan_bisect(**asked).to_dict()["ends_kept"]
 
     harmed = {
         "slice": "region=north",
         "limit": 0.165,
     }  # others: 0.14 at most; with her: 0.19 at least
-    by_slice = place.bisect(**harmed)
+    by_slice = place.bisect(**harmed).to_dict()
     assert by_slice["trainings"]["trained"] == 0
     assert sets(by_slice) == sets(told)
     assert [step["models"] for step in by_slice["steps"]] == [s["models"] for s in told["steps"]]
@@ -230,38 +230,38 @@ def test_what_a_champion_learnt_is_found_and_taken_out(misled: Path) -> None:
     assert done["cleaned"] == [{"batch": "0005", "rows": PLANTED}]
     assert done["update"]["stage"] == "promoted"
     for what in (asked, harmed):
-        after = place.bisect(**what)
+        after = place.bisect(**what).to_dict()
         assert (after["ended"], after["batches"]["guilty"], after["mend"]) == ("passes", [], [])
 
 
 def test_what_the_base_already_answers_wrong_is_nobodys_fault(workspace: Workspace) -> None:
     """Before any feedback was learnt there is no batch to blame, and that is said."""
     frame = rows(20, seed=3).drop(columns=SOURCE)
-    right = workspace.bisect(example=frame)
+    right = workspace.bisect(example=frame).to_dict()
     assert (right["ended"], right["batches"]["guilty"]) == ("passes", [])
     wrong = frame.assign(**{LABEL: frame[LABEL].map({"yes": "no", "no": "yes"})})
-    told = workspace.bisect(example=wrong)
+    told = workspace.bisect(example=wrong).to_dict()
     assert (told["ended"], told["mend"]) == ("base fails", [])
     assert told["trainings"]["trained"] == 0  # the same model
-    assert workspace.bisect(slice="region=north")["ended"] == "passes"
-    assert workspace.bisect(slice="region=north", limit=0.0)["ended"] == "base fails"
+    assert workspace.bisect(slice="region=north").to_dict()["ended"] == "passes"
+    assert workspace.bisect(slice="region=north", limit=0.0).to_dict()["ended"] == "base fails"
 
 
 def test_what_cannot_be_asked_is_said(workspace: Workspace) -> None:
     """One sentence each, before anything is trained."""
     with pytest.raises(Misused, match="one thing that fails"):
-        workspace.bisect()
+        workspace.bisect().to_dict()
     with pytest.raises(Misused, match="one thing that fails"):
-        workspace.bisect("0000", slice="region=north")
+        workspace.bisect("0000", slice="region=north").to_dict()
     with pytest.raises(Misused, match="odd"):
-        workspace.bisect(slice="region=north", repeat=2)
+        workspace.bisect(slice="region=north", repeat=2).to_dict()
     with pytest.raises(Misused, match="names no slice"):
-        workspace.bisect(slice="nowhere=north")
+        workspace.bisect(slice="nowhere=north").to_dict()
     with pytest.raises(Misused, match="0 rows with region=west"):
-        workspace.bisect(slice="region=west")
+        workspace.bisect(slice="region=west").to_dict()
     with pytest.raises(Misused, match="promoted"):
-        workspace.bisect("0000")
+        workspace.bisect("0000").to_dict()
     with pytest.raises(Misused, match="is no update"):
-        workspace.bisect("../updates/0000")
+        workspace.bisect("../updates/0000").to_dict()
     with pytest.raises((Misused, CannotDecide), match="rejected update"):
-        workspace.bisect(slice="region=north", give_back=True)
+        workspace.bisect(slice="region=north", give_back=True).to_dict()
