@@ -19,25 +19,23 @@ from sluicegate.record.subjects import kind_of
 from sluicegate.record.updates import policy_of, read_update
 from sluicegate.review.ask import ask_batch, ask_update, keep_page
 from sluicegate.review.votes import conclude, require_approved
-from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores import data, dvc, files, git
+from sluicegate.stores.transaction import Transaction, transaction
 
 
 @dataclass(frozen=True)
 class Consequences:
-    """What to do with the subject of a number; a yes and a no return what was done in a few words.
+    """What to do with the subject of a number; a yes and a no return what was done in a few words."""
 
-    `ask` is called inside a writing block.
-    """
-
-    ask: Callable[[Context, str], None]
+    ask: Callable[[Transaction, Context, str], None]
     accept: Callable[[Context, str, Sequence[str]], str]
     refuse: Callable[[Context, str, str], str]
 
 
-def ask_again(context: Context, subject: str) -> None:
+def ask_again(t: Transaction, context: Context, subject: str) -> None:
     """Put `subject` to the reviewers anew; raises Conflict where it has to be made anew instead."""
     kind, number = kind_of(subject)
-    _OF[kind.name].ask(context, number)
+    _OF[kind.name].ask(t, context, number)
 
 
 def accept(context: Context, subject: str, people: Sequence[str]) -> str:
@@ -59,7 +57,7 @@ def keep_pages(context: Context, subject: str) -> None:
         keep_page(context, number)
 
 
-def _ask_update(context: Context, number: str) -> None:
+def _ask_update(t: Transaction, context: Context, number: str) -> None:
     layout = context.layout
     update, _ = read_update(layout, number)
     same_policy = policy_of(layout, number) == context.policy_digest
@@ -73,37 +71,33 @@ def _ask_update(context: Context, number: str) -> None:
             f"update:{number} was judged under another policy, on another golden set or reference, or "
             "against another champion; train anew with `sluicegate retrain --supersede`."
         )
-    ask_update(context, update)
+    ask_update(t, context, update)
 
 
 def _accept_update(context: Context, number: str, people: Sequence[str]) -> str:
-    layout, subject = context.layout, f"update:{number}"
-    with record.writing(layout, "review", record.ROOMS):
-        conclude(context, subject, "approved", people)
-        git.commit_all(layout.root, record.ROOMS, f"{subject} approved")
+    with transaction(context, "review", f"update:{number} approved") as t:
+        conclude(t, context, f"update:{number}", "approved", people)
     made = promote(context, number)
     return f"version {made.challenger.version if made.challenger else '?'} is champion"
 
 
 def _refuse_update(context: Context, number: str, reason: str) -> str:
-    with record.writing(context.layout, "review", record.ROOMS):
-        refuse_challenger(context, number, reason)
-        git.commit_all(context.layout.root, record.ROOMS, f"update:{number} refused in review")
+    with transaction(context, "review", f"update:{number} refused in review") as t:
+        refuse_challenger(t, context, number, reason)
     return "refused; the champion serves on"
 
 
 def _accept_batch(context: Context, number: str, people: Sequence[str]) -> str:
     layout, subject = context.layout, f"batch:{number}"
-    with record.writing(layout, "review", record.ROOMS):
+    with transaction(context, "review") as t:
         require_approved(context, subject)
         tables = place_reviewed(context, number)
-        dvc.add(layout.root, tables)
-        dvc.push(layout.root, tables)
-        conclude(context, subject, "admitted", people)
+        t.store(tables)
+        conclude(t, context, subject, "admitted", people)
         named = [artifact(layout, table) for table in tables]
         said = {"batch": number, "approved_by": list(people)}
-        record.append(layout, "admit", named, said, context.now())
-        git.commit_all(layout.root, record.ROOMS, f"{subject} admitted after review")
+        t.append("admit", named, said)
+        t.commits_as(f"{subject} admitted after review")
     return "admitted; the next retrain learns from it"
 
 
@@ -111,17 +105,17 @@ def _refuse_batch(context: Context, number: str, reason: str) -> str:
     layout, subject = context.layout, f"batch:{number}"
     source, target = layout.intake(number) / "rows", layout.quarantine(number) / "held"
     table = source / data.FEEDBACK
-    with record.writing(layout, "review", record.ROOMS):
+    with transaction(context, "review") as t:
         for path in (source / data.MANIFEST, dvc.pointer(table), table):
             if path.exists():
                 files.move(path, target / path.name)
         files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
-        conclude(context, subject, "quarantined")
+        conclude(t, context, subject, "quarantined")
         manifest = files.read_json(target / data.MANIFEST)
         held = Artifact(f"quarantine/{number}/held/{data.FEEDBACK}", manifest["sha256"])
         said = {"batch": number, "reason": reason}
-        record.append(layout, "hold", [held], said, context.now())
-        git.commit_all(layout.root, record.ROOMS, f"{subject} refused in review")
+        t.append("hold", [held], said)
+        t.commits_as(f"{subject} refused in review")
     return "quarantined whole"
 
 

@@ -18,8 +18,9 @@ from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.release import read_release, releases
 from sluicegate.record.subjects.retirement import ORDER, read_retirement, retirements
 from sluicegate.review.votes import ask
-from sluicegate.stores import files, git, record
+from sluicegate.stores import files
 from sluicegate.stores.layout import Layout, next_number
+from sluicegate.stores.transaction import Transaction, transaction
 
 SET_ASIDE = "quarantine"
 
@@ -72,7 +73,7 @@ def propose(context: Context, wanted: Wanted) -> str:
     require_decided(layout, found)
     if wanted.archive is not None:
         require_sound(context, found.models)
-    with record.writing(layout, "retire", record.ROOMS):
+    with transaction(context, "retire") as t:
         number = next_number(layout.root / "retired")
         said = {
             "retirement": number,
@@ -87,17 +88,17 @@ def propose(context: Context, wanted: Wanted) -> str:
         }
         about = Artifact(what, sha256_bytes(what.encode()))
         path = layout.retirement(number) / ORDER
-        made = record.write_statement(layout, path, [about], RETIREMENT, said)
+        made = t.state(path, [about], RETIREMENT, said)
         told = {"retirement": number, "what": what}
-        record.append(layout, "ask-retirement", [about, made], told, context.now())
-        _put(context, number, found)
-        git.commit_all(layout.root, record.ROOMS, f"retirement:{number} asked for")
+        t.append("ask-retirement", [about, made], told)
+        _put(t, context, number, found)
+        t.commits_as(f"retirement:{number} asked for")
     return f"retirement:{number}"
 
 
-def ask_retirement(context: Context, number: str) -> None:
-    """Put a retirement to the reviewers anew; call inside a writing block."""
-    _put(context, number, ordered(context, number))
+def ask_retirement(t: Transaction, context: Context, number: str) -> None:
+    """Put a retirement to the reviewers anew."""
+    _put(t, context, number, ordered(context, number))
 
 
 def ordered(context: Context, number: str) -> Survey:
@@ -135,7 +136,7 @@ def _surveyed(context: Context, wanted: Wanted) -> Survey:
     return survey(context, rows_to_retire(context, wanted.what))
 
 
-def _put(context: Context, number: str, found: Survey) -> None:
+def _put(t: Transaction, context: Context, number: str, found: Survey) -> None:
     layout, folder = context.layout, context.layout.retirement(number)
     said = read_retirement(layout, number)
     rows = sum(len(each) for each in found.rows.values())
@@ -163,7 +164,9 @@ def _put(context: Context, number: str, found: Survey) -> None:
 
     page = retirement_page(context, said, destruction(context, said, found), question, shown)
     files.write_bytes(folder / PAGE, page.encode())
-    ask(context, folder, f"retirement:{number}", question, [folder / ORDER, folder / PAGE], shown)
+    ask(
+        t, context, folder, f"retirement:{number}", question, [folder / ORDER, folder / PAGE], shown
+    )
 
 
 def _require_outside(layout: Layout, archive: str) -> None:

@@ -31,6 +31,7 @@ from sluicegate.review.votes import ask, conclude, require_approved
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.reading import require_file
+from sluicegate.stores.transaction import Transaction, transaction
 
 ROOMS = (*record.ROOMS, *TABLES)
 LEAST_ROWS = 50
@@ -51,16 +52,16 @@ def propose(context: Context, given: Mapping[str, Path | str], reason: str) -> s
     git.require_committed(layout.root, (*POLICY_FILES, *TABLES))
     require_signed(layout)
     tables = {name: _read(context, require_file(path)) for name, path in given.items()}
-    with record.writing(layout, "reanchor", record.ROOMS):
+    with transaction(context, "reanchor") as t:
         number = next_number(layout.root / "anchors")
-        _write(context, number, tables, reason)
-        ask_anchor(context, number)
-        git.commit_all(layout.root, record.ROOMS, f"anchor:{number} asked for")
+        _write(t, context, number, tables, reason)
+        ask_anchor(t, context, number)
+        t.commits_as(f"anchor:{number} asked for")
     return f"anchor:{number}"
 
 
-def ask_anchor(context: Context, number: str) -> None:
-    """Put a re-anchoring to the reviewers; call inside a writing block."""
+def ask_anchor(t: Transaction, context: Context, number: str) -> None:
+    """Put a re-anchoring to the reviewers."""
     layout, folder = context.layout, context.layout.anchor(number)
     said = read_anchor(layout, number)
     shown = [("why it is asked", said["reason"])]
@@ -84,7 +85,7 @@ def ask_anchor(context: Context, number: str) -> None:
     bound = [folder / "anchor.json", folder / PAGE]
     bound += [folder / table / data.MANIFEST for table in said["tables"]]
     bound += [table_of(layout, table).with_name(data.MANIFEST) for table in TABLES]
-    ask(context, folder, f"anchor:{number}", question, bound, shown)
+    ask(t, context, folder, f"anchor:{number}", question, bound, shown)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -92,16 +93,16 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     layout, subject = context.layout, f"anchor:{number}"
     said = read_anchor(layout, number)
     git.require_committed(layout.root, TABLES)
-    with record.writing(layout, "reanchor", ROOMS):
+    with transaction(context, "reanchor", rooms=ROOMS) as t:
         require_approved(context, subject)
         for table in said["tables"]:
             data.read_verified(layout.anchor(number) / table / f"{table}.parquet")
             _replace(layout, number, table)
-        conclude(context, subject, ANCHORED, people)
+        conclude(t, context, subject, ANCHORED, people)
         placed = [artifact(layout, table_of(layout, table)) for table in said["tables"]]
         before = {table: said["tables"][table]["before"]["sha256"] for table in said["tables"]}
         why = {"anchor": number, "before": before, "reason": said["reason"]}
-        record.append(layout, "reanchor", placed, why, context.now())
+        t.append("reanchor", placed, why)
         # whoever runs this carries out what others decided, and is not the author of it
         git.commit_as_service(layout.root, ROOMS, f"{subject} carried out")
     return f"the new {_named(said)} is trusted from now on"
@@ -109,10 +110,9 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
 
 def refuse(context: Context, number: str, reason: str) -> str:
     """Go on trusting what is trusted."""
-    root, subject = context.layout.root, f"anchor:{number}"
-    with record.writing(context.layout, "review", record.ROOMS):
-        conclude(context, subject, "refused")
-        git.commit_all(root, record.ROOMS, f"{subject} refused in review")
+    subject = f"anchor:{number}"
+    with transaction(context, "review", f"{subject} refused in review") as t:
+        conclude(t, context, subject, "refused")
     return f"refused ({reason}); what was trusted is trusted on"
 
 
@@ -126,7 +126,9 @@ def _read(context: Context, path: Path) -> pd.DataFrame:
     return frame
 
 
-def _write(context: Context, number: str, tables: Mapping[str, pd.DataFrame], reason: str) -> None:
+def _write(
+    t: Transaction, context: Context, number: str, tables: Mapping[str, pd.DataFrame], reason: str
+) -> None:
     layout, folder = context.layout, context.layout.anchor(number)
     paths, told = [], {}
     for table, frame in tables.items():
@@ -140,8 +142,7 @@ def _write(context: Context, number: str, tables: Mapping[str, pd.DataFrame], re
             "after": _told(path),
             "distances": [each.to_dict() for each in moved],
         }
-    dvc.add(layout.root, paths)
-    dvc.push(layout.root, paths)
+    t.store(paths)
     said = {
         "anchor": number,
         "tables": told,
@@ -151,8 +152,8 @@ def _write(context: Context, number: str, tables: Mapping[str, pd.DataFrame], re
         "time": context.now(),
     }
     made = [artifact(layout, path) for path in paths]
-    statement = record.write_statement(layout, folder / "anchor.json", made, ANCHOR, said)
-    record.append(layout, "ask-anchor", [*made, statement], {"anchor": number}, context.now())
+    statement = t.state(folder / "anchor.json", made, ANCHOR, said)
+    t.append("ask-anchor", [*made, statement], {"anchor": number})
 
 
 def _golden_figures(context: Context, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:

@@ -28,8 +28,9 @@ from sluicegate.record.subjects.incident import (
 from sluicegate.record.words import nobody
 from sluicegate.reports.incident import ACCOUNT, STORY, account, read_account, written
 from sluicegate.review.votes import ask, conclude
-from sluicegate.stores import data, files, git, record
+from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import Transaction, transaction
 
 
 def close(context: Context, number: str, found: Trace, made: Update | None) -> None:
@@ -49,16 +50,16 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         "update": made.id if made else None,
         "time": context.now(),
     }
-    with record.writing(layout, "rollback", record.ROOMS):
+    with transaction(context, "rollback") as t:
         told = account(context, number, found, opened, closed)
         files.write_json(folder / STORY, told)
         closed["account"] = sha256_file(folder / STORY)
         about, path = artifact(layout, folder / "incident.json"), folder / "closed.json"
-        said = record.write_statement(layout, path, [about], INCIDENT_CLOSED, closed)
-        record.append(layout, "close-incident", [said], {"incident": number}, context.now())
+        said = t.state(path, [about], INCIDENT_CLOSED, closed)
+        t.append("close-incident", [said], {"incident": number})
         files.write_bytes(folder / ACCOUNT, written(told).encode())
-        ask_incident(context, number)
-        git.commit_all(layout.root, record.ROOMS, f"incident:{number} closed")
+        ask_incident(t, context, number)
+        t.commits_as(f"incident:{number} closed")
 
 
 def _lots(
@@ -70,8 +71,8 @@ def _lots(
             yield batch, files.read_json(lot / data.MANIFEST)["sha256"]
 
 
-def ask_incident(context: Context, number: str) -> None:
-    """Ask the reviewers to countersign a rollback; call inside a writing block."""
+def ask_incident(t: Transaction, context: Context, number: str) -> None:
+    """Ask the reviewers to countersign a rollback."""
     layout, folder = context.layout, context.layout.incident(number)
     opened, closed = read_incident(layout, number), read_closed(layout, number)
     was, serving = opened["champion"], closed["champion"]
@@ -96,7 +97,7 @@ def ask_incident(context: Context, number: str) -> None:
     page = incident_page(context, number, question, shown, read_account(layout, number))
     files.write_bytes(folder / PAGE, page.encode())
     bound = [folder / name for name in ("incident.json", "closed.json", ACCOUNT, PAGE)]
-    ask(context, folder, f"incident:{number}", question, bound, shown)
+    ask(t, context, folder, f"incident:{number}", question, bound, shown)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -121,7 +122,6 @@ def served(champion: Champion) -> dict[str, Any]:
 
 
 def _decide(context: Context, number: str, state: str, people: Sequence[str]) -> None:
-    root, subject = context.layout.root, f"incident:{number}"
-    with record.writing(context.layout, "review", record.ROOMS):
-        conclude(context, subject, state, people)
-        git.commit_all(root, record.ROOMS, f"{subject} {state}")
+    subject = f"incident:{number}"
+    with transaction(context, "review", f"{subject} {state}") as t:
+        conclude(t, context, subject, state, people)

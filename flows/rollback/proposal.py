@@ -19,7 +19,8 @@ from sluicegate.record.subjects.kind import stated
 from sluicegate.record.subjects.rollback import AGREED, KEPT, before, proposals, read_proposal
 from sluicegate.record.updates import read_update
 from sluicegate.review.votes import ask, conclude, keep, proven_vote
-from sluicegate.stores import files, git, record
+from sluicegate.stores import files
+from sluicegate.stores.transaction import Transaction, transaction
 
 PROPOSE = "propose-rollback"
 
@@ -39,17 +40,17 @@ def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: 
         raise Conflict(
             f"{vote.person} did not approve {subject}, so there is nothing to take back."
         )
-    with record.writing(layout, "withdraw", record.ROOMS):
-        keep(context, request, reviewer, vote, reason, proof)
+    with transaction(context, "withdraw") as t:
+        keep(t, context, request, reviewer, vote, reason, proof)
         if number not in proposals(layout):
             why = f"{vote.person} took their approval back: {reason or 'no reason given'}"
-            propose(context, number, vote.person, why)
-        git.commit_all(layout.root, record.ROOMS, f"{subject}: withdrawn by {vote.person}")
+            propose(t, context, number, vote.person, why)
+        t.commits_as(f"{subject}: withdrawn by {vote.person}")
     return f"rollback:{number} is proposed; its model serves on until somebody acts"
 
 
-def ask_rollback(context: Context, number: str) -> None:
-    """Put the proposal to the reviewers; call inside a writing block."""
+def ask_rollback(t: Transaction, context: Context, number: str) -> None:
+    """Put the proposal to the reviewers."""
     layout, folder = context.layout, context.layout.rollback(number)
     update, _ = read_update(layout, number)
     said, serving, former = (
@@ -72,7 +73,7 @@ def ask_rollback(context: Context, number: str) -> None:
     files.write_bytes(folder / PAGE, page.encode())
     bound = [folder / "proposal.json", folder / PAGE]
     bound += [layout.update(number) / name for name in ("promotion.json", "comparison.json")]
-    ask(context, folder, f"rollback:{number}", question, bound, shown)
+    ask(t, context, folder, f"rollback:{number}", question, bound, shown)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -89,14 +90,13 @@ def refuse(context: Context, number: str, reason: str) -> str:
 
 
 def _decide(context: Context, number: str, state: str, people: Sequence[str]) -> None:
-    root, subject = context.layout.root, f"rollback:{number}"
-    with record.writing(context.layout, "review", record.ROOMS):
-        conclude(context, subject, state, people)
-        git.commit_all(root, record.ROOMS, f"{subject} {state}")
+    subject = f"rollback:{number}"
+    with transaction(context, "review", f"{subject} {state}") as t:
+        conclude(t, context, subject, state, people)
 
 
-def propose(context: Context, number: str, proposed_by: str, reason: str) -> None:
-    """Propose to roll `number` back and ask the reviewers; call inside a writing block."""
+def propose(t: Transaction, context: Context, number: str, proposed_by: str, reason: str) -> None:
+    """Propose to roll `number` back and ask the reviewers."""
     layout = context.layout
     promoted = read_promotion(layout, number)
     subject = Artifact(f"model:{context.settings.model}", promoted.sha256)
@@ -109,6 +109,6 @@ def propose(context: Context, number: str, proposed_by: str, reason: str) -> Non
         "time": context.now(),
     }
     path = layout.rollback(number) / "proposal.json"
-    made = record.write_statement(layout, path, [subject], ROLLBACK_PROPOSAL, said)
-    record.append(layout, PROPOSE, [subject, made], said, context.now())
-    ask_rollback(context, number)
+    made = t.state(path, [subject], ROLLBACK_PROPOSAL, said)
+    t.append(PROPOSE, [subject, made], said)
+    ask_rollback(t, context, number)

@@ -19,8 +19,9 @@ from sluicegate.record.context import Context
 from sluicegate.record.quarantine import HELD, taken
 from sluicegate.record.questions import artifact
 from sluicegate.record.subjects.incident import barred, incidents, read_incident
-from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores import data, dvc, files
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import Transaction, transaction
 
 EVIDENCE = "bisection.json"
 
@@ -45,13 +46,13 @@ def give_back(context: Context, order: Order) -> dict[str, Any]:
             f"whose fault it is, and all stay on hold; see {found['report']}."
         )
     innocent = found["batches"]["innocent"]
-    with record.writing(context.layout, "give-back", record.ROOMS):
+    with transaction(context, "give-back") as t:
         kept = {b: why for b in innocent if (why := _obstacle(context.layout, order.update, b))}
         back = [batch for batch in innocent if batch not in kept]
         if back:
-            _admit(context, order.update, found, back)
+            _admit(t, context, order.update, found, back)
             told = f"update:{order.update}: gave back {', '.join(back)}"
-            git.commit_all(context.layout.root, record.ROOMS, told)
+            t.commits_as(told)
     asked = [_ask(context, order.update, each) for each in found["sources"]]
     return found | {
         "given_back": {
@@ -87,8 +88,10 @@ def _reason(update: str) -> str:
     return f"update:{update} was rejected"
 
 
-def _admit(context: Context, update: str, found: Mapping[str, Any], back: Sequence[str]) -> None:
-    """Move held batches to where they were admitted; call inside a writing block."""
+def _admit(
+    t: Transaction, context: Context, update: str, found: Mapping[str, Any], back: Sequence[str]
+) -> None:
+    """Move held batches to where they were admitted."""
     layout = context.layout
     for batch in back:
         source, target = layout.quarantine(batch) / HELD, layout.admitted(batch)
@@ -114,9 +117,9 @@ def _admit(context: Context, update: str, found: Mapping[str, Any], back: Sequen
         "time": context.now(),
     }
     path = layout.update(update) / EVIDENCE
-    made = record.write_statement(layout, path, tables, BISECTION, said)
+    made = t.state(path, tables, BISECTION, said)
     told = {"update": update, "batches": list(back)}
-    record.append(layout, "give-back", [*tables, made], told, context.now())
+    t.append("give-back", [*tables, made], told)
 
 
 def _ask(context: Context, update: str, within: Mapping[str, Any]) -> str | None:

@@ -10,10 +10,11 @@ from sluicegate.record.words import number
 from sluicegate.review.votes import ask
 from sluicegate.stores import data, files, record
 from sluicegate.stores.mlflow import open_registry
+from sluicegate.stores.transaction import Transaction
 
 
-def ask_update(context: Context, update: Update) -> None:
-    """Put an awaiting update to the reviewers; call inside a writing block."""
+def ask_update(t: Transaction, context: Context, update: Update) -> None:
+    """Put an awaiting update to the reviewers."""
     layout, folder = context.layout, context.layout.update(update.id)
     champion, challenger = update.champion, update.challenger
     if champion is None or challenger is None:
@@ -38,11 +39,11 @@ def ask_update(context: Context, update: Update) -> None:
     files.write_bytes(evidence, update_page(context, update, question, shown).encode())
     bound = [folder / "update.json", folder / "comparison.json", evidence]
     bound += [table.with_name(data.MANIFEST) for table in (layout.golden, layout.reference)]
-    ask(context, folder, f"update:{update.id}", question, bound, shown)
+    ask(t, context, folder, f"update:{update.id}", question, bound, shown)
 
 
-def ask_batch(context: Context, batch: str) -> None:
-    """Put a paused batch to the reviewers; call inside a writing block."""
+def ask_batch(t: Transaction, context: Context, batch: str) -> None:
+    """Put a paused batch to the reviewers."""
     layout, folder = context.layout, context.layout.intake(batch)
     verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
     manifest = files.read_json(folder / data.MANIFEST)
@@ -66,7 +67,7 @@ def ask_batch(context: Context, batch: str) -> None:
     files.write_bytes(evidence, batch_page(context, batch, question, shown).encode())
     bound = [folder / name for name in ("verdict.json", "findings.json", data.MANIFEST)]
     bound += [folder / "rows" / data.MANIFEST, evidence]
-    ask(context, folder, f"batch:{batch}", question, bound, shown)
+    ask(t, context, folder, f"batch:{batch}", question, bound, shown)
 
 
 def _learnt(folder: Path) -> bool:

@@ -24,11 +24,13 @@ from sluicegate.record.subjects import folder_of
 from sluicegate.review.duties import require_separate
 from sluicegate.stores import record, ssh, trust
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import Transaction
 
 MOST_REASON = 2000
 
 
 def ask(
+    t: Transaction,
     context: Context,
     folder: Path,
     subject: str,
@@ -36,7 +38,7 @@ def ask(
     bound: Sequence[Path],
     shown: Sequence[tuple[str, str]],
 ) -> None:
-    """Write the request about `subject` into `folder`; call inside a writing block.
+    """Write the request about `subject` into `folder`.
 
     `bound` are the files that an answer stands or falls with, `shown` what is told besides.
     """
@@ -53,8 +55,8 @@ def ask(
         "nonce": secrets.token_hex(16),
         "expires": expires.isoformat(timespec="seconds"),
     }
-    statement = record.write_statement(layout, folder / "request.json", named, REQUEST, said)
-    record.append(layout, "ask", [statement], {"subject": subject}, context.now())
+    statement = t.state(folder / "request.json", named, REQUEST, said)
+    t.append("ask", [statement], {"subject": subject})
 
 
 def require_alive(context: Context, request: Request, bound: Sequence[Artifact]) -> None:
@@ -124,9 +126,15 @@ def current(context: Context, subject: str) -> tuple[Standing, list[str]]:
 
 
 def keep(
-    context: Context, request: Request, reviewer: str, vote: Vote, reason: str, proof: str
+    t: Transaction,
+    context: Context,
+    request: Request,
+    reviewer: str,
+    vote: Vote,
+    reason: str,
+    proof: str,
 ) -> None:
-    """Record a verified vote, unless it is known; call inside a writing block."""
+    """Record a verified vote, unless it is known."""
     layout, folder = context.layout, folder_of(context.layout, request.subject)
     said = {
         "subject": request.subject,
@@ -144,19 +152,21 @@ def keep(
         return
     path = folder / "reviews" / f"{len(known) + 1:03d}.json"
     about = artifact(layout, folder / "request.json")
-    made = record.write_statement(layout, path, [about], VOTE, {**said, "time": context.now()})
+    made = t.state(path, [about], VOTE, {**said, "time": context.now()})
     told = {name: said[name] for name in ("subject", "person", "key", "decision")}
-    record.append(layout, "review", [made], told, context.now())
+    t.append("review", [made], told)
 
 
-def conclude(context: Context, subject: str, state: str, people: Sequence[str] = ()) -> None:
-    """Record what the votes on `subject` came to; call inside a writing block."""
+def conclude(
+    t: Transaction, context: Context, subject: str, state: str, people: Sequence[str] = ()
+) -> None:
+    """Record what the votes on `subject` came to."""
     layout, folder = context.layout, folder_of(context.layout, subject)
     paths = [folder / "request.json", *sorted((folder / "reviews").glob("*.json"))]
     said = {"subject": subject, "state": state, "approved_by": list(people), "time": context.now()}
     votes = [artifact(layout, path) for path in paths]
-    made = record.write_statement(layout, folder / "decision.json", votes, DECISION, said)
-    record.append(layout, "decide", [made], said, context.now())
+    made = t.state(folder / "decision.json", votes, DECISION, said)
+    t.append("decide", [made], said)
 
 
 def require_approved(context: Context, subject: str) -> Standing:

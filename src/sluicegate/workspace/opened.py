@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluicegate.record.context import Context, open_context
-from sluicegate.stores import record
+from sluicegate.stores.transaction import tidy
 
 if TYPE_CHECKING:
     from sluicegate.record.results import UpdateResult
@@ -27,5 +27,5 @@ class Opened:
     def _fresh(self) -> Context:
         # params.yaml may have been committed anew since this process opened the workspace.
         reading = not self._context.layout.may_sign
-        record.tidy(self._context.layout)
+        tidy(self._context.layout)
         return open_context(self.root, self._context.clock, self._context.tell, reading)
