@@ -28,7 +28,7 @@ from sluicegate.record.subjects.retirement import (
     read_retirement,
     read_tombstone,
 )
-from sluicegate.review.votes import conclude, require_approved
+from sluicegate.review.votes import decided
 from sluicegate.stores import data, dvc, files, objects
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.transaction import Transaction, transaction
@@ -36,25 +36,13 @@ from sluicegate.stores.transaction import Transaction, transaction
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Destroy what reviewers agreed to, in every store."""
-    layout, subject = context.layout, f"retirement:{number}"
-    with transaction(context, "retire") as t:
+    with decided(context, f"retirement:{number}", APPROVED, people) as t:
         found = ordered(context, number)
         _require_same(context, number, found)
-        if read_retirement(layout, number)["archive"]:
+        if read_retirement(context.layout, number)["archive"]:
             require_sound(context, found.models)
-        require_approved(context, subject)
-        conclude(t, context, subject, APPROVED, people)
         _bury(t, context, number, found)
-        t.commits_as(f"{subject}: taken out for good")
     return finish(context, number)
-
-
-def refuse(context: Context, number: str, reason: str) -> str:
-    """Leave everything where it is."""
-    subject = f"retirement:{number}"
-    with transaction(context, "review", f"{subject} refused: {reason[:60]}") as t:
-        conclude(t, context, subject, "refused")
-    return "refused; nothing is destroyed"
 
 
 def finish(context: Context, number: str) -> str:

@@ -27,7 +27,7 @@ from sluicegate.review.distance import (
     figures_of_champion,
     table_of,
 )
-from sluicegate.review.votes import ask, conclude, require_approved
+from sluicegate.review.votes import Question, decided, put
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.reading import require_file
@@ -55,13 +55,13 @@ def propose(context: Context, given: Mapping[str, Path | str], reason: str) -> s
     with transaction(context, "reanchor") as t:
         number = next_number(layout.root / "anchors")
         _write(t, context, number, tables, reason)
-        ask_anchor(t, context, number)
+        put(t, context, question(context, number))
         t.commits_as(f"anchor:{number} asked for")
     return f"anchor:{number}"
 
 
-def ask_anchor(t: Transaction, context: Context, number: str) -> None:
-    """Put a re-anchoring to the reviewers."""
+def question(context: Context, number: str) -> Question:
+    """Return the question about a re-anchoring."""
     layout, folder = context.layout, context.layout.anchor(number)
     said = read_anchor(layout, number)
     shown = [("why it is asked", said["reason"])]
@@ -78,14 +78,14 @@ def ask_anchor(t: Transaction, context: Context, number: str) -> None:
     for name, value in said["golden_figures"].items():
         shown.append((f"champion's {name}", value))
     shown.append(("asked by", said["asked_by"] or "the runner"))
-    question = f"May a new {_named(said)} be trusted in place of what is in use?"
+    text = f"May a new {_named(said)} be trusted in place of what is in use?"
     from sluicegate.review.pages import anchor_page
 
-    files.write_bytes(folder / PAGE, anchor_page(context, said, question, shown).encode())
+    page = anchor_page(context, said, text, shown)
     bound = [folder / "anchor.json", folder / PAGE]
     bound += [folder / table / data.MANIFEST for table in said["tables"]]
     bound += [table_of(layout, table).with_name(data.MANIFEST) for table in TABLES]
-    ask(t, context, folder, f"anchor:{number}", question, bound, shown)
+    return Question(f"anchor:{number}", text, shown, bound, page)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -93,27 +93,16 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     layout, subject = context.layout, f"anchor:{number}"
     said = read_anchor(layout, number)
     git.require_committed(layout.root, TABLES)
-    with transaction(context, "reanchor", rooms=ROOMS) as t:
-        require_approved(context, subject)
+    with decided(context, subject, ANCHORED, people, ROOMS) as t:
         for table in said["tables"]:
             data.read_verified(layout.anchor(number) / table / f"{table}.parquet")
             _replace(layout, number, table)
-        conclude(t, context, subject, ANCHORED, people)
         placed = [artifact(layout, table_of(layout, table)) for table in said["tables"]]
         before = {table: said["tables"][table]["before"]["sha256"] for table in said["tables"]}
         why = {"anchor": number, "before": before, "reason": said["reason"]}
         t.append("reanchor", placed, why)
-        # whoever runs this carries out what others decided, and is not the author of it
-        git.commit_as_service(layout.root, ROOMS, f"{subject} carried out")
+        t.commit_as_service(f"{subject} carried out")
     return f"the new {_named(said)} is trusted from now on"
-
-
-def refuse(context: Context, number: str, reason: str) -> str:
-    """Go on trusting what is trusted."""
-    subject = f"anchor:{number}"
-    with transaction(context, "review", f"{subject} refused in review") as t:
-        conclude(t, context, subject, "refused")
-    return f"refused ({reason}); what was trusted is trusted on"
 
 
 def _read(context: Context, path: Path) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from sluicegate.record.questions import artifact
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.incident import cleaned_so_far
 from sluicegate.record.subjects.release import RELEASED, read_release
-from sluicegate.review.votes import ask, conclude, require_approved
+from sluicegate.review.votes import Question, decided, put
 from sluicegate.stores import data, files, git
 from sluicegate.stores.layout import next_number
 from sluicegate.stores.transaction import Transaction, transaction
@@ -77,16 +77,17 @@ def propose(context: Context, wanted: Wanted) -> str:
             select(context, wanted)  # somebody may have asked for the same rows meanwhile
             number = next_number(layout.root / "releases")
             _write(t, context, replace(wanted, review_by=until), number, tried)
-            _put(t, context, number, tried.judgement)
+            put(t, context, _question(context, number, tried.judgement))
             t.commits_as(f"release:{number} asked for")
     return f"release:{number}"
 
 
-def ask_release(t: Transaction, context: Context, number: str) -> None:
-    """Put a release to the reviewers anew."""
+def question(context: Context, number: str) -> Question:
+    """Return the question about a release, with what intake would say now."""
     said = read_release(context.layout, number)
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
-        _put(t, context, number, judge_again(context, _kept(context, number), said, Path(scratch)))
+        judgement = judge_again(context, _kept(context, number), said, Path(scratch))
+        return _question(context, number, judgement)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -96,16 +97,14 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     before = cleaned_so_far(layout)
     with tempfile.TemporaryDirectory(prefix="release-", dir=layout.home) as scratch:
         judgement = judge_again(context, _kept(context, number), said, Path(scratch))
-        with transaction(context, "release") as t:
-            require_approved(context, subject)
+        with decided(context, subject, RELEASED, people) as t:
             if cleaned_so_far(layout) != before:
                 raise Conflict(f"Something was rolled back meanwhile; answer {subject} again.")
-            conclude(t, context, subject, RELEASED, people)
             told = {"release": number, "batch": said["batch"], "rows": said["rows"]}
             told["as"] = next_number(layout.root / "intake")
             rows = artifact(layout, _kept(context, number))
             t.append("release", [rows], told)
-            batch = settle(t, context, judgement)  # commits all of it at once
+            batch = settle(t, context, judgement)
     verdict = judgement.verdict
     aside = len(verdict.quarantined.rows)
     return (
@@ -113,19 +112,11 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     )
 
 
-def refuse(context: Context, number: str, reason: str) -> str:
-    """Leave the rows where they are."""
-    subject = f"release:{number}"
-    with transaction(context, "review", f"{subject} refused: {reason[:60]}") as t:
-        conclude(t, context, subject, "refused")
-    return "refused; the rows stay in quarantine"
-
-
 def _kept(context: Context, number: str) -> Path:
     return context.layout.release(number) / "rows" / data.FEEDBACK
 
 
-def _put(t: Transaction, context: Context, number: str, judgement: Judgement) -> None:
+def _question(context: Context, number: str, judgement: Judgement) -> Question:
     layout, folder = context.layout, context.layout.release(number)
     said, manifest = read_release(layout, number), files.read_json(folder / "rows" / data.MANIFEST)
     received = files.read_json(layout.intake(said["batch"]) / data.MANIFEST)["sha256"]
@@ -143,14 +134,13 @@ def _put(t: Transaction, context: Context, number: str, judgement: Judgement) ->
         ("asked by", said["asked_by"] or "the runner"),
     ]
     rows = "1 row" if manifest["rows"] == 1 else f"{manifest['rows']} rows"
-    question = f"May {rows} of batch:{said['batch']} leave quarantine?"
+    text = f"May {rows} of batch:{said['batch']} leave quarantine?"
     from sluicegate.review.pages import release_page
 
-    page = release_page(context, said, question, shown, judgement)
-    files.write_bytes(folder / PAGE, page.encode())
+    page = release_page(context, said, text, shown, judgement)
     bound = [folder / "release.json", folder / "rows" / data.MANIFEST, folder / PAGE]
     bound += [layout.intake(said["batch"]) / name for name in ("verdict.json", "findings.json")]
-    ask(t, context, folder, f"release:{number}", question, bound, shown)
+    return Question(f"release:{number}", text, shown, bound, page)
 
 
 def _require_use(tried: Tried) -> None:

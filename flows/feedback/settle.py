@@ -41,7 +41,8 @@ from sluicegate.record.subjects.incident import (
     incidents,
     read_incident,
 )
-from sluicegate.review.ask import ask_batch
+from sluicegate.review.ask import about_batch
+from sluicegate.review.votes import put
 from sluicegate.stores import data, files, keys, record
 from sluicegate.stores.layout import next_number
 from sluicegate.stores.reading import Table
@@ -69,7 +70,7 @@ def settle(t: Transaction, context: Context, judgement: Judgement) -> Batch:
         },
     )
     if state == "paused":
-        ask_batch(t, context, number)
+        put(t, context, about_batch(context, number))
     t.commits_as(f"batch:{number} {state}")
     return batch
 

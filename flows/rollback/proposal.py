@@ -16,10 +16,9 @@ from sluicegate.record.context import Context
 from sluicegate.record.questions import cast, read_request
 from sluicegate.record.subjects import PAGE, kind_of
 from sluicegate.record.subjects.kind import stated
-from sluicegate.record.subjects.rollback import AGREED, KEPT, before, proposals, read_proposal
+from sluicegate.record.subjects.rollback import AGREED, before, proposals, read_proposal
 from sluicegate.record.updates import read_update
-from sluicegate.review.votes import ask, conclude, keep, proven_vote
-from sluicegate.stores import files
+from sluicegate.review.votes import Question, decided, keep, proven_vote, put
 from sluicegate.stores.transaction import Transaction, transaction
 
 PROPOSE = "propose-rollback"
@@ -49,8 +48,8 @@ def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: 
     return f"rollback:{number} is proposed; its model serves on until somebody acts"
 
 
-def ask_rollback(t: Transaction, context: Context, number: str) -> None:
-    """Put the proposal to the reviewers."""
+def question(context: Context, number: str) -> Question:
+    """Return the question whether to roll an update back."""
     layout, folder = context.layout, context.layout.rollback(number)
     update, _ = read_update(layout, number)
     said, serving, former = (
@@ -66,33 +65,20 @@ def ask_rollback(t: Transaction, context: Context, number: str) -> None:
         ("data commit", update.data_commit),
         ("batches", ", ".join(update.batches) or "none"),
     ]
-    question = f"Shall update:{number} be rolled back, which its reviewers approved before?"
+    text = f"Shall update:{number} be rolled back, which its reviewers approved before?"
     from sluicegate.review.pages import rollback_page
 
-    page = rollback_page(context, update, question, shown, said["reason"])
-    files.write_bytes(folder / PAGE, page.encode())
+    page = rollback_page(context, update, text, shown, said["reason"])
     bound = [folder / "proposal.json", folder / PAGE]
     bound += [layout.update(number) / name for name in ("promotion.json", "comparison.json")]
-    ask(t, context, folder, f"rollback:{number}", question, bound, shown)
+    return Question(f"rollback:{number}", text, shown, bound, page)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Record that the reviewers want `number` rolled back."""
-    _decide(context, number, AGREED, people)
-    takes = command(cause_of(context.layout, number))
+    with decided(context, f"rollback:{number}", AGREED, people):
+        takes = command(cause_of(context.layout, number))
     return f"agreed on; `{takes}` takes it back, until then it serves"
-
-
-def refuse(context: Context, number: str, reason: str) -> str:
-    """Record that the reviewers keep `number`."""
-    _decide(context, number, KEPT, ())
-    return "turned down; the champion serves on"
-
-
-def _decide(context: Context, number: str, state: str, people: Sequence[str]) -> None:
-    subject = f"rollback:{number}"
-    with transaction(context, "review", f"{subject} {state}") as t:
-        conclude(t, context, subject, state, people)
 
 
 def propose(t: Transaction, context: Context, number: str, proposed_by: str, reason: str) -> None:
@@ -111,4 +97,4 @@ def propose(t: Transaction, context: Context, number: str, proposed_by: str, rea
     path = layout.rollback(number) / "proposal.json"
     made = t.state(path, [subject], ROLLBACK_PROPOSAL, said)
     t.append(PROPOSE, [subject, made], said)
-    ask_rollback(t, context, number)
+    put(t, context, question(context, number))

@@ -34,7 +34,8 @@ from sluicegate.record.results import RetrainResult, judged
 from sluicegate.record.security_review import first_promotion
 from sluicegate.record.superseded import require_rolled_back
 from sluicegate.record.updates import approved, awaiting, new_batches, read_comparison, read_update
-from sluicegate.review.ask import ask_update, keep_page
+from sluicegate.review.ask import about_update, keep_page
+from sluicegate.review.votes import put
 from sluicegate.stores import data, dvc, files, git, models, pipeline, record
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import Layout, next_number
@@ -219,7 +220,7 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
             t, context, update, built.comparison, built.tree, run_id, measured.outcome, built.took
         )
         if update.stage is Stage.AWAITING:
-            ask_update(t, context, update)
+            put(t, context, about_update(context, update))
         if measured.outcome is Outcome.REJECT:
             hold(t, context, new_batches(context, update), f"update:{update.id} was rejected")
         t.commits_as(f"update:{update.id} {update.stage.value}")

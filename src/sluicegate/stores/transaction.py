@@ -114,6 +114,11 @@ class Transaction:
         self.message = None
         return git.commit_all(self.layout.root, [*self.rooms, *more], message)
 
+    def commit_as_service(self, message: str) -> str:
+        """Commit now in the service's name: it carries out what others decided, and is not the author."""
+        self.message = None
+        return git.commit_as_service(self.layout.root, self.rooms, message)
+
     def _signed(
         self, subjects: Sequence[Artifact], predicate_type: str, said: dict[str, Any]
     ) -> dict[str, Any]:
