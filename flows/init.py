@@ -24,6 +24,7 @@ from sluicegate.stores import data, dvc, files, git, keys, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import require_file
 from sluicegate.stores.settings import fill
+from sluicegate.stores.transaction import Transaction
 
 GOLDEN_SHARE, MOST_GOLDEN = 0.2, 2000
 IGNORED = """\
@@ -233,13 +234,12 @@ def _write(
     data.write_with_manifest(layout.reference, reference, schema, about)
     about = {"kind": "golden set", "verified": origin.golden is not None}
     data.write_with_manifest(layout.golden, golden, schema, about)
-    tables = [layout.reference, layout.golden]
-    dvc.add(layout.root, tables)
-    dvc.push(layout.root, tables)
     context = open_context(layout.root, utc_now)
+    made = Transaction(layout, context.now)
+    made.store([layout.reference, layout.golden])
     if record.head(layout) is None:
         subjects = [*data.materials(layout, []), data.golden_artifact(layout)]
-        record.append(layout, "init", subjects, {"model": model}, context.now())
+        made.append("init", subjects, {"model": model})
     git.commit(layout.root, [*OURS, "ledger"], "sluicegate init")
     return context
 

@@ -18,9 +18,10 @@ from sluicegate.evidence.ledger import REINSTATE
 from sluicegate.evidence.model_signature import sign_model
 from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT, UPDATE
 from sluicegate.record.champion import champion_of, first_champion
-from sluicegate.stores import files, record
+from sluicegate.stores import files
 from sluicegate.stores import keys as keys_of
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import Transaction
 from sluicegate.stores.trust_root import TrustRoot, read_trust_root, write_trust_root
 
 Rows = Callable[..., pd.DataFrame]
@@ -110,10 +111,11 @@ def promote_as_thief(
     verdict = Verdict(f"update:{number}", "0" * 64, Outcome(outcome), ("because",))
     told = {"challenger": {"version": 3, "sha256": sha256}}
     said: dict[str, Any] = {"update": told, "verdict": verdict.to_dict()}
-    record.write_statement(layout, place / "update.json", [model], UPDATE, said)
-    promoted = {"update": number, "version": 3, "time": "2030-01-01T00:00:00+00:00"}
-    made = record.write_statement(layout, place / "promotion.json", [model], PROMOTION, promoted)
-    record.append(layout, "promote", [model, made], promoted, promoted["time"])
+    thief = Transaction(layout, lambda: "2030-01-01T00:00:00+00:00")
+    thief.state(place / "update.json", [model], UPDATE, said)
+    promoted = {"update": number, "version": 3, "time": thief.now()}
+    made = thief.state(place / "promotion.json", [model], PROMOTION, promoted)
+    thief.append("promote", [model, made], promoted)
     return sha256
 
 
@@ -123,6 +125,7 @@ def roll_back(source: Path) -> str:
     first = first_champion(layout)
     said = {"update": "0000", "version": first.version, "time": "2030-01-01T00:00:00+00:00"}
     model, path = Artifact("model:loans", first.sha256), layout.incident("0001")
-    made = record.write_statement(layout, path / "reinstatement.json", [model], REINSTATEMENT, said)
-    record.append(layout, REINSTATE, [model, made], said, said["time"])
+    service = Transaction(layout, lambda: said["time"])
+    made = service.state(path / "reinstatement.json", [model], REINSTATEMENT, said)
+    service.append(REINSTATE, [model, made], said)
     return first.sha256

@@ -20,6 +20,7 @@ from sluicegate.record.keys.keys_left import keys_left
 from sluicegate.record.updates import read_update
 from sluicegate.stores import dvc, files, git, keys, record
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import recover
 
 ABOUT = "backup.json"
 DATABASE = "mlflow/mlflow.db"
@@ -41,7 +42,7 @@ def backup(context: Context, target: Path, with_keys: bool = False) -> dict[str,
         files.locked(layout.home / "lock", busy),
         tempfile.TemporaryDirectory(dir=layout.home) as scratch,
     ):
-        record.recover(layout)
+        recover(layout)
         dvc.push(layout.root, pointed(layout))
         paths = dict(_paths(layout, with_keys, Path(scratch)))
         said = {

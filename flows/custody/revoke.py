@@ -23,6 +23,7 @@ from sluicegate.record.kept_models import kept_model
 from sluicegate.record.keys.survey import Survey, survey
 from sluicegate.stores import git, keys, record, ssh, trust
 from sluicegate.stores.layout import Layout, next_number, numbered
+from sluicegate.stores.transaction import Transaction
 
 NAMESPACE, REVOKE = "sluicegate-revocation", "revoke-key"
 LEAST_NAME = 8
@@ -121,8 +122,8 @@ def revoke(context: Context, order: Order) -> dict[str, Any]:
     _require_sound(context)
     said = _said(context, order, made, span is ring.current)
 
-    def then(folder: Path) -> None:
-        _keep(context, folder, said)
+    def then(t: Transaction, folder: Path) -> None:
+        _keep(t, folder, said)
 
     told = succeed(context, BOTH, f"revoked: {order.reason}", made.doubt, then)
     answer = made.to_dict() | {"succession": said["succession"], "keys": told}
@@ -180,14 +181,13 @@ def _said(context: Context, order: Order, made: Plan, is_current: bool) -> dict[
     return said
 
 
-def _keep(context: Context, folder: Path, said: dict[str, Any]) -> None:
+def _keep(t: Transaction, folder: Path, said: dict[str, Any]) -> None:
     """Record the revocation."""
-    layout = context.layout
     about = Artifact(f"key:{said['key']}", said["key"])
-    made = record.write_statement(layout, folder / "revocation.json", [about], REVOCATION, said)
+    made = t.state(folder / "revocation.json", [about], REVOCATION, said)
     names = ("succession", "key", "since", "believed_until", "reason")
     told = {name: said[name] for name in names}
-    record.append(layout, REVOKE, [made], told, context.now())
+    t.append(REVOKE, [made], told)
 
 
 def _require_sound(context: Context) -> None:

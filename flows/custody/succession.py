@@ -21,8 +21,9 @@ from sluicegate.record.champion import Champion, champion_of, read_promotion, su
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.record.keys.survey import Survey, survey
-from sluicegate.stores import files, git, keys, record
+from sluicegate.stores import files, keys, record
 from sluicegate.stores.layout import Layout, next_number
+from sluicegate.stores.transaction import Transaction, recover, transaction
 
 ROTATE, TAKE_OVER = "rotate-key", "take-over"
 STATEMENTS, MODELS = "statements", "models"
@@ -57,7 +58,7 @@ class Doubt:
 def settle(layout: Layout) -> bool:
     """Carry a succession that died after its commit to its end; tell whether there was one."""
     with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
-        record.recover(layout)
+        recover(layout)
         return bool(keys.take_over(layout))
 
 
@@ -66,9 +67,9 @@ def succeed(
     kinds: frozenset[str],
     reason: str,
     doubt: Doubt | None = None,
-    then: Callable[[Path], None] = lambda _: None,
+    then: Callable[[Transaction, Path], None] = lambda *_: None,
 ) -> dict[str, Any]:
-    """Let new keys of these `kinds` follow, and tell which; `then` adds to the deed, in its folder.
+    """Let new keys of these `kinds` follow, and tell which; `then` adds to it, in its folder.
 
     Of earlier keys what the ledger names counts, up to where `doubt` says. Raises Conflict for a key
     from the environment, Tampered for a ledger that does not hold.
@@ -76,15 +77,13 @@ def succeed(
     layout = context.layout
     service = keys.make_next(layout, layout.service_key) if STATEMENTS in kinds else None
     model = keys.make_next(layout, layout.model_key) if MODELS in kinds else None
-    with record.writing(layout, "keys", ROOMS):
+    with transaction(context, "keys", rooms=ROOMS) as t:
         number = next_number(layout.root / ROOM)
         ring, old_model = keys.keyring(layout), keys.public_model_key(layout)
         told = _told(ring, old_model, service, model)
         vouched = doubt is None or doubt.keyid != ring.current.keyid
         if service and vouched:  # a key that is not believed introduces none
-            record.append(
-                layout, ROTATE, [_named(service)], {**told, "reason": reason}, context.now()
-            )
+            t.append(ROTATE, [_named(service)], {**told, "reason": reason})
         found = survey(layout)
         now = _followed(ring, found, service, doubt)
         held = Keyring(tuple(_vouched(now, found)), public_pem(model) if model else old_model)
@@ -94,10 +93,10 @@ def succeed(
             _sign_again(context, model)
         keys.publish(layout)
         changed = [Artifact(name, sha256_file(layout.root / name)) for name in PUBLIC]
-        record.append(layout, TAKE_OVER, changed, {**told, "reason": reason}, context.now())
-        then(layout.root / ROOM / number)
-        _say_again(context, number, reason)
-        git.commit_all(layout.root, ROOMS, f"keys: {reason}")
+        t.append(TAKE_OVER, changed, {**told, "reason": reason})
+        then(t, layout.root / ROOM / number)
+        _say_again(t, context, number, reason)
+        t.commit(f"keys: {reason}")
         keys.take_over(layout)
     return told
 
@@ -166,7 +165,7 @@ def _sign_again(context: Context, model: Signer) -> None:
         files.write_json(path, sign_model(context.settings.model, listed, model))
 
 
-def _say_again(context: Context, number: str, reason: str) -> None:
+def _say_again(t: Transaction, context: Context, number: str, reason: str) -> None:
     """Say who the champion is with the key that signs now, so that no host has to ask an older one.
 
     Else whoever holds that could number an old promotion anew, above all that a host has seen.
@@ -184,10 +183,10 @@ def _say_again(context: Context, number: str, reason: str) -> None:
     }
     model = Artifact(f"model:{context.settings.model}", champion.sha256)
     path = layout.root / ROOM / number / "reinstatement.json"
-    made = record.write_statement(layout, path, [model], REINSTATEMENT, said)
-    record.append(layout, REINSTATE, [model, made], said, context.now())
+    made = t.state(path, [model], REINSTATEMENT, said)
+    t.append(REINSTATE, [model, made], said)
     if stopped:  # whom nobody may serve is not served because keys changed
-        record.append(layout, SUSPEND, [model], stopped.details, context.now())
+        t.append(SUSPEND, [model], stopped.details)
 
 
 def _named(signer: Signer) -> Artifact:

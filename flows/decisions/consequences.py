@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from sluicegate.core import Artifact, Conflict
 from sluicegate.core.canonical import sha256_file
-from sluicegate.flows.erasure import carry_out
-from sluicegate.flows.erasure.order import ask_retirement
+from sluicegate.flows.erasure import carry_out, order
 from sluicegate.flows.feedback import reanchor, release
 from sluicegate.flows.feedback.settle import place_reviewed
 from sluicegate.flows.rollback import incident, proposal
@@ -16,28 +15,38 @@ from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
 from sluicegate.record.questions import artifact, read_request
 from sluicegate.record.subjects import kind_of
+from sluicegate.record.subjects.incident import CONTESTED
+from sluicegate.record.subjects.rollback import KEPT
 from sluicegate.record.updates import policy_of, read_update
-from sluicegate.review.ask import ask_batch, ask_update, keep_page
-from sluicegate.review.votes import conclude, require_approved
-from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.review.ask import about_batch, about_update, keep_page
+from sluicegate.review.votes import Question, conclude, decided, put
+from sluicegate.stores import data, dvc, files, git
+from sluicegate.stores.transaction import Transaction, transaction
+
+
+def _nothing(t: Transaction, context: Context, number: str, reason: str) -> None:
+    """Leave everything where it is."""
 
 
 @dataclass(frozen=True)
 class Consequences:
-    """What to do with the subject of a number; a yes and a no return what was done in a few words.
+    """What follows for the subject of a number from asking again, from a yes, and from a no.
 
-    `ask` is called inside a writing block.
+    A yes is carried out and returns what was done. A no leads to the state `refused` and to `undo`, in one
+    transaction; `words` tell it. An update has a statement of its own for a no, and so no such state.
     """
 
-    ask: Callable[[Context, str], None]
+    question: Callable[[Context, str], Question]
     accept: Callable[[Context, str, Sequence[str]], str]
-    refuse: Callable[[Context, str, str], str]
+    refused: str | None
+    words: str
+    undo: Callable[[Transaction, Context, str, str], None] = _nothing
 
 
-def ask_again(context: Context, subject: str) -> None:
+def ask_again(t: Transaction, context: Context, subject: str) -> None:
     """Put `subject` to the reviewers anew; raises Conflict where it has to be made anew instead."""
     kind, number = kind_of(subject)
-    _OF[kind.name].ask(context, number)
+    put(t, context, _OF[kind.name].question(context, number))
 
 
 def accept(context: Context, subject: str, people: Sequence[str]) -> str:
@@ -49,7 +58,12 @@ def accept(context: Context, subject: str, people: Sequence[str]) -> str:
 def refuse(context: Context, subject: str, reason: str) -> str:
     """Carry out a no and return what was done."""
     kind, number = kind_of(subject)
-    return _OF[kind.name].refuse(context, number, reason)
+    follows = _OF[kind.name]
+    with transaction(context, "review", f"{subject} refused in review") as t:
+        if follows.refused is not None:
+            conclude(t, context, subject, follows.refused)
+        follows.undo(t, context, number, reason)
+    return follows.words.format(reason=reason)
 
 
 def keep_pages(context: Context, subject: str) -> None:
@@ -59,7 +73,7 @@ def keep_pages(context: Context, subject: str) -> None:
         keep_page(context, number)
 
 
-def _ask_update(context: Context, number: str) -> None:
+def _about_update(context: Context, number: str) -> Question:
     layout = context.layout
     update, _ = read_update(layout, number)
     same_policy = policy_of(layout, number) == context.policy_digest
@@ -73,64 +87,65 @@ def _ask_update(context: Context, number: str) -> None:
             f"update:{number} was judged under another policy, on another golden set or reference, or "
             "against another champion; train anew with `sluicegate retrain --supersede`."
         )
-    ask_update(context, update)
+    return about_update(context, update)
 
 
 def _accept_update(context: Context, number: str, people: Sequence[str]) -> str:
-    layout, subject = context.layout, f"update:{number}"
-    with record.writing(layout, "review", record.ROOMS):
-        conclude(context, subject, "approved", people)
-        git.commit_all(layout.root, record.ROOMS, f"{subject} approved")
+    with decided(context, f"update:{number}", "approved", people):
+        pass
     made = promote(context, number)
     return f"version {made.challenger.version if made.challenger else '?'} is champion"
 
 
-def _refuse_update(context: Context, number: str, reason: str) -> str:
-    with record.writing(context.layout, "review", record.ROOMS):
-        refuse_challenger(context, number, reason)
-        git.commit_all(context.layout.root, record.ROOMS, f"update:{number} refused in review")
-    return "refused; the champion serves on"
-
-
 def _accept_batch(context: Context, number: str, people: Sequence[str]) -> str:
-    layout, subject = context.layout, f"batch:{number}"
-    with record.writing(layout, "review", record.ROOMS):
-        require_approved(context, subject)
+    with decided(context, f"batch:{number}", "admitted", people) as t:
         tables = place_reviewed(context, number)
-        dvc.add(layout.root, tables)
-        dvc.push(layout.root, tables)
-        conclude(context, subject, "admitted", people)
-        named = [artifact(layout, table) for table in tables]
-        said = {"batch": number, "approved_by": list(people)}
-        record.append(layout, "admit", named, said, context.now())
-        git.commit_all(layout.root, record.ROOMS, f"{subject} admitted after review")
+        t.store(tables)
+        named = [artifact(context.layout, table) for table in tables]
+        t.append("admit", named, {"batch": number, "approved_by": list(people)})
     return "admitted; the next retrain learns from it"
 
 
-def _refuse_batch(context: Context, number: str, reason: str) -> str:
-    layout, subject = context.layout, f"batch:{number}"
+def _hold_batch(t: Transaction, context: Context, number: str, reason: str) -> None:
+    layout = context.layout
     source, target = layout.intake(number) / "rows", layout.quarantine(number) / "held"
     table = source / data.FEEDBACK
-    with record.writing(layout, "review", record.ROOMS):
-        for path in (source / data.MANIFEST, dvc.pointer(table), table):
-            if path.exists():
-                files.move(path, target / path.name)
-        files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
-        conclude(context, subject, "quarantined")
-        manifest = data.read_manifest(target)
-        held = Artifact(f"quarantine/{number}/held/{data.FEEDBACK}", manifest.sha256)
-        said = {"batch": number, "reason": reason}
-        record.append(layout, "hold", [held], said, context.now())
-        git.commit_all(layout.root, record.ROOMS, f"{subject} refused in review")
-    return "quarantined whole"
+    for path in (source / data.MANIFEST, dvc.pointer(table), table):
+        if path.exists():
+            files.move(path, target / path.name)
+    files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
+    manifest = data.read_manifest(target)
+    held = Artifact(f"quarantine/{number}/held/{data.FEEDBACK}", manifest.sha256)
+    t.append("hold", [held], {"batch": number, "reason": reason})
 
 
 _OF = {
-    "batch": Consequences(ask_batch, _accept_batch, _refuse_batch),
-    "update": Consequences(_ask_update, _accept_update, _refuse_update),
-    "release": Consequences(release.ask_release, release.accept, release.refuse),
-    "anchor": Consequences(reanchor.ask_anchor, reanchor.accept, reanchor.refuse),
-    "rollback": Consequences(proposal.ask_rollback, proposal.accept, proposal.refuse),
-    "incident": Consequences(incident.ask_incident, incident.accept, incident.refuse),
-    "retirement": Consequences(ask_retirement, carry_out.accept, carry_out.refuse),
+    "batch": Consequences(
+        about_batch, _accept_batch, "quarantined", "quarantined whole", _hold_batch
+    ),
+    "update": Consequences(
+        _about_update, _accept_update, None, "refused; the champion serves on", refuse_challenger
+    ),
+    "release": Consequences(
+        release.question, release.accept, "refused", "refused; the rows stay in quarantine"
+    ),
+    "anchor": Consequences(
+        reanchor.question,
+        reanchor.accept,
+        "refused",
+        "refused ({reason}); what was trusted is trusted on",
+    ),
+    "rollback": Consequences(
+        proposal.question, proposal.accept, KEPT, "turned down; the champion serves on"
+    ),
+    "incident": Consequences(
+        incident.question,
+        incident.accept,
+        CONTESTED,
+        "contested: no source is barred; the rows stay in quarantine until `sluicegate quarantine "
+        "release`, and the champion is left as it is",
+    ),
+    "retirement": Consequences(
+        order.question, carry_out.accept, "refused", "refused; nothing is destroyed"
+    ),
 }

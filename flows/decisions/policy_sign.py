@@ -11,6 +11,7 @@ from sluicegate.record.context import Context
 from sluicegate.record.limit_changes import changed_limits
 from sluicegate.stores import git, record, ssh, trust
 from sluicegate.stores.layout import numbered
+from sluicegate.stores.transaction import transaction
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,11 @@ def _keep(context: Context, number: str, listed: dict[str, str], said: dict[str,
     layout, path = context.layout, owned.statement_of(context.layout, number)
     subjects = [Artifact(name, sha256) for name, sha256 in listed.items()]
     rooms = (*record.ROOMS, owned.ROOM)
-    with record.writing(layout, "policy", rooms):
-        made = record.write_statement(layout, path, subjects, POLICY, said)
+    with transaction(context, "policy", rooms=rooms) as t:
+        made = t.state(path, subjects, POLICY, said)
         details = {key: said[key] for key in ("owner", "previous", "commit")}
-        record.append(layout, "sign-policy", [made], details, context.now())
-        git.commit_all(layout.root, rooms, f"policy {number} signed by {said['owner']}")
+        t.append("sign-policy", [made], details)
+        t.commits_as(f"policy {number} signed by {said['owner']}")
     owned.in_force(layout)  # remembers it
 
 

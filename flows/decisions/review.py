@@ -14,8 +14,9 @@ from sluicegate.record.security_review import require_reviewed
 from sluicegate.record.subjects import kind_of, waiting
 from sluicegate.review.question import _require_open, show
 from sluicegate.review.votes import current, keep, require_alive, verified_vote
-from sluicegate.stores import files, git, record
+from sluicegate.stores import files, git
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import tidy, transaction
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,21 @@ def answer(
     with files.locked(layout.home / "retrain.lock", busy, wait):
         git.require_branch(layout.root)
         git.require_committed(layout.root, POLICY_FILES)
-        record.tidy(layout)
+        tidy(layout)
         require_signed(layout)
         if decision is Decision.WITHDRAW and is_promoted(layout, subject):
             done = withdraw(context, subject, reviewer, reason, proof)
             return Reviewed(subject, State.OPEN, (), context.settings.approval.required, done)
-        with record.writing(layout, "review", record.ROOMS):
+        with transaction(context, "review") as t:
             _require_open(layout, subject, decision)
             request, bound = read_request(layout, subject)
             require_alive(context, request, bound)
             if decision is Decision.APPROVE and subject.startswith("update:"):
                 require_reviewed(context, subject.removeprefix("update:"))
             vote = verified_vote(context, request, reviewer, decision, proof)
-            keep(context, request, reviewer, vote, reason, proof)
+            keep(t, context, request, reviewer, vote, reason, proof)
             told = f"{subject}: {decision.value} by {vote.person}"
-            git.commit_all(layout.root, record.ROOMS, told)
+            t.commits_as(told)
         return _carry_out(context, subject)
 
 
@@ -84,11 +85,11 @@ def renew(context: Context, subject: str) -> dict[str, Any]:
     layout = context.layout
     git.require_committed(layout.root, POLICY_FILES)
     require_signed(layout)
-    with record.writing(layout, "review", record.ROOMS):
+    with transaction(context, "review") as t:
         _require_open(layout, subject)
         _require_no_no(context, subject)
-        ask_again(context, subject)
-        git.commit_all(layout.root, record.ROOMS, f"{subject} asked again")
+        ask_again(t, context, subject)
+        t.commits_as(f"{subject} asked again")
     keep_pages(context, subject)
     return show(context, subject)
 

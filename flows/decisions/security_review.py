@@ -17,7 +17,8 @@ from sluicegate.record.security_review import (
     _text,
     require_answered,
 )
-from sluicegate.stores import files, git, record, ssh, trust
+from sluicegate.stores import files, record, ssh, trust
+from sluicegate.stores.transaction import transaction
 
 
 def checklist(context: Context) -> str:
@@ -47,13 +48,13 @@ def sign_review(context: Context, path: Path, reviewer: str, key: Path) -> dict[
     signature = ssh.sign(text, key, NAMESPACE)
     ssh.verify(text, signature, reviewer, trust.allowed_signers(layout), NAMESPACE)
     said = {"reviewer": reviewer, "signature": signature, "time": context.now()}
-    with record.writing(layout, "security review", (*record.ROOMS, ROOM)):
+    with transaction(context, "security review", rooms=(*record.ROOMS, ROOM)) as t:
         kept = layout.root / ROOM / "checklist.yaml"
         files.write_bytes(kept, filled.encode())
         about = Artifact(f"{ROOM}/checklist.yaml", sha256_file(kept))
         statement = layout.root / ROOM / "review.json"
-        made = record.write_statement(layout, statement, [about], SECURITY_REVIEW, said)
+        made = t.state(statement, [about], SECURITY_REVIEW, said)
         told = {"reviewer": reviewer}
-        record.append(layout, "security-review", [about, made], told, context.now())
-        git.commit_all(layout.root, (*record.ROOMS, ROOM), f"Security review by {reviewer}")
+        t.append("security-review", [about, made], told)
+        t.commits_as(f"Security review by {reviewer}")
     return {"schema": 1, "path": str(path), "items": len(list(_items())), "signed": reviewer}

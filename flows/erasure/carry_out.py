@@ -28,33 +28,21 @@ from sluicegate.record.subjects.retirement import (
     read_retirement,
     read_tombstone,
 )
-from sluicegate.review.votes import conclude, require_approved
-from sluicegate.stores import data, dvc, files, git, objects, record
+from sluicegate.review.votes import decided
+from sluicegate.stores import data, dvc, files, objects
 from sluicegate.stores.mlflow import open_registry
+from sluicegate.stores.transaction import Transaction, transaction
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Destroy what reviewers agreed to, in every store."""
-    layout, subject = context.layout, f"retirement:{number}"
-    with record.writing(layout, "retire", record.ROOMS):
+    with decided(context, f"retirement:{number}", APPROVED, people) as t:
         found = ordered(context, number)
         _require_same(context, number, found)
-        if read_retirement(layout, number)["archive"]:
+        if read_retirement(context.layout, number)["archive"]:
             require_sound(context, found.models)
-        require_approved(context, subject)
-        conclude(context, subject, APPROVED, people)
-        _bury(context, number, found)
-        git.commit_all(layout.root, record.ROOMS, f"{subject}: taken out for good")
+        _bury(t, context, number, found)
     return finish(context, number)
-
-
-def refuse(context: Context, number: str, reason: str) -> str:
-    """Leave everything where it is."""
-    root, subject = context.layout.root, f"retirement:{number}"
-    with record.writing(context.layout, "review", record.ROOMS):
-        conclude(context, subject, "refused")
-        git.commit_all(root, record.ROOMS, f"{subject} refused: {reason[:60]}")
-    return "refused; nothing is destroyed"
 
 
 def finish(context: Context, number: str) -> str:
@@ -67,9 +55,9 @@ def finish(context: Context, number: str) -> str:
         files.locked(layout.home / "retire.lock", busy, wait=False),
         files.locked(layout.home / "trained.lock", training, wait=False),
     ):
-        with record.writing(layout, "retire", record.ROOMS):
+        with transaction(context, "retire") as t:
             live = set(pointers_now(layout).values())
-            destroy_leftovers(layout)
+            destroy_leftovers(t)
         doomed = [each for each in told["tables"] if each["md5"] not in live]
         if told["archive"]:
             archive(context, told, doomed)
@@ -96,7 +84,7 @@ def _require_same(context: Context, number: str, found: Survey) -> None:
     require_decided(context.layout, found)
 
 
-def _bury(context: Context, number: str, found: Survey) -> None:
+def _bury(t: Transaction, context: Context, number: str, found: Survey) -> None:
     """Take the rows out of every table in the tree, and put up the tombstone."""
     layout = context.layout
     now = pointers_now(layout)
@@ -106,9 +94,7 @@ def _bury(context: Context, number: str, found: Survey) -> None:
     for pointer in [name for name, md5 in now.items() if md5 in {t.md5 for t in found.tables}]:
         rest = _without(context, layout.root / pointer.removesuffix(".dvc"), found)
         kept += [rest] if rest else []
-    if kept:
-        dvc.add(layout.root, kept)
-        dvc.push(layout.root, kept)
+    t.store(kept)
     said = found.to_dict()
     del said["descendants"]
     said |= {
@@ -122,10 +108,10 @@ def _bury(context: Context, number: str, found: Survey) -> None:
     gone += [Artifact(name, Path(name).name.partition(".")[0]) for name in found.received]
     gone += [Artifact(f"model:{context.settings.model}", each.sha256) for each in found.models]
     path = layout.retirement(number) / TOMB
-    made = record.write_statement(layout, path, gone, TOMBSTONE, said)
+    made = t.state(path, gone, TOMBSTONE, said)
     stays = [artifact(layout, each) for each in kept]
     about = {"retirement": number, "what": said["what"]}
-    record.append(layout, "retire", [*_as_gone(gone), *stays, made], about, context.now())
+    t.append("retire", [*_as_gone(gone), *stays, made], about)
 
 
 def _as_gone(tables: Sequence[Artifact]) -> list[Artifact]:
@@ -211,11 +197,11 @@ def _certify(context: Context, number: str, told: dict[str, Any]) -> None:
     }
     gone = [Artifact(each["name"], each["sha256"]) for each in told["tables"]]
     tomb = artifact(layout, layout.retirement(number) / TOMB)
-    with record.writing(layout, "retire", record.ROOMS):
+    with transaction(context, "retire") as t:
         path = layout.retirement(number) / CERTIFICATE
         if path.is_file():
             return
-        made = record.write_statement(layout, path, [*gone, tomb], DESTRUCTION, said)
+        made = t.state(path, [*gone, tomb], DESTRUCTION, said)
         about = {"retirement": number, "what": told["what"]}
-        record.append(layout, "destroy", [*_as_gone(gone), made], about, context.now())
-        git.commit_all(layout.root, record.ROOMS, f"retirement:{number} carried out")
+        t.append("destroy", [*_as_gone(gone), made], about)
+        t.commits_as(f"retirement:{number} carried out")

@@ -9,15 +9,17 @@ from sluicegate.core import Tampered
 from sluicegate.flows.erasure.survey import pointers_now
 from sluicegate.stores import data, dvc, files, objects, record
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import Transaction
 
 _RECEIVED = re.compile(r"\.?([0-9a-f]{64})(\..*)?")
 
 
-def destroy_leftovers(layout: Layout) -> None:
-    """Destroy the objects and received files that only killed deeds know; call inside a writing block.
+def destroy_leftovers(t: Transaction) -> None:
+    """Destroy the objects and received files that only killed transactions know.
 
-    The same deed carried out again makes the very same objects, and names them in its commit.
+    The same one carried out again makes the very same objects, and names them in its commit.
     """
+    layout = t.layout
     left = dict(_left(layout.home / "leftovers"))
     orphans = set(left.values()) - set(pointers_now(layout).values())
     gone = {

@@ -17,9 +17,9 @@ from sluicegate.record.subjects import PAGE, state_of
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.release import read_release, releases
 from sluicegate.record.subjects.retirement import ORDER, read_retirement, retirements
-from sluicegate.review.votes import ask
-from sluicegate.stores import files, git, record
+from sluicegate.review.votes import Question, put
 from sluicegate.stores.layout import Layout, next_number
+from sluicegate.stores.transaction import transaction
 
 SET_ASIDE = "quarantine"
 
@@ -72,7 +72,7 @@ def propose(context: Context, wanted: Wanted) -> str:
     require_decided(layout, found)
     if wanted.archive is not None:
         require_sound(context, found.models)
-    with record.writing(layout, "retire", record.ROOMS):
+    with transaction(context, "retire") as t:
         number = next_number(layout.root / "retired")
         said = {
             "retirement": number,
@@ -87,17 +87,17 @@ def propose(context: Context, wanted: Wanted) -> str:
         }
         about = Artifact(what, sha256_bytes(what.encode()))
         path = layout.retirement(number) / ORDER
-        made = record.write_statement(layout, path, [about], RETIREMENT, said)
+        made = t.state(path, [about], RETIREMENT, said)
         told = {"retirement": number, "what": what}
-        record.append(layout, "ask-retirement", [about, made], told, context.now())
-        _put(context, number, found)
-        git.commit_all(layout.root, record.ROOMS, f"retirement:{number} asked for")
+        t.append("ask-retirement", [about, made], told)
+        put(t, context, _question(context, number, found))
+        t.commits_as(f"retirement:{number} asked for")
     return f"retirement:{number}"
 
 
-def ask_retirement(context: Context, number: str) -> None:
-    """Put a retirement to the reviewers anew; call inside a writing block."""
-    _put(context, number, ordered(context, number))
+def question(context: Context, number: str) -> Question:
+    """Return the question about a retirement, with what holds it now."""
+    return _question(context, number, ordered(context, number))
 
 
 def ordered(context: Context, number: str) -> Survey:
@@ -135,7 +135,7 @@ def _surveyed(context: Context, wanted: Wanted) -> Survey:
     return survey(context, rows_to_retire(context, wanted.what))
 
 
-def _put(context: Context, number: str, found: Survey) -> None:
+def _question(context: Context, number: str, found: Survey) -> Question:
     layout, folder = context.layout, context.layout.retirement(number)
     said = read_retirement(layout, number)
     rows = sum(len(each) for each in found.rows.values())
@@ -158,12 +158,12 @@ def _put(context: Context, number: str, found: Survey) -> None:
     warning = nothing_to_go_back_to(context, found.models)
     if warning:
         shown.insert(0, ("warning", warning))
-    question = f"May {said['what']} be {'archived' if said['archive'] else 'destroyed'} for good?"
+    text = f"May {said['what']} be {'archived' if said['archive'] else 'destroyed'} for good?"
     from sluicegate.review.pages import retirement_page
 
-    page = retirement_page(context, said, destruction(context, said, found), question, shown)
-    files.write_bytes(folder / PAGE, page.encode())
-    ask(context, folder, f"retirement:{number}", question, [folder / ORDER, folder / PAGE], shown)
+    page = retirement_page(context, said, destruction(context, said, found), text, shown)
+    bound = [folder / ORDER, folder / PAGE]
+    return Question(f"retirement:{number}", text, shown, bound, page)
 
 
 def _require_outside(layout: Layout, archive: str) -> None:

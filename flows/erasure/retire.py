@@ -10,7 +10,8 @@ from sluicegate.record.context import Context
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.retirement import APPROVED, read_certificate
 from sluicegate.review.question import show
-from sluicegate.stores import files, record
+from sluicegate.stores import files
+from sluicegate.stores.transaction import tidy
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Retired:
 
 def retire(context: Context, wanted: Wanted) -> Retired:
     """Ask the reviewers to retire something, or finish what they agreed to and a kill broke off."""
-    record.tidy(context.layout)
+    tidy(context.layout)
     what = named(context, wanted.what)
     number = standing_order(context.layout, what, APPROVED)
     if number is not None:

@@ -18,7 +18,8 @@ from sluicegate.record.calibration import VERB, read_calibration
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import ruled
-from sluicegate.stores import data, files, git, record
+from sluicegate.stores import data, files
+from sluicegate.stores.transaction import transaction
 
 ROOMS = ("calibration", "ledger")
 FRESH_BATCHES = 5
@@ -124,16 +125,15 @@ def is_stale(context: Context) -> bool:
 
 def _record(context: Context, made: Calibration) -> None:
     layout = context.layout
-    with record.writing(layout, VERB, ROOMS):
+    with transaction(context, VERB, "The limits are calibrated", ROOMS) as t:
         before = sha256_file(layout.calibration) if layout.calibration.is_file() else None
         files.write_json(layout.calibration, made.to_dict())
         about = Artifact("calibration/calibration.json", sha256_file(layout.calibration))
         said: Mapping[str, Any] = {"told": made.told, "time": context.now(), "before": before}
         path = layout.calibration.with_name("statement.json")
         subjects = [about, *made.materials]
-        statement = record.write_statement(layout, path, subjects, CALIBRATION, dict(said))
-        record.append(layout, VERB, [about, statement], said, context.now())
-        git.commit(layout.root, ROOMS, "The limits are calibrated")
+        statement = t.state(path, subjects, CALIBRATION, dict(said))
+        t.append(VERB, [about, statement], said)
 
 
 def _materials(context: Context, batches: list[str]) -> tuple[Artifact, ...]:

@@ -3,11 +3,14 @@
 from sluicegate.core import Artifact
 from sluicegate.record.context import Context
 from sluicegate.record.subjects.incident import HOLD
-from sluicegate.stores import data, dvc, files, record
+from sluicegate.stores import data, dvc, files
+from sluicegate.stores.transaction import Transaction
 
 
-def hold(context: Context, batches: list[str], reason: str, incident: str | None = None) -> None:
-    """Move `batches` from batches/ to quarantine/NNNN/held; call inside a writing block.
+def hold(
+    t: Transaction, context: Context, batches: list[str], reason: str, incident: str | None = None
+) -> None:
+    """Move `batches` from batches/ to quarantine/NNNN/held.
 
     A rejected candidate says that one of the new batches is bad, not which: all are held until they
     are released, or until the guilty one is found. Of a rollback `incident` says which.
@@ -27,4 +30,4 @@ def hold(context: Context, batches: list[str], reason: str, incident: str | None
         subject = Artifact(f"quarantine/{batch}/held/{data.FEEDBACK}", manifest.sha256)
         by = {"incident": incident} if incident else {}
         said = {"batch": batch, "reason": reason, **by}
-        record.append(layout, HOLD, [subject], said, context.now())
+        t.append(HOLD, [subject], said)

@@ -23,6 +23,7 @@ from sluicegate.record.results import IntakeResult, judged
 from sluicegate.record.subjects.incident import cleaned_so_far
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.reading import require_file
+from sluicegate.stores.transaction import tidy, transaction
 
 STALE_SECONDS = 86_400
 
@@ -56,7 +57,7 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
     path = require_file(given)
     git.require_branch(context.layout.root)
     git.require_committed(context.layout.root, POLICY_FILES)
-    record.tidy(context.layout)
+    tidy(context.layout)
     with (
         ruled(context) as context,
         tempfile.TemporaryDirectory(prefix="intake-", dir=_scratch(context)) as scratch,
@@ -75,12 +76,12 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
                         raise
                 context.tell("Something was rolled back meanwhile, so the batch is judged again")
                 continue
-            with record.writing(context.layout, "intake", record.ROOMS):
+            with transaction(context, "intake") as t:
                 known = _duplicate(context, frozen, started)
                 if known:
                     return known
                 if cleaned_so_far(context.layout) == before:
-                    batch = step("settle", settle, context, judgement)
+                    batch = step("settle", settle, t, context, judgement)
                     return _result(judgement, batch, started)
             context.tell("Something was rolled back meanwhile, so the batch is judged again")
 

@@ -27,10 +27,11 @@ from sluicegate.review.distance import (
     figures_of_champion,
     table_of,
 )
-from sluicegate.review.votes import ask, conclude, require_approved
+from sluicegate.review.votes import Question, decided, put
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.reading import require_file
+from sluicegate.stores.transaction import Transaction, transaction
 
 ROOMS = (*record.ROOMS, *TABLES)
 LEAST_ROWS = 50
@@ -51,16 +52,16 @@ def propose(context: Context, given: Mapping[str, Path | str], reason: str) -> s
     git.require_committed(layout.root, (*POLICY_FILES, *TABLES))
     require_signed(layout)
     tables = {name: _read(context, require_file(path)) for name, path in given.items()}
-    with record.writing(layout, "reanchor", record.ROOMS):
+    with transaction(context, "reanchor") as t:
         number = next_number(layout.root / "anchors")
-        _write(context, number, tables, reason)
-        ask_anchor(context, number)
-        git.commit_all(layout.root, record.ROOMS, f"anchor:{number} asked for")
+        _write(t, context, number, tables, reason)
+        put(t, context, question(context, number))
+        t.commits_as(f"anchor:{number} asked for")
     return f"anchor:{number}"
 
 
-def ask_anchor(context: Context, number: str) -> None:
-    """Put a re-anchoring to the reviewers; call inside a writing block."""
+def question(context: Context, number: str) -> Question:
+    """Return the question about a re-anchoring."""
     layout, folder = context.layout, context.layout.anchor(number)
     said = read_anchor(layout, number)
     shown = [("why it is asked", said["reason"])]
@@ -77,14 +78,14 @@ def ask_anchor(context: Context, number: str) -> None:
     for name, value in said["golden_figures"].items():
         shown.append((f"champion's {name}", value))
     shown.append(("asked by", said["asked_by"] or "the runner"))
-    question = f"May a new {_named(said)} be trusted in place of what is in use?"
+    text = f"May a new {_named(said)} be trusted in place of what is in use?"
     from sluicegate.review.pages import anchor_page
 
-    files.write_bytes(folder / PAGE, anchor_page(context, said, question, shown).encode())
+    page = anchor_page(context, said, text, shown)
     bound = [folder / "anchor.json", folder / PAGE]
     bound += [folder / table / data.MANIFEST for table in said["tables"]]
     bound += [table_of(layout, table).with_name(data.MANIFEST) for table in TABLES]
-    ask(context, folder, f"anchor:{number}", question, bound, shown)
+    return Question(f"anchor:{number}", text, shown, bound, page)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -92,28 +93,16 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     layout, subject = context.layout, f"anchor:{number}"
     said = read_anchor(layout, number)
     git.require_committed(layout.root, TABLES)
-    with record.writing(layout, "reanchor", ROOMS):
-        require_approved(context, subject)
+    with decided(context, subject, ANCHORED, people, ROOMS) as t:
         for table in said["tables"]:
             data.read_verified(layout.anchor(number) / table / f"{table}.parquet")
             _replace(layout, number, table)
-        conclude(context, subject, ANCHORED, people)
         placed = [artifact(layout, table_of(layout, table)) for table in said["tables"]]
         before = {table: said["tables"][table]["before"]["sha256"] for table in said["tables"]}
         why = {"anchor": number, "before": before, "reason": said["reason"]}
-        record.append(layout, "reanchor", placed, why, context.now())
-        # whoever runs this carries out what others decided, and is not the author of it
-        git.commit_as_service(layout.root, ROOMS, f"{subject} carried out")
+        t.append("reanchor", placed, why)
+        t.commit_as_service(f"{subject} carried out")
     return f"the new {_named(said)} is trusted from now on"
-
-
-def refuse(context: Context, number: str, reason: str) -> str:
-    """Go on trusting what is trusted."""
-    root, subject = context.layout.root, f"anchor:{number}"
-    with record.writing(context.layout, "review", record.ROOMS):
-        conclude(context, subject, "refused")
-        git.commit_all(root, record.ROOMS, f"{subject} refused in review")
-    return f"refused ({reason}); what was trusted is trusted on"
 
 
 def _read(context: Context, path: Path) -> pd.DataFrame:
@@ -126,7 +115,9 @@ def _read(context: Context, path: Path) -> pd.DataFrame:
     return frame
 
 
-def _write(context: Context, number: str, tables: Mapping[str, pd.DataFrame], reason: str) -> None:
+def _write(
+    t: Transaction, context: Context, number: str, tables: Mapping[str, pd.DataFrame], reason: str
+) -> None:
     layout, folder = context.layout, context.layout.anchor(number)
     paths, told = [], {}
     for table, frame in tables.items():
@@ -140,8 +131,7 @@ def _write(context: Context, number: str, tables: Mapping[str, pd.DataFrame], re
             "after": _told(path),
             "distances": [each.to_dict() for each in moved],
         }
-    dvc.add(layout.root, paths)
-    dvc.push(layout.root, paths)
+    t.store(paths)
     said = {
         "anchor": number,
         "tables": told,
@@ -151,8 +141,8 @@ def _write(context: Context, number: str, tables: Mapping[str, pd.DataFrame], re
         "time": context.now(),
     }
     made = [artifact(layout, path) for path in paths]
-    statement = record.write_statement(layout, folder / "anchor.json", made, ANCHOR, said)
-    record.append(layout, "ask-anchor", [*made, statement], {"anchor": number}, context.now())
+    statement = t.state(folder / "anchor.json", made, ANCHOR, said)
+    t.append("ask-anchor", [*made, statement], {"anchor": number})
 
 
 def _golden_figures(context: Context, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:

@@ -32,9 +32,10 @@ from sluicegate.record.questions import artifact
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.incident import cleaned_so_far
 from sluicegate.record.subjects.release import RELEASED, read_release
-from sluicegate.review.votes import ask, conclude, require_approved
-from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.review.votes import Question, decided, put
+from sluicegate.stores import data, git
 from sluicegate.stores.layout import next_number
+from sluicegate.stores.transaction import Transaction, transaction
 
 MOST_NAMED = 12
 
@@ -72,20 +73,21 @@ def propose(context: Context, wanted: Wanted) -> str:
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         tried = try_out(context, wanted, Path(scratch))
         _require_use(tried)
-        with record.writing(layout, "release", record.ROOMS):
+        with transaction(context, "release") as t:
             select(context, wanted)  # somebody may have asked for the same rows meanwhile
             number = next_number(layout.root / "releases")
-            _write(context, replace(wanted, review_by=until), number, tried)
-            _put(context, number, tried.judgement)
-            git.commit_all(layout.root, record.ROOMS, f"release:{number} asked for")
+            _write(t, context, replace(wanted, review_by=until), number, tried)
+            put(t, context, _question(context, number, tried.judgement))
+            t.commits_as(f"release:{number} asked for")
     return f"release:{number}"
 
 
-def ask_release(context: Context, number: str) -> None:
-    """Put a release to the reviewers anew; call inside a writing block."""
+def question(context: Context, number: str) -> Question:
+    """Return the question about a release, with what intake would say now."""
     said = read_release(context.layout, number)
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
-        _put(context, number, judge_again(context, _kept(context, number), said, Path(scratch)))
+        judgement = judge_again(context, _kept(context, number), said, Path(scratch))
+        return _question(context, number, judgement)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -95,16 +97,14 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     before = cleaned_so_far(layout)
     with tempfile.TemporaryDirectory(prefix="release-", dir=layout.home) as scratch:
         judgement = judge_again(context, _kept(context, number), said, Path(scratch))
-        with record.writing(layout, "release", record.ROOMS):
-            require_approved(context, subject)
+        with decided(context, subject, RELEASED, people) as t:
             if cleaned_so_far(layout) != before:
                 raise Conflict(f"Something was rolled back meanwhile; answer {subject} again.")
-            conclude(context, subject, RELEASED, people)
             told = {"release": number, "batch": said["batch"], "rows": said["rows"]}
             told["as"] = next_number(layout.root / "intake")
             rows = artifact(layout, _kept(context, number))
-            record.append(layout, "release", [rows], told, context.now())
-            batch = settle(context, judgement)  # commits all of it at once
+            t.append("release", [rows], told)
+            batch = settle(t, context, judgement)
     verdict = judgement.verdict
     aside = len(verdict.quarantined.rows)
     return (
@@ -112,20 +112,11 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     )
 
 
-def refuse(context: Context, number: str, reason: str) -> str:
-    """Leave the rows where they are."""
-    root, subject = context.layout.root, f"release:{number}"
-    with record.writing(context.layout, "review", record.ROOMS):
-        conclude(context, subject, "refused")
-        git.commit_all(root, record.ROOMS, f"{subject} refused: {reason[:60]}")
-    return "refused; the rows stay in quarantine"
-
-
 def _kept(context: Context, number: str) -> Path:
     return context.layout.release(number) / "rows" / data.FEEDBACK
 
 
-def _put(context: Context, number: str, judgement: Judgement) -> None:
+def _question(context: Context, number: str, judgement: Judgement) -> Question:
     layout, folder = context.layout, context.layout.release(number)
     said, manifest = read_release(layout, number), data.read_manifest(folder / "rows")
     received = data.read_manifest(layout.intake(said["batch"])).sha256
@@ -143,14 +134,13 @@ def _put(context: Context, number: str, judgement: Judgement) -> None:
         ("asked by", said["asked_by"] or "the runner"),
     ]
     rows = "1 row" if manifest.rows == 1 else f"{manifest.rows} rows"
-    question = f"May {rows} of batch:{said['batch']} leave quarantine?"
+    text = f"May {rows} of batch:{said['batch']} leave quarantine?"
     from sluicegate.review.pages import release_page
 
-    page = release_page(context, said, question, shown, judgement)
-    files.write_bytes(folder / PAGE, page.encode())
+    page = release_page(context, said, text, shown, judgement)
     bound = [folder / "release.json", folder / "rows" / data.MANIFEST, folder / PAGE]
     bound += [layout.intake(said["batch"]) / name for name in ("verdict.json", "findings.json")]
-    ask(context, folder, f"release:{number}", question, bound, shown)
+    return Question(f"release:{number}", text, shown, bound, page)
 
 
 def _require_use(tried: Tried) -> None:
@@ -170,13 +160,12 @@ def _require_use(tried: Tried) -> None:
     )
 
 
-def _write(context: Context, wanted: Wanted, number: str, tried: Tried) -> None:
+def _write(t: Transaction, context: Context, wanted: Wanted, number: str, tried: Tried) -> None:
     layout, folder = context.layout, context.layout.release(number)
     table = _kept(context, number)
     about = {"release": number, "batch": wanted.batch, "received": context.now()}
     data.write_with_manifest(table, as_delivered(tried.frame), context.schema, about)
-    dvc.add(layout.root, [table])
-    dvc.push(layout.root, [table])
+    t.store([table])
     why = held_for(context, wanted.batch, tried.frame)
     said = {
         "release": number,
@@ -190,8 +179,8 @@ def _write(context: Context, wanted: Wanted, number: str, tried: Tried) -> None:
         "time": context.now(),
     }
     rows = artifact(layout, table)
-    made = record.write_statement(layout, folder / "release.json", [rows], RELEASE, said)
-    record.append(layout, "ask-release", [rows, made], {"release": number}, context.now())
+    made = t.state(folder / "release.json", [rows], RELEASE, said)
+    t.append("ask-release", [rows, made], {"release": number})
 
 
 def _positions(rows: Sequence[int]) -> str:

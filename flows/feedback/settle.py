@@ -41,26 +41,25 @@ from sluicegate.record.subjects.incident import (
     incidents,
     read_incident,
 )
-from sluicegate.review.ask import ask_batch
-from sluicegate.stores import data, dvc, files, git, keys, record
+from sluicegate.review.ask import about_batch
+from sluicegate.review.votes import put
+from sluicegate.stores import data, files, keys, record
 from sluicegate.stores.layout import next_number
 from sluicegate.stores.reading import Table
+from sluicegate.stores.transaction import Transaction
 
 
-def settle(context: Context, judgement: Judgement) -> Batch:
-    """Write the record and the rows where the verdict sends them, push, and commit all at once."""
+def settle(t: Transaction, context: Context, judgement: Judgement) -> Batch:
+    """Write the record and the rows where the verdict sends them, and push."""
     layout = context.layout
     context.tell(f"Settling: {judgement.verdict.outcome.value}")
     batch = batch_of(context, judgement.frozen, next_number(layout.root / "intake"))
     number = str(batch.id)
     _keep_received(context, judgement.frozen)
     state, tables = _place(context, judgement, number)
-    if tables:
-        dvc.add(layout.root, tables)
-        dvc.push(layout.root, tables)
-    said = _write_record(context, judgement, batch, state)
-    record.append(
-        layout,
+    t.store(tables)
+    said = _write_record(t, context, judgement, batch, state)
+    t.append(
         "intake",
         [batch.artifact, *_artifacts(context, tables), *said],
         {
@@ -69,11 +68,10 @@ def settle(context: Context, judgement: Judgement) -> Batch:
             "outcome": judgement.verdict.outcome.value,
             "policy": judgement.verdict.policy,
         },
-        context.now(),
     )
     if state == "paused":
-        ask_batch(context, number)
-    git.commit_all(layout.root, record.ROOMS, f"batch:{number} {state}")
+        put(t, context, about_batch(context, number))
+    t.commits_as(f"batch:{number} {state}")
     return batch
 
 
@@ -207,7 +205,7 @@ def _write_rows(context: Context, folder: Path, frame: pd.DataFrame, number: str
 
 
 def _write_record(
-    context: Context, judgement: Judgement, batch: Batch, state: str
+    t: Transaction, context: Context, judgement: Judgement, batch: Batch, state: str
 ) -> tuple[Artifact, Artifact]:
     """Write intake/NNNN; return the verdict, last, and the same as a test result."""
     folder = context.layout.intake(str(batch.id))
@@ -237,8 +235,7 @@ def _write_record(
     number = str(batch.id)
     kept = _keep_heard(context, judgement, number)
     patterns = _keep_patterns(context, judgement, number)
-    statement = record.write_statement(
-        context.layout,
+    statement = t.state(
         folder / "verdict.json",
         [batch.artifact],
         VERDICT,
@@ -253,7 +250,7 @@ def _write_record(
             "manifest": sha256_file(folder / data.MANIFEST),
         },
     )
-    result = attest_result(context, folder, batch.artifact, verdict.outcome, listed)
+    result = attest_result(t, context, folder, batch.artifact, verdict.outcome, listed)
     return result, statement
 
 

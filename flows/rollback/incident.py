@@ -19,7 +19,6 @@ from sluicegate.record.quarantine import lot_of
 from sluicegate.record.questions import artifact
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.incident import (
-    CONTESTED,
     COUNTERSIGNED,
     cleaned,
     read_closed,
@@ -27,9 +26,10 @@ from sluicegate.record.subjects.incident import (
 )
 from sluicegate.record.words import nobody
 from sluicegate.reports.incident import ACCOUNT, STORY, account, read_account, written
-from sluicegate.review.votes import ask, conclude
-from sluicegate.stores import data, files, git, record
+from sluicegate.review.votes import Question, decided, put
+from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import transaction
 
 
 def close(context: Context, number: str, found: Trace, made: Update | None) -> None:
@@ -49,16 +49,16 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         "update": made.id if made else None,
         "time": context.now(),
     }
-    with record.writing(layout, "rollback", record.ROOMS):
+    with transaction(context, "rollback") as t:
         told = account(context, number, found, opened, closed)
         files.write_json(folder / STORY, told)
         closed["account"] = sha256_file(folder / STORY)
         about, path = artifact(layout, folder / "incident.json"), folder / "closed.json"
-        said = record.write_statement(layout, path, [about], INCIDENT_CLOSED, closed)
-        record.append(layout, "close-incident", [said], {"incident": number}, context.now())
+        said = t.state(path, [about], INCIDENT_CLOSED, closed)
+        t.append("close-incident", [said], {"incident": number})
         files.write_bytes(folder / ACCOUNT, written(told).encode())
-        ask_incident(context, number)
-        git.commit_all(layout.root, record.ROOMS, f"incident:{number} closed")
+        put(t, context, question(context, number))
+        t.commits_as(f"incident:{number} closed")
 
 
 def _lots(
@@ -70,8 +70,8 @@ def _lots(
             yield batch, data.read_manifest(lot).sha256
 
 
-def ask_incident(context: Context, number: str) -> None:
-    """Ask the reviewers to countersign a rollback; call inside a writing block."""
+def question(context: Context, number: str) -> Question:
+    """Return the question whether a rollback was right."""
     layout, folder = context.layout, context.layout.incident(number)
     opened, closed = read_incident(layout, number), read_closed(layout, number)
     was, serving = opened["champion"], closed["champion"]
@@ -88,40 +88,23 @@ def ask_incident(context: Context, number: str) -> None:
         ("trained without it", f"update:{closed['update']}" if closed["update"] else "not yet"),
         ("rolled back by", opened["started_by"] or "the runner"),
     ]
-    question = f"Was it right to roll back {opened['because']}?"
+    text = f"Was it right to roll back {opened['because']}?"
     if opened["sources"]:
-        question = f"Was it right to roll back {opened['because']}, and shall it stay barred?"
+        text = f"Was it right to roll back {opened['because']}, and shall it stay barred?"
     from sluicegate.review.pages import incident_page
 
-    page = incident_page(context, number, question, shown, read_account(layout, number))
-    files.write_bytes(folder / PAGE, page.encode())
+    page = incident_page(context, number, text, shown, read_account(layout, number))
     bound = [folder / name for name in ("incident.json", "closed.json", ACCOUNT, PAGE)]
-    ask(context, folder, f"incident:{number}", question, bound, shown)
+    return Question(f"incident:{number}", text, shown, bound, page)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Record that the rollback was right; the sources that it names are barred for good."""
-    _decide(context, number, COUNTERSIGNED, people)
-    sources = read_incident(context.layout, number)["sources"]
+    with decided(context, f"incident:{number}", COUNTERSIGNED, people):
+        sources = read_incident(context.layout, number)["sources"]
     return "countersigned" + (f"; {', '.join(sources)} is barred" if sources else "")
-
-
-def refuse(context: Context, number: str, reason: str) -> str:
-    """Record that the rollback was wrong: nobody is barred, and the rows wait to be released."""
-    _decide(context, number, CONTESTED, ())
-    return (
-        "contested: no source is barred; the rows stay in quarantine until `sluicegate quarantine "
-        "release`, and the champion is left as it is"
-    )
 
 
 def served(champion: Champion) -> dict[str, Any]:
     """Return a champion as JSON types."""
     return {**champion.ref.to_dict(), "update": champion.update, "since": champion.since}
-
-
-def _decide(context: Context, number: str, state: str, people: Sequence[str]) -> None:
-    root, subject = context.layout.root, f"incident:{number}"
-    with record.writing(context.layout, "review", record.ROOMS):
-        conclude(context, subject, state, people)
-        git.commit_all(root, record.ROOMS, f"{subject} {state}")

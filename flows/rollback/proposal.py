@@ -16,10 +16,10 @@ from sluicegate.record.context import Context
 from sluicegate.record.questions import cast, read_request
 from sluicegate.record.subjects import PAGE, kind_of
 from sluicegate.record.subjects.kind import stated
-from sluicegate.record.subjects.rollback import AGREED, KEPT, before, proposals, read_proposal
+from sluicegate.record.subjects.rollback import AGREED, before, proposals, read_proposal
 from sluicegate.record.updates import read_update
-from sluicegate.review.votes import ask, conclude, keep, proven_vote
-from sluicegate.stores import files, git, record
+from sluicegate.review.votes import Question, decided, keep, proven_vote, put
+from sluicegate.stores.transaction import Transaction, transaction
 
 PROPOSE = "propose-rollback"
 
@@ -39,17 +39,17 @@ def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: 
         raise Conflict(
             f"{vote.person} did not approve {subject}, so there is nothing to take back."
         )
-    with record.writing(layout, "withdraw", record.ROOMS):
-        keep(context, request, reviewer, vote, reason, proof)
+    with transaction(context, "withdraw") as t:
+        keep(t, context, request, reviewer, vote, reason, proof)
         if number not in proposals(layout):
             why = f"{vote.person} took their approval back: {reason or 'no reason given'}"
-            propose(context, number, vote.person, why)
-        git.commit_all(layout.root, record.ROOMS, f"{subject}: withdrawn by {vote.person}")
+            propose(t, context, number, vote.person, why)
+        t.commits_as(f"{subject}: withdrawn by {vote.person}")
     return f"rollback:{number} is proposed; its model serves on until somebody acts"
 
 
-def ask_rollback(context: Context, number: str) -> None:
-    """Put the proposal to the reviewers; call inside a writing block."""
+def question(context: Context, number: str) -> Question:
+    """Return the question whether to roll an update back."""
     layout, folder = context.layout, context.layout.rollback(number)
     update, _ = read_update(layout, number)
     said, serving, former = (
@@ -65,38 +65,24 @@ def ask_rollback(context: Context, number: str) -> None:
         ("data commit", update.data_commit),
         ("batches", ", ".join(update.batches) or "none"),
     ]
-    question = f"Shall update:{number} be rolled back, which its reviewers approved before?"
+    text = f"Shall update:{number} be rolled back, which its reviewers approved before?"
     from sluicegate.review.pages import rollback_page
 
-    page = rollback_page(context, update, question, shown, said["reason"])
-    files.write_bytes(folder / PAGE, page.encode())
+    page = rollback_page(context, update, text, shown, said["reason"])
     bound = [folder / "proposal.json", folder / PAGE]
     bound += [layout.update(number) / name for name in ("promotion.json", "comparison.json")]
-    ask(context, folder, f"rollback:{number}", question, bound, shown)
+    return Question(f"rollback:{number}", text, shown, bound, page)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Record that the reviewers want `number` rolled back."""
-    _decide(context, number, AGREED, people)
-    takes = command(cause_of(context.layout, number))
+    with decided(context, f"rollback:{number}", AGREED, people):
+        takes = command(cause_of(context.layout, number))
     return f"agreed on; `{takes}` takes it back, until then it serves"
 
 
-def refuse(context: Context, number: str, reason: str) -> str:
-    """Record that the reviewers keep `number`."""
-    _decide(context, number, KEPT, ())
-    return "turned down; the champion serves on"
-
-
-def _decide(context: Context, number: str, state: str, people: Sequence[str]) -> None:
-    root, subject = context.layout.root, f"rollback:{number}"
-    with record.writing(context.layout, "review", record.ROOMS):
-        conclude(context, subject, state, people)
-        git.commit_all(root, record.ROOMS, f"{subject} {state}")
-
-
-def propose(context: Context, number: str, proposed_by: str, reason: str) -> None:
-    """Propose to roll `number` back and ask the reviewers; call inside a writing block."""
+def propose(t: Transaction, context: Context, number: str, proposed_by: str, reason: str) -> None:
+    """Propose to roll `number` back and ask the reviewers."""
     layout = context.layout
     promoted = read_promotion(layout, number)
     subject = Artifact(f"model:{context.settings.model}", promoted.sha256)
@@ -109,6 +95,6 @@ def propose(context: Context, number: str, proposed_by: str, reason: str) -> Non
         "time": context.now(),
     }
     path = layout.rollback(number) / "proposal.json"
-    made = record.write_statement(layout, path, [subject], ROLLBACK_PROPOSAL, said)
-    record.append(layout, PROPOSE, [subject, made], said, context.now())
-    ask_rollback(context, number)
+    made = t.state(path, [subject], ROLLBACK_PROPOSAL, said)
+    t.append(PROPOSE, [subject, made], said)
+    put(t, context, question(context, number))

@@ -15,7 +15,8 @@ from sluicegate.record.champion import Champion, champion_of, suspended
 from sluicegate.record.clean_versions import first_sound
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import kept_model
-from sluicegate.stores import data, git, record
+from sluicegate.stores import data
+from sluicegate.stores.transaction import transaction
 
 
 def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]]:
@@ -55,10 +56,9 @@ def reinstate(
     }
     subject = Artifact(f"model:{settings.model}", former.sha256)
     path = layout.incident(incident) / "reinstatement.json"
-    with record.writing(layout, "rollback", record.ROOMS):
-        made = record.write_statement(layout, path, [subject], REINSTATEMENT, said)
-        record.append(layout, REINSTATE, [subject, made], said, context.now())
-        git.commit_all(layout.root, record.ROOMS, f"version {former.version} serves again")
+    with transaction(context, "rollback", f"version {former.version} serves again") as t:
+        made = t.state(path, [subject], REINSTATEMENT, said)
+        t.append(REINSTATE, [subject, made], said)
     return champion_of(layout)
 
 
@@ -69,6 +69,5 @@ def suspend(context: Context, incident: str, because: str) -> None:
         return
     subject = Artifact(f"model:{context.settings.model}", champion.sha256)
     said = {"incident": incident, "because": because, "version": champion.version}
-    with record.writing(layout, "rollback", record.ROOMS):
-        record.append(layout, SUSPEND, [subject], said, context.now())
-        git.commit_all(layout.root, record.ROOMS, f"incident:{incident}: nobody serves")
+    with transaction(context, "rollback", f"incident:{incident}: nobody serves") as t:
+        t.append(SUSPEND, [subject], said)

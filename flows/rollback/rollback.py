@@ -38,6 +38,7 @@ from sluicegate.record.updates import read_update
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.reports import Report
+from sluicegate.stores.transaction import Transaction, tidy, transaction
 
 UNDECIDED = (Stage.AWAITING, Stage.APPROVED)
 
@@ -122,7 +123,7 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
     busy = f"Another rollback is at work in {layout.root}; wait for it to end."
     with files.locked(layout.home / "rollback.lock", busy, wait=False):
         git.require_branch(layout.root)
-        record.tidy(layout)
+        tidy(layout)
         found = trace(context, order.because)
         _versions(context, found)
         number, is_done = _incident_of(layout, order.because)
@@ -177,7 +178,7 @@ def _open(context: Context, order: Order, found: Trace) -> str:
     layout = context.layout
     cause, reason = parse_cause(order.because), order.reason.strip() or "No reason was given."
     serving = champion_of(layout)
-    with record.writing(layout, "rollback", record.ROOMS):
+    with transaction(context, "rollback") as t:
         number = next_number(layout.root / "incidents")
         said = {
             "incident": number,
@@ -195,10 +196,10 @@ def _open(context: Context, order: Order, found: Trace) -> str:
         }
         about = Artifact(order.because, sha256_bytes(order.because.encode()))
         path = layout.incident(number) / "incident.json"
-        made = record.write_statement(layout, path, [about], INCIDENT, said)
+        made = t.state(path, [about], INCIDENT, said)
         told = {"incident": number, "because": order.because, "reason": reason}
-        record.append(layout, OPEN, [about, made], told, context.now())
-        git.commit_all(layout.root, record.ROOMS, f"incident:{number}: {order.because}")
+        t.append(OPEN, [about, made], told)
+        t.commits_as(f"incident:{number}: {order.because}")
     return number
 
 
@@ -265,16 +266,15 @@ def _goes_to(because: str) -> str | None:
 
 def _clean(context: Context, number: str, because: str) -> None:
     """Take the rows out of the data, and what embodies them out of the running, as one commit."""
-    layout, why = context.layout, f"incident:{number}: {because}"
-    with record.writing(layout, "rollback", record.ROOMS):
+    why = f"incident:{number}: {because}"
+    with transaction(context, "rollback", f"{why} taken out") as t:
         found = trace(context, because)  # under the lock: nothing is admitted meanwhile
-        take_out(context, found.batches, number, why)
+        take_out(t, context, found.batches, number, why)
         for each in [*found.updates, *_later(context, found)]:
             if each.stage in UNDECIDED:
-                refuse(context, each.update, why)
+                refuse(t, context, each.update, why)
             elif each.stage is Stage.PROMOTED:
-                _withdraw(context, each, number, because)
-        git.commit_all(layout.root, record.ROOMS, f"incident:{number}: {because} taken out")
+                _withdraw(t, context, each, number, because)
 
 
 def _later(context: Context, found: Trace) -> list[Embodied]:
@@ -296,7 +296,9 @@ def _withdraws(context: Context, found: Trace) -> list[str]:
     return [each.update for each in every if each.stage is Stage.PROMOTED]
 
 
-def _withdraw(context: Context, embodied: Embodied, number: str, because: str) -> None:
+def _withdraw(
+    t: Transaction, context: Context, embodied: Embodied, number: str, because: str
+) -> None:
     layout = context.layout
     subject = Artifact(f"model:{context.settings.model}", embodied.sha256)
     said = {
@@ -307,8 +309,8 @@ def _withdraw(context: Context, embodied: Embodied, number: str, because: str) -
         "time": context.now(),
     }
     path = layout.update(embodied.update) / "withdrawal.json"
-    made = record.write_statement(layout, path, [subject], WITHDRAWAL, said)
-    record.append(layout, "roll-back", [subject, made], said, context.now())
+    made = t.state(path, [subject], WITHDRAWAL, said)
+    t.append("roll-back", [subject, made], said)
 
 
 def _recalibrate(context: Context, found: Trace) -> None:

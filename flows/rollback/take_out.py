@@ -13,24 +13,25 @@ from sluicegate.record.context import Context
 from sluicegate.record.lineage import Touched
 from sluicegate.record.questions import artifact
 from sluicegate.record.subjects.incident import TAKE_OUT
-from sluicegate.stores import data, dvc, files, record
+from sluicegate.stores import data, dvc, files
+from sluicegate.stores.transaction import Transaction
 
 
-def take_out(context: Context, touched: Sequence[Touched], incident: str, reason: str) -> None:
-    """Take the admitted rows of `touched` out of training; call inside a writing block."""
+def take_out(
+    t: Transaction, context: Context, touched: Sequence[Touched], incident: str, reason: str
+) -> None:
+    """Take the admitted rows of `touched` out of training."""
     layout = context.layout
     whole = [each.batch for each in touched if each.admitted and _is_whole(context, each)]
-    hold(context, whole, reason, incident)
+    hold(t, context, whole, reason, incident)
     parts = [each for each in touched if each.admitted and each.batch not in whole]
     tables = [path for each in parts for path in _split(context, each, incident, reason)]
-    if tables:
-        dvc.add(layout.root, tables)
-        dvc.push(layout.root, tables)
+    t.store(tables)
     for each in parts:
         left = artifact(layout, layout.admitted(each.batch) / data.FEEDBACK)
         gone = artifact(layout, _lot(context, each.batch, incident))
         said = {"incident": incident, "batch": each.batch, "rows": list(each.admitted)}
-        record.append(layout, TAKE_OUT, [left, gone], said, context.now())
+        t.append(TAKE_OUT, [left, gone], said)
 
 
 def _is_whole(context: Context, touched: Touched) -> bool:

@@ -37,7 +37,8 @@ from sluicegate.record.subjects.incident import incidents
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.rollback import KEPT, before, proposal_state, proposals
 from sluicegate.record.updates import read_update
-from sluicegate.stores import data, files, git, models, record
+from sluicegate.stores import data, files, models
+from sluicegate.stores.transaction import transaction
 
 FIRST = "0000"
 MISSES = 0.9
@@ -118,9 +119,9 @@ def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
     layout = context.layout
     subject = Artifact(f"model:{context.settings.model}", champion.sha256)
     said = {"alias": "champion", "named": strayed, "version": serving_version(layout)}
-    with record.writing(layout, "watch", ("ledger",)):
-        record.append(layout, "mirror", [subject], said, context.now())
-        git.commit(layout.root, ["ledger"], f"The alias champion named version {strayed}")
+    message = f"The alias champion named version {strayed}"
+    with transaction(context, "watch", message, rooms=("ledger",)) as t:
+        t.append("mirror", [subject], said)
 
 
 def _not_learnt(context: Context, champion: Champion) -> list[str]:
@@ -187,8 +188,7 @@ def _propose(context: Context, champion: Champion, why: str) -> str:
     """Open a proposal about the champion's update, unless there is one, and return its subject."""
     layout = context.layout
     if champion.update not in proposals(layout):
-        with record.writing(layout, "watch", record.ROOMS):
-            propose(context, champion.update, "watch", why)
-            told = f"rollback:{champion.update} proposed: the promise is broken"
-            git.commit_all(layout.root, record.ROOMS, told)
+        message = f"rollback:{champion.update} proposed: the promise is broken"
+        with transaction(context, "watch", message) as t:
+            propose(t, context, champion.update, "watch", why)
     return f"rollback:{champion.update}"

@@ -19,8 +19,9 @@ from sluicegate.record.context import Context
 from sluicegate.record.quarantine import HELD, taken
 from sluicegate.record.questions import artifact
 from sluicegate.record.subjects.incident import barred, incidents, read_incident
-from sluicegate.stores import data, dvc, files, git, record
+from sluicegate.stores import data, dvc, files
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import Transaction, transaction
 
 EVIDENCE = "bisection.json"
 
@@ -45,13 +46,12 @@ def give_back(context: Context, order: Order) -> Bisected:
             f"whose fault it is, and all stay on hold; see {found.report}."
         )
     innocent = found.batches.innocent
-    with record.writing(context.layout, "give-back", record.ROOMS):
+    with transaction(context, "give-back") as t:
         kept = {b: why for b in innocent if (why := _obstacle(context.layout, order.update, b))}
         back = [batch for batch in innocent if batch not in kept]
         if back:
-            _admit(context, order.update, found, back)
-            message = f"update:{order.update}: gave back {', '.join(back)}"
-            git.commit_all(context.layout.root, record.ROOMS, message)
+            _admit(t, context, order.update, found, back)
+            t.commits_as(f"update:{order.update}: gave back {', '.join(back)}")
     asked = [_ask(context, order.update, each) for each in found.sources]
     releases = tuple(each for each in asked if each)
     given = GivenBack(batches=tuple(back), kept=kept, releases=releases)
@@ -83,8 +83,10 @@ def _reason(update: str) -> str:
     return f"update:{update} was rejected"
 
 
-def _admit(context: Context, update: str, found: Bisected, back: Sequence[str]) -> None:
-    """Move held batches to where they were admitted; call inside a writing block."""
+def _admit(
+    t: Transaction, context: Context, update: str, found: Bisected, back: Sequence[str]
+) -> None:
+    """Move held batches to where they were admitted."""
     layout = context.layout
     for batch in back:
         source, target = layout.quarantine(batch) / HELD, layout.admitted(batch)
@@ -110,9 +112,8 @@ def _admit(context: Context, update: str, found: Bisected, back: Sequence[str]) 
         time=context.now(),
     )
     path = layout.update(update) / EVIDENCE
-    made = record.write_statement(layout, path, tables, BISECTION, evidence.to_dict())
-    details = {"update": update, "batches": list(back)}
-    record.append(layout, "give-back", [*tables, made], details, context.now())
+    made = t.state(path, tables, BISECTION, evidence.to_dict())
+    t.append("give-back", [*tables, made], {"update": update, "batches": list(back)})
 
 
 def _ask(context: Context, update: str, within: Within) -> str | None:

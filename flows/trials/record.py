@@ -10,8 +10,9 @@ from sluicegate.evidence.statement import DRILL, predicate_of
 from sluicegate.flows.trials.drilled import Drilled
 from sluicegate.record.context import Context
 from sluicegate.record.threats import THREATS, threats, written
-from sluicegate.stores import files, git, record
+from sluicegate.stores import files, record
 from sluicegate.stores.layout import Layout, next_number, numbered
+from sluicegate.stores.transaction import transaction
 
 DRILLS = "drills"
 STATEMENT = "drill.json"
@@ -24,24 +25,22 @@ def keep(context: Context, drilled: Drilled) -> Drilled:
     from sluicegate.flows.trials.drill_page import write_page
 
     layout = context.layout
-    with record.writing(layout, "drill", ROOMS):
+    with transaction(context, "drill", rooms=ROOMS) as t:
         number = next_number(layout.root / DRILLS)
         folder, now = layout.root / DRILLS / number, context.now()
         results = {"windows": [each.to_dict() for each in drilled.played]}
         files.write_json(folder / RESULTS, results)
         bound = Artifact(f"{DRILLS}/{number}/{RESULTS}", sha256_file(folder / RESULTS))
         by = {"drill": number, "time": now, "started_by": context.started_by}
-        signed = record.write_statement(
-            layout, folder / STATEMENT, [bound], DRILL, {**by, **drilled.said()}
-        )
+        signed = t.state(folder / STATEMENT, [bound], DRILL, {**by, **drilled.said()})
         told = list(statements(layout))
         rows = threats(told)
         files.write_bytes(layout.root / THREATS, written(rows).encode())
         kept = replace(drilled, id=number, opened=tuple(r for r in rows if r["state"] == "open"))
         write_page(folder, kept, told)
         details = {"drill": number, "outcome": drilled.said()["outcome"], "mean": drilled.mean}
-        record.append(layout, "drill", [signed], details, now)
-        git.commit_all(layout.root, ROOMS, f"drill:{number} {drilled.kind}")
+        t.append("drill", [signed], details)
+        t.commits_as(f"drill:{number} {drilled.kind}")
     return kept
 
 

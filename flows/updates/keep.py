@@ -10,12 +10,13 @@ from sluicegate.record.context import Context
 from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.stores import dvc, files, keys, models
 from sluicegate.stores.model_copies import pack
+from sluicegate.stores.transaction import Transaction
 
 
-def keep(context: Context, update: str, sha256: str) -> None:
-    """Sign the model and push its archive to the DVC remote; call inside a writing block.
+def keep(t: Transaction, context: Context, update: str, sha256: str) -> None:
+    """Sign the model and push its archive to the DVC remote.
 
-    The pointer and updates/NNNN/model.sig are what the block commits. Raises Tampered for a model that
+    The transaction commits the pointer and updates/NNNN/model.sig. Raises Tampered for a model that
     is not the one that was compared.
     """
     layout, archive = context.layout, context.layout.archive(sha256)
@@ -33,8 +34,7 @@ def keep(context: Context, update: str, sha256: str) -> None:
         files.write_json(signature, bundle)
     if not dvc.pointer(archive).is_file():
         pack(folder, archive, listed)
-        dvc.add(layout.root, [archive])
-        dvc.push(layout.root, [archive])
+        t.store([archive])
         archive.unlink()
 
 

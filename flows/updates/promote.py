@@ -24,7 +24,9 @@ from sluicegate.reports.model_card import model_card
 from sluicegate.review.votes import require_approved
 from sluicegate.stores import files, git, record
 from sluicegate.stores.mlflow import open_registry
+from sluicegate.stores.transaction import tidy, transaction
 
+ROOMS = ("updates", "ledger")
 BILL = "bom.cdx.json"
 
 
@@ -35,7 +37,7 @@ def promote(context: Context, update_id: str) -> Update:
     compared with.
     """
     layout = context.layout
-    record.tidy(layout)
+    tidy(layout)
     update, _ = read_update(layout, update_id)
     if update.stage is Stage.PROMOTED:
         return update
@@ -46,22 +48,18 @@ def promote(context: Context, update_id: str) -> Update:
         require_approved(context, f"update:{update_id}")
     _require_same_champion(context, update)
     subject = Artifact(f"model:{context.settings.model}", update.challenger.sha256)
-    with record.writing(layout, "promote", ("updates", "ledger", "models")):
+    with transaction(context, "promote", rooms=(*ROOMS, "models")) as t:
         require_standing(context, update)
-        keep(context, update_id, update.challenger.sha256)
+        keep(t, context, update_id, update.challenger.sha256)
         names = verified_products(layout, update_id)
         for name in names:
             files.copy_in(layout.update(update_id) / "products" / name, layout.root / name)
         said = {"update": update_id, "version": update.challenger.version}
         if not _intended(context, update_id):
-            record.append(layout, INTEND, [subject], said, context.now())
+            t.append(INTEND, [subject], said)
         kept = [name for name in PRODUCTS if (layout.root / name).exists()]
-        made = git.commit(
-            layout.root,
-            [*kept, "updates", "ledger", "models"],
-            f"update:{update_id} to be promoted",
-        )
-        anchor = record.anchored(layout, f"update:{update_id}", made)
+        made = t.commit(f"update:{update_id} to be promoted", *kept)
+        anchor = t.anchored(f"update:{update_id}", made)
         git.tag(layout.root, f"update/{update_id}", made, anchor)
     return _move(context, update)
 
@@ -72,7 +70,7 @@ def finish_promotion(context: Context) -> None:
     Call only under the lock of retrains, for a promotion that is alive looks the same from outside.
     """
     layout = context.layout
-    record.tidy(layout)
+    tidy(layout)
     update_id = approved(layout)
     if update_id is None:
         return
@@ -81,9 +79,8 @@ def finish_promotion(context: Context) -> None:
         promote(context, update_id)
     except Conflict as error:
         # its approvals no longer hold, or the champion is another: it must not block the next update
-        with record.writing(layout, "refuse", ("updates", "ledger")):
-            refuse(context, update_id, str(error))
-            git.commit(layout.root, ["updates", "ledger"], f"update:{update_id} refused")
+        with transaction(context, "refuse", f"update:{update_id} refused", ROOMS) as t:
+            refuse(t, context, update_id, str(error))
 
 
 def finish_broken_off(context: Context) -> None:
@@ -115,7 +112,7 @@ def _move(context: Context, update: Update) -> Update:
     registry.set_alias("champion", update.challenger.version)
     registry.drop_alias("challenger")
     subject = Artifact(f"model:{settings.model}", update.challenger.sha256)
-    with record.writing(layout, "promote", ("updates", "ledger")):
+    with transaction(context, "promote", f"update:{update.id} promoted", ROOMS) as t:
         _require_unmoved(context, update)
         said = {
             "update": update.id,
@@ -126,12 +123,11 @@ def _move(context: Context, update: Update) -> Update:
             "policy": update.verdicts[-1].policy,
             "time": context.now(),
         }
-        summary = attest_promotion(context, update, policy_of(layout, update.id))
+        summary = attest_promotion(t, context, update, policy_of(layout, update.id))
         path = layout.update(update.id) / "promotion.json"
-        statement = record.write_statement(layout, path, [subject], PROMOTION, said)
+        statement = t.state(path, [subject], PROMOTION, said)
         bill = _write_bill(context, update.id)
-        record.append(layout, PROMOTE, [subject, summary, bill, statement], said, context.now())
-        git.commit(layout.root, ["updates", "ledger"], f"update:{update.id} promoted")
+        t.append(PROMOTE, [subject, summary, bill, statement], said)
     return advance(update, Stage.PROMOTED)
 
 

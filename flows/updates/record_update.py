@@ -15,11 +15,13 @@ from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
 from sluicegate.record.updates import PRODUCTS, read_update
 from sluicegate.reports.update import render
-from sluicegate.stores import data, files, record
+from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import Transaction
 
 
 def record_update(
+    t: Transaction,
     context: Context,
     update: Update,
     comparison: Mapping[str, Any],
@@ -51,8 +53,7 @@ def record_update(
         Artifact("train.py", sha256_file(layout.rules / "train.py")),
         Artifact("dvc.yaml", sha256_file(layout.rules / "dvc.yaml")),
     ]
-    statement = record.write_statement(
-        layout,
+    statement = t.state(
         folder / "update.json",
         [subject],
         UPDATE,
@@ -70,14 +71,14 @@ def record_update(
     found = findings_in(comparison)
     told = judged(found, candidate_policy(context.settings, found))
     attested = [
-        attest_training(context, update, tree, run_id, took),
-        attest_result(context, folder, subject, measured, told),
+        attest_training(t, context, update, tree, run_id, took),
+        attest_result(t, context, folder, subject, measured, told),
     ]
     said = {"update": update.id, "stage": update.stage.value, "outcome": verdict.outcome.value}
-    record.append(layout, "update", [subject, *attested, statement], said, context.now())
+    t.append("update", [subject, *attested, statement], said)
 
 
-def refuse(context: Context, update: str, reason: str) -> None:
+def refuse(t: Transaction, context: Context, update: str, reason: str) -> None:
     """Record that an awaiting update is refused for `reason`."""
     layout = context.layout
     waiting, _ = read_update(layout, update)
@@ -86,8 +87,8 @@ def refuse(context: Context, update: str, reason: str) -> None:
     subject = Artifact(f"model:{context.settings.model}", waiting.challenger.sha256)
     said = {"update": update, "reason": reason, "time": context.now()}
     path = layout.update(update) / "refusal.json"
-    statement = record.write_statement(layout, path, [subject], REFUSAL, said)
-    record.append(layout, "refuse", [subject, statement], said, context.now())
+    statement = t.state(path, [subject], REFUSAL, said)
+    t.append("refuse", [subject, statement], said)
 
 
 def _product_files(folder: Path) -> list[str]:

@@ -34,12 +34,14 @@ from sluicegate.record.results import RetrainResult, judged
 from sluicegate.record.security_review import first_promotion
 from sluicegate.record.superseded import require_rolled_back
 from sluicegate.record.updates import approved, awaiting, new_batches, read_comparison, read_update
-from sluicegate.review.ask import ask_update, keep_page
+from sluicegate.review.ask import about_update, keep_page
+from sluicegate.review.votes import put
 from sluicegate.stores import data, dvc, files, git, models, pipeline, record
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.mlflow import Run, open_registry
 from sluicegate.stores.settings import Settings
+from sluicegate.stores.transaction import tidy, transaction
 
 FIRST = "0000"
 
@@ -79,7 +81,7 @@ def retrain(
     with files.locked(context.layout.home / "retrain.lock", busy, wait=False):
         git.require_branch(root)
         git.require_committed(root, POLICY_FILES)
-        record.tidy(context.layout)
+        tidy(context.layout)
         if approved(context.layout):
             require_signed(context.layout)  # nothing is promoted past an unsigned policy
         with ruled(context) as context:
@@ -211,19 +213,17 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
     challenger = ModelRef(version, built.comparison["challenger"])
     compared = advance(built.update, Stage.COMPARED, challenger=challenger)
     update = advance(compared, stage_after(verdict), verdicts=(verdict,))
-    with record.writing(context.layout, "update", ("updates", "ledger", "batches", "quarantine")):
+    with transaction(context, "update", rooms=("updates", "ledger", "batches", "quarantine")) as t:
         for old in awaiting(context.layout):
-            refuse(context, old, f"superseded by update:{update.id}")
+            refuse(t, context, old, f"superseded by update:{update.id}")
         record_update(
-            context, update, built.comparison, built.tree, run_id, measured.outcome, built.took
+            t, context, update, built.comparison, built.tree, run_id, measured.outcome, built.took
         )
         if update.stage is Stage.AWAITING:
-            ask_update(context, update)
+            put(t, context, about_update(context, update))
         if measured.outcome is Outcome.REJECT:
-            hold(context, new_batches(context, update), f"update:{update.id} was rejected")
-        git.commit_all(
-            context.layout.root, record.ROOMS, f"update:{update.id} {update.stage.value}"
-        )
+            hold(t, context, new_batches(context, update), f"update:{update.id} was rejected")
+        t.commits_as(f"update:{update.id} {update.stage.value}")
     if update.stage is Stage.AWAITING:
         keep_page(context, update.id)
     return update, verdict

@@ -25,6 +25,7 @@ from sluicegate.evidence.statement import KEYRING, PROMOTION, statement
 from sluicegate.record.champion import champion_of, first_champion
 from sluicegate.stores import effects, files, git, keys, record
 from sluicegate.stores.layout import MODEL_KEY, SERVICE_KEY, Layout
+from sluicegate.stores.transaction import Transaction
 from sluicegate.workspace import diagnose
 
 pytestmark = pytest.mark.slow
@@ -101,7 +102,9 @@ def test_after_a_rotation_everything_old_verifies_and_new_things_are_by_the_new_
         ring.current,
         ring.current,
     ]  # rotate-key, take-over, reinstate
-    made_tag = record.anchored(layout, "update:0002", git.head(target.root)).splitlines()[-1]
+    made_tag = (
+        Transaction(layout, str).anchored("update:0002", git.head(target.root)).splitlines()[-1]
+    )
     assert ring.signer_of(json.loads(made_tag)) is ring.current
     signature = files.read_json(layout.update("0001") / "model.sig")
     assert signed_files(signature, keys.public_model_key(layout), "here")

@@ -13,6 +13,7 @@ from sluicegate.evidence.ledger import Entry, envelope_digest, sign_entry
 from sluicegate.evidence.signing import new_key, signer_of
 from sluicegate.record.champion import champion_of
 from sluicegate.stores import files, git, mlflow, record
+from sluicegate.stores.transaction import transaction
 
 Attack = Callable[[Target], None]
 
@@ -140,9 +141,8 @@ def test_only_what_is_new_is_looked_at(target: Target) -> None:
     again = target.place.verify()
     assert (again.since, again.counts) == (first.counts["entries"], {})
     context = target.place._context
-    with record.writing(target.layout, "test", record.ROOMS):
-        record.append(target.layout, "test", [Artifact("x", "0" * 64)], {}, context.now())
-        git.commit_all(target.root, record.ROOMS, "more")
+    with transaction(context, "test", "more") as t:
+        t.append("test", [Artifact("x", "0" * 64)], {})
     assert target.place.verify().counts == {"entries": 1}
 
 

@@ -43,6 +43,7 @@ from sluicegate.stores import data, files, git, record
 from sluicegate.stores import keys as service_keys
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import open_registry
+from sluicegate.stores.transaction import tidy, transaction
 
 pytestmark = pytest.mark.slow
 
@@ -118,16 +119,16 @@ def scenes(
 
 def take_in(context: Context, judgement: Any) -> None:
     """Settle a batch that was judged, as intake does; what is received is received once."""
-    record.tidy(context.layout)
+    tidy(context.layout)
     if not record.received(context.layout):
-        with record.writing(context.layout, "intake", record.ROOMS):
-            settle(context, judgement)
+        with transaction(context, "intake") as t:
+            settle(t, context, judgement)
 
 
 def learn(context: Context, built: retrain.Built) -> RetrainResult | None:
     """Decide on what was built, as retrain does."""
     with files.locked(context.layout.home / "retrain.lock", "busy", wait=False):
-        record.tidy(context.layout)
+        tidy(context.layout)
         finish_promotion(context)
         if git.tracked(context.layout.root, f"updates/{built.update.id}"):
             return None
@@ -136,7 +137,7 @@ def learn(context: Context, built: retrain.Built) -> RetrainResult | None:
 
 def approve(context: Context, subject: str, *said: Any) -> None:
     """Answer the question, or carry on where it was answered before the process died."""
-    record.tidy(context.layout)
+    tidy(context.layout)
     if is_open(context.layout, subject):
         answer(context, subject, *said)
     else:
@@ -151,7 +152,7 @@ def asked_to_retire(root: Path, what: str, key: Path) -> tuple[str, str]:
 
 def carry_out(context: Context, asked: Sequence[tuple[str, str]]) -> None:
     """Give the yes, or ask for the same again where it was given before the process died."""
-    record.tidy(context.layout)
+    tidy(context.layout)
     for what, (subject, proof) in zip(RETIRED, asked, strict=True):
         if is_open(context.layout, subject):
             answer(context, subject, Decision.APPROVE, "ann", "audited", proof)
@@ -233,7 +234,7 @@ def test_a_retire_that_is_killed_leaves_nothing_that_was_to_go(scenes: dict[str,
     assert holding(scene.root, ODD)
     points = points_of(scene.carry_out)
     wanted = in_child(state)
-    certified = [p for p in points if p.how == "after" and p.effect == "record.append"][-1]
+    certified = [p for p in points if p.how == "after" and p.effect == "transaction.append"][-1]
     assert holding(scene.root, ODD) == []
     assert wanted["verbs"].count("destroy") == len(RETIRED)
     assert wanted["verify"] == [True, [], []]
@@ -263,7 +264,7 @@ def test_nobody_reads_a_move_before_it_is_committed(scenes: dict[str, Scene], na
 
 def move_in(points: Sequence[Point], scene: Scene) -> Point:
     """Return the point after the entry that moves the champion was written."""
-    written = [p for p in points if (p.how, p.effect) == ("after", "record.append")]
+    written = [p for p in points if (p.how, p.effect) == ("after", "transaction.append")]
     layout = Layout(scene.root)
     verbs = [entry.verb for entry in record.backwards(layout)][::-1][-len(written) :]
     return written[next(n for n, verb in enumerate(verbs) if verb in (PROMOTE, REINSTATE))]

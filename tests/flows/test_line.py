@@ -18,6 +18,7 @@ from sluicegate.evidence.ledger import verify_chain
 from sluicegate.stores import files, keys, record
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import transaction
 
 Frame = pd.DataFrame
 Honest = Callable[..., Frame]
@@ -477,13 +478,9 @@ def test_status_starts_no_more_processes_with_fifty_batches(
     started.clear()
     own.status()
     before = len(started)
-    layout = Layout(own.root)
-    with record.writing(layout, "test", record.ROOMS):
+    with transaction(own._context, "test", "more"):
         for number in range(3, 53):
             shutil.copytree(paused, own.root / "intake" / f"{number:04d}")
-        from sluicegate.stores import git as store
-
-        store.commit_all(own.root, record.ROOMS, "more")
     started.clear()
     told = own.status().to_dict()
     assert 0 < len(started) <= before

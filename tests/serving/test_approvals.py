@@ -13,6 +13,7 @@ from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
 from sluicegate.gates.approval import NAMESPACE, Decision, Request
 from sluicegate.stores import record, ssh
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import Transaction
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,7 +35,7 @@ def say(source: Path, name: str, kind: str, said: Said) -> None:
     layout, path = Layout(source), source / PLACE / name
     payload = record.read_statement(layout, path)
     subjects = [Artifact(each["name"], each["digest"]["sha256"]) for each in payload["subject"]]
-    record.write_statement(layout, path, subjects, kind, said)
+    Transaction(layout, str).state(path, subjects, kind, said)
 
 
 def decide(source: Path, **changes: Any) -> None:
@@ -43,7 +44,7 @@ def decide(source: Path, **changes: Any) -> None:
     paths = [place / "request.json", *sorted((place / "reviews").glob("*.json"))]
     named = [Artifact(str(path.relative_to(source)), sha256_file(path)) for path in paths]
     said = said_in(source, "decision.json") | changes
-    record.write_statement(Layout(source), place / "decision.json", named, DECISION, said)
+    Transaction(Layout(source), str).state(place / "decision.json", named, DECISION, said)
 
 
 def vote(source: Path, number: str, **changes: Any) -> None:

@@ -34,6 +34,7 @@ from sluicegate.stores import keys as service_keys
 from sluicegate.stores import record
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import Transaction
 
 pytestmark = pytest.mark.slow
 
@@ -234,7 +235,7 @@ def test_what_nobody_took_back_answers_on_where_its_successor_is_kept_away(
     served, layout = host.load(), Layout(host.source)
     noted = Artifact("note", "0" * 64)
     for _ in range(3):
-        record.append(layout, "note", [noted], {}, "2030-01-01T00:00:00+00:00")
+        Transaction(layout, lambda: "2030-01-01T00:00:00+00:00").append("note", [noted], {})
     third = promote_as_thief(host.source, lambda folder: (folder / "note.txt").write_text("x"))
     (layout.models / third).rename(tmp_path / "away")
     assert served.refresh() is False
@@ -296,7 +297,7 @@ def test_what_is_not_committed_moves_no_host(host: Host) -> None:
     """Written by a process that died: it is put aside yet, and no host may remember that it saw it."""
     served, context = host.load(), open_context(host.source)
     written = len(record.entry_files(context.layout)) + 1
-    died = Point("after", 3, "record.append")
+    died = Point("after", 3, "transaction.append")
     assert disturbed(lambda: suspend(context, "0001", "batch:0001"), died) == ""
     assert len(record.entry_files(context.layout)) == written
     assert served.refresh() is False

@@ -20,6 +20,7 @@ from sluicegate.record.context import Context, open_context
 from sluicegate.record.updates import awaiting
 from sluicegate.stores import effects, files, git, keys, record
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import tidy, transaction
 
 ROOMS = ("intake", "batches", "quarantine", "ledger", "updates")
 
@@ -48,8 +49,8 @@ def place(template: Path, root: Path) -> Context:
 
 def carry_out(context: Context, judgement: Judgement) -> None:
     """Settle as intake does, under the lock and with the journal."""
-    with record.writing(context.layout, "intake", record.ROOMS):
-        settle(context, judgement)
+    with transaction(context, "intake") as t:
+        settle(t, context, judgement)
 
 
 def test_an_update_that_is_being_written_is_not_there_yet(template: Path, tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_an_update_that_is_being_written_is_not_there_yet(template: Path, tmp_pa
     context = place(template, tmp_path / "loans")
     layout = context.layout
     begun = layout.update("0001")
-    with record.writing(layout, "update", ["updates"]):
+    with transaction(context, "update", rooms=["updates"]):
         (begun / "products").mkdir(parents=True)
         (begun / "comparison.json").write_text("{}")
         assert awaiting(layout) == []
@@ -93,7 +94,7 @@ def test_what_a_failing_deed_wrote_is_set_aside(template: Path, tmp_path: Path) 
     layout = context.layout
 
     def fail() -> None:
-        with record.writing(layout, "test", record.ROOMS):
+        with transaction(context, "test"):
             files.write_json(layout.intake("0001") / "manifest.json", {})
             files.write_bytes(layout.ledger / "000001.json", b"{}")
             raise ZeroDivisionError
@@ -133,12 +134,12 @@ def test_what_is_drawn_at_random_is_foretold_by_nobody(tmp_path: Path) -> None:
     assert keys.random_seed(here, "a") != keys.random_seed(there, "a")
 
 
-def killed_while_writing(layout: Layout) -> None:
+def killed_while_writing(context: Context) -> None:
     """Leave what a process leaves that dies after it wrote and before it committed."""
 
     def deed() -> None:
-        with record.writing(layout, "review", record.ROOMS):
-            files.write_json(layout.update("0000") / "refusal.json", {})
+        with transaction(context, "review"):
+            files.write_json(context.layout.update("0000") / "refusal.json", {})
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert disturbed(deed, Point("after", 0, "")) == ""
@@ -146,8 +147,9 @@ def killed_while_writing(layout: Layout) -> None:
 
 def test_what_a_killed_deed_wrote_is_read_by_nobody(template: Path, tmp_path: Path) -> None:
     """Not by who only asks, either: a decision that was never committed must not be acted upon."""
-    layout = place(template, tmp_path / "loans").layout
-    killed_while_writing(layout)
+    context = place(template, tmp_path / "loans")
+    layout = context.layout
+    killed_while_writing(context)
     assert Workspace.open(layout.root).show("update:0000")["update"]["stage"] == "promoted"
     assert git.changed_paths(layout.root, ROOMS) == []
     assert not (layout.home / "journal.json").exists()
@@ -155,10 +157,11 @@ def test_what_a_killed_deed_wrote_is_read_by_nobody(template: Path, tmp_path: Pa
 
 def test_a_deed_at_work_is_left_alone(template: Path, tmp_path: Path) -> None:
     """Whoever asks meanwhile puts nothing aside."""
-    layout = place(template, tmp_path / "loans").layout
-    with record.writing(layout, "review", record.ROOMS):
+    context = place(template, tmp_path / "loans")
+    layout = context.layout
+    with transaction(context, "review"):
         files.write_json(layout.update("0000") / "note.json", {})
-        record.tidy(layout)
+        tidy(layout)
         assert (layout.update("0000") / "note.json").is_file()
         (layout.update("0000") / "note.json").unlink()
 
@@ -176,12 +179,13 @@ def test_a_deed_at_work_is_left_alone(template: Path, tmp_path: Path) -> None:
 )
 def test_a_damaged_journal(template: Path, tmp_path: Path, journal: bytes) -> None:
     """What was left half done is put aside all the same, and nothing of the user's is."""
-    layout = place(template, tmp_path / "loans").layout
-    killed_while_writing(layout)
+    context = place(template, tmp_path / "loans")
+    layout = context.layout
+    killed_while_writing(context)
     (layout.root / "notes.txt").write_text("mine")
     (layout.root / "train.py").write_text("mine")
     (layout.home / "journal.json").write_bytes(journal)
-    record.tidy(layout)
+    tidy(layout)
     assert git.changed_paths(layout.root, ["."]) == ["train.py", "notes.txt"]
     assert (layout.root / "train.py").read_text() == "mine"
 

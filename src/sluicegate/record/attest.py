@@ -18,6 +18,7 @@ from sluicegate.record.context import Context
 from sluicegate.stores import data, files, packages, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import read_settings
+from sluicegate.stores.transaction import Transaction
 
 PROVENANCE_FILE, RESULT_FILE, SUMMARY_FILE = "provenance.json", "test-result.json", "summary.json"
 PACKAGES_FILE = "packages.json"
@@ -25,7 +26,7 @@ CODE = ("params.yaml", "train.py", "dvc.yaml")
 
 
 def attest_training(
-    context: Context, update: Update, tree: Path, run_id: str, took: tuple[str, str]
+    t: Transaction, context: Context, update: Update, tree: Path, run_id: str, took: tuple[str, str]
 ) -> Artifact:
     """Write how the challenger of `update` was trained in `tree`; `took` is from when until when."""
     layout, settings = context.layout, read_settings(tree / "params.yaml")
@@ -68,7 +69,7 @@ def attest_training(
         )
     )
     path = folder / PROVENANCE_FILE
-    return record.write_statement(layout, path, [_model(context, update)], PROVENANCE, said)
+    return t.state(path, [_model(context, update)], PROVENANCE, said)
 
 
 def packages_of(layout: Layout, update: str) -> dict[str, str]:
@@ -90,6 +91,7 @@ def packages_of(layout: Layout, update: str) -> dict[str, str]:
 
 
 def attest_result(
+    t: Transaction,
     context: Context,
     folder: Path,
     subject: Artifact,
@@ -101,10 +103,10 @@ def attest_result(
     rules = [Artifact("params.yaml", context.policy_digest)]
     rules += [_artifact(layout, p) for p in (layout.suite, layout.calibration) if p.is_file()]
     said = tested(outcome, judged, rules)
-    return record.write_statement(layout, folder / RESULT_FILE, [subject], TEST_RESULT, said)
+    return t.state(folder / RESULT_FILE, [subject], TEST_RESULT, said)
 
 
-def attest_promotion(context: Context, update: Update, policy: str) -> Artifact:
+def attest_promotion(t: Transaction, context: Context, update: Update, policy: str) -> Artifact:
     """Write what the promotion of `update` rests on, judged by the params.yaml with digest `policy`."""
     layout = context.layout
     folder = layout.update(update.id)
@@ -118,7 +120,7 @@ def attest_promotion(context: Context, update: Update, policy: str) -> Artifact:
     rules = Artifact("params.yaml", policy)
     said = summary(resource, rules, inputs, context.now())
     path = folder / SUMMARY_FILE
-    return record.write_statement(layout, path, [_model(context, update)], SUMMARY, said)
+    return t.state(path, [_model(context, update)], SUMMARY, said)
 
 
 def _model(context: Context, update: Update) -> Artifact:

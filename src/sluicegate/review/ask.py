@@ -1,4 +1,4 @@
-"""ask: put what paused to the reviewers, with the figures and digests that their answer is bound to."""
+"""ask: what reviewers are asked about an update and a batch, with the figures that they answer by."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from sluicegate.record.findings import read_findings
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.updates import read_comparison, run_of
 from sluicegate.record.words import number
-from sluicegate.review.votes import ask
-from sluicegate.stores import data, files, record
+from sluicegate.review.votes import Question
+from sluicegate.stores import data, record
 from sluicegate.stores.mlflow import open_registry
 
 
-def ask_update(context: Context, update: Update) -> None:
-    """Put an awaiting update to the reviewers; call inside a writing block."""
+def about_update(context: Context, update: Update) -> Question:
+    """Return the question about an awaiting update."""
     layout, folder = context.layout, context.layout.update(update.id)
     champion, challenger = update.champion, update.challenger
     if champion is None or challenger is None:
@@ -35,15 +35,14 @@ def ask_update(context: Context, update: Update) -> None:
     question = f"May update:{update.id} become the champion of model {context.settings.model}?"
     from sluicegate.review.pages import update_page
 
-    evidence = folder / PAGE
-    files.write_bytes(evidence, update_page(context, update, question, shown).encode())
-    bound = [folder / "update.json", folder / "comparison.json", evidence]
+    page = update_page(context, update, question, shown)
+    bound = [folder / name for name in ("update.json", "comparison.json", PAGE)]
     bound += [table.with_name(data.MANIFEST) for table in (layout.golden, layout.reference)]
-    ask(context, folder, f"update:{update.id}", question, bound, shown)
+    return Question(f"update:{update.id}", question, shown, bound, page)
 
 
-def ask_batch(context: Context, batch: str) -> None:
-    """Put a paused batch to the reviewers; call inside a writing block."""
+def about_batch(context: Context, batch: str) -> Question:
+    """Return the question about a paused batch."""
     layout, folder = context.layout, context.layout.intake(batch)
     verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
     manifest = data.read_manifest(folder)
@@ -63,11 +62,10 @@ def ask_batch(context: Context, batch: str) -> None:
     question = f"May batch:{batch} be learnt from?"
     from sluicegate.review.pages import batch_page
 
-    evidence = folder / PAGE
-    files.write_bytes(evidence, batch_page(context, batch, question, shown).encode())
+    page = batch_page(context, batch, question, shown)
     bound = [folder / name for name in ("verdict.json", "findings.json", data.MANIFEST)]
-    bound += [folder / "rows" / data.MANIFEST, evidence]
-    ask(context, folder, f"batch:{batch}", question, bound, shown)
+    bound += [folder / "rows" / data.MANIFEST, folder / PAGE]
+    return Question(f"batch:{batch}", question, shown, bound, page)
 
 
 def _learnt(folder: Path) -> bool:

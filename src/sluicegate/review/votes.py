@@ -1,7 +1,9 @@
 """The question a pause asks, the votes on it, and what they come to: verified anew on every reading."""
 
+import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,41 +22,50 @@ from sluicegate.gates.approval import (
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import signature_told
 from sluicegate.record.questions import artifact, cast, read_request
-from sluicegate.record.subjects import folder_of
+from sluicegate.record.subjects import PAGE, folder_of, kind_of
 from sluicegate.review.duties import require_separate
-from sluicegate.stores import record, ssh, trust
+from sluicegate.stores import files, record, ssh, trust
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.record import ROOMS
+from sluicegate.stores.transaction import Transaction, transaction
 
 MOST_REASON = 2000
 
 
-def ask(
-    context: Context,
-    folder: Path,
-    subject: str,
-    question: str,
-    bound: Sequence[Path],
-    shown: Sequence[tuple[str, str]],
-) -> None:
-    """Write the request about `subject` into `folder`; call inside a writing block.
+@dataclass(frozen=True)
+class Question:
+    """What reviewers are asked about `subject`, and what they are shown.
 
-    `bound` are the files that an answer stands or falls with, `shown` what is told besides.
+    `bound` are the files that an answer stands or falls with, `page` is the evidence that lies beside the
+    request.
     """
-    layout = context.layout
-    named = [artifact(layout, path) for path in (layout.params, *bound)]
-    names = [*shown, *((each.name, f"sha256:{each.sha256}") for each in named)]
+
+    subject: str
+    text: str
+    shown: Sequence[tuple[str, str]]
+    bound: Sequence[Path]
+    page: str
+
+
+def put(t: Transaction, context: Context, question: Question) -> None:
+    """Put a question to the reviewers: its evidence page, the signed request, and the ledger entry."""
+    layout, (kind, number) = context.layout, kind_of(question.subject)
+    folder = kind.folder(layout, number)
+    files.write_bytes(folder / PAGE, question.page.encode())
+    named = [artifact(layout, path) for path in (layout.params, *question.bound)]
+    names = [*question.shown, *((each.name, f"sha256:{each.sha256}") for each in named)]
     names.append(("policy", signature_told(layout)))
     names.append(("ledger head", f"sha256:{record.head(layout)}"))
     expires = context.clock() + timedelta(days=context.settings.approval.expires_days)
     said = {
-        "subject": subject,
-        "question": question,
+        "subject": question.subject,
+        "question": question.text,
         "names": [list(pair) for pair in names],
         "nonce": secrets.token_hex(16),
         "expires": expires.isoformat(timespec="seconds"),
     }
-    statement = record.write_statement(layout, folder / "request.json", named, REQUEST, said)
-    record.append(layout, "ask", [statement], {"subject": subject}, context.now())
+    statement = t.state(folder / "request.json", named, REQUEST, said)
+    t.append("ask", [statement], {"subject": question.subject})
 
 
 def require_alive(context: Context, request: Request, bound: Sequence[Artifact]) -> None:
@@ -124,9 +135,15 @@ def current(context: Context, subject: str) -> tuple[Standing, list[str]]:
 
 
 def keep(
-    context: Context, request: Request, reviewer: str, vote: Vote, reason: str, proof: str
+    t: Transaction,
+    context: Context,
+    request: Request,
+    reviewer: str,
+    vote: Vote,
+    reason: str,
+    proof: str,
 ) -> None:
-    """Record a verified vote, unless it is known; call inside a writing block."""
+    """Record a verified vote, unless it is known."""
     layout, folder = context.layout, folder_of(context.layout, request.subject)
     said = {
         "subject": request.subject,
@@ -144,19 +161,35 @@ def keep(
         return
     path = folder / "reviews" / f"{len(known) + 1:03d}.json"
     about = artifact(layout, folder / "request.json")
-    made = record.write_statement(layout, path, [about], VOTE, {**said, "time": context.now()})
+    made = t.state(path, [about], VOTE, {**said, "time": context.now()})
     told = {name: said[name] for name in ("subject", "person", "key", "decision")}
-    record.append(layout, "review", [made], told, context.now())
+    t.append("review", [made], told)
 
 
-def conclude(context: Context, subject: str, state: str, people: Sequence[str] = ()) -> None:
-    """Record what the votes on `subject` came to; call inside a writing block."""
+def conclude(
+    t: Transaction, context: Context, subject: str, state: str, people: Sequence[str] = ()
+) -> None:
+    """Record what the votes on `subject` came to."""
     layout, folder = context.layout, folder_of(context.layout, subject)
     paths = [folder / "request.json", *sorted((folder / "reviews").glob("*.json"))]
     said = {"subject": subject, "state": state, "approved_by": list(people), "time": context.now()}
     votes = [artifact(layout, path) for path in paths]
-    made = record.write_statement(layout, folder / "decision.json", votes, DECISION, said)
-    record.append(layout, "decide", [made], said, context.now())
+    made = t.state(folder / "decision.json", votes, DECISION, said)
+    t.append("decide", [made], said)
+
+
+@contextlib.contextmanager
+def decided(
+    context: Context, subject: str, state: str, people: Sequence[str], rooms: Sequence[str] = ROOMS
+) -> Iterator[Transaction]:
+    """Record that `people` approved `subject`; the block carries it out in the same transaction.
+
+    Raises Conflict unless their approvals still hold.
+    """
+    with transaction(context, "review", f"{subject} {state}", rooms) as t:
+        require_approved(context, subject)
+        conclude(t, context, subject, state, people)
+        yield t
 
 
 def require_approved(context: Context, subject: str) -> Standing:

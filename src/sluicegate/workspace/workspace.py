@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.record.context import Context, Step, open_context, plainly, silent, utc_now
-from sluicegate.stores import record
+from sluicegate.stores.transaction import tidy
 from sluicegate.workspace.delivery import Delivery, Tell, delivered, explained
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Workspace:
     def _fresh(self) -> Context:
         # params.yaml may have been committed anew since this process opened the workspace.
         reading = not self._context.layout.may_sign
-        record.tidy(self._context.layout)
+        tidy(self._context.layout)
         return open_context(self.root, self._context.clock, self._context.tell, reading)
 
     @classmethod

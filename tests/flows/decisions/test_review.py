@@ -24,6 +24,7 @@ from sluicegate.record.questions import read_request
 from sluicegate.record.updates import read_update
 from sluicegate.review.votes import current
 from sluicegate.stores import files, git, record
+from sluicegate.stores.transaction import Transaction
 
 pytestmark = pytest.mark.slow
 
@@ -279,7 +280,8 @@ def test_a_decision_without_votes_promotes_nothing(place: Workspace, keys: dict[
     layout = context.layout
     subject = [context_artifact(place)]
     said = {"subject": "update:0001", "state": "approved", "approved_by": ["ann"], "time": "now"}
-    record.write_statement(layout, layout.update("0001") / "decision.json", subject, DECISION, said)
+    thief = Transaction(layout, context.now)
+    thief.state(layout.update("0001") / "decision.json", subject, DECISION, said)
     assert read_update(layout, "0001")[0].stage is Stage.APPROVED
     with pytest.raises(Conflict, match="0 of 1 approvals hold"):
         promoting.promote(context, "0001")
@@ -294,7 +296,7 @@ def test_a_decision_without_votes_promotes_nothing(place: Workspace, keys: dict[
         "time": "now",
     }
     reviews = layout.update("0001") / "reviews" / "001.json"
-    record.write_statement(layout, reviews, subject, VOTE, forged)
+    thief.state(reviews, subject, VOTE, forged)
     with pytest.raises(Conflict, match="0 of 1 approvals hold"):
         promoting.promote(context, "0001")
     assert champion(place) == "0000"

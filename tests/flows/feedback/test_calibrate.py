@@ -19,6 +19,7 @@ from sluicegate.record.calibration import intake_policy, read_calibration
 from sluicegate.record.context import Context, open_context
 from sluicegate.stores import files, record
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.transaction import transaction
 
 DAY = timedelta(days=1)
 FEW = 25
@@ -93,8 +94,8 @@ def test_a_source_accused_later_taints_what_it_sent_before(fed: Path) -> None:
 def test_a_batch_on_hold_does_not_calibrate(root: Path) -> None:
     """Neither would one that a rollback has taken out."""
     context = later(root, 15)
-    with record.writing(context.layout, "hold", record.ROOMS):
-        hold(context, ["0001"], "doubted")
+    with transaction(context, "hold") as t:
+        hold(t, context, ["0001"], "doubted")
     assert [each.batch for each in eligible(context)] == ["0002"]
 
 
@@ -126,8 +127,8 @@ def test_accepted_history_calibrates_with_sources(root: Path, git: Any) -> None:
     last = next(record.backwards(context.layout))
     assert (last.verb, last.subjects[0].name) == ("calibrate", "calibration/calibration.json")
     assert not is_stale(context)
-    with record.writing(context.layout, "hold", record.ROOMS):
-        hold(context, ["0002"], "doubted")
+    with transaction(context, "hold") as t:
+        hold(t, context, ["0002"], "doubted")
     assert is_stale(context)
 
 

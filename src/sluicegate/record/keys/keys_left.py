@@ -3,7 +3,7 @@
 from sluicegate.core import Artifact
 from sluicegate.core.canonical import sha256_file
 from sluicegate.record.context import Context
-from sluicegate.stores import git, record
+from sluicegate.stores.transaction import transaction
 
 VERB = "keys-left"
 
@@ -12,6 +12,5 @@ def keys_left(context: Context, by: str) -> None:
     """Record that private keys are in a file outside, written by the verb `by`."""
     layout = context.layout
     service = Artifact("trust/service.json", sha256_file(layout.public_key))
-    with record.writing(layout, by, ("ledger",)):
-        record.append(layout, VERB, [service], {"by": by}, context.now())
-        git.commit(layout.root, ["ledger"], f"Keys were copied by {by}")
+    with transaction(context, by, f"Keys were copied by {by}", ("ledger",)) as t:
+        t.append(VERB, [service], {"by": by})
