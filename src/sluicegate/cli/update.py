@@ -78,7 +78,7 @@ def _takes_batch(verb: Parser, nargs: str | None) -> None:
 
 def check(options: argparse.Namespace) -> Answer[Any]:
     """Judge a batch, or the champion."""
-    if options.champion == bool(options.batch):
+    if options.champion == (options.batch is not None):
         raise Misused("Name a BATCH to check, or write --champion to judge the champion.")
     return watch(options) if options.champion else judge(options)
 
@@ -115,7 +115,7 @@ def update(options: argparse.Namespace) -> Answer[Any]:
     if options.batch is not None and options.supersede:
         raise Misused("Take the batch in first, then run `sluicegate update --supersede`.")
     if options.dry_run:
-        return judge(options) if options.batch else retrain(options)
+        return retrain(options) if options.batch is None else judge(options)
     if options.batch is None or options.no_retrain:
         half = retrain(options) if options.batch is None else intake(options)
         return _half(half, "retrain" if options.batch is None else "intake")
