@@ -45,8 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     options = parser().parse_args(arguments)
     from sluicegate.core.errors import Misused, SluicegateError  # imports pandas: not for --help
+    from sluicegate.core.installed import require_line
 
     try:
+        if options.needs_line:
+            require_line()
         answer, code = options.run(options)
         if options.json:
             print(json.dumps(answer, ensure_ascii=False), flush=True)

@@ -1,12 +1,8 @@
-"""A drill as a person reads it: a bar while it runs, then a line per attack."""
+"""A drill as a person reads it: a line per attack."""
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from sluicegate.terminal.output import plain_console
@@ -14,24 +10,6 @@ from sluicegate.terminal.words import escape
 
 if TYPE_CHECKING:
     from sluicegate.flows.trials.drilled import Drilled
-
-
-@contextlib.contextmanager
-def bar(options: argparse.Namespace) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield a function that shows how far a drill is; quiet under --json or off a terminal."""
-    if options.json or not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("Starting", total=None)
-        yield lambda done, total, what: shown.update(
-            task, completed=done, total=total, description=escape(what)
-        )
 
 
 def print_drill(options: argparse.Namespace, drilled: "Drilled") -> dict[str, Any]:

@@ -23,11 +23,12 @@ def add(verbs: Verbs) -> None:
 def drill(options: argparse.Namespace) -> Answer:
     """Attack the gates: 0 the floor held, 4 below it, 1 it was not measured."""
     from sluicegate.terminal import drills, output
+    from sluicegate.terminal.bar import bar
 
     asked = {"full": options.full, "attacks": tuple(options.attack), "seed": options.seed}
     place = opened(options, output.mute)
     if options.dry_run:
         return output.print_plan(options, place.plan_drill(**asked)), 0
-    with drills.bar(options) as bar:
-        done = place.drill(**asked, bar=bar)
+    with bar(options) as shown:
+        done = place.drill(**asked, bar=shown)
     return drills.print_drill(options, done), done.exit_code

@@ -9,13 +9,17 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_verb(
-    verbs: Verbs, name: str, run: Callable[[argparse.Namespace], Answer], words: str
+    verbs: Verbs,
+    name: str,
+    run: Callable[[argparse.Namespace], Answer],
+    words: str,
+    needs_line: bool = True,
 ) -> argparse.ArgumentParser:
     """Add the verb that `run` carries out; its exit code is the outcome."""
     verb = verbs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
     verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
     verb.add_argument("--debug", action="store_true", help="show a traceback on errors")
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, needs_line=needs_line)
     return verb
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sluicegate.core.installed import require_line
 from sluicegate.record.context import open_context, silent, utc_now
 from sluicegate.workspace.bisecting import Bisecting
 from sluicegate.workspace.delivery import Delivery, Tell, delivered, explained
@@ -34,7 +35,12 @@ class Workspace(Learning, Trying, Reviewing, Quarantining, GoingBack, Bisecting,
         tell: Tell = silent,
         reading: bool = False,
     ) -> "Workspace":
-        """Return the workspace at `root`, or a clone of it for `reading`; raises Missing."""
+        """Return the workspace at `root`, or a clone of it for `reading`; raises Missing.
+
+        Raises Misused where the extra `line` is not installed, unless for `reading`.
+        """
+        if not reading:
+            require_line()
         return cls(open_context(Path(root), clock, tell, reading))
 
     @classmethod
@@ -62,6 +68,7 @@ class Workspace(Learning, Trying, Reviewing, Quarantining, GoingBack, Bisecting,
         `data` and `golden` are paths or data frames. Without `golden`, a share of `data` is held out
         and shown as unverified. `trainer` sets keys of `train` in params.yaml.
         """
+        require_line()
         from sluicegate.core import Task
         from sluicegate.flows.init import Origin, init
 
