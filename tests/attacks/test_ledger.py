@@ -154,6 +154,7 @@ def test_verify_works_in_a_clone_and_says_what_is_not_there(
     """A clone has no MLflow: it says so, holds the rest to the record, and names what was changed."""
     clone = target.root.parent / "clone"
     subprocess.run(["git", "clone", "-q", str(target.root), str(clone)], check=True)
+    shutil.copy(target.root / ".dvc" / "config", clone / ".dvc" / "config")
     if not whole:
         without_line(monkeypatch)
     found = Workspace.open(clone, reading=True).verify()
