@@ -29,7 +29,7 @@ from sluicegate.stores.probing import standing_wall
 
 LEAST_FREE = 2 * 1024**3
 REMOTE_SECONDS = 30
-SELF = "sluicegate"
+SELF, EXTRAS = "sluicegate", ("line", "alibi")
 PINNED = {
     "fastapi": "newer ones keep Prefect's server from starting",
     "sqlalchemy": "with 2.1 Prefect's scheduler fails and no schedule ever runs",
@@ -59,7 +59,7 @@ def python() -> Iterator[Diagnosis]:
     wanted = str(metadata.metadata(SELF)["Requires-Python"])
     version = ".".join(map(str, sys.version_info[:3]))
     fits = Requirement(f"python{wanted}").specifier.contains(version)
-    mend = "" if fits else "Make the environment anew with Python 3.11 or 3.12."
+    mend = "" if fits else "Make the environment anew with Python 3.11 to 3.14."
     yield Diagnosis("python", fits, f"Python {version} (wanted: {wanted})", mend)
 
 
@@ -327,13 +327,13 @@ def _halves(error: SluicegateError) -> tuple[str, str]:
 def _broken_pins(requirements: list[str]) -> Iterator[Diagnosis]:
     for line in requirements:
         wanted = Requirement(line)
-        extra = wanted.marker is not None and "extra" in str(wanted.marker)
-        if wanted.marker is not None and not wanted.marker.evaluate({"extra": "alibi"}):
+        marker = wanted.marker
+        if marker and not any(marker.evaluate({"extra": each}) for each in EXTRAS):
             continue
         try:
             version = metadata.version(wanted.name)
         except metadata.PackageNotFoundError:
-            if not extra:
+            if 'extra == "alibi"' not in str(marker):
                 says = f"{wanted.name} is not installed (wanted: {wanted.specifier})."
                 yield Diagnosis(wanted.name, False, says, f"Run `pip install '{_bare(wanted)}'`.")
             continue

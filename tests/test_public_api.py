@@ -4,10 +4,15 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from absent import without_line
+
+from sluicegate import Workspace
+from sluicegate.cli import main
+from sluicegate.core import Misused
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [ROOT / "flows", ROOT / "checks", ROOT / "gates", ROOT / "src" / "sluicegate"]
@@ -30,6 +35,32 @@ def test_importing_is_light(module: str) -> None:
     )
     loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
     assert not loaded & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "verb", [["check", "batch.csv", "-C", "shop"], ["init", "shop"], ["doctor"]]
+)
+def test_without_the_line_a_verb_says_what_to_install(
+    verb: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence with the line that installs the rest, and the exit code of usage."""
+    without_line(monkeypatch)
+    assert main(verb + (["--data", "base.parquet"] if verb[0] == "init" else [])) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert 'pip install "sluicegate[line]"' in said
+
+
+@pytest.mark.parametrize(
+    "opened", [Workspace.open, lambda path: Workspace.init(path, data="b", label="y")]
+)
+def test_without_the_line_no_workspace_opens_for_writing(
+    opened: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script hears the same sentence, before anything is made."""
+    without_line(monkeypatch)
+    with pytest.raises(Misused, match="without dvc"):
+        opened("shop")
 
 
 FORBIDDEN = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "joblib", "marshal"}

@@ -1,5 +1,6 @@
 """Models: every copy of every promoted one against its signed promotion, and the alias against the last."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from sluicegate.core import SluicegateError
@@ -11,6 +12,7 @@ from sluicegate.record.champion import Champion, read_promotion, serving_version
 from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.record.subjects.retirement import destroyed_models
 from sluicegate.stores import dvc, files, keys, models, record
+from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import Registry, open_registry
 from sluicegate.stores.model_copies import listed
 
@@ -21,10 +23,8 @@ def promoted_models(found: Inspection) -> None:
     gone = destroyed_models(layout)
     every = record.updates(layout)
     promoted = [n for n in every if _is_promoted(found, n) and n not in gone]
-    uri = context.settings.mlflow.tracking_uri
     try:
-        registry = open_registry(layout, context.settings.model, uri)
-        serving = serving_version(layout)
+        registry, serving = _registry(found), serving_version(layout)
     except SluicegateError as error:
         found.doubt("mlflow", str(error))
         return
@@ -34,7 +34,7 @@ def promoted_models(found: Inspection) -> None:
             _look(found, registry, read_promotion(layout, number))
         except SluicegateError as error:
             found.blame(f"updates/{number}/promotion.json", str(error))
-    alias = registry.alias("champion")
+    alias = registry.alias("champion") if registry else serving
     if alias != serving:
         pointed = "names no version" if alias is None else f"points to version {alias}"
         due = "nobody serves" if serving is None else f"version {serving} serves"
@@ -44,15 +44,32 @@ def promoted_models(found: Inspection) -> None:
         )
 
 
+def _registry(found: Inspection) -> Registry | None:
+    """Return MLflow's registry, None where this machine has none: only the archives are here then."""
+    layout, settings = found.context.layout, found.context.settings
+    if find_spec("mlflow") and (settings.mlflow.tracking_uri or not _is_bare(layout)):
+        return open_registry(layout, settings.model, settings.mlflow.tracking_uri)
+    found.notes.append("MLflow's registry is not here: its models and aliases were not looked at")
+    return None
+
+
+def _is_bare(layout: Layout) -> bool:
+    """Tell whether this is a clone: git brings neither keys nor kept copies."""
+    return not layout.may_sign and not layout.models.exists()
+
+
 def _is_promoted(found: Inspection, number: str) -> bool:
     return (found.context.layout.update(number) / "promotion.json").is_file()
 
 
-def _look(found: Inspection, registry: Registry, promoted: Champion) -> None:
+def _look(found: Inspection, registry: Registry | None, promoted: Champion) -> None:
     layout = found.context.layout
     _archive(found, promoted)
-    kept = layout.models / promoted.sha256
-    _compare(found, f"update:{promoted.update}'s model", kept, promoted.sha256)
+    if not _is_bare(layout):
+        kept = layout.models / promoted.sha256
+        _compare(found, f"update:{promoted.update}'s model", kept, promoted.sha256)
+    if registry is None:
+        return
     version = f"version {promoted.version} of {registry.model}"
     try:
         place = registry.model_dir(promoted.version)

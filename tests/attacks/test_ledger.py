@@ -5,10 +5,11 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
+from absent import without_line
 from attacks.conftest import Target
 
 from sluicegate import Workspace
-from sluicegate.core import Artifact, SluicegateError, Tampered
+from sluicegate.core import Artifact, Tampered
 from sluicegate.evidence.ledger import Entry, envelope_digest, sign_entry
 from sluicegate.evidence.signing import new_key, signer_of
 from sluicegate.record.champion import champion_of
@@ -146,16 +147,24 @@ def test_only_what_is_new_is_looked_at(target: Target) -> None:
     assert target.place.verify().counts == {"entries": 1}
 
 
-def test_verify_works_in_a_clone_and_says_what_is_not_there(target: Target) -> None:
-    """A clone has no data and no MLflow: it cannot decide on those, and blames nobody else's files."""
+@pytest.mark.parametrize("whole", [True, False], ids=["the whole line", "serving and verifying"])
+def test_verify_works_in_a_clone_and_says_what_is_not_there(
+    target: Target, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone has no MLflow: it says so, holds the rest to the record, and names what was changed."""
     clone = target.root.parent / "clone"
     subprocess.run(["git", "clone", "-q", str(target.root), str(clone)], check=True)
-    try:
-        found = Workspace.open(clone, reading=True).verify()
-    except SluicegateError as error:
-        pytest.fail(str(error))
-    blamed = {each.where for each in found.wrong}
-    assert not any(where.startswith(("ledger", "intake/0002/verdict")) for where in blamed), blamed
+    shutil.copy(target.root / ".dvc" / "config", clone / ".dvc" / "config")
+    if not whole:
+        without_line(monkeypatch)
+    found = Workspace.open(clone, reading=True).verify()
+    assert (found.wrong, found.undecided) == ((), ())
+    assert any("MLflow's registry is not here" in note for note in found.notes)
+    assert found.counts["objects"] > 0
+    path = clone / entry(2)
+    files.write_json(path, files.read_json(path) | {"payload": "e30="})
+    changed = Workspace.open(clone, reading=True).verify()
+    assert entry(2) in {each.where for each in changed.wrong}
 
 
 def test_what_a_rollback_leaves_is_as_recorded(target: Target) -> None:

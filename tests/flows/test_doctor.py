@@ -53,6 +53,9 @@ def test_a_directory_that_is_no_workspace(tmp_path: Path) -> None:
             "alibi-detect>=99; extra == 'alibi'", "unless told otherwise", id="alibi too old"
         ),
         pytest.param("no-such-thing-here>=1", "is not installed", id="a missing library"),
+        pytest.param(
+            "no-such-thing-here; extra == 'line'", "is not installed", id="a library of the line"
+        ),
     ],
 )
 def test_a_broken_pin_is_named_with_its_reason(line: str, said: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from absent import without_line
 
 from sluicegate.core import CannotDecide, Tampered
 from sluicegate.stores import dvc, git, patience
@@ -86,6 +87,32 @@ def test_a_file_goes_to_the_remote_and_comes_back(tmp_path: Path, root: Path) ->
     shutil.rmtree(tmp_path / "remote")
     with pytest.raises(CannotDecide, match="DVC failed in"):
         dvc.checkout(root, [path])
+
+
+def test_a_host_without_dvc_knows_the_default_remote(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is DVC's own: this machine's file before the committed one, and none where none is."""
+    told = [dvc.default_remote(root)]
+    local = root / ".dvc" / "config.local"
+    local.write_text(
+        "[core]\n    remote = near by\n['remote \"near by\"']\n    url = s3://b/c%20d\n"
+    )
+    told.append(dvc.default_remote(root))
+    local.write_text("[core]\n    remote =\n")
+    told.append(dvc.default_remote(root))
+    assert told == [str(tmp_path / "remote"), "s3://b/c%20d", None]
+    without_line(monkeypatch)
+    assert dvc.default_remote(root) is None
+    local.write_text(
+        "[core]\n    remote = near by\n['remote \"near by\"']\n    url = s3://b/c%20d\n"
+    )
+    assert dvc.default_remote(root) == "s3://b/c%20d"
+    local.unlink()
+    assert dvc.default_remote(root) == str(tmp_path / "remote")
+    local.write_text("[core]\n    remote = gone\n")
+    with pytest.raises(CannotDecide, match="names no default remote"):
+        dvc.default_remote(root)
 
 
 def test_no_room_for_what_dvc_remembers_is_one_sentence(root: Path) -> None:

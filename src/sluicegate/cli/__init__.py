@@ -23,8 +23,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser([]).print_help(sys.stderr)
         return 2
     module = MODULES.get(given[0])
-    options = parser([module] if module else []).parse_args(given)
+    if module is None:
+        parser([]).parse_args(given)
+        return 0
     from sluicegate.core.errors import Misused, SluicegateError
+    from sluicegate.core.installed import require_line
+
+    try:
+        if module != "verify":  # serving hosts verify, and have no rich
+            require_line()
+    except Misused as error:
+        return _failed(argparse.Namespace(json="--json" in given), str(error), 2)
+    options = parser([module]).parse_args(given)
 
     try:
         answer: Answer[Any] = options.run(options)

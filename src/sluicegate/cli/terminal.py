@@ -3,27 +3,20 @@
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from rich import markup
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from typing import TYPE_CHECKING, Any, cast
 
 from sluicegate.core import Judged, Missing, Misused
 from sluicegate.core.counted import counted
 from sluicegate.core.visible import visible
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a host that only verifies has no rich
+    from rich.console import Console
+
     from sluicegate.workspace import Workspace
 
 COLOURS = {"pass": "green", "quarantine": "yellow", "pause": "magenta", "reject": "red"}
@@ -77,27 +70,30 @@ def working(options: argparse.Namespace) -> Iterator["Workspace"]:
 @contextlib.contextmanager
 def progress(options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
     """Yield a function that shows what is going on; quiet under --json or off a terminal."""
-    with _shown(options, SpinnerColumn(), TextColumn("{task.description}")) as update:
+    with _shown(options, "SpinnerColumn") as update:
         yield lambda text: update(description=escape(text))
 
 
 @contextlib.contextmanager
 def bar(options: argparse.Namespace) -> Iterator[Callable[[int, int, str], None]]:
     """Yield a function that shows how far something is; quiet under --json or off a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with _shown(options, *columns) as update:
+    with _shown(options, "BarColumn", "TaskProgressColumn") as update:
         yield lambda done, total, what: update(
             completed=done, total=total, description=escape(what)
         )
 
 
 @contextlib.contextmanager
-def _shown(options: argparse.Namespace, *columns: Any) -> Iterator[Callable[..., None]]:
-    if options.json or not sys.stderr.isatty():
+def _shown(options: argparse.Namespace, *columns: str) -> Iterator[Callable[..., None]]:
+    if options.json or not sys.stderr.isatty() or find_spec("rich") is None:
         yield lambda **_: None
         return
-    console = Console(stderr=True)
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as shown:
+    from rich import progress
+    from rich.console import Console
+
+    named = [getattr(progress, name)() for name in (*columns, "TimeElapsedColumn")]
+    console, what = Console(stderr=True), progress.TextColumn("{task.description}")
+    with progress.Progress(what, *named, console=console, transient=True) as shown:
         task = shown.add_task("Starting", total=None)
         yield lambda **changed: shown.update(task, **changed)
 
@@ -106,8 +102,20 @@ def _mute(_: str) -> None:
     """Show no progress."""
 
 
-def plain_console() -> Console:
+class Unstyled:
+    """The console where rich is not installed: the same lines, without their markup."""
+
+    def print(self, *parts: str, **_: Any) -> None:
+        """Print `parts` on one line."""
+        print(*(re.sub(r"(?<!\\)\[[^\]]*\]", "", each).replace(r"\[", "[") for each in parts))
+
+
+def plain_console() -> "Console":
     """Return the console that results are printed to; long lines are left to the terminal to break."""
+    if find_spec("rich") is None:
+        return cast("Console", Unstyled())
+    from rich.console import Console
+
     return Console(highlight=False, soft_wrap=True)
 
 
@@ -116,7 +124,7 @@ def escape(text: str) -> str:
 
     Names of sources and files are other people's words: they are shown, never obeyed.
     """
-    return markup.escape(visible(text))
+    return visible(text).replace("[", r"\[")
 
 
 def shortened(text: str) -> str:
@@ -134,14 +142,14 @@ def after(seconds: float) -> str:
     return f"[dim]({seconds:.1f} s)[/]"
 
 
-def print_plan(console: Console, plan: dict[str, Any]) -> None:
+def print_plan(console: "Console", plan: dict[str, Any]) -> None:
     """Print what would happen."""
     for name, value in plan.items():
         if name != "schema":
             console.print(f"  {name}: {escape(str(value))}")
 
 
-def print_selection(console: Console, words: str, rows: int, sources: Iterable[str]) -> None:
+def print_selection(console: "Console", words: str, rows: int, sources: Iterable[str]) -> None:
     """Print how many rows and which sources were selected, if any."""
     named = list(sources)
     if rows or named:
@@ -150,7 +158,7 @@ def print_selection(console: Console, words: str, rows: int, sources: Iterable[s
         console.print(f"  {words}: {counted(rows, 'row')}{escape(by)}")
 
 
-def print_reasons(console: Console, reasons: Iterable[str]) -> None:
+def print_reasons(console: "Console", reasons: Iterable[str]) -> None:
     """Print why a verdict is as it is."""
     listed = list(reasons)
     for reason in listed[:MOST_SHOWN]:
@@ -159,7 +167,7 @@ def print_reasons(console: Console, reasons: Iterable[str]) -> None:
         console.print(f"  - and {len(listed) - MOST_SHOWN} more (--json lists them)")
 
 
-def print_findings(console: Console, findings: Iterable[Judged]) -> None:
+def print_findings(console: "Console", findings: Iterable[Judged]) -> None:
     """Print how many limits were checked and exceeded."""
     limited = [each for each in findings if each.limit is not None]
     beyond = [each for each in limited if not each.passed]

@@ -3,12 +3,12 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace
 from sluicegate.cli.terminal import bar, escape, opened
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sluicegate.flows.custody.verify import Verified
 
 
@@ -28,7 +28,7 @@ def verify(options: argparse.Namespace) -> Answer["Verified"]:
     return Answer(done, print_verified, done.exit_code)
 
 
-def print_verified(console: Console, done: "Verified") -> None:
+def print_verified(console: "Console", done: "Verified") -> None:
     """Print what a verification found."""
     result = "[green]as recorded[/]"
     if done.undecided:

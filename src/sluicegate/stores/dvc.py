@@ -5,6 +5,7 @@ not an integrity control (it takes a tampered cache object of mode 444 as up to 
 reads data verifies it against its manifest first.
 """
 
+import configparser
 import contextlib
 import io
 import logging
@@ -48,12 +49,27 @@ def init(root: Path, remote: str) -> None:
 
 
 def default_remote(root: Path) -> str | None:
-    """Return the URL of the default remote, None when there is none."""
-    from dvc.repo import Repo
+    """Return the URL of the default remote, None when there is none.
 
+    A host that only verifies has no DVC: there the workspace's own two files are read.
+    """
+    try:
+        from dvc.repo import Repo
+    except ModuleNotFoundError:
+        return _written_remote(root)
     with _quiet(root), contextlib.closing(Repo(str(root))) as repo:
         name = repo.config["core"].get("remote")
         return str(repo.config["remote"][name]["url"]) if name else None
+
+
+def _written_remote(root: Path) -> str | None:
+    written = configparser.RawConfigParser()
+    try:
+        written.read([root / ".dvc" / "config", root / ".dvc" / "config.local"], encoding="utf-8")
+        name = written.get("core", "remote", fallback=None)
+        return written.get(f"'remote \"{name}\"'", "url") if name else None
+    except configparser.Error as error:
+        raise CannotDecide(f"{root / '.dvc' / 'config'} names no default remote.") from error
 
 
 @effect

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluicegate.core.installed import require_line
 from sluicegate.record.context import Context, Step, open_context, plainly, silent, utc_now
 from sluicegate.stores.transaction import tidy
 from sluicegate.workspace.delivery import Delivery, Tell, delivered, explained
@@ -56,7 +57,12 @@ class Workspace:
         tell: Tell = silent,
         reading: bool = False,
     ) -> "Workspace":
-        """Return the workspace at `root`, or a clone of it for `reading`; raises Missing."""
+        """Return the workspace at `root`, or a clone of it for `reading`; raises Missing.
+
+        Raises Misused where the extra `line` is not installed, unless for `reading`.
+        """
+        if not reading:
+            require_line()
         return cls(open_context(Path(root), clock, tell, reading))
 
     @classmethod
@@ -84,6 +90,7 @@ class Workspace:
         `data` and `golden` are paths or data frames. Without `golden`, a share of `data` is held out
         and shown as unverified. `trainer` sets keys of `train` in params.yaml.
         """
+        require_line()
         from sluicegate.core import Task
         from sluicegate.flows.init import Origin, init
 
