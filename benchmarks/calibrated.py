@@ -1,29 +1,26 @@
 """The limits of a world's workspace, as written and as `init` would calibrate them."""
 
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
-from ruamel.yaml import YAML
 from worlds import World
 
 from sluicegate.flows.feedback.null_windows import Pool, block_of, windows_of
 from sluicegate.gates import Policy
 from sluicegate.gates.calibration import Calibration, calibrated, effective
 from sluicegate.gates.policy import parse_limits
+from sluicegate.stores import defaults
 from sluicegate.stores.settings import Checks
 
-PARAMS = Path(__file__).parents[1] / "params.yaml"
 # What is measured elsewhere, or not at all in these worlds: no contract, time, id, origin or earlier data.
 ELSEWHERE = ("checks.", "contract.", "times.", "origins.", "corrections.", "triggers.learnt")
 
 
 def written(world: World, drift: bool = True) -> Policy:
-    """Return the limits of intake that params.yaml has, without those measured elsewhere."""
+    """Return the limits of intake by default, without those measured elsewhere."""
     elsewhere = ELSEWHERE if drift else (*ELSEWHERE, "drift.")
-    section = YAML(typ="safe").load(PARAMS.read_text())["gates"]["intake"]
-    mine = {
-        metric: limits for metric, limits in section.items() if not metric.startswith(elsewhere)
-    }
+    gates: Any = defaults.values(defaults.versions()[-1])["gates"]
+    mine = {m: limits for m, limits in gates["intake"].items() if not m.startswith(elsewhere)}
     # init declares so, too
     without = () if world.codes else ("novelty.unseen.*",)
     return Policy("intake", parse_limits(mine, "gates.intake"), without)

@@ -23,7 +23,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -42,8 +41,8 @@ from sluicegate.checks.triggers import Triggers
 from sluicegate.core import Column, Feedback, Kind, Outcome, Reference, Schema, Task
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.policy import parse_limits
+from sluicegate.stores import defaults
 
-PARAMS = Path(__file__).parents[1] / "params.yaml"
 CHECKS = (
     SourceShare(),
     SourceDisagreement(accused=2.0),
@@ -204,14 +203,14 @@ KINDS = [*ATTACKS, *HONEST]
 
 
 def policy() -> Policy:
-    """Return the limits of params.yaml on what CHECKS measure of a text."""
-    section = YAML(typ="safe").load(PARAMS.read_text())["gates"]["intake"]
+    """Return the default limits on what CHECKS measure of a text."""
+    gates: Any = defaults.values(defaults.versions()[-1])["gates"]
     judged = {
         "drift.effect.original.*", "novelty.unseen.*", "sources.share", "sources.disagreement",
         "sources.disagreement_champion", "sources.cohort", "triggers.lift",
         "duplicates.contradicting", "duplicates.share",
     }  # fmt: skip
-    mine = {metric: limits for metric, limits in section.items() if metric in judged}
+    mine = {metric: limits for metric, limits in gates["intake"].items() if metric in judged}
     return Policy("intake", parse_limits(mine, "gates.intake"))
 
 

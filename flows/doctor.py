@@ -11,9 +11,11 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from sluicegate.core import Misused, SluicegateError
+from sluicegate.flows.decisions.policy_defaults import retired
 from sluicegate.flows.feedback.calibrate import is_stale
 from sluicegate.flows.orchestration.embedded import API_URL, HOST, answers, is_taken, running
 from sluicegate.flows.orchestration.up import MLFLOW_PORT, PREFECT_PORT
+from sluicegate.gates.policy import RULES
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import POLICY_FILES, Context, open_context
 from sluicegate.record.keys.ages import expiring, told_of_keys
@@ -22,7 +24,7 @@ from sluicegate.record.policy import in_force, require_signed
 from sluicegate.record.results import Diagnosis
 from sluicegate.record.threats import THREATS, open_threats
 from sluicegate.review.reviewers import reviewers
-from sluicegate.stores import checked, dvc, git, trust
+from sluicegate.stores import checked, defaults, dvc, git, trust
 from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.probing import standing_wall
@@ -137,6 +139,28 @@ def policy(context: Context) -> Iterator[Diagnosis]:
         return
     require_signed(context.layout)
     yield Diagnosis("owners", True, "The policy is the one that its owners signed.")
+
+
+def inheritance(context: Context) -> Iterator[Diagnosis]:
+    """Look whether the policy has the newest defaults, known rules and only limits that are measured."""
+    settings, newest = context.settings, defaults.versions()[-1]
+    if settings.rules not in RULES:
+        says = f"params.yaml has rules {settings.rules}, which this version does not know."
+        yield Diagnosis("rules", False, says, "Install a newer sluicegate.")
+    for limit in retired(settings):
+        says = f"gates.{limit} has a limit, but is no longer measured; that pauses nothing."
+        yield Diagnosis("limits", None, says, f"Delete the line of gates.{limit} from params.yaml.")
+    mend = (
+        "`sluicegate policy diff` shows what they change, `sluicegate policy upgrade` adopts them."
+    )
+    if settings.extends is None:
+        says = f"params.yaml extends no defaults: checks newer than it have no limit; {newest} has them."
+        yield Diagnosis("defaults", None, says, mend)
+    elif settings.extends != newest:
+        says = f"params.yaml extends {settings.extends}; the newest defaults are {newest}."
+        yield Diagnosis("defaults", None, says, mend)
+    else:
+        yield Diagnosis("defaults", True, f"params.yaml extends the newest defaults, {newest}.")
 
 
 def calibration(context: Context) -> Iterator[Diagnosis]:
@@ -292,6 +316,7 @@ MACHINE: tuple[Callable[[], Iterator[Diagnosis]], ...] = (python, pins, git_, pr
 WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
     identity,
     policy,
+    inheritance,
     calibration,
     keys,
     reviewers,

@@ -262,18 +262,18 @@ def params(
         "model": model,
         "data.label": schema.label,
         "data.task": schema.task.value,
-        "data.classes": list(schema.classes),
+        "data.classes": list(schema.classes) or ...,
         "data.source": schema.source,
         "data.time": schema.time,
         "data.id": schema.id,
-        "data.label_origin": schema.label_origin,
-        "data.sensitive": list(schema.sensitive),
-        "data.slices": list(schema.slices),
+        "data.label_origin": schema.label_origin or ...,
+        "data.sensitive": list(schema.sensitive) or ...,
+        "data.slices": list(schema.slices) or ...,
         "data.columns": {column.name: column.kind.value for column in schema.features},
-        "compare.primary": primary,
         "not_applicable": not_applicable(schema),
     }
     if primary != "accuracy":
+        values["compare"] = {"primary": primary}
         for name in ("golden.loss", "golden.loss_upper", "recent.loss_lower"):
             values[f"gates.candidate|{name}.accuracy"] = ...
     for name, (outcome, limit) in margins(schema, golden_rows, reference).items():
@@ -300,12 +300,14 @@ def margins(
     least = 2.8 * math.sqrt(0.05 / max(golden_rows, 1))
     pause = float(f"{unit * max(0.02, least):.2g}")
     reject = float(f"{unit * max(0.1, 2.5 * least):.2g}")
-    return {
+    written = {
         f"golden.loss.{primary}": ("reject", reject),
         f"golden.loss_upper.{primary}": ("pause", pause),
         f"recent.loss_lower.{primary}": ("pause", pause),
-        "calibration.loss": ("pause", float(f"{0.05 * unit:.2g}")),
     }
+    if schema.task is Task.REGRESSION:
+        written["calibration.loss"] = ("pause", float(f"{0.05 * unit:.2g}"))
+    return written
 
 
 def not_applicable(schema: Schema) -> list[str]:
@@ -321,6 +323,7 @@ def not_applicable(schema: Schema) -> list[str]:
     if schema.time is None:
         absent.append("times.*")
     if schema.task is Task.REGRESSION:
+        absent.append("*.accuracy")
         absent.append("echo.*")  # a number is hardly ever given exactly as it was answered
     if schema.label_origin is None:
         absent.append("origins.*")

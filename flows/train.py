@@ -1,8 +1,9 @@
 """train: the user's training code runs behind a wall, and plain files come back.
 
 The second stage of dvc.yaml: `python -m sluicegate.flows.train COMMAND...`. The command sees copies
-of its stage's deps and of params.yaml; what the stage names as outs is taken over once every process
-has ended. build/isolation.json says which wall stood, as found by trying to break out of it.
+of its stage's deps, and params.yaml with the defaults that it extends; what the stage names as outs
+is taken over once every process has ended. build/isolation.json says which wall stood, as found by
+trying to break out of it.
 """
 
 import shutil
@@ -16,6 +17,7 @@ from sluicegate.core import CannotDecide, Conflict, Finding, Misused, Sluicegate
 from sluicegate.stores import pipeline, watch
 from sluicegate.stores.files import read_json, write_json
 from sluicegate.stores.isolation import ESSENTIAL, Cell, Isolation
+from sluicegate.stores.policy_text import whole_text
 from sluicegate.stores.probing import cell_for, give, standing_wall
 from sluicegate.stores.settings import Trainer, read_settings
 
@@ -67,6 +69,8 @@ def show(root: Path, cell: Cell) -> None:
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
+    params = cell.folder / "params.yaml"
+    params.write_text(whole_text(params.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def take_over(root: Path, cell: Cell) -> None:

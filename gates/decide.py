@@ -16,6 +16,8 @@ Its rules, and each is a named row of tests/gates/test_decide.py:
    measure whose usual values are not known yet.
 9. The worst outcome wins. Quarantined are the rows and sources of quarantine findings, suspects
    those of pause and reject findings; a listed source means all its rows.
+10. A metric that the policy's rules no longer know is held to no limit, and its limit pauses nothing.
+    Rules that this version does not know decide nothing: CannotDecide.
 
 It does not look at data, know the time, read files or know who asks.
 """
@@ -41,6 +43,7 @@ def decide(
     `rows_of` maps each source of the batch to its row positions; leave it out where a subject has
     no rows (a candidate).
     """
+    policy.require_rules()
     findings = tuple(findings)  # read more than once: an iterator would be empty when judged
     rows_of = rows_of or {}
     judgements = [
@@ -57,6 +60,7 @@ def decide(
         reasons=tuple(dict.fromkeys(reason for _, reason, _ in ranked)),
         quarantined=_select(held, rows_of),
         suspects=_select(suspected, rows_of),
+        rules=policy.rules,
     )
 
 
@@ -78,7 +82,7 @@ def held_to(
     """
     known = dict.fromkeys(finding.sources, (0,)) if rows_of is None else rows_of
     judged = list(_judge(policy, finding, known))
-    covering = [limit for limit in policy.limits if limit.covers(finding.metric)]
+    covering = policy.covering(finding.metric)
     lowest = min(covering, key=lambda limit: limit.limit, default=None)
     if not judged:
         return lowest, Outcome.PASS
@@ -98,7 +102,7 @@ def _absences(policy: Policy, findings: Sequence[Finding]) -> Iterable[Judgement
 
 
 def _judge(policy: Policy, finding: Finding, rows_of: RowsOf) -> Iterable[Judgement]:
-    covering = [limit for limit in policy.limits if limit.covers(finding.metric)]
+    covering = policy.covering(finding.metric)
     if covering and not finding.measured:
         reason = f"{finding.metric} could not be measured. {finding.detail}".strip()
         yield Outcome.PAUSE, reason, finding

@@ -8,8 +8,17 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from sluicegate.core import Misused, Outcome
+from sluicegate.core import CannotDecide, Misused, Outcome
 from sluicegate.core.canonical import sha256_json
+
+RULES = (1,)
+"""What a limit can mean, by number: a change of that is a new one, and every record keeps its own."""
+
+RETIRED: dict[str, int] = {}
+"""Metrics that are no longer measured, each with the first rules that do not know it.
+
+A limit of one does not pause under those rules. Under earlier rules its check still runs and is judged.
+"""
 
 OUTCOMES_BEYOND = (Outcome.QUARANTINE, Outcome.PAUSE, Outcome.REJECT)
 
@@ -64,13 +73,15 @@ class Policy:
     """The limits of one gate, what its owner declared not applicable, and the calibration's digest.
 
     The digest covers exactly these: not the trainer, not the schedule. `not_applicable` are metric
-    patterns that init declared cannot be measured here (a workspace without a time column).
+    patterns that init declared cannot be measured here (a workspace without a time column). `rules`
+    say what a limit means.
     """
 
     name: str
     limits: tuple[Limit, ...]
     not_applicable: tuple[str, ...] = ()
     calibration: str | None = None
+    rules: int = 1
 
     @property
     def digest(self) -> str:
@@ -87,14 +98,34 @@ class Policy:
                 "not_applicable": sorted(self.not_applicable),
                 "calibration": self.calibration,
             }
+            | ({} if self.rules == 1 else {"rules": self.rules})
         )
 
     def applies(self, limit: Limit) -> bool:
         """Tell whether `limit` must be met by a measurement.
 
-        It is excused only when everything it could cover is declared not applicable.
+        It is excused only when everything it could cover is declared not applicable, or retired.
         """
-        return not any(matches(pattern, limit.metric) for pattern in self.not_applicable)
+        declared = any(matches(pattern, limit.metric) for pattern in self.not_applicable)
+        return not declared and not self.retires(limit.metric)
+
+    def retires(self, metric: str) -> bool:
+        """Tell whether these rules no longer know `metric`."""
+        return any(matches(old, metric) and self.rules >= since for old, since in RETIRED.items())
+
+    def covering(self, metric: str) -> tuple[Limit, ...]:
+        """Return the limits that `metric` is held to; none of what these rules no longer know."""
+        found = tuple(limit for limit in self.limits if limit.covers(metric))
+        return () if self.retires(metric) else found
+
+    def require_rules(self) -> None:
+        """Raise CannotDecide where this version does not know what a limit means under these rules."""
+        if self.rules not in RULES:
+            known = ", ".join(map(str, RULES))
+            raise CannotDecide(
+                f"The policy {self.name} has rules {self.rules}, and this version of sluicegate knows "
+                f"{known}; install a newer one."
+            )
 
     def waiving(self, metrics: Collection[str]) -> "Policy":
         """Return this policy without the limits that are written for exactly these `metrics`.

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sluicegate import Workspace
-from sluicegate.stores import git
+from sluicegate.stores import defaults, git
 from sluicegate.stores.settings import fill
 
 
@@ -18,6 +18,13 @@ def trust_them(
     text = "".join(f"{name}: {{{said}}}\n" for name, said in people.items())
     (folder / "people.yaml").write_text(text)
     git.commit(place.root, ["trust/allowed_signers", "trust/people.yaml"], "reviewers")
+
+
+def only(gate: str, limits: dict[str, dict[str, float]]) -> dict[str, object]:
+    """Return what to `fill` in for just these limits at a gate: those of the defaults are switched off."""
+    gates = defaults.values(defaults.versions()[-1])["gates"]
+    assert isinstance(gates, dict)
+    return {f"gates.{gate}": dict.fromkeys(gates[gate]) | limits}
 
 
 def policy(place: Workspace, **values: object) -> None:

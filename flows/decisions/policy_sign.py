@@ -6,6 +6,7 @@ from typing import Any
 
 from sluicegate.core import Artifact, Misused
 from sluicegate.evidence.statement import POLICY
+from sluicegate.flows.decisions.policy_defaults import Newer, newer, retired
 from sluicegate.record import policy as owned
 from sluicegate.record.context import Context
 from sluicegate.record.limit_changes import changed_limits
@@ -16,17 +17,23 @@ from sluicegate.stores.transaction import transaction
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs from the policy that was signed last; `signed` is None where none ever was."""
+    """What differs from the policy that was signed last; `signed` is None where none ever was.
+
+    And what newer defaults would change, and which limits are on metrics that are no longer measured.
+    """
 
     signed: str | None
     owner: str | None
     files: tuple[str, ...]
     limits: tuple[dict[str, Any], ...]
     diff: str
+    defaults: Newer
+    retired: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `policy diff`."""
         told = {"files": list(self.files), "limits": list(self.limits), "diff": self.diff}
+        told |= {"defaults": self.defaults.to_dict(), "retired": list(self.retired)}
         return {"schema": 1, "signed": self.signed, "owner": self.owner, **told}
 
 
@@ -34,14 +41,15 @@ def difference(context: Context) -> Difference:
     """Return what an owner would accept by signing now."""
     layout = context.layout
     signed = owned.in_force(layout)
+    told = newer(context), tuple(retired(context.settings))
     if signed is None:
-        return Difference(None, None, tuple(owned.covered(layout)), (), "")
+        return Difference(None, None, tuple(owned.covered(layout)), (), "", *told)
     limits = tuple(
         asdict(each) | {"loosened": each.loosened}
         for each in changed_limits(signed.settings, context.settings)
     )
     names = tuple(owned.differing(layout, signed))
-    return Difference(signed.number, signed.owner, names, limits, owned.diff(layout, signed))
+    return Difference(signed.number, signed.owner, names, limits, owned.diff(layout, signed), *told)
 
 
 def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:

@@ -235,6 +235,7 @@ def _write_record(
     number = str(batch.id)
     kept = _keep_heard(context, judgement, number)
     patterns = _keep_patterns(context, judgement, number)
+    extended = context.settings.defaults
     statement = t.state(
         folder / "verdict.json",
         [batch.artifact],
@@ -248,6 +249,7 @@ def _write_record(
             "patterns": patterns,
             "triggers": keep_stopped(context.layout, number, judgement.stopped, context.schema),
             "manifest": sha256_file(folder / data.MANIFEST),
+            **({"defaults": extended.to_dict()} if extended else {}),
         },
     )
     result = attest_result(t, context, folder, batch.artifact, verdict.outcome, listed)

@@ -6,11 +6,20 @@ release of sluicegate judges otherwise.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sluicegate.core import Finding, Judged, Missing, Misused, SluicegateError, Tampered, Verdict
+from sluicegate.core import (
+    CannotDecide,
+    Finding,
+    Judged,
+    Missing,
+    Misused,
+    SluicegateError,
+    Tampered,
+    Verdict,
+)
 from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.results import TEST_RESULT
@@ -26,7 +35,7 @@ from sluicegate.record.findings import read_findings
 from sluicegate.record.policy import signed_policies
 from sluicegate.record.policy_in_force import candidate_policy, held
 from sluicegate.record.results import judged
-from sluicegate.record.updates import policy_of, read_comparison, read_update
+from sluicegate.record.updates import materials_of, read_comparison, read_update
 from sluicegate.stores import data, git, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, parse_settings
@@ -49,14 +58,14 @@ def explain(context: Context, subject: str) -> dict[str, Any]:
 def _update(context: Context, number: str) -> dict[str, Any]:
     layout = context.layout
     update, recorded = read_update(layout, number)
-    comparison, wanted = read_comparison(layout, number), policy_of(layout, number)
-    where, settings = _settings(layout, update.data_commit, wanted)
+    comparison, rules = read_comparison(layout, number), materials_of(layout, number)
+    where, settings = _settings(layout, update.data_commit, rules, recorded)
     again = with_approval(
         replace(context, settings=settings), judge_by(settings, update, comparison)
     )
     found = findings_in(comparison)
     listed = judged(found, candidate_policy(settings, found))
-    return _told(f"update:{number}", where, wanted, listed, recorded, again)
+    return _told(f"update:{number}", where, rules["params.yaml"], listed, recorded, again)
 
 
 def _batch(context: Context, number: str) -> dict[str, Any]:
@@ -72,7 +81,7 @@ def _batch(context: Context, number: str) -> dict[str, Any]:
     found = [_as_found(each) for each in read_findings(folder)]
     commit = git.added_in(layout.root, name) or "HEAD"
     rules = _rules(layout, number)
-    where, settings = _settings(layout, commit, rules["params.yaml"])
+    where, settings = _settings(layout, commit, rules, recorded)
     policy = held(_limits(layout, settings, commit, rules.get(CALIBRATION)), found)
     rows_of, missing = _rows(layout, number, settings)
     again = decide(policy, f"batch:{number}", found, rows_of)
@@ -118,8 +127,24 @@ def _rules(layout: Layout, number: str) -> dict[str, str]:
     return {each["name"]: each["digest"]["sha256"] for each in said["configuration"]}
 
 
-def _settings(layout: Layout, commit: str, wanted: str) -> tuple[str, Settings]:
-    """Return where the params.yaml with the digest `wanted` is kept, and what it says."""
+def _settings(
+    layout: Layout, commit: str, judged_by: Mapping[str, str], recorded: Verdict
+) -> tuple[str, Settings]:
+    """Return where the params.yaml that was judged by is kept, and what it says, by the rules recorded.
+
+    Raises CannotDecide where this installation has other defaults than it was judged by.
+    """
+    where, settings = _found(layout, commit, judged_by["params.yaml"])
+    extended = settings.defaults
+    if extended and judged_by.get(extended.name) != extended.sha256:
+        raise CannotDecide(
+            f"It was judged by other defaults {extended.name} than this installation has; install the "
+            "version of sluicegate that has them."
+        )
+    return where, settings.model_copy(update={"rules": recorded.rules})
+
+
+def _found(layout: Layout, commit: str, wanted: str) -> tuple[str, Settings]:
     text = git.find_at(layout.root, commit, "params.yaml") or b""
     if sha256_bytes(text) == wanted:
         return commit, parse_settings(text.decode(), f"params.yaml in {commit[:12]}")

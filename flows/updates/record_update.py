@@ -52,6 +52,7 @@ def record_update(
         Artifact("params.yaml", context.policy_digest),
         Artifact("train.py", sha256_file(layout.rules / "train.py")),
         Artifact("dvc.yaml", sha256_file(layout.rules / "dvc.yaml")),
+        *filter(None, [context.settings.defaults]),
     ]
     statement = t.state(
         folder / "update.json",

@@ -243,7 +243,7 @@ def judge_by(settings: Settings, update: Update, comparison: Mapping[str, Any]) 
     subject = f"update:{update.id}"
     if update.champion is None:
         reason = "The first champion, made by init from the base data."
-        return Verdict(subject, policy.digest, Outcome.PASS, (reason,))
+        return Verdict(subject, policy.digest, Outcome.PASS, (reason,), rules=policy.rules)
     return decide(policy, subject, findings_in(comparison))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from attacks.conftest import Target
-from reviewing import trust_them
+from reviewing import only, trust_them
 
 from sluicegate.core import CannotDecide, Conflict, Misused, Tampered
 from sluicegate.core.canonical import sha256_bytes
@@ -172,7 +172,7 @@ def test_unsigned_training_code_never_runs_and_what_it_asked_for_is_paused(
     pinned = git.head(target.root)
     evil = "raise SystemExit('unsigned code ran')\n"
     committed(target, "train.py", evil)
-    changed(target, gates__candidate={"golden.*": {"pause": 9.0}})
+    changed(target, **only("candidate", {"golden.*": {"pause": 9.0}}))
     made = target.place.retrain()
     assert made.update.stage.value == "awaiting"
     assert "LOOSENED" in says(made)

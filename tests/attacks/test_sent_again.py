@@ -14,6 +14,7 @@ from sluicegate.core import Misused, Tampered
 from sluicegate.core.schema import ROW
 from sluicegate.record.removed_rows import taken_out
 from sluicegate.stores import data, files
+from sluicegate.stores.settings import fill
 
 Rows = Callable[..., pd.DataFrame]
 Delivered = Callable[..., Path]
@@ -138,8 +139,7 @@ def test_what_was_destroyed_is_passed_over(
 def test_a_workspace_made_before_is_told(place: Workspace, honest: Rows) -> None:
     """Without the limit the finding is a note."""
     path = place.root / "params.yaml"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(each for each in lines if METRIC not in each))
+    path.write_text(fill(path.read_text(), {f"gates.intake|{METRIC}": None}))
     value, outcome = measured(Workspace.open(place.root), honest(300, seed=12).tail(100))
     assert value > 0
     assert outcome == "pass"

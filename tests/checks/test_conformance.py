@@ -9,13 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from worlds import CLASSES, NUMBERS, WINDOWS, copies, feedback, flips, moved, window
 
 from sluicegate.checks.contract import Contract
@@ -27,10 +25,11 @@ from sluicegate.flows.feedback.measure import intake_checks
 from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
 from sluicegate.gates.policy import parse_limits
+from sluicegate.stores import defaults
 from sluicegate.stores.settings import Checks
 
-SHIPPED = Path(__file__).parents[2] / "params.yaml"
-POLICY = Policy("intake", parse_limits(yaml.safe_load(SHIPPED.read_text())["gates"]["intake"], ""))
+GATES: Any = defaults.values(defaults.versions()[-1])["gates"]
+POLICY = Policy("intake", parse_limits(GATES["intake"], ""))
 SCHEMAS = {"classification": CLASSES, "regression": NUMBERS}
 
 

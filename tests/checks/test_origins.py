@@ -1,10 +1,10 @@
 """Origins and tiers: where labels come from, and from whom, as shares of the batch."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
 from sluicegate.checks.origins import Origins
 from sluicegate.checks.statistics.profile import profile
@@ -13,6 +13,7 @@ from sluicegate.core import Column, Feedback, Kind, Outcome, Schema, Task
 from sluicegate.core.standing import Standing
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.policy import parse_limits
+from sluicegate.stores import defaults
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = Schema(
@@ -79,9 +80,10 @@ def test_tiers_are_counted() -> None:
 
 def test_model_made_labels_are_set_aside_by_default() -> None:
     """The limits that init writes: one model-made row is set aside, the rest goes on."""
-    section = yaml.safe_load((ROOT / "params.yaml").read_text())["gates"]["intake"]
-
-    limits = parse_limits({m: x for m, x in section.items() if m.startswith("origins.")}, "")
+    gates: Any = defaults.values(defaults.versions()[-1])["gates"]
+    limits = parse_limits(
+        {m: x for m, x in gates["intake"].items() if m.startswith("origins.")}, ""
+    )
     frame = pd.DataFrame({"x": 1.0, "y": 1, "who": "ann", "from": ["human"] * 9 + ["model"]})
     verdict = decide(Policy("intake", limits), "b", Origins()(subject(frame)), {})
     assert verdict.outcome is Outcome.QUARANTINE

@@ -1,6 +1,5 @@
 """doctor: names what is wrong and the mend, and one broken thing hides no other."""
 
-import re
 import socket
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from sluicegate.record.context import open_context
 from sluicegate.record.results import Diagnosis
 from sluicegate.stores import git
 from sluicegate.stores.mlflow import open_registry
+from sluicegate.stores.settings import fill
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -83,7 +83,7 @@ def test_servers_that_do_not_answer(workspace: Workspace, monkeypatch: pytest.Mo
     """Both that of PREFECT_API_URL and MLflow's are asked."""
     monkeypatch.setenv("PREFECT_API_URL", f"{NOBODY}/api")
     params = workspace.root / "params.yaml"
-    params.write_text(re.sub("tracking_uri:.*", f"tracking_uri: {NOBODY}", params.read_text()))
+    params.write_text(fill(params.read_text(), {"mlflow.tracking_uri": NOBODY}))
     assert look(workspace.root, "prefect").ok is False
     assert look(workspace.root, "mlflow").ok is False
     assert look(workspace.root, "policy").ok is False
@@ -154,7 +154,7 @@ def test_no_git_identity(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) 
 def test_a_trainer_without_a_wall_is_told(workspace: Workspace) -> None:
     """With the wall switched off, doctor says what follows, and how to mend it."""
     path = workspace.root / "params.yaml"
-    path.write_text(path.read_text().replace("isolation: prefer", "isolation: off"))
+    path.write_text(fill(path.read_text(), {"trainer.isolation": "off"}))
     found = look(workspace.root, "trainer")
     assert found.ok is None
     assert "trainer not isolated: it could sign for us" in found.says

@@ -18,6 +18,7 @@ from sluicegate.evidence.ledger import verify_chain
 from sluicegate.stores import files, keys, record
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.settings import fill
 from sluicegate.stores.transaction import transaction
 
 Frame = pd.DataFrame
@@ -339,8 +340,7 @@ def test_a_rejected_candidate_puts_the_new_batches_on_hold(
     root = tmp_path / "loans"
     shutil.copytree(updated[0].root, root, symlinks=True)
     params = root / "params.yaml"
-    text = params.read_text()
-    params.write_text(text.replace("churn: {pause: 0.15}", "churn: {reject: -1}"))
+    params.write_text(fill(params.read_text(), {"gates.candidate.churn": {"reject": -1}}))
     git(root, "commit", "-qam", "policy")
     champion = updated[0].status().to_dict()["champion"]
     code, told, _ = run_cli("retrain", "-C", root)
@@ -365,7 +365,7 @@ def test_never_asking_a_human_refuses_what_would_wait(
     shutil.copytree(updated[0].root, root, symlinks=True)
     _approve(root, git, "never")
     params = root / "params.yaml"
-    params.write_text(params.read_text().replace("churn: {pause: 0.15}", "churn: {pause: -1}"))
+    params.write_text(fill(params.read_text(), {"gates.candidate.churn": {"pause": -1}}))
     git(root, "commit", "-qam", "policy")
     told = Workspace.open(root).retrain().to_dict()
     assert (told["update"]["stage"], told["outcome"]) == ("refused", "reject")

@@ -1,6 +1,7 @@
 """The rules of gates/calibration.py, one named row each."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -204,12 +205,10 @@ def test_a_raised_limit_is_told_beside_the_written_one() -> None:
 
 def test_every_limit_that_init_writes_has_its_null() -> None:
     """Which limits stay the owner's is a decision, listed here."""
-    from pathlib import Path
+    from sluicegate.stores import defaults
 
-    import yaml
-
-    written = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
-    owners = {m for m in written["gates"]["intake"] if null_of(m) is Null.OWNER}
+    gates: Any = defaults.values(defaults.versions()[-1])["gates"]
+    owners = {m for m in gates["intake"] if null_of(m) is Null.OWNER}
     owners -= {"triggers.learnt", "duplicates.taken_out"}
     assert owners >= {"contract.critical", "contract.warning", "sources.share", "checks.crashed"}
     assert all(m.split(".")[0] in OWNED for m in owners), owners

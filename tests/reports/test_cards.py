@@ -12,6 +12,8 @@ import yaml
 from sluicegate import Workspace
 from sluicegate.core import Misused, SluicegateError
 from sluicegate.reports.card_page import written
+from sluicegate.stores.policy_text import whole_text
+from sluicegate.stores.settings import fill
 
 Rows = Callable[..., pd.DataFrame]
 Cli = Callable[..., tuple[int, dict[str, Any], str]]
@@ -28,9 +30,15 @@ def told(line: Workspace, honest: Rows, poisoned: Rows, git: Git) -> Workspace:
     return line
 
 
+def whole(place: Workspace) -> dict[str, Any]:
+    """Return the policy of a workspace with its defaults in it."""
+    read: dict[str, Any] = yaml.safe_load(whole_text((place.root / "params.yaml").read_text()))
+    return read
+
+
 def fill_in(place: Workspace, git: Git, **changed: Any) -> None:
     """Write what people know into params.yaml, and commit it."""
-    settings = yaml.safe_load((place.root / "params.yaml").read_text())
+    settings = whole(place)
     for kind in ("data", "model"):
         for field in settings["card"][kind]:
             settings["card"][kind][field] = f"The {field} of the {kind}."
@@ -104,7 +112,7 @@ def test_a_public_card_that_would_name_a_source_is_refused(
     told: Workspace, git: Git, honest: Rows
 ) -> None:
     """What people wrote leaves the house only as they wrote it, or not at all."""
-    settings = yaml.safe_load((told.root / "params.yaml").read_text())
+    settings = whole(told)
     before = settings["card"]["data"]["use"]
     settings["card"]["data"]["use"] = "All but the rows of mallory."
     try:
@@ -151,9 +159,7 @@ def test_a_required_field_that_does_not_exist_is_refused(told: Workspace, git: G
     """A misspelt requirement would require nothing."""
     text = (told.root / "params.yaml").read_text()
     try:
-        (told.root / "params.yaml").write_text(
-            text.replace("required: []", "required: [data.ownr]")
-        )
+        (told.root / "params.yaml").write_text(fill(text, {"card.required": ["data.ownr"]}))
         with pytest.raises(Misused, match=r"data\.ownr is no field of a card"):
             told.card("update:0000")
     finally:
@@ -166,7 +172,7 @@ def test_an_update_waits_while_a_required_field_is_missing(
 ) -> None:
     """The page says which; with the field filled in the next update is promoted."""
     params = workspace.root / "params.yaml"
-    settings = yaml.safe_load(params.read_text())
+    settings = whole(workspace)
     settings["gates"]["candidate"]["golden.loss_upper.accuracy"] = {"pause": 0.5}  # not the subject
     params.write_text(yaml.safe_dump(settings))
     fill_in(workspace, git, required=["model.owner"], model={"owner": "  "})
@@ -185,7 +191,7 @@ def test_a_public_card_holds_no_limit_source_or_parameter(
     workspace: Workspace, honest: Rows, git: Git
 ) -> None:
     """Every limit, source name and parameter of the workspace is searched for, each one peculiar."""
-    settings = yaml.safe_load((workspace.root / "params.yaml").read_text())
+    settings = whole(workspace)
     for at, limits in enumerate(settings["gates"].values()):
         for place, limit in enumerate(limits.values()):
             for outcome in limit:

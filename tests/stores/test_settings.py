@@ -7,11 +7,13 @@ import pytest
 import yaml
 
 from sluicegate.core import Misused
+from sluicegate.stores.policy_text import whole_text
 from sluicegate.stores.settings import fill, parse_settings
 
 TEMPLATE = (Path(__file__).parents[2] / "params.yaml").read_text()
 DATA = {"data.label": "y", "data.task": "classification", "data.columns": {"x": "numeric"}}
-GOOD = fill(TEMPLATE, DATA)
+SHORT = fill(TEMPLATE, DATA)
+GOOD = whole_text(SHORT)
 
 TRAPS = ["no", "yes", "on", "off", "null", "~", "1", "1.0", "0x1f", "1e3", "2026-01-01", "true", "",
          " a", "a: b", "- a", "#a", "'", '"', "*", "&a", "{a}", "[a]", "%", "@", "`", "=", "<<",

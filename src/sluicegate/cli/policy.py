@@ -4,6 +4,7 @@
 """
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from sluicegate.core.visible import visible
 from sluicegate.gates.calibration import CALIBRATED
 
 if TYPE_CHECKING:
+    from sluicegate.flows.decisions.policy_defaults import Newer, WholePolicy
     from sluicegate.flows.trials.backtested import Backtested, BacktestPlan
     from sluicegate.flows.trials.policy_try import Trial, Tried
 
@@ -35,10 +37,13 @@ MOST_DECIDING = 3
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     commands = add_group(verbs, "policy")
-    words = "Print the limits of each gate, as written and as calibrated"
+    words = "Print the policy in force with its defaults, and what calibration raised"
     in_workspace(add_verb(commands, "show", show, words))
     words = "Show what differs from the policy that was signed last"
     in_workspace(add_verb(commands, "diff", diff, words))
+    words = "Let params.yaml extend the newest defaults"
+    upgraded = may_run_dry(in_workspace(add_verb(commands, "upgrade", upgrade, words)))
+    upgraded.add_argument("--to", metavar="NAME", help="other defaults, as in sluicegate/2")
     words = "Say what changed limits would have stopped"
     tried = in_workspace(add_verb(commands, "try", try_policy, words))
     tried.add_argument(
@@ -68,9 +73,15 @@ def add(verbs: Verbs) -> None:
         )  # fmt: skip
 
 
-def show(options: argparse.Namespace) -> Answer[dict[str, Any]]:
-    """Print the limits."""
-    return Answer(opened(options, reading=True).show_policy(), print_limits)
+def show(options: argparse.Namespace) -> Answer["WholePolicy"]:
+    """Print the policy."""
+    return Answer(opened(options, reading=True).show_policy(), print_policy)
+
+
+def upgrade(options: argparse.Namespace) -> Answer["Newer"]:
+    """Extend newer defaults."""
+    found = opened(options).upgrade_policy(options.to, options.dry_run)
+    return Answer(found, print_dry_upgrade if options.dry_run else print_upgrade)
 
 
 def diff(options: argparse.Namespace) -> Answer[dict[str, Any]]:
@@ -118,15 +129,29 @@ def plan(options: argparse.Namespace) -> Answer[Any]:
     return Answer(found, print_backtest, 0 if found.enough else 1)
 
 
-def print_limits(console: Console, policy: dict[str, Any]) -> None:
-    """Print every limit: its gate, what is beyond it, and where calibration raised it."""
-    table = Table(box=None)
-    for name in ("gate", "limit", "beyond it", "written", "in force"):
-        table.add_column(name, justify="right" if name in ("written", "in force") else "left")
-    for each in policy["limits"]:
-        figures = (f"{each[side]:.4g}" for side in ("written", "limit"))
-        table.add_row(each["gate"], escape(each["metric"]), each["outcome"], *figures)
-    console.print(table, soft_wrap=False)
+def print_policy(console: Console, policy: "WholePolicy") -> None:
+    """Print the policy as YAML, then as comments the limits that calibration raised."""
+    raised = [each for each in policy.limits if each.limit != each.written]
+    lines = [f"# {x.gate} {x.metric}: {x.written:.4g}, calibrated {x.limit:.4g}" for x in raised]
+    for line in [*policy.text.splitlines(), *lines]:
+        console.print(visible(line), markup=False)
+
+
+def print_upgrade(console: Console, found: "Newer") -> None:
+    """Print what the defaults changed, and what is left to do."""
+    print_dry_upgrade(console, found)
+    console.print(
+        f"params.yaml extends {found.newest}. Look at `git diff`, commit it, and let an owner sign it."
+    )
+
+
+def print_dry_upgrade(console: Console, found: "Newer") -> None:
+    """Print what the defaults change."""
+    console.print(f"defaults: {found.extends or 'none'} -> {found.newest}")
+    for each in found.limits:
+        _print_change(console, **asdict(each), loosened=each.loosened)
+    for value in found.values:
+        console.print(escape(f"{value.key}: {value.before} -> {value.after}"))
 
 
 def print_signed_review(console: Console, made: dict[str, Any]) -> None:
@@ -144,6 +169,14 @@ def print_checklist(console: Console, made: dict[str, Any]) -> None:
 
 def print_difference(console: Console, found: dict[str, Any], verb: str = "differ from it") -> None:
     """Print which files `verb`, how, and which limits let more pass."""
+    for limit in found["retired"]:
+        console.print(f"no longer measured, so this limit does nothing: {escape(limit)}")
+    newer = found["defaults"]
+    if newer["extends"] != newer["newest"]:
+        count = counted(len(newer["limits"]) + len(newer["values"]), "value")
+        console.print(
+            f"defaults: {newer['newest']} would change {count}; see `sluicegate policy upgrade --dry-run`"
+        )
     if not found["signed"] and not found["diff"]:
         console.print(
             "policy: nobody has signed one, so there is nothing to compare; name its owners under "

@@ -51,7 +51,8 @@ class Verdict:
     """What the gate answered about one subject under one policy.
 
     `quarantined` is held back; `suspects` is what a pause asks a human about. `policy` is the
-    SHA-256 of the policy it was judged under.
+    SHA-256 of the policy it was judged under, `rules` what a limit meant in it; a verdict that says
+    nothing of them is one by rules 1.
     """
 
     subject: str
@@ -60,6 +61,7 @@ class Verdict:
     reasons: tuple[str, ...]
     quarantined: Selection = Selection()
     suspects: Selection = Selection()
+    rules: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
@@ -70,6 +72,7 @@ class Verdict:
             "reasons": list(self.reasons),
             "quarantined": self.quarantined.to_dict(),
             "suspects": self.suspects.to_dict(),
+            "rules": self.rules,
         }
 
     @classmethod
@@ -86,4 +89,5 @@ class Verdict:
             reasons=tuple(data["reasons"]),
             quarantined=selection(data["quarantined"]),
             suspects=selection(data["suspects"]),
+            rules=data.get("rules", 1),
         )

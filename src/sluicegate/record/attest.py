@@ -101,6 +101,7 @@ def attest_result(
     """Write the verdict on `subject` as a test result to `folder`."""
     layout = context.layout
     rules = [Artifact("params.yaml", context.policy_digest)]
+    rules += filter(None, [context.settings.defaults])
     rules += [_artifact(layout, p) for p in (layout.suite, layout.calibration) if p.is_file()]
     said = tested(outcome, judged, rules)
     return t.state(folder / RESULT_FILE, [subject], TEST_RESULT, said)

@@ -1,9 +1,10 @@
 """limits: which limits differ between two policies, and which of them let more pass."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from sluicegate.gates import Policy
-from sluicegate.stores.settings import Settings
+from sluicegate.stores.settings import Gate, Settings
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,11 @@ def _levels(policy: Policy) -> dict[tuple[str, str], float]:
 
 
 def changed_limits(before: Settings, now: Settings) -> list[Change]:
-    """Return the limits of intake and candidate that differ, those of each that let more pass first."""
-    return [
-        *changes(before.policy("intake"), now.policy("intake")),
-        *changes(before.policy("candidate"), now.policy("candidate")),
-    ]
+    """Return the limits that differ, gate by gate, those of each that let more pass first."""
+    gates = [gate for gate in get_args(Gate) if gate in before.gates or gate in now.gates]
+    sides = ([_policy(settings, gate) for settings in (before, now)] for gate in gates)
+    return [change for old, new in sides for change in changes(old, new)]
+
+
+def _policy(settings: Settings, gate: Gate) -> Policy:
+    return settings.policy(gate) if gate in settings.gates else Policy(gate, ())

@@ -17,8 +17,9 @@ from sluicegate.core.canonical import canonical_json, sha256_bytes, sha256_file
 from sluicegate.evidence.statement import POLICY, predicate_of
 from sluicegate.stores import files, git, record, ssh, trust
 from sluicegate.stores.layout import Layout, numbered
-from sluicegate.stores.settings import Settings, parse_settings
+from sluicegate.stores.settings import Settings, parse_settings, read_settings
 
+PARAMS = "params.yaml"
 ROOM = "trust/policies"
 REVIEW = "trust/security-review/"
 """Signed on its own."""
@@ -55,10 +56,15 @@ def text_to_sign(number: str, listed: Mapping[str, str], previous: str | None) -
 
 
 def covered(layout: Layout) -> dict[str, str]:
-    """Return the SHA-256 of every committed file of the policy, as it lies in the workspace."""
+    """Return the SHA-256 of every committed file of the policy, as it lies in the workspace.
+
+    And of the defaults that it extends: those of this installation have to be the ones that were signed.
+    """
     named = (name for part in COVERED for name in git.tracked(layout.root, part))
     kept = sorted(name for name in named if not name.startswith((f"{ROOM}/", REVIEW)))
-    return {n: sha256_file(layout.root / n) if (layout.root / n).is_file() else "" for n in kept}
+    listed = {n: sha256_file(layout.root / n) if (layout.root / n).is_file() else "" for n in kept}
+    extended = read_settings(layout.root / PARAMS).defaults if listed.get(PARAMS) else None
+    return listed | ({extended.name: extended.sha256} if extended else {})
 
 
 def statement_of(layout: Layout, number: str) -> Path:

@@ -19,7 +19,7 @@ from sluicegate.gates.policy import Limit
 from sluicegate.record import policy as owned
 from sluicegate.record.context import Context
 from sluicegate.record.limit_changes import changed_limits
-from sluicegate.stores import data, dvc, files, git
+from sluicegate.stores import data, defaults, dvc, files, git
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings
 
@@ -68,6 +68,9 @@ def lay(layout: Layout, signed: owned.SignedPolicy, place: Path) -> None:
     for part in owned.COVERED:
         _remove(place / part)
     for name, sha256 in signed.files.items():
+        if defaults.is_name(name):
+            _require_defaults(name, sha256, signed)
+            continue
         content = git.find_at(layout.root, signed.commit, name)
         if content is None:
             raise CannotDecide(
@@ -77,6 +80,14 @@ def lay(layout: Layout, signed: owned.SignedPolicy, place: Path) -> None:
         if sha256_bytes(content) != sha256 or ".." in PurePosixPath(name).parts:
             raise Tampered(f"{name} in the commit {signed.commit[:12]} is not what was signed.")
         files.write_bytes(place / name, content)
+
+
+def _require_defaults(name: str, sha256: str, signed: owned.SignedPolicy) -> None:
+    if name not in defaults.versions() or defaults.pin(name).sha256 != sha256:
+        raise CannotDecide(
+            f"The defaults {name} of this installation are not those that {signed.owner} signed; "
+            "install a version of sluicegate that has them."
+        )
 
 
 def require_once_signed(layout: Layout, commit: str) -> None:

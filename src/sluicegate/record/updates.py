@@ -65,8 +65,13 @@ def update_of_version(layout: Layout, version: str) -> tuple[Update, ModelRef]:
 
 def policy_of(layout: Layout, update: str) -> str:
     """Return the SHA-256 of the params.yaml under which an update was trained and judged."""
-    told = {each["name"]: each for each in _statement(layout, update)["materials"]}
-    return str(told["params.yaml"]["digest"]["sha256"])
+    return materials_of(layout, update)["params.yaml"]
+
+
+def materials_of(layout: Layout, update: str) -> dict[str, str]:
+    """Return the SHA-256 of all that an update was made and judged by, by name."""
+    materials = _statement(layout, update)["materials"]
+    return {str(each["name"]): str(each["digest"]["sha256"]) for each in materials}
 
 
 def recorded_at(layout: Layout, update: str) -> str:

@@ -9,6 +9,9 @@ import yaml
 
 from sluicegate.core import Misused
 
+from .policy_text import spans
+
+GONE = "\0"
 OURS = {
     "assemble": "python -m sluicegate.flows.assemble",
     "compare": "python -m sluicegate.flows.compare",
@@ -49,6 +52,29 @@ def inputs(tree: Path, name: str = "train") -> list[PurePosixPath]:
 def outputs(tree: Path, name: str = "train") -> list[PurePosixPath]:
     """Return what a stage names as its outputs."""
     return [each for kind in ("outs", "metrics", "plots") for each in _checked(tree, name, kind)]
+
+
+def reading_all_params(text: str) -> str:
+    """Return dvc.yaml with our stages depending on all of params.yaml: what they read may be a default."""
+    lines, at = text.splitlines(), spans(text)
+    for name in OURS:
+        first, last = at.get(("stages", name, "params"), (0, -1))
+        dep = at.get(("stages", name, "deps"), (0, 0))[1]
+        if last >= first and lines[dep].lstrip().startswith("- "):
+            lines[dep] += "\n" + lines[dep][: lines[dep].index("- ")] + "- params.yaml"
+            lines[first : last + 1] = [GONE] * (last + 1 - first)
+    return "\n".join([*(line for line in lines if line != GONE), ""])
+
+
+def named_params(text: str) -> set[tuple[str, ...]]:
+    """Return the keys of params.yaml that stages of dvc.yaml name: DVC wants them in that very file."""
+    try:
+        stages = yaml.safe_load(text)["stages"].values()
+        named = [each for stage in stages for each in stage.get("params", ())]
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise Misused("dvc.yaml has no stages; take it from a new workspace.") from error
+    inner = [each.get("params.yaml", ()) if isinstance(each, dict) else [each] for each in named]
+    return {tuple(key.split(".")) for keys in inner for key in keys}
 
 
 def require_inside(tree: Path, named: str) -> PurePosixPath:

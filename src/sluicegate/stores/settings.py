@@ -7,12 +7,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from sluicegate.core import Column, Kind, Missing, Misused, Schema, Task
+from sluicegate.core import Artifact, Column, Kind, Missing, Misused, Schema, Task
 from sluicegate.core.measures import MEASURES
 from sluicegate.core.schema import RESERVED
 from sluicegate.gates import Policy
 from sluicegate.gates.policy import parse_limits
 
+from . import defaults
 from .about import About
 
 Gate = Literal["intake", "candidate", "watch"]
@@ -231,6 +232,8 @@ class Trainer(_Section):
 class Settings(_Section):
     """All of params.yaml."""
 
+    extends: str | None = None
+    rules: int = Field(1, ge=1)
     model: str
     seed: int
     data: Data
@@ -265,12 +268,17 @@ class Settings(_Section):
         """Return the schema of the feedback."""
         return schema_of(self.data)
 
+    @property
+    def defaults(self) -> Artifact | None:
+        """Return the defaults that params.yaml extends, by digest; None where it extends none."""
+        return defaults.pin(self.extends) if self.extends else None
+
     def policy(self, gate: Gate) -> Policy:
         """Return the policy of one gate; raises Misused naming the key that is wrong."""
         if gate not in self.gates:
             raise Misused(f"params.yaml has no gates.{gate}; nothing would be judged.")
         limits = parse_limits(self.gates[gate], f"params.yaml: gates.{gate}")
-        return Policy(gate, limits, self.not_applicable)
+        return Policy(gate, limits, self.not_applicable, rules=self.rules)
 
 
 def schema_of(data: Data) -> Schema:
@@ -289,18 +297,6 @@ def schema_of(data: Data) -> Schema:
     )
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is written twice: the later one would win over what a reviewer reads."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping, its keys all different."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {key} is written twice")
-        return super().construct_mapping(node, deep)
-
-
 def read_settings(path: Path) -> Settings:
     """Return the settings in the file at `path`; raises Misused naming the key and the mend."""
     try:
@@ -315,9 +311,11 @@ def read_settings(path: Path) -> Settings:
 def parse_settings(text: str, where: str) -> Settings:
     """Return the settings in the YAML `text`, which came from `where`."""
     try:
-        settings = Settings.model_validate(yaml.load(text, _Loader))  # noqa: S506 - a SafeLoader
+        settings = Settings.model_validate(defaults.inherited(defaults.load(text)))
     except yaml.YAMLError as error:
         raise Misused(f"{where} is not valid YAML: {str(error).splitlines()[0]}.") from error
+    except Misused as error:
+        raise Misused(f"{where}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the whole file"
@@ -326,17 +324,25 @@ def parse_settings(text: str, where: str) -> Settings:
     return settings
 
 
-def _unambiguous(value: Any) -> Any:
-    """Return `value` with those texts quoted that YAML 1.1 or 1.2 would read as something else."""
-    if isinstance(value, dict):
-        return {_unambiguous(key): _unambiguous(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_unambiguous(each) for each in value]
-    if isinstance(value, str) and _read_as(value) != value:
-        from ruamel.yaml.scalarstring import SingleQuotedScalarString
+def _node(value: object) -> object:
+    """Return `value` as ruamel writes it: a list or mapping without further ones on one line.
 
-        return SingleQuotedScalarString(value)
-    return value
+    Texts are quoted that YAML 1.1 or 1.2 would read as something else.
+    """
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import SingleQuotedScalarString
+
+    if isinstance(value, str):
+        return value if _read_as(value) == value else SingleQuotedScalarString(value)
+    if not isinstance(value, dict | list):
+        return value
+    made: CommentedMap | CommentedSeq = CommentedSeq(map(_node, value))
+    if isinstance(value, dict):
+        made = CommentedMap((_node(key), _node(each)) for key, each in value.items())
+    inner = value.values() if isinstance(value, dict) else value
+    if not any(isinstance(each, dict | list) for each in inner):
+        made.fa.set_flow_style()
+    return made
 
 
 def _read_as(text: str) -> Any:
@@ -352,6 +358,7 @@ def fill(template: str, values: dict[str, Any]) -> str:
     Keys are dotted; after a `|` the rest is one key, dots included. The value `...` removes a key.
     """
     from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
 
     editor = YAML()
     editor.preserve_quotes = True  # yes and no are booleans to other readers
@@ -363,11 +370,11 @@ def fill(template: str, values: dict[str, Any]) -> str:
         *parents, last = [*path.split("."), *([whole] if bar else [])]
         node = document
         for parent in parents:
-            node = node[parent]
+            node = node.setdefault(parent, CommentedMap())
         if value is ...:
             node.pop(last, None)
         else:
-            node[last] = _unambiguous(value)
+            node[last] = _node(value)
     out = io.StringIO()
     editor.dump(document, out)
     return out.getvalue()

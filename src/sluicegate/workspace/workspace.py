@@ -13,6 +13,7 @@ from sluicegate.workspace.delivery import Delivery, Tell, delivered, explained
 
 if TYPE_CHECKING:
     from sluicegate.flows.custody.verify import Verified
+    from sluicegate.flows.decisions.policy_defaults import Newer, WholePolicy
     from sluicegate.flows.decisions.review import Reviewed
     from sluicegate.flows.feedback.calibrate import CalibrateResult
     from sluicegate.flows.rollback.rollback import RolledBack
@@ -175,11 +176,18 @@ class Workspace:
         return try_policy(self._fresh(), Path(params) if params else None, measure, drill)
 
     @explained()
-    def show_policy(self) -> dict[str, Any]:
-        """Return the limits of every gate, as written and as calibrated."""
-        from sluicegate.record.limits_in_force import limits_in_force
+    def show_policy(self) -> "WholePolicy":
+        """Return the policy in force with its defaults, and every limit as written and as calibrated."""
+        from sluicegate.flows.decisions.policy_defaults import whole_policy
 
-        return limits_in_force(self._fresh())
+        return whole_policy(self._fresh())
+
+    @explained()
+    def upgrade_policy(self, to: str | None = None, dry_run: bool = False) -> "Newer":
+        """Let params.yaml extend the newest defaults, or those named `to`, and return what changes."""
+        from sluicegate.flows.decisions.policy_defaults import newer, upgrade
+
+        return (newer if dry_run else upgrade)(self._fresh(), to)
 
     @explained()
     def policy_difference(self) -> dict[str, Any]:

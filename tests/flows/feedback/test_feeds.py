@@ -15,6 +15,7 @@ from sluicegate.record.context import open_context
 from sluicegate.stores import files
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.settings import fill
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +30,7 @@ def signing(line: Workspace, keys: dict[str, Path], git: Callable[..., str]) -> 
     (line.root / "trust/feeds").write_text(f"crm {public}")
     (line.root / FEED[0]).write_text(FEED[1])
     params = line.root / "params.yaml"
-    params.write_text(params.read_text().replace("signed: false", "signed: true", 1))
+    params.write_text(fill(params.read_text(), {"sources.signed": True}))
     git(line.root, "add", "trust", "params.yaml")
     git(line.root, "commit", "-qm", "Feeds")
     return line

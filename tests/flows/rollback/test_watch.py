@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import LABEL, rows
-from reviewing import policy, trust_them
+from reviewing import only, policy, trust_them
 
 from sluicegate import Workspace
 from sluicegate.stores import git
@@ -60,8 +60,8 @@ def test_a_breach_is_proposed_once(moved: Workspace, tmp_path: Path) -> None:
 
 AUTO = {
     "watch.auto": True,
-    "gates.intake": {"checks.crashed": {"pause": 0}},
-    "gates.candidate": {"golden.loss.accuracy": {"reject": 0.9}},
+    **only("intake", {"checks.crashed": {"pause": 0}}),
+    **only("candidate", {"golden.loss.accuracy": {"reject": 0.9}}),
     "checks.calibration_windows": 0,
 }
 

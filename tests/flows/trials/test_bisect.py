@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from conftest import LABEL, SOURCE, Cli, rows
 from prefect_api import artifacts, run
+from reviewing import only
 
 from sluicegate import Workspace
 from sluicegate.core import CannotDecide, Misused
@@ -50,8 +51,8 @@ def loosened(template: Path, root: Path, candidate: dict[str, Any]) -> Workspace
     """Return a workspace in `root` whose gates let any batch in, and challengers by `candidate`."""
     shutil.copytree(template, root, symlinks=True)
     told = {
-        "gates.intake": {"checks.crashed": {"pause": 0}},
-        "gates.candidate": candidate,
+        **only("intake", {"checks.crashed": {"pause": 0}}),
+        **only("candidate", candidate),
         "checks.calibration_windows": 0,
         "train.trees": 10,
     }

@@ -13,6 +13,7 @@ from sluicegate.core import Misused
 from sluicegate.flows.trials.policy_try import changes
 from sluicegate.gates import Policy
 from sluicegate.gates.policy import parse_limits
+from sluicegate.stores.settings import fill
 
 Frames = Callable[..., pd.DataFrame]
 
@@ -41,10 +42,12 @@ def test_what_lets_more_pass_is_loosened(
     assert (found.metric, found.before, found.after, found.loosened) == first
 
 
-def edited(workspace: Workspace, path: Path, old: str, new: str) -> Path:
-    text = (workspace.root / "params.yaml").read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
+SHARE = "gates.intake|sources.share"
+
+
+def edited(workspace: Workspace, path: Path, key: str, value: object) -> Path:
+    """Write the workspace's policy to `path`, with another `value` of one key."""
+    path.write_text(fill((workspace.root / "params.yaml").read_text(), {key: value}))
     return path
 
 
@@ -65,8 +68,7 @@ def test_a_trial_shows_what_would_have_stopped(
     assert [b["before"] == b["after"] for b in same["batches"]] == [True, True]
     assert [b["remeasured"] for b in same["batches"]] == [False, False]
 
-    line = "sources.share: {pause: 0.5}"
-    strict = edited(workspace, tmp_path / "strict.yaml", line, "sources.share: {pause: 0.01}")
+    strict = edited(workspace, tmp_path / "strict.yaml", SHARE, {"pause": 0.01})
     trial = workspace.try_policy(strict).to_dict()
     assert [b["after"] for b in trial["batches"]] == ["pause", "pause"]
     first = trial["batches"][0]["decides"][0]
@@ -75,7 +77,7 @@ def test_a_trial_shows_what_would_have_stopped(
     assert trial["stops"]["after"]["per_60"] == 60
     assert trial["stops"]["after"]["within_budget"] is False
 
-    edited(workspace, workspace.root / "params.yaml", line, "sources.share: {pause: 0.9}")
+    edited(workspace, workspace.root / "params.yaml", SHARE, {"pause": 0.9})
     assert main(["policy", "try", "-C", str(workspace.root)]) == 0
     assert "LOOSENED sources.share pause: 0.5 -> 0.9" in capsys.readouterr().out
     assert main(["policy", "try", "-C", str(workspace.root), "--json"]) == 0
@@ -88,7 +90,7 @@ def test_changed_settings_of_checks_measure_again(
 ) -> None:
     """Recorded numbers would say nothing about a check that measures otherwise now."""
     workspace.intake(delivered(honest(300, seed=11)))
-    strict = edited(workspace, tmp_path / "p.yaml", "min_rows: 30", "min_rows: 1000")
+    strict = edited(workspace, tmp_path / "p.yaml", "checks.min_rows", 1000)
     (batch,) = workspace.try_policy(strict).to_dict()["batches"]
     assert batch["remeasured"]
     assert batch["after"] == "pause"
@@ -97,6 +99,6 @@ def test_changed_settings_of_checks_measure_again(
 
 def test_a_file_that_is_no_policy_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     """In one sentence that names the key."""
-    bad = edited(workspace, tmp_path / "p.yaml", "sources.share: {pause", "sources.share: {pass")
+    bad = edited(workspace, tmp_path / "p.yaml", SHARE, {"pass": 0.5})
     with pytest.raises(Misused, match=r"sources\.share"):
         workspace.try_policy(bad)

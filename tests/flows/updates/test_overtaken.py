@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import SOURCE, rows
 from copies import copied
-from reviewing import policy, trust_them
+from reviewing import only, policy, trust_them
 
 from sluicegate import Workspace
 from sluicegate.core import CannotDecide, Conflict, Tampered
@@ -76,8 +76,9 @@ def test_an_update_that_was_building_is_not_promoted(place: Workspace) -> None:
     assert place.status().champion.update == "0000"
     assert nothing_to_do(place._context.layout) is None
     params = place.root / "params.yaml"
-    only = {"golden.loss.accuracy": {"reject": 0.9}}  # what three rows less come to is chance
-    params.write_text(fill(params.read_text(), {"gates.candidate": only}))
+    # what three rows less come to is chance
+    told = only("candidate", {"golden.loss.accuracy": {"reject": 0.9}})
+    params.write_text(fill(params.read_text(), told))
     git.commit(place.root, ["params.yaml"], "policy")
     made = Workspace.open(place.root).retrain().to_dict()["update"]
     assert (made["id"], made["stage"]) == ("0002", "promoted")
@@ -201,8 +202,11 @@ def test_a_batch_that_came_while_a_rollback_was_at_work_is_let_in_without_copies
 def test_what_reviewers_knew_of_is_let_in(place: Workspace, keys: dict[str, Path]) -> None:
     """Copies of what was taken out before the batch came were measured, and are theirs to judge."""
     params = place.root / "params.yaml"
-    only = {"checks.crashed": {"pause": 0}, "duplicates.taken_out": {"pause": 0}}
-    params.write_text(fill(params.read_text(), {"gates.intake": only}))
+    limits: dict[str, dict[str, float]] = {
+        "checks.crashed": {"pause": 0},
+        "duplicates.taken_out": {"pause": 0},
+    }
+    params.write_text(fill(params.read_text(), only("intake", limits)))
     git.commit(place.root, ["params.yaml"], "copies are put to people")
     back(place, "batch:0001")
     copies = rows(300, seed=11).head(10).assign(**{SOURCE: "new"})
