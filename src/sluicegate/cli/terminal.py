@@ -21,6 +21,7 @@ from rich.progress import (
 
 from sluicegate.core import Judged, Missing, Misused
 from sluicegate.core.counted import counted
+from sluicegate.core.document import Document
 from sluicegate.core.visible import visible
 
 if TYPE_CHECKING:
@@ -134,9 +135,9 @@ def after(seconds: float) -> str:
     return f"[dim]({seconds:.1f} s)[/]"
 
 
-def print_plan(console: Console, plan: dict[str, Any]) -> None:
+def print_plan(console: Console, plan: Document | dict[str, Any]) -> None:
     """Print what would happen."""
-    for name, value in plan.items():
+    for name, value in (plan.to_dict() if isinstance(plan, Document) else plan).items():
         if name != "schema":
             console.print(f"  {name}: {escape(str(value))}")
 
