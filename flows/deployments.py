@@ -58,14 +58,14 @@ from sluicegate.flows.rollback.rollback import Order, RolledBack
 from sluicegate.flows.rollback.watch import Watched
 from sluicegate.flows.trials import drill as drilling
 from sluicegate.flows.trials.drill_page import page as drill_page
-from sluicegate.flows.trials.drill_page import read_pictures, verdict_line
-from sluicegate.flows.trials.drilled import Drilled
-from sluicegate.flows.trials.record import DRILLS
+from sluicegate.flows.trials.drill_page import read_pictures
+from sluicegate.flows.trials.drilled import Drilled, verdict_line
 from sluicegate.flows.updates import retrain as retraining
 from sluicegate.flows.updates import update as updating
 from sluicegate.flows.updates.due import nothing_to_do
 from sluicegate.record.champion import champion_of, suspended
 from sluicegate.record.context import Context, Step
+from sluicegate.record.drills import DRILLS
 from sluicegate.record.open_incidents import incomplete
 from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
 from sluicegate.reports.incident import ACCOUNT
@@ -209,8 +209,10 @@ def _drill(context: Context, order: drilling.Order) -> State[Drilled]:
 
     result = drilling.drill(context, order, bar, _step)
     create_markdown_artifact(
-        markdown=drill_page(result, read_pictures(context.layout.root / DRILLS / str(result.id))),
-        key=f"drill-{result.id}",
+        markdown=drill_page(
+            result, read_pictures(context.layout.root / DRILLS / str(result.drill))
+        ),
+        key=f"drill-{result.drill}",
         description="What was caught of our own attacks, and how that went over time",
     )
     name = {0: "Completed", 4: "BelowFloor"}.get(result.exit_code, "NotMeasured")

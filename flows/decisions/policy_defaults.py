@@ -71,8 +71,15 @@ class Newer:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `policy upgrade`, and of `defaults` in that of `policy diff`."""
-        limits = [asdict(each) | {"loosened": each.loosened} for each in self.limits]
-        return {"schema": 1} | asdict(self) | {"limits": limits}
+        limits = [each.to_dict() for each in self.limits]
+        values = [asdict(each) for each in self.values]
+        return {
+            "schema": 1,
+            "extends": self.extends,
+            "newest": self.newest,
+            "limits": limits,
+            "values": values,
+        }
 
 
 def whole_policy(context: Context) -> WholePolicy:

@@ -1,6 +1,6 @@
 """policy sign: an owner accepts the policy as it is committed, with the SSH key that they have."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,7 @@ def difference(context: Context) -> Difference:
     told = newer(context), tuple(retired(context.settings))
     if signed is None:
         return Difference(None, None, tuple(owned.covered(layout)), (), "", *told)
-    limits = tuple(
-        asdict(each) | {"loosened": each.loosened}
-        for each in changed_limits(signed.settings, context.settings)
-    )
+    limits = tuple(each.to_dict() for each in changed_limits(signed.settings, context.settings))
     names = tuple(owned.differing(layout, signed))
     return Difference(signed.number, signed.owner, names, limits, owned.diff(layout, signed), *told)
 

@@ -8,28 +8,42 @@ from functools import partial
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from sluicegate.attacks import Attack
 from sluicegate.attacks.adaptive import SEARCHING
 from sluicegate.checks.fairness import Fairness
-from sluicegate.core import Finding, Outcome, Verdict
+from sluicegate.core import Artifact, Finding, Outcome, Verdict
+from sluicegate.core.canonical import sha256_file
+from sluicegate.evidence.statement import DRILL
 from sluicegate.flows.feedback import children
 from sluicegate.flows.feedback.measure import intake_checks
-from sluicegate.flows.trials.drilled import Drilled
+from sluicegate.flows.trials.drilled import Drilled, DrillPlan
 from sluicegate.flows.trials.plan import FULL, QUICK, Plan, Turn, chosen, turns
 from sluicegate.flows.trials.play import HONEST, Game, Played, Player
-from sluicegate.flows.trials.record import keep
-from sluicegate.flows.trials.tally import attacked, honest, mean_rate
+from sluicegate.flows.trials.tally import MEAN, attacked, honest, mean_rate
 from sluicegate.flows.trials.windows import material
 from sluicegate.gates import Limit, Policy, decide
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
-from sluicegate.stores import git
+from sluicegate.record.drills import (
+    DRILLS,
+    STATEMENT,
+    Adaptive,
+    Attacked,
+    Drill,
+    Figures,
+    Recipe,
+    drills,
+)
+from sluicegate.record.threats import OPEN, THREATS, threats, written
+from sluicegate.stores import files, git
+from sluicegate.stores.layout import next_number
+from sluicegate.stores.transaction import transaction
 
 BUDGET = 1 / 60
-MEAN = "mean"
+RESULTS = "results.json"
+ROOMS = ("ledger", DRILLS, THREATS)
 SEARCHED, LEAST_CALLS = 0.7, 5
 """The part of a quick drill after which the adaptive attacker stops searching, and its least calls."""
 IN_CHILDREN = ("contract", "drift")
@@ -67,7 +81,33 @@ def drill(context: Context, order: Order, bar: Bar = no_bar, step: Step = plainl
     policy = intake_policy(context)
     seed = context.settings.seed if order.seed is None else order.seed
     drilled = step("attack", play, context, policy, order.plan, attacks, seed, bar)
-    return step("keep the record", keep, context, drilled)
+    return step("keep the record", _keep, context, drilled)
+
+
+def _keep(context: Context, drilled: Drilled) -> Drilled:
+    """Write drills/NNNN and threats.yaml, sign, record and commit it; return it with its number."""
+    from sluicegate.flows.trials.drill_page import write_page
+
+    layout = context.layout
+    with transaction(context, "drill", rooms=ROOMS) as t:
+        number = next_number(layout.root / DRILLS)
+        folder, now = layout.root / DRILLS / number, context.now()
+        files.write_json(folder / RESULTS, {"windows": [each.to_dict() for each in drilled.played]})
+        bound = Artifact(f"{DRILLS}/{number}/{RESULTS}", sha256_file(folder / RESULTS))
+        figures = {name: getattr(drilled, name) for name in Figures.model_fields}
+        statement = Drill(drill=number, time=now, started_by=context.started_by, **figures)
+        said = statement.to_dict()
+        signed = t.state(folder / STATEMENT, [bound], DRILL, said)
+        every = list(drills(layout))
+        rows = threats(every)
+        files.write_bytes(layout.root / THREATS, written(rows).encode())
+        opened = tuple(row for row in rows if row.state == OPEN)
+        kept = drilled.model_copy(update={"drill": number, "threats": opened})
+        write_page(folder, kept, every)
+        details = {"drill": number, "outcome": said["outcome"], "mean": drilled.mean}
+        t.append("drill", [signed], details)
+        t.commits_as(f"drill:{number} {drilled.kind}")
+    return kept
 
 
 def quick(
@@ -82,7 +122,7 @@ def quick(
     return play(context, policy, plan, chosen(attacks), seed, bar)
 
 
-def foretell(context: Context, order: Order) -> dict[str, Any]:
+def foretell(context: Context, order: Order) -> DrillPlan:
     """Return what a drill would play, without playing it."""
     attacks, plan = chosen(order.attacks), order.plan
     drawn_from = material(context)
@@ -90,19 +130,18 @@ def foretell(context: Context, order: Order) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as folder:
         game = Game(context, intake_policy(context), drawn_from, Path(folder), seed)
         why = {attack.name: game.why_not(attack) for attack in attacks}
-    return {
-        "schema": 1,
-        "kind": plan.name,
-        "seed": seed,
-        "window_rows": drawn_from.rows,
-        "windows_from": drawn_from.told,
-        "gates": list(_gates(context, intake_policy(context))),
-        "attacks": [name for name, reason in why.items() if reason is None],
-        "not_applicable": {name: reason for name, reason in why.items() if reason},
-        "rounds": plan.rounds,
-        "adaptive_calls": plan.calls,
-        "seconds": plan.seconds,
-    }
+    return DrillPlan(
+        kind=plan.name,
+        seed=seed,
+        window_rows=drawn_from.rows,
+        windows_from=drawn_from.told,
+        gates=_gates(context, intake_policy(context)),
+        attacks=tuple(name for name, reason in why.items() if reason is None),
+        not_applicable={name: reason for name, reason in why.items() if reason},
+        rounds=plan.rounds,
+        adaptive_calls=plan.calls,
+        seconds=plan.seconds,
+    )
 
 
 def play(
@@ -122,12 +161,13 @@ def play(
         why = {attack.name: game.why_not(attack) for attack in attacks}
         able = [attack for attack in attacks if why[attack.name] is None]
         played, adaptive = _played(Player(game), plan, able, started, bar)
-    told = [attacked(attack, played) for attack in able]
-    mean = mean_rate(told)
+    results = [attacked(attack, played) for attack in able]
+    mean = mean_rate(results)
     floors = context.settings.drill.floors
-    verdict = judged(floors, told, mean, {name for name, reason in why.items() if reason})
+    verdict = judged(floors, results, mean, {name for name, reason in why.items() if reason})
     budget = float(getattr(context.settings.checks, "false_stops", BUDGET))
     return Drilled(
+        drill=None,
         kind=plan.name,
         seed=seed,
         version=version("sluicegate"),
@@ -136,21 +176,23 @@ def play(
         gates=_gates(context, policy),
         window_rows=drawn_from.rows,
         windows_from=drawn_from.told,
-        attacks=tuple(told),
+        attacks=tuple(results),
         not_applicable={name: reason for name, reason in why.items() if reason},
         honest=honest([each for each in played if each.attack == HONEST], budget),
         adaptive=adaptive,
         mean=mean,
         floors=floors,
-        verdict=verdict,
+        outcome=None if verdict is None else verdict.outcome,
+        reasons=() if verdict is None else verdict.reasons,
+        threats=(),
+        seconds=round(time.monotonic() - started, 3),
         played=tuple(played),
-        seconds=time.monotonic() - started,
     )
 
 
 def judged(
     floors: Mapping[str, float],
-    told: Sequence[dict[str, Any]],
+    attacks: Sequence[Attacked],
     mean: float | None,
     excused: set[str],
 ) -> Verdict | None:
@@ -161,7 +203,7 @@ def judged(
     """
     if not floors:
         return None
-    rates = {each["attack"]: each["caught"]["rate"] for each in told} | {MEAN: mean}
+    rates = {each.attack: each.caught.rate for each in attacks} | {MEAN: mean}
     findings = [
         Finding(
             "drill",
@@ -181,7 +223,7 @@ def judged(
 
 def _played(
     player: Player, plan: Plan, attacks: Sequence[Attack], started: float, bar: Bar
-) -> tuple[list[Played], dict[str, Any] | None]:
+) -> tuple[list[Played], Adaptive | None]:
     """Play turn by turn; the adaptive attacker follows the first round at the usual shares."""
     todo = list(turns(plan, attacks, player.game.drawn_from.rows))
     first, rest = [t for t in todo if t.first], [t for t in todo if not t.first]
@@ -220,7 +262,7 @@ def _asked(bar: Bar, before: int, total: int, calls: int) -> None:
 
 def _adaptive(
     player: Player, plan: Plan, time_left: Callable[[], bool], shown: Callable[[int], None]
-) -> dict[str, Any] | None:
+) -> Adaptive | None:
     calls = count()
 
     def goes_on() -> bool:
@@ -231,17 +273,16 @@ def _adaptive(
     best = player.adaptive(plan.calls, 0, goes_on)
     if not best.calls:
         return None
-    rows, recipe = player.game.drawn_from.rows, best.recipe
-    made = {} if recipe is None else {k: v for k, v in vars(recipe).items() if k != "name"}
-    return {
-        "atlas": SEARCHING,
-        "calls": best.calls,
-        "budget": plan.calls,
-        "rows": rows,
-        "admitted": best.admitted,
-        "share": best.admitted / rows,
-        "recipe": made or None,
-    }
+    rows = player.game.drawn_from.rows
+    return Adaptive(
+        atlas=SEARCHING,
+        calls=best.calls,
+        budget=plan.calls,
+        rows=rows,
+        admitted=best.admitted,
+        share=best.admitted / rows,
+        recipe=None if best.recipe is None else Recipe.model_validate(vars(best.recipe)),
+    )
 
 
 def _gates(context: Context, policy: Policy) -> tuple[str, ...]:

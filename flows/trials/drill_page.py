@@ -1,20 +1,33 @@
-"""page: a drill on one page, for whoever owns the policy."""
+"""page: a drill on one page with its pictures, for whoever owns the policy."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sluicegate.flows.trials.drilled import Drilled
-from sluicegate.flows.trials.plots import catch_rates, trend
+from matplotlib.figure import Figure
+
+from sluicegate.flows.trials.drilled import (
+    Drilled,
+    adaptive_line,
+    honest_line,
+    outcomes_line,
+    percent,
+    smallest_line,
+    verdict_line,
+)
+from sluicegate.flows.trials.tally import MEAN
+from sluicegate.record.drills import AtStrength, Attacked, Drill, Honest, Rate
+from sluicegate.record.threats import CAUGHT
 from sluicegate.reports import plots
 from sluicegate.reports.markup import escaped
+from sluicegate.reports.plots import BETTER, INK, QUIET, WIDTH, WORSE
 from sluicegate.stores import files
 
 PAGE = "report.md"
 CATCH, TREND = "catch.png", "trend.png"
 
 
-def write_page(folder: Path, drilled: Drilled, drills: Sequence[dict[str, Any]]) -> None:
+def write_page(folder: Path, drilled: Drilled, drills: Sequence[Drill]) -> None:
     """Write the page and its pictures into `folder`."""
     for name, picture in pictures(drilled, drills).items():
         files.write_bytes(folder / name, picture)
@@ -26,7 +39,7 @@ def read_pictures(folder: Path) -> dict[str, str]:
     return {name: plots.as_uri((folder / name).read_bytes()) for name in (CATCH, TREND)}
 
 
-def pictures(drilled: Drilled, drills: Sequence[dict[str, Any]]) -> dict[str, bytes]:
+def pictures(drilled: Drilled, drills: Sequence[Drill]) -> dict[str, bytes]:
     """Return the pictures of the page as PNG, by file name."""
     with plots.drawing():
         return {
@@ -38,7 +51,7 @@ def pictures(drilled: Drilled, drills: Sequence[dict[str, Any]]) -> dict[str, by
 def page(drilled: Drilled, drawn: Mapping[str, str]) -> str:
     """Return the page; `drawn` says where each picture is."""
     lines = [
-        f"# drill:{drilled.id}, {drilled.kind}",
+        f"# drill:{drilled.drill}, {drilled.kind}",
         "",
         f"**{verdict_line(drilled)}**",
         "",
@@ -56,7 +69,7 @@ def page(drilled: Drilled, drawn: Mapping[str, str]) -> str:
         "",
         "| attack | ATLAS | poison | caught | outcomes | by | precision / recall of rows |",
         "|---|---|---|---|---|---|---|",
-        *(_row(each, at) for each in drilled.attacks for at in each["strengths"]),
+        *(_row(each, at) for each in drilled.attacks for at in each.strengths),
         *(f"| {name} | | | not applicable | | {escaped(why)} | |"
           for name, why in drilled.not_applicable.items()),
         "",
@@ -65,12 +78,12 @@ def page(drilled: Drilled, drawn: Mapping[str, str]) -> str:
         "",
         "## The least poison that is caught four times in five",
         "",
-        *(f"- {each['attack']}: {smallest_line(each['smallest'])}" for each in drilled.attacks),
+        *(f"- {each.attack}: {smallest_line(each.smallest)}" for each in drilled.attacks),
         "",
         "## Open threats",
         "",
-        *([f"- {row['attack']} ({row['atlas']}): first missed in drill {row['first_missed']}, last in "
-           f"{row['last_missed']}" for row in drilled.opened] or ["None."]),
+        *([f"- {row.attack} ({row.atlas}): first missed in drill {row.first_missed}, last in "
+           f"{row.last_missed}" for row in drilled.threats] or ["None."]),
         "",
         "## Over time",
         "",
@@ -80,93 +93,76 @@ def page(drilled: Drilled, drawn: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def verdict_line(drilled: Drilled) -> str:
-    """Return in one sentence what the drill came to."""
-    caught = "Nothing was attacked" if drilled.mean is None else f"{drilled.mean:.0%} caught"
-    mean = f"{caught} in the mean of {len(drilled.attacks)} attacks"
-    if drilled.verdict is None:
-        return f"{mean}; no floor is set."
-    if drilled.exit_code == 0:
-        return f"{mean}; the floor held."
-    said = "below the floor" if drilled.exit_code else ""
-    if drilled.exit_code == 1:
-        said = "not all of the floor could be measured"
-    return f"{mean}; {said}. {' '.join(drilled.verdict.reasons[:3])}"
+def catch_rates(attacks: Sequence[Attacked], honest: Honest) -> Figure:
+    """Return the share caught of each attack at its usual strength, and of the honest windows stopped."""
+    shown = [each for each in attacks if each.caught.rate is not None]
+    shown.sort(key=lambda each: (each.caught.rate or 0.0, each.caught.of))
+    figure = Figure(figsize=(WIDTH, 0.32 * len(shown) + 1.8), layout="constrained")
+    axis = figure.subplots()
+    false = honest.false_stops
+    if false.rate is not None:
+        _interval(axis, 0, honest.paused_or_rejected, QUIET)
+        _interval(axis, 1, false, QUIET)
+    for at, each in enumerate(shown, 2):
+        missed = (each.caught.rate or 0.0) < CAUGHT
+        _interval(axis, at, each.caught, WORSE if missed else BETTER)
+    names = [f"{each.attack}, {each.share:.1%}" for each in shown]
+    quiet = ["honest, paused or rejected", f"honest, not passed ({false.of} windows)"]
+    axis.set_yticks(range(len(shown) + 2), [*quiet, *names])
+    axis.axhline(1.5, color=QUIET, linewidth=0.8)
+    axis.axvline(CAUGHT, color=QUIET, linewidth=0.8, linestyle=":")
+    axis.set_xlim(-0.02, 1.02)
+    axis.set_ylim(-0.6, len(shown) + 1.6)
+    axis.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0], ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"])
+    axis.tick_params(axis="y", length=0)
+    axis.set_xlabel("windows caught, with 95 % interval (usual share of poison)")
+    return figure
 
 
-def honest_line(honest: Mapping[str, Any]) -> str:
-    """Return in one sentence how honest windows fared."""
-    false, against = honest["false_stops"], honest["against_budget"]
-    words = {
-        "within": "within the budget of",
-        "beyond": "BEYOND the budget of",
-        "open": "too few to say whether that is within the budget of",
-    }
+def trend(drills: Sequence[Drill]) -> Figure:
+    """Return the mean catch rate and the honest windows stopped, drill by drill."""
+    figure = Figure(figsize=(WIDTH, 2.4), layout="constrained")
+    axis = figure.subplots()
+    at = range(len(drills))
+    mean = [float("nan") if each.mean is None else each.mean for each in drills]
+    false = [each.honest.false_stops for each in drills]
+    axis.plot(at, mean, "o-", color=BETTER, label="attacked windows caught (mean of attacks)")
+    rates = [float("nan") if each.rate is None else each.rate for each in false]
+    axis.plot(at, rates, "s-", color=WORSE, label="honest windows not passed", markersize=4)
+    axis.vlines(at, [e.low for e in false], [e.high for e in false], color=WORSE, alpha=0.4)
+    low, high = (min(at, default=0) - 0.5, max(at, default=0) + 0.5)
+    budget = drills[-1].honest.budget if drills else 0.0
+    axis.hlines(budget, low, high, color=WORSE, linewidth=0.8, linestyle="--")
+    axis.text(high, budget, " budget", va="center", color=INK)
+    for place, each in zip(at, drills, strict=True):
+        floor = each.floors.get(MEAN)
+        if floor is not None:
+            axis.hlines(
+                floor, place - 0.4, place + 0.4, color=BETTER, linewidth=0.8, linestyle="--"
+            )
+    step = max(1, len(drills) // 10)
+    names = [f"{each.drill}\n{each.time[:10]}" for each in drills]
+    axis.set_xticks(list(at)[::step], names[::step])
+    axis.set_xlim(low, high)
+    axis.set_ylim(-0.03, 1.03)
+    axis.set_yticks([0, 0.5, 1.0], ["0 %", "50 %", "100 %"])
+    axis.legend(loc="lower center", ncols=2, bbox_to_anchor=(0.5, 1.0))
+    return figure
+
+
+def _row(attack: Attacked, at: AtStrength) -> str:
+    by = ", ".join(escaped(metric) for metric in list(at.by)[:3])
+    figures = " / ".join("-" if k is None else f"{k:.2f}" for k in (at.precision, at.recall))
+    usual = "" if at.strength == 1.0 else f" (x {at.strength:g})"
     return (
-        f"honest windows not passed: {percent(false)}: {outcomes_line(honest['outcomes'])}; "
-        f"{words[against]} {honest['budget']:.1%}; "
-        f"{honest['rows_set_aside'] or 0:.2%} of their rows set aside"
+        f"| {attack.attack}{usual} | {attack.atlas} | {at.share:.2%} "
+        f"| {percent(at.caught)} | {outcomes_line(at.outcomes)} | {by} | {figures} |"
     )
 
 
-def adaptive_line(told: Mapping[str, Any]) -> str:
-    """Return in one sentence what the attacker who knows the code got past."""
-    if not told["admitted"]:
-        return (
-            f"an attacker who knows the code got nothing past in {told['calls']} calls of `check`"
-        )
-    recipe = told["recipe"]
-    names = f"{recipe['names']} {'known' if recipe['known'] else 'new'} names"
-    return (
-        f"an attacker who knows the code got {told['admitted']} of {told['rows']} rows "
-        f"({told['share']:.1%}) past in {told['calls']} calls of `check`: {names}, "
-        f"{recipe['sly']:.0%} of the flips where the champion doubts, "
-        f"{recipe['pattern']:.0%} of the poison a backdoor"
-    )
-
-
-def smallest_line(told: Mapping[str, Any] | None) -> str:
-    """Return the least share of poison that is caught, with its interval."""
-    if told is None:
-        return "not measured (one strength only)"
-    least, most = told["played"]
-    if told["share"] is None:
-        return f"more than {most:.2%}, the most that was played"
-    ends = [
-        f"{most:.2%} or more" if end is None else f"{end:.2%}"
-        for end in (told["low"], told["high"])
-    ]
-    sign = "at most " if told["at_most"] else ""
-    return f"{sign}{told['share']:.2%} (95 %: {ends[0]} to {ends[1]}; played {least:.2%} to {most:.2%})"
-
-
-def smallest_short(told: Mapping[str, Any] | None) -> str:
-    """Return the least share of poison that is caught, without its interval."""
-    if told is None:
-        return "-"
-    if told["share"] is None:
-        return f"> {told['played'][1]:.2%}"
-    return f"{'<= ' if told['at_most'] else ''}{told['share']:.2%}"
-
-
-def percent(rate: Mapping[str, Any]) -> str:
-    """Return a rate with its interval."""
-    if rate["rate"] is None:
-        return "none played"
-    low, high = round(100 * rate["low"]), round(100 * rate["high"])
-    return f"{rate['hits']}/{rate['of']} ({low}-{high} %)"
-
-
-def outcomes_line(outcomes: Mapping[str, int]) -> str:
-    """Return the outcomes that came up."""
-    return ", ".join(f"{count} {name}" for name, count in outcomes.items() if count)
-
-
-def _row(attack: Mapping[str, Any], at: Mapping[str, Any]) -> str:
-    by = ", ".join(escaped(metric) for metric in list(at["by"])[:3])
-    figures = " / ".join("-" if at[k] is None else f"{at[k]:.2f}" for k in ("precision", "recall"))
-    usual = "" if at["strength"] == 1.0 else f" (x {at['strength']:g})"
-    return (
-        f"| {attack['attack']}{usual} | {attack['atlas']} | {at['share']:.2%} "
-        f"| {percent(at['caught'])} | {outcomes_line(at['outcomes'])} | {by} | {figures} |"
-    )
+def _interval(axis: Any, at: int, rate: Rate, colour: str) -> None:
+    axis.plot(
+        [rate.low, rate.high], [at, at], color=colour, linewidth=4, alpha=0.45,
+        solid_capstyle="butt",
+    )  # fmt: skip
+    axis.plot([rate.rate], [at], "o", color=colour, markersize=7)

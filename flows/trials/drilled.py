@@ -1,71 +1,130 @@
-"""The result of a drill."""
+"""drilled: what a drill came to, as a type and in sentences."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from sluicegate.core import ModelRef, Outcome, Verdict
+from pydantic import Field
+
+from sluicegate.core import Outcome
+from sluicegate.core.document import Result
 from sluicegate.flows.trials.play import Played
+from sluicegate.record.drills import Adaptive, Figures, Honest, Rate, Smallest
+from sluicegate.record.threats import Threat
 
 
-@dataclass(frozen=True, eq=False)
-class Drilled:
-    """What a drill came to; `verdict` is None where no floor is set, `id` before it is kept."""
+class DrillPlan(Result):
+    """What a drill would play, in windows of so many rows, and for how long; None: until all is played."""
 
     kind: str
     seed: int
-    version: str
-    policy: str
-    champion: ModelRef
-    gates: tuple[str, ...]
     window_rows: int
     windows_from: str
-    attacks: tuple[dict[str, Any], ...]
+    gates: tuple[str, ...]
+    attacks: tuple[str, ...]
     not_applicable: Mapping[str, str]
-    honest: dict[str, Any]
-    adaptive: dict[str, Any] | None
-    mean: float | None
-    floors: Mapping[str, float]
-    verdict: Verdict | None
-    played: tuple[Played, ...]
+    rounds: int
+    adaptive_calls: int
+    seconds: float | None
+
+
+class Numbered(Result):
+    """A drill by its number; None before it is kept."""
+
+    drill: str | None = None
+
+
+class Drilled(Figures, Numbered):
+    """What a drill came to, the threats that are open since, and the single windows.
+
+    `outcome` is None where no floor is set.
+    """
+
+    threats: tuple[Threat, ...]
     seconds: float
-    id: str | None = None
-    opened: tuple[dict[str, Any], ...] = ()
+    played: tuple[Played, ...] = Field(exclude=True)
 
     @property
     def exit_code(self) -> int:
         """Return 0 where the floor held or none is set, 4 below it, 1 where it was not measured."""
-        if self.verdict is None:
+        if self.outcome is None:
             return 0
-        return {Outcome.PASS: 0, Outcome.REJECT: 4}.get(self.verdict.outcome, 1)
+        return {Outcome.PASS: 0, Outcome.REJECT: 4}.get(self.outcome, 1)
 
-    def said(self) -> dict[str, Any]:
-        """Return what is signed: everything but the single windows."""
-        return {
-            "kind": self.kind,
-            "seed": self.seed,
-            "version": self.version,
-            "policy": self.policy,
-            "champion": self.champion.to_dict(),
-            "gates": list(self.gates),
-            "window_rows": self.window_rows,
-            "windows_from": self.windows_from,
-            "attacks": list(self.attacks),
-            "not_applicable": dict(self.not_applicable),
-            "honest": self.honest,
-            "adaptive": self.adaptive,
-            "mean": self.mean,
-            "floors": dict(self.floors),
-            "outcome": None if self.verdict is None else self.verdict.outcome.value,
-            "reasons": [] if self.verdict is None else list(self.verdict.reasons),
-        }
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `drill`."""
-        return {
-            "schema": 1,
-            "drill": self.id,
-            **self.said(),
-            "threats": list(self.opened),
-            "seconds": round(self.seconds, 3),
-        }
+def verdict_line(drilled: Drilled) -> str:
+    """Return in one sentence what the drill came to."""
+    caught = "Nothing was attacked" if drilled.mean is None else f"{drilled.mean:.0%} caught"
+    mean = f"{caught} in the mean of {len(drilled.attacks)} attacks"
+    if drilled.outcome is None:
+        return f"{mean}; no floor is set."
+    if drilled.exit_code == 0:
+        return f"{mean}; the floor held."
+    missed = (
+        "not all of the floor could be measured" if drilled.exit_code == 1 else "below the floor"
+    )
+    return f"{mean}; {missed}. {' '.join(drilled.reasons[:3])}"
+
+
+def honest_line(honest: Honest) -> str:
+    """Return in one sentence how honest windows fared."""
+    words = {
+        "within": "within the budget of",
+        "beyond": "BEYOND the budget of",
+        "open": "too few to say whether that is within the budget of",
+    }
+    return (
+        f"honest windows not passed: {percent(honest.false_stops)}: {outcomes_line(honest.outcomes)}; "
+        f"{words[honest.against_budget]} {honest.budget:.1%}; "
+        f"{honest.rows_set_aside or 0:.2%} of their rows set aside"
+    )
+
+
+def adaptive_line(found: Adaptive) -> str:
+    """Return in one sentence what the attacker who knows the code got past."""
+    recipe = found.recipe
+    if not found.admitted or recipe is None:
+        return f"an attacker who knows the code got nothing past in {found.calls} calls of `check`"
+    names = f"{recipe.names} {'known' if recipe.known else 'new'} names"
+    return (
+        f"an attacker who knows the code got {found.admitted} of {found.rows} rows "
+        f"({found.share:.1%}) past in {found.calls} calls of `check`: {names}, "
+        f"{recipe.sly:.0%} of the flips where the champion doubts, "
+        f"{recipe.pattern:.0%} of the poison a backdoor"
+    )
+
+
+def smallest_line(found: Smallest | None) -> str:
+    """Return the least share of poison that is caught, with its interval."""
+    if found is None:
+        return "not measured (one strength only)"
+    least, most = found.played
+    if found.share is None:
+        return f"more than {most:.2%}, the most that was played"
+    ends = [
+        f"{most:.2%} or more" if end is None else f"{end:.2%}" for end in (found.low, found.high)
+    ]
+    sign = "at most " if found.at_most else ""
+    return (
+        f"{sign}{found.share:.2%} (95 %: {ends[0]} to {ends[1]}; played {least:.2%} to {most:.2%})"
+    )
+
+
+def smallest_short(found: Smallest | None) -> str:
+    """Return the least share of poison that is caught, without its interval."""
+    if found is None:
+        return "-"
+    if found.share is None:
+        return f"> {found.played[1]:.2%}"
+    return f"{'<= ' if found.at_most else ''}{found.share:.2%}"
+
+
+def percent(rate: Rate) -> str:
+    """Return a rate with its interval."""
+    if rate.rate is None:
+        return "none played"
+    low, high = round(100 * rate.low), round(100 * rate.high)
+    return f"{rate.hits}/{rate.of} ({low}-{high} %)"
+
+
+def outcomes_line(outcomes: Mapping[str, int]) -> str:
+    """Return the outcomes that came up."""
+    return ", ".join(f"{count} {name}" for name, count in outcomes.items() if count)

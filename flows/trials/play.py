@@ -16,6 +16,7 @@ from sluicegate.attacks.playable import why_not
 from sluicegate.checks.memory import Heard
 from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.core import Outcome, Verdict
+from sluicegate.core.document import Document
 from sluicegate.flows.feedback.judge import rows_by_source
 from sluicegate.flows.feedback.measure import measured, panel_in, scores_of
 from sluicegate.flows.trials.windows import UNNAMED, Material, Window, scratch_table, seen, window
@@ -46,8 +47,7 @@ class Judged:
     heard: Heard | None
 
 
-@dataclass(frozen=True)
-class Played:
+class Played(Document):
     """What became of one window, or of a campaign until its first catch (`windows` of them).
 
     `poison` rows were sent among `rows`; `named` were set aside or in question, `hit` of them poison;
@@ -68,10 +68,6 @@ class Played:
     held: int
     honest_held: int
     windows: int = 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {**vars(self), "by": list(self.by)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +244,7 @@ def _played(
         hit=len(named & poison),
         held=len(aside & poison),
         honest_held=len(aside - poison),
+        windows=1,
     )
 
 
@@ -257,4 +254,4 @@ def _summed(told: list[Played]) -> Played:
         name: sum(getattr(each, name) for each in told)
         for name in ("rows", "poison", "named", "hit", "held", "honest_held")
     }
-    return replace(told[-1], **sums, round=told[0].round, windows=len(told))
+    return told[-1].model_copy(update={**sums, "round": told[0].round, "windows": len(told)})

@@ -7,16 +7,18 @@ rows that it is asked about, and what depends on the moment of receipt (HISTORY)
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from sluicegate.core import Finding, Outcome
+from sluicegate.core.document import Document, Result
 from sluicegate.core.schema import ROW
 from sluicegate.flows.feedback.measure import feedback, measured
 from sluicegate.flows.trials.drill import quick
+from sluicegate.flows.trials.drilled import Drilled
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import effective
 from sluicegate.gates.decide import outcome_of
@@ -50,49 +52,54 @@ HISTORY = (
 UNMEASURED = ("max_source_share", "false_stops", "aged_days", "calibration_windows")
 
 
-@dataclass(frozen=True)
-class Tried:
+class Deciding(Document):
+    """A finding beyond a limit of either policy: its value, how many rows it names, and both sides."""
+
+    metric: str
+    value: float | None
+    rows: int
+    limit_before: float | None
+    before: Outcome
+    limit_after: float | None
+    after: Outcome
+
+
+class Tried(Document):
     """A batch: what was recorded, what the committed and the changed policy say, and what decides."""
 
     batch: str
-    recorded: str
+    recorded: Outcome
     state: str
-    before: str
-    after: str
+    before: Outcome
+    after: Outcome
     remeasured: bool
-    decides: tuple[dict[str, Any], ...]
+    decides: tuple[Deciding, ...]
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What changed limits come to over the whole history."""
+class Stops(Document):
+    """How many of the batches that were let in a policy stops, all in all and of each 60."""
+
+    accepted: int
+    stopped: int
+    per_60: float | None
+    budget_per_60: float
+    within_budget: bool | None
+
+
+class BothStops(Document):
+    """What the committed and the changed policy stop."""
+
+    before: Stops
+    after: Stops
+
+
+class Trial(Result):
+    """What changed limits come to over the whole history, and in a quick drill where one was wanted."""
 
     changes: tuple[Change, ...]
     batches: tuple[Tried, ...]
-    budget: float
-    drill: dict[str, Any] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `policy try`."""
-        return {
-            "schema": 1,
-            "changes": [asdict(each) | {"loosened": each.loosened} for each in self.changes],
-            "batches": [asdict(each) for each in self.batches],
-            "stops": {"before": self._stops("before"), "after": self._stops("after")},
-            "drill": self.drill,
-        }
-
-    def _stops(self, side: str) -> dict[str, Any]:
-        accepted = [getattr(each, side) for each in self.batches if each.state == "admitted"]
-        stopped = sum(outcome != Outcome.PASS.value for outcome in accepted)
-        per = stopped / len(accepted) if accepted else None
-        return {
-            "accepted": len(accepted),
-            "stopped": stopped,
-            "per_60": None if per is None else round(WINDOW * per, 2),
-            "budget_per_60": round(WINDOW * self.budget, 2),
-            "within_budget": None if per is None else per <= self.budget,
-        }
+    stops: BothStops
+    drill: Drilled | None
 
 
 def try_policy(
@@ -122,8 +129,25 @@ def try_policy(
     drill = None
     if drilled:
         context.tell("Attacking the changed policy")
-        drill = quick(replace(context, settings=changed), new, seed=changed.seed).to_dict()
-    return Trial(differing, tuple(tried), budget, drill)
+        drill = quick(replace(context, settings=changed), new, seed=changed.seed)
+    accepted = [each for each in tried if each.state == "admitted"]
+    stops = BothStops(
+        before=_stops([each.before for each in accepted], budget),
+        after=_stops([each.after for each in accepted], budget),
+    )
+    return Trial(changes=differing, batches=tuple(tried), stops=stops, drill=drill)
+
+
+def _stops(accepted: Sequence[Outcome], budget: float) -> Stops:
+    stopped = sum(each is not Outcome.PASS for each in accepted)
+    share = stopped / len(accepted) if accepted else None
+    return Stops(
+        accepted=len(accepted),
+        stopped=stopped,
+        per_60=None if share is None else round(WINDOW * share, 2),
+        budget_per_60=round(WINDOW * budget, 2),
+        within_budget=None if share is None else share <= budget,
+    )
 
 
 def _measures(settings: Settings) -> dict[str, Any]:
@@ -146,39 +170,39 @@ def _tried(
         batch=number,
         recorded=_recorded(folder),
         state=manifest.state,
-        before=before.outcome.value,
-        after=after.outcome.value,
+        before=before.outcome,
+        after=after.outcome,
         remeasured=table is not None,
         decides=tuple(_deciding(old, new, findings, rows_of)),
     )
 
 
-def _recorded(folder: Path) -> str:
+def _recorded(folder: Path) -> Outcome:
     outcomes = [Outcome.PASS, *(each.outcome for each in read_findings(folder))]
-    return max(outcomes, key=lambda outcome: outcome.severity).value
+    return max(outcomes, key=lambda outcome: outcome.severity)
 
 
 def _deciding(
     old: Policy, new: Policy, findings: Sequence[Finding], rows_of: dict[str, tuple[int, ...]]
-) -> list[dict[str, Any]]:
+) -> list[Deciding]:
     """Return the findings beyond a limit of either policy, those that either one stops for first."""
-    told = []
+    deciding = []
     for finding in findings:
         judged = [outcome_of(policy, finding, rows_of) for policy in (old, new)]
         if any(outcome is not Outcome.PASS for _, outcome in judged):
             (limit_before, before), (limit_after, after) = judged
-            told.append(
-                {
-                    "metric": finding.metric,
-                    "value": finding.to_dict()["value"],
-                    "rows": len(finding.rows),
-                    "limit_before": limit_before,
-                    "before": before.value,
-                    "limit_after": limit_after,
-                    "after": after.value,
-                }
+            deciding.append(
+                Deciding(
+                    metric=finding.metric,
+                    value=finding.to_dict()["value"],
+                    rows=len(finding.rows),
+                    limit_before=limit_before,
+                    before=before,
+                    limit_after=limit_after,
+                    after=after,
+                )
             )
-    return sorted(told, key=lambda each: (each["before"] == each["after"], each["metric"]))
+    return sorted(deciding, key=lambda each: (each.before is each.after, each.metric))
 
 
 def _stored(context: Context, number: str, rows: int) -> Table | None:

@@ -40,9 +40,11 @@ def drill(options: argparse.Namespace) -> Answer[Any]:
 
 def print_drill(console: Console, drilled: "Drilled") -> None:
     """Print what a drill came to."""
-    from sluicegate.flows.trials.drill_page import adaptive_line, honest_line, verdict_line
+    from sluicegate.flows.trials.drilled import adaptive_line, honest_line, verdict_line
 
-    console.print(f"[bold]drill:{drilled.id}[/], {drilled.kind} [dim]({drilled.seconds:.0f} s)[/]")
+    console.print(
+        f"[bold]drill:{drilled.drill}[/], {drilled.kind} [dim]({drilled.seconds:.0f} s)[/]"
+    )
     console.print(f"  windows of {drilled.window_rows} rows, from {escape(drilled.windows_from)}")
     console.print(f"  gates: {', '.join(drilled.gates)}")
     console.print(_table(drilled), soft_wrap=False)
@@ -52,27 +54,27 @@ def print_drill(console: Console, drilled: "Drilled") -> None:
     if drilled.adaptive:
         console.print(f"  {adaptive_line(drilled.adaptive)}")
     console.print(f"  {escape(verdict_line(drilled))}")
-    if drilled.opened:
-        names = ", ".join(row["attack"] for row in drilled.opened)
+    if drilled.threats:
+        names = ", ".join(row.attack for row in drilled.threats)
         console.print(f"  open in threats.yaml: {names}")
-    console.print(f"  report: drills/{drilled.id}/report.md")
+    console.print(f"  report: drills/{drilled.drill}/report.md")
 
 
 def _table(drilled: "Drilled") -> Table:
-    from sluicegate.flows.trials.drill_page import outcomes_line, percent, smallest_short
+    from sluicegate.flows.trials.drilled import outcomes_line, percent, smallest_short
 
     table = Table(expand=False, box=None, pad_edge=False)
     for heading in ("  attack", "poison", "caught", "outcomes", "80 % at", "mostly by"):
         table.add_column(heading, no_wrap=heading in ("caught", "80 % at"))
     for each in drilled.attacks:
-        for at in each["strengths"]:
-            usual = at["strength"] == 1.0
+        for at in each.strengths:
+            usual = at.strength == 1.0
             table.add_row(
-                f"  {each['attack']}" if usual else "",
-                f"{at['share']:.2%}",
-                percent(at["caught"]),
-                outcomes_line(at["outcomes"]),
-                smallest_short(each["smallest"]) if usual else "",
-                escape(next(iter(at["by"]), "")),
+                f"  {each.attack}" if usual else "",
+                f"{at.share:.2%}",
+                percent(at.caught),
+                outcomes_line(at.outcomes),
+                smallest_short(each.smallest) if usual else "",
+                escape(next(iter(at.by), "")),
             )
     return table

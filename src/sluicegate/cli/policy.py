@@ -4,7 +4,6 @@
 """
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from sluicegate.cli.arguments import (
     signs,
 )
 from sluicegate.cli.terminal import escape, opened, working
+from sluicegate.core import Outcome
 from sluicegate.core.counted import counted
 from sluicegate.core.visible import visible
 from sluicegate.gates.calibration import CALIBRATED
@@ -29,7 +29,7 @@ from sluicegate.gates.calibration import CALIBRATED
 if TYPE_CHECKING:
     from sluicegate.flows.decisions.policy_defaults import Newer, WholePolicy
     from sluicegate.flows.trials.backtested import Backtested, BacktestPlan
-    from sluicegate.flows.trials.policy_try import Trial, Tried
+    from sluicegate.flows.trials.policy_try import Deciding, Stops, Trial, Tried
 
 MOST_DECIDING = 3
 
@@ -149,7 +149,7 @@ def print_dry_upgrade(console: Console, found: "Newer") -> None:
     """Print what the defaults change."""
     console.print(f"defaults: {found.extends or 'none'} -> {found.newest}")
     for each in found.limits:
-        _print_change(console, **asdict(each), loosened=each.loosened)
+        _print_change(console, **each.to_dict())
     for value in found.values:
         console.print(escape(f"{value.key}: {value.before} -> {value.after}"))
 
@@ -217,17 +217,15 @@ def print_trial(console: Console, trial: "Trial") -> None:
             after=each.after,
             loosened=each.loosened,
         )
-    shown = [each for each in trial.batches if {each.before, each.after} != {"pass"}]
+    shown = [each for each in trial.batches if {each.before, each.after} != {Outcome.PASS}]
     if shown:
         console.print(_batches(shown), soft_wrap=False)
     console.print(f"{len(trial.batches) - len(shown)} further batches pass under both policies.")
-    stops = trial.to_dict()["stops"]
-    for side, words in (("before", "committed limits"), ("after", "changed limits")):
-        console.print(f"{words}: {_rate(stops[side])}")
-    drill = trial.drill
-    if drill:
-        mean = "not measured" if drill["mean"] is None else f"{drill['mean']:.0%} caught"
-        kinds = f"{len(drill['attacks'])} kinds of attack"
+    console.print(f"committed limits: {_rate(trial.stops.before)}")
+    console.print(f"changed limits: {_rate(trial.stops.after)}")
+    if trial.drill:
+        mean = "not measured" if trial.drill.mean is None else f"{trial.drill.mean:.0%} caught"
+        kinds = f"{len(trial.drill.attacks)} kinds of attack"
         console.print(f"quick drill of the changed limits: {mean}, over {kinds}")
 
 
@@ -236,31 +234,32 @@ def _batches(batches: list["Tried"]) -> Table:
     for name in ("batch", "recorded", "committed", "changed", "decided by"):
         table.add_column(name)
     for each in batches:
-        after = f"[bold]{each.after}[/]" if each.before != each.after else each.after
+        before, after = each.before.value, each.after.value
+        after = f"[bold]{after}[/]" if before != after else after
         why = "\n".join(_deciding(found) for found in each.decides[:MOST_DECIDING])
         again = " (measured again)" if each.remeasured else ""
-        table.add_row(each.batch + again, each.recorded, each.before, after, why)
+        table.add_row(each.batch + again, each.recorded.value, before, after, why)
     return table
 
 
-def _deciding(found: dict[str, Any]) -> str:
-    limits = _number(found["limit_after"])
-    if found["limit_before"] != found["limit_after"]:
-        limits = f"{_number(found['limit_before'])} -> {limits}"
-    return escape(f"{found['metric']} {_number(found['value'])}, limit {limits}")
+def _deciding(found: "Deciding") -> str:
+    limits = _number(found.limit_after)
+    if found.limit_before != found.limit_after:
+        limits = f"{_number(found.limit_before)} -> {limits}"
+    return escape(f"{found.metric} {_number(found.value)}, limit {limits}")
 
 
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
 
 
-def _rate(stops: dict[str, Any]) -> str:
-    if not stops["accepted"]:
+def _rate(stops: "Stops") -> str:
+    if stops.per_60 is None:
         return "no accepted batch to count stops among"
-    within = "within" if stops["within_budget"] else "[yellow]beyond[/]"
+    within = "within" if stops.within_budget else "[yellow]beyond[/]"
     return (
-        f"{stops['stopped']} of {stops['accepted']} accepted batches stopped or held rows back, "
-        f"{stops['per_60']:g} in 60, {within} the budget of {stops['budget_per_60']:g} "
+        f"{stops.stopped} of {stops.accepted} accepted batches stopped or held rows back, "
+        f"{stops.per_60:g} in 60, {within} the budget of {stops.budget_per_60:g} "
         "(checks.false_stops)"
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sluicegate.core import Judged, Missing, Misused
 from sluicegate.core.counted import counted
+from sluicegate.core.document import Document
 from sluicegate.core.visible import visible
 
 if TYPE_CHECKING:  # a host that only verifies has no rich
@@ -142,9 +143,9 @@ def after(seconds: float) -> str:
     return f"[dim]({seconds:.1f} s)[/]"
 
 
-def print_plan(console: "Console", plan: dict[str, Any]) -> None:
+def print_plan(console: "Console", plan: Document | dict[str, Any]) -> None:
     """Print what would happen."""
-    for name, value in plan.items():
+    for name, value in (plan.to_dict() if isinstance(plan, Document) else plan).items():
         if name != "schema":
             console.print(f"  {name}: {escape(str(value))}")
 

@@ -1,14 +1,15 @@
 """limits: which limits differ between two policies, and which of them let more pass."""
 
-from dataclasses import dataclass
 from typing import get_args
 
+from pydantic import computed_field
+
+from sluicegate.core.document import Document
 from sluicegate.gates import Policy
 from sluicegate.stores.settings import Gate, Settings
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Document):
     """A limit that differs; `before` or `after` is None where there is none."""
 
     metric: str
@@ -16,6 +17,7 @@ class Change:
     before: float | None
     after: float | None
 
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated property
     @property
     def loosened(self) -> bool:
         """Tell whether more passes than before."""
@@ -36,7 +38,12 @@ def changes(old: Policy, new: Policy) -> tuple[Change, ...]:
     """
     before, after = _levels(old), _levels(new)
     differing = [
-        Change(metric, outcome, before.get((metric, outcome)), after.get((metric, outcome)))
+        Change(
+            metric=metric,
+            outcome=outcome,
+            before=before.get((metric, outcome)),
+            after=after.get((metric, outcome)),
+        )
         for metric, outcome in sorted(before.keys() | after.keys())
         if before.get((metric, outcome)) != after.get((metric, outcome))
     ]

@@ -3,16 +3,18 @@
 It is read off the signed statements of all drills, so nothing but those has to be kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from sluicegate.core import Misused
+from sluicegate.core.document import Document
+from sluicegate.record.drills import Drill
 
 THREATS = "threats.yaml"
 ADAPTIVE = "adaptive"
+OPEN = "open"
 CAUGHT = 0.8
 """The share of its windows that must be caught at the usual strength: the power of a drill."""
 PASSES = 0.01
@@ -23,26 +25,50 @@ HEAD = """\
 """
 
 
-def threats(drills: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row per attack that was ever missed, from what the drills said, the oldest first."""
-    rows: dict[str, dict[str, Any]] = {}
-    for said in drills:
-        for name, atlas, share, rate in _results(said):
-            missed = rate < CAUGHT
-            if not missed and name not in rows:
+class Played(Document):
+    """In one drill, the share of an attack's windows that was caught."""
+
+    drill: str
+    caught: float
+
+
+class Threat(Document):
+    """An attack that a drill missed; closed once a later one catches it. `strength` is a share of rows."""
+
+    attack: str
+    atlas: str
+    strength: float
+    state: str
+    first_missed: str
+    last_missed: str
+    history: tuple[Played, ...]
+
+
+def threats(drills: Iterable[Drill]) -> list[Threat]:
+    """Return a row per attack that was ever missed, from what the drills found, the oldest first."""
+    rows: dict[str, Threat] = {}
+    for drill in drills:
+        for name, atlas, share, rate in _results(drill):
+            missed, before = rate < CAUGHT, rows.get(name)
+            if not missed and before is None:
                 continue
-            row = rows.setdefault(name, _opened(name, atlas, said))
-            row["strength"] = round(share, 4)
-            row["state"] = "open" if missed else "closed"
-            if missed:
-                row["last_missed"] = said["drill"]
-            row["history"].append({"drill": said["drill"], "caught": round(rate, 4)})
-    return sorted(rows.values(), key=lambda row: (row["state"] != "open", row["attack"]))
+            now = Played(drill=drill.drill, caught=round(rate, 4))
+            rows[name] = Threat(
+                attack=name,
+                atlas=before.atlas if before else atlas,
+                strength=round(share, 4),
+                state=OPEN if missed else "closed",
+                first_missed=before.first_missed if before else drill.drill,
+                last_missed=drill.drill if missed or before is None else before.last_missed,
+                history=(*(before.history if before else ()), now),
+            )
+    return sorted(rows.values(), key=lambda row: (row.state != OPEN, row.attack))
 
 
-def written(rows: Sequence[dict[str, Any]]) -> str:
+def written(rows: Sequence[Threat]) -> str:
     """Return threats.yaml."""
-    return HEAD + yaml.safe_dump(list(rows), sort_keys=False, allow_unicode=True)
+    listed = [row.to_dict() for row in rows]
+    return HEAD + yaml.safe_dump(listed, sort_keys=False, allow_unicode=True)
 
 
 def open_threats(root: Path) -> list[str]:
@@ -56,30 +82,14 @@ def open_threats(root: Path) -> list[str]:
             raise ValueError
     except (yaml.YAMLError, ValueError) as error:
         raise Misused(f"{path} is no list of threats; run `git restore {THREATS}`.") from error
-    return [str(row.get("attack")) for row in rows if row.get("state") == "open"]
+    return [str(row.get("attack")) for row in rows if row.get("state") == OPEN]
 
 
-def _opened(name: str, atlas: str, said: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "attack": name,
-        "atlas": atlas,
-        "strength": None,
-        "state": "open",
-        "first_missed": said["drill"],
-        "last_missed": said["drill"],
-        "history": [],
-    }
-
-
-def _results(said: dict[str, Any]) -> list[tuple[str, str, float, float]]:
-    """Return (attack, technique, share of poison, catch rate) of what was played."""
-    told = [
-        (each["attack"], each["atlas"], float(each["share"]), float(each["caught"]["rate"]))
-        for each in said["attacks"]
-        if each["caught"]["rate"] is not None
-    ]
-    sly = said["adaptive"]
-    if sly and sly["calls"]:
-        share = float(sly["share"])
-        told.append((ADAPTIVE, sly["atlas"], share, 0.0 if share > PASSES else 1.0))
-    return told
+def _results(drill: Drill) -> Iterator[tuple[str, str, float, float]]:
+    """Yield (attack, technique, share of poison, catch rate) of what was played."""
+    for each in drill.attacks:
+        if each.caught.rate is not None:
+            yield each.attack, each.atlas, each.share, each.caught.rate
+    sly = drill.adaptive
+    if sly and sly.calls:
+        yield ADAPTIVE, sly.atlas, sly.share, 0.0 if sly.share > PASSES else 1.0

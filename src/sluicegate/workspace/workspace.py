@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.status import Status
     from sluicegate.flows.trials.backtested import Backtested, BacktestPlan
     from sluicegate.flows.trials.bisected import Bisected, BisectPlan
-    from sluicegate.flows.trials.drilled import Drilled
+    from sluicegate.flows.trials.drilled import Drilled, DrillPlan
     from sluicegate.flows.trials.policy_try import Trial
     from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
 
@@ -248,7 +248,7 @@ class Workspace:
     @explained()
     def plan_drill(
         self, *, full: bool = False, attacks: tuple[str, ...] = (), seed: int | None = None
-    ) -> dict[str, Any]:
+    ) -> "DrillPlan":
         """Return what `drill` would play, without playing it."""
         from sluicegate.flows.trials.drill import Order, foretell
 
