@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from sluicegate.core.moment import moment
 from sluicegate.core.visible import visible
 
 NAMESPACE = "sluicegate-approval"
@@ -51,7 +52,7 @@ class Request:
 
     def has_expired(self, now: datetime) -> bool:
         """Tell whether nobody may answer any more."""
-        return now >= datetime.fromisoformat(self.expires)
+        return now >= moment(self.expires)
 
 
 @dataclass(frozen=True)

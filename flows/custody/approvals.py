@@ -1,6 +1,7 @@
 """Approvals: whatever needed people has their signatures, by keys that were trusted at that time."""
 
 from sluicegate.core import SluicegateError
+from sluicegate.core.moment import moment
 from sluicegate.evidence.statement import DECISION, predicate_of
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.gates.approval import NAMESPACE, Decision, State, Vote, standing
@@ -54,7 +55,7 @@ def _why_not(found: Inspection, subject: str, commit: str | None) -> str:
         decision = Decision(said["decision"])
         if said["nonce"] != request.nonce:
             continue
-        if said["time"] > request.expires:
+        if request.has_expired(moment(said["time"])):
             refused.append(f"{said['reviewer']} answered after {request.expires}")
             continue
         text = request.text(decision, said["reviewer"])

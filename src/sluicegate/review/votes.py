@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sluicegate.core import Artifact, Conflict, SluicegateError
 from sluicegate.core.canonical import sha256_file
+from sluicegate.core.moment import written
 from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
 from sluicegate.gates.approval import (
     NAMESPACE,
@@ -51,7 +52,7 @@ def ask(
         "question": question,
         "names": [list(pair) for pair in names],
         "nonce": secrets.token_hex(16),
-        "expires": expires.isoformat(timespec="seconds"),
+        "expires": written(expires),
     }
     statement = record.write_statement(layout, folder / "request.json", named, REQUEST, said)
     record.append(layout, "ask", [statement], {"subject": subject}, context.now())

@@ -5,10 +5,10 @@ looks at that.
 """
 
 import re
-from datetime import datetime
 from typing import Any
 
 from sluicegate.core import Misused, Stage, Tampered, Verdict
+from sluicegate.core.moment import moment
 from sluicegate.core.update import stage_after
 from sluicegate.evidence.statement import DECISION, REQUEST, UPDATE, VOTE
 from sluicegate.gates.approval import NAMESPACE, Decision, Request, State, Vote, standing
@@ -62,7 +62,7 @@ def _answers(shelf: Shelf, folder: str, compared: Statement) -> tuple[Request, l
     request = _request(read.pop(f"{folder}/request.json", None), folder)
     if (f"{folder}/update.json", f"sha256:{compared.sha256}") not in request.names:
         raise Tampered(f"{folder}/request.json asked about another comparison.")
-    if told["state"] != "approved" or request.has_expired(datetime.fromisoformat(told["time"])):
+    if told["state"] != "approved" or request.has_expired(moment(told["time"])):
         raise Tampered(f"{place} is no approval, or came after {request.expires}.")
     said = [each.predicate(VOTE, name) for name, each in read.items()]
     return request, [vote for each in said for vote in _vote(shelf, request, each)]

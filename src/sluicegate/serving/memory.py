@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Missing, Schema, Tampered
+from sluicegate.core.moment import moment
 from sluicegate.evidence.ledger import Entry
 from sluicegate.stores import files
 from sluicegate.stores.model_copies import copy_verified, require_verified
@@ -89,7 +90,7 @@ class Memory:
     def verified(self) -> datetime | None:
         """Return when a champion was last verified whole."""
         last = self._seen()["verified"]
-        return datetime.fromisoformat(last) if last else None
+        return moment(last) if last else None
 
     def keep(self, shelf: Shelf, promoted: Promoted, schema: Schema) -> Model:
         """Return the model of `promoted`, loaded from a private copy that takes the last good's place.
