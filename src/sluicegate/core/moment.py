@@ -1,6 +1,9 @@
 """A moment: when something happened. It is written in UTC, and compared as a time, never as text."""
 
 from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 
 def moment(text: str) -> datetime:
@@ -18,3 +21,12 @@ def moment(text: str) -> datetime:
 def written(when: datetime) -> str:
     """Return `when` as ISO 8601 in UTC, with seconds."""
     return when.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _checked(text: str) -> str:
+    moment(text)
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_checked)]
+"""A time in a document: ISO 8601, kept as it was written."""

@@ -115,7 +115,7 @@ def test_a_withdrawn_yes_stays_withdrawn(place: Workspace, keys: dict[str, Path]
     answer(place, keys, "ann", "withdraw", "batch:0002")
     place.answer_review("batch:0002", "approve", "ann", old)
     assert answer(place, keys, "bob", "approve", "batch:0002") is State.OPEN
-    assert current(place._fresh(), "batch:0002")[0].approved_by == ("bob",)
+    assert current(place._fresh(), "batch:0002").standing.approved_by == ("bob",)
 
 
 def test_nobody_reviews_what_they_had_a_hand_in(place: Workspace, keys: dict[str, Path]) -> None:
@@ -252,7 +252,7 @@ def test_a_removed_reviewer_no_longer_counts(place: Workspace, keys: dict[str, P
     answer(place, keys, "ann", "approve", "batch:0002")
     trust_them(place, keys, "bob")
     assert answer(place, keys, "bob", "approve", "batch:0002") is State.OPEN
-    assert "ann" in current(place._fresh(), "batch:0002")[1][0]
+    assert "ann" in current(place._fresh(), "batch:0002").refused[0]
 
 
 def test_without_reviewers_nobody_decides(place: Workspace, keys: dict[str, Path]) -> None:
