@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from sluicegate.core.document import Document
+from sluicegate.core.moment import Moment, moment
 from sluicegate.core.visible import visible
 
 NAMESPACE = "sluicegate-approval"
@@ -22,8 +24,7 @@ class Decision(Enum):
     WITHDRAW = "withdraw"
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Document):
     """One question to the reviewers; `names` are the (label, value) pairs that an answer is bound to.
 
     `nonce` makes every request another text; `expires` is ISO 8601 with an offset.
@@ -33,7 +34,7 @@ class Request:
     question: str
     names: tuple[tuple[str, str], ...]
     nonce: str
-    expires: str
+    expires: Moment
 
     def text(self, decision: Decision, reviewer: str) -> str:
         """Return the text that `reviewer` signs; every value stays on its own line."""
@@ -51,7 +52,7 @@ class Request:
 
     def has_expired(self, now: datetime) -> bool:
         """Tell whether nobody may answer any more."""
-        return now >= datetime.fromisoformat(self.expires)
+        return now >= moment(self.expires)
 
 
 @dataclass(frozen=True)

@@ -98,13 +98,20 @@ def statements() -> dict[str, dict[str, Any]]:
         "promotion": ([MODEL], PROMOTION, {"update": "0001", "version": 2, "time": NOON}),
     }
     made = {f"{name}.json": sign(statement(*each), service()) for name, each in signed.items()}
-    first = Entry(1, None, NOON, "Ann <ann@example.org>", "intake", (BATCH,), {"batch": "0001"})
+    first = _entry(1, None, "intake", BATCH, {"batch": "0001"})
     made["ledger-000001.json"] = sign_entry(first, service())
     previous = envelope_digest(made["ledger-000001.json"])
-    then = Entry(
-        2, previous, NOON, "Ann <ann@example.org>", "promote", (MODEL,), {"update": "0001"}
-    )
+    then = _entry(2, previous, "promote", MODEL, {"update": "0001"})
     return made | {"ledger-000002.json": sign_entry(then, service())}
+
+
+def _entry(
+    sequence: int, previous: str | None, verb: str, about: Artifact, details: dict[str, str]
+) -> Entry:
+    who = "Ann <ann@example.org>"
+    return Entry(
+        sequence=sequence, previous=previous, time=NOON, who=who, verb=verb, details=details, subjects=(about,)
+    )  # fmt: skip
 
 
 def approval() -> dict[str, str]:

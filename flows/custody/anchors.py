@@ -6,10 +6,10 @@ The tag of an update, and a reviewer's SSH signature over a question, which name
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sluicegate.core import SluicegateError, Tampered
+from sluicegate.core import Artifact, SluicegateError, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.ledger import INTEND, PROMOTE
-from sluicegate.gates.approval import NAMESPACE, Decision
+from sluicegate.gates.approval import NAMESPACE
 from sluicegate.record.champion import read_promotion
 from sluicegate.record.keys.survey import Head, Survey
 from sluicegate.record.questions import cast, read_request
@@ -57,34 +57,34 @@ def _announces(layout: Layout, found: Survey, tag: Head) -> bool:
     """Tell whether the next entry is the very promotion that the pinned one announces."""
     if tag.entry >= len(found.entries):
         return False
-    intent, move = found.entries[tag.entry - 1], found.entries[tag.entry]
+    intent, move = found.entries[tag.entry - 1].entry, found.entries[tag.entry].entry
     number = tag.tag.removeprefix("update/")
-    if (intent.said["verb"], move.said["verb"]) != (INTEND, PROMOTE):
+    if (intent.verb, move.verb) != (INTEND, PROMOTE):
         return False
     try:
         promoted, update = read_promotion(layout, number), read_update(layout, number)[0]
     except SluicegateError:
         return False
     said = {"update": number, "version": promoted.version}
-    of_model = intent.subjects[0]["digest"]["sha256"] == promoted.sha256
+    of_model = intent.subjects[0].sha256 == promoted.sha256
     learnt = (promoted.batches, promoted.data_commit) == (update.batches, update.data_commit)
     path = f"updates/{number}/promotion.json"
-    named = {"name": path, "digest": {"sha256": sha256_file(layout.root / path)}} in move.subjects
-    return intent.said["details"] == said and of_model and learnt and named
+    named = Artifact(path, sha256_file(layout.root / path)) in move.subjects
+    return intent.details == said and of_model and learnt and named
 
 
 def _approvals(layout: Layout, found: Survey, subject: str, allowed: str) -> Iterator[Anchor]:
     try:
         request, _ = read_request(layout, subject)
-        votes = [each for each in cast(layout, subject) if each["nonce"] == request.nonce]
+        votes = [each for each in cast(layout, subject) if each.nonce == request.nonce]
     except SluicegateError:
         return  # nobody was asked, or that was not us
     digest = dict(request.names).get(HEAD, "").removeprefix("sha256:")
     for said in votes:
-        who = said["reviewer"]
+        who = said.reviewer
         try:
-            text = request.text(Decision(said["decision"]), who)
-            ssh.verify(text, said["signature"], who, allowed, NAMESPACE)
+            text = request.text(said.decision, who)
+            ssh.verify(text, said.signature, who, allowed, NAMESPACE)
         except SluicegateError:
             continue  # a key that is not listed any more pins nothing
         entry = found.number_of(digest)

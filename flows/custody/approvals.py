@@ -1,69 +1,75 @@
 """Approvals: whatever needed people has their signatures, by keys that were trusted at that time."""
 
+from dataclasses import replace
+
 from sluicegate.core import SluicegateError
-from sluicegate.evidence.statement import DECISION, predicate_of
+from sluicegate.evidence.approvals import require_decided, require_promotable
+from sluicegate.evidence.predicates import Decided
+from sluicegate.evidence.statement import DECISION
+from sluicegate.evidence.verifier import Broken
 from sluicegate.flows.custody.inspection import Inspection
-from sluicegate.gates.approval import NAMESPACE, Decision, State, Vote, standing
-from sluicegate.record.questions import cast, read_request
-from sluicegate.record.subjects import KINDS
-from sluicegate.record.subjects.kind import Kind
-from sluicegate.stores import git, record, ssh, trust
+from sluicegate.record.subjects import kind_of
+from sluicegate.stores import git, trust
 from sluicegate.stores.settings import parse_settings
+from sluicegate.stores.ssh import Reviewers
 
 AGREED = frozenset({"approved", "admitted", "released", "anchored", "agreed", "countersigned"})
 """The states that only a sufficient number of people can give."""
+PROMOTION, DECIDED = "/promotion.json", "/decision.json"
+NOBODY = Reviewers("", {}, 1)
 
 
 def approvals(found: Inspection) -> None:
-    """Look at every decision that let something through, and at every promotion that needed one."""
-    layout = found.context.layout
-    asked = [(kind, number) for kind in KINDS for number in kind.numbers(layout)]
-    for place, (kind, number) in enumerate(asked):
-        found.bar(place, len(asked), "the approvals")
+    """Look at every promotion, and at every decision that let something else through."""
+    promoted = found.below("updates/", PROMOTION)
+    made = {name.removesuffix(PROMOTION) for name in promoted}
+    decided = [name for name in found.below("", DECIDED) if name.removesuffix(DECIDED) not in made]
+    for place, name in enumerate([*promoted, *decided]):
+        found.bar(place, len(promoted) + len(decided), "the approvals")
+        if found.is_known(name):
+            continue
         try:
-            _look(found, kind, number)
+            if name in promoted:
+                _promoted(found, name)
+            else:
+                _decided(found, name)
+        except Broken as error:
+            found.blame(error.where, error.says)
         except SluicegateError as error:
-            found.blame(f"{kind.name}:{number}", str(error))
+            found.blame(name, str(error))
 
 
-def _look(found: Inspection, kind: Kind, number: str) -> None:
-    layout, subject = found.context.layout, f"{kind.name}:{number}"
-    path = kind.folder(layout, number) / "decision.json"
-    if not path.is_file() or found.is_known(path):
-        return
-    said = predicate_of(record.read_statement(layout, path), DECISION, found.name(path))
-    if said["state"] not in AGREED:
+def _promoted(found: Inspection, name: str) -> None:
+    """Hold a promotion to the reviewers that there were when it was decided on, if it was."""
+    champion = found.held.promotion(name.split("/")[1])
+    decision = name.replace(PROMOTION, DECIDED)
+    there = decision in found.files.objects
+    found.count("approvals", int(there))
+    if not champion.doubted:
+        who = _reviewers(found, decision) if there else NOBODY
+        require_promotable(found.held, champion, always=False, reviewers=who)
+
+
+def _decided(found: Inspection, name: str) -> None:
+    decision = found.held.statement(name)
+    said = decision.predicate(DECISION, Decided)
+    if said.state not in AGREED:
         return
     found.count("approvals")
-    why = _why_not(found, subject, git.added_in(layout.root, found.name(path)))
-    if why:
-        found.blame(subject, why)
+    kind, number = kind_of(said.subject)
+    folder = found.name(kind.folder(found.context.layout, number))
+    if f"{folder}{DECIDED}" != name:
+        raise Broken(name, f"speaks of {said.subject}")
+    if not decision.doubted:
+        require_decided(found.held, folder, said.subject, AGREED, _reviewers(found, name))
 
 
-def _why_not(found: Inspection, subject: str, commit: str | None) -> str:
-    """Return why the signatures kept beside a decision do not carry it, "" when they do."""
+def _reviewers(found: Inspection, decision: str) -> Reviewers:
+    """Return who could review when a decision was committed, and how many it took."""
     layout = found.context.layout
+    commit = git.added_in(layout.root, decision)
     if commit is None:
-        return "was decided, but the decision is in no commit"
-    allowed = (git.find_at(layout.root, commit, trust.SIGNERS) or b"").decode()
+        raise Broken(decision, "is in no commit that git knows of")
     params = (git.find_at(layout.root, commit, "params.yaml") or b"").decode()
     required = parse_settings(params, f"params.yaml in {commit[:12]}").approval.required
-    request, _ = read_request(layout, subject)
-    votes, refused = [], []
-    for said in cast(layout, subject):
-        decision = Decision(said["decision"])
-        if said["nonce"] != request.nonce:
-            continue
-        if said["time"] > request.expires:
-            refused.append(f"{said['reviewer']} answered after {request.expires}")
-            continue
-        text = request.text(decision, said["reviewer"])
-        try:
-            key = ssh.verify(text, said["signature"], said["reviewer"], allowed, NAMESPACE)
-            votes.append(Vote(said["person"], key, decision))
-        except SluicegateError as error:
-            refused.append(str(error))
-    if standing(votes, required).state is State.APPROVED:
-        return ""
-    told = f" ({refused[0]})" if refused else ""
-    return f"was let through without the {required} approvals that it needs{told}"
+    return trust.reviewers(replace(layout, commit=commit, signed=None), required)

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sluicegate.core import Conflict, Misused
+from sluicegate.evidence.keyring import PLACE
+from sluicegate.evidence.verifier import place_of
 from sluicegate.record.champion import champion_of, first_champion, last_move, suspended
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import SIGNATURE, bring_back
 from sluicegate.record.keys.keys_left import keys_left
-from sluicegate.stores import files, keys, trust
+from sluicegate.stores import files, keys, record, trust
 from sluicegate.stores.trust_root import Rules, TrustRoot, write_trust_root
 
 PROVING = (SIGNATURE, "promotion.json", "update.json", "request.json", "decision.json")
@@ -74,16 +76,11 @@ def export_champion(context: Context, folder: Path) -> dict[str, Any]:
             f"Nobody serves since incident:{stopped.details['incident']}; train a model first."
         )
     bring_back(layout, champion.update, champion.sha256)
-    record, move = layout.update(champion.update), last_move(layout)
-    proofs = [record / name for name in PROVING]
-    proofs.append(layout.root / move.subjects[-1].name)  # where a former champion serves again
-    proofs.append(layout.keyring)
-    proofs += [
-        layout.ledger / f"{move.sequence:06d}.json",
-        *(record / "reviews").glob("[0-9]*.json"),
-    ]
-    for path in proofs:
-        if path.is_file():
-            files.copy_in(path, folder / path.relative_to(layout.root))
+    held, move, place = record.committed(layout), last_move(layout), f"updates/{champion.update}"
+    names = [PLACE, place_of(move.sequence), move.subjects[-1].name]
+    names += [f"{place}/{name}" for name in PROVING] + record.listed(layout, f"{place}/reviews")
+    for name, data in ((name, held.files.get(name)) for name in names):
+        if data is not None:
+            files.write_bytes(folder / name, data)
     files.copy_tree(layout.models / champion.sha256, folder / "models" / champion.sha256)
     return {"schema": 1, "folder": str(folder), "champion": champion.ref.to_dict()}

@@ -1,11 +1,15 @@
 """Inspection: what a verification knows so far, and what it found wrong."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 
-from sluicegate.evidence.chain import Link
+from sluicegate.evidence.verifier import Link, Verifier
 from sluicegate.record.context import Context
+from sluicegate.stores.commits import Commit
 from sluicegate.stores.seen import Seen, print_of
 
 
@@ -25,11 +29,14 @@ class Wrong:
 class Inspection:
     """Collects while the parts of the workspace are looked at, one after the other.
 
-    `named` is the digest under which the ledger last named a path, `vouched` all digests it ever
-    named, `digests` those of its entries by number. `before` is what an earlier verification saw.
+    `held` is the record of the one commit that is looked at, and `files` what is in that commit. `named` is
+    the digest under which the ledger last named a path, `vouched` all digests it ever named, `digests`
+    those of its entries by number. `before` is what an earlier verification saw.
     """
 
     context: Context
+    files: Commit
+    held: Verifier
     before: Seen
     bar: Callable[[int, int, str], None]
     wrong: list[Wrong] = field(default_factory=list)
@@ -61,8 +68,23 @@ class Inspection:
         inside = isinstance(path, Path) and path.is_relative_to(root)
         return str(Path(path).relative_to(root)) if inside else str(path)
 
-    def is_known(self, path: Path) -> bool:
-        """Tell whether the file was verified before and was not touched since; remember it as seen."""
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self.files)
+
+    def below(self, folder: str, suffix: str = "") -> list[str]:
+        """Return the committed files below `folder` that end like this, in their order."""
+        first = bisect_left(self._sorted, folder)
+        found = takewhile(lambda name: name.startswith(folder), self._sorted[first:])
+        return [name for name in found if name.endswith(suffix)]
+
+    def is_known(self, path: str | Path) -> bool:
+        """Tell whether the file was verified before and was not touched since; remember it as seen.
+
+        A committed one by the object that git has of it, too.
+        """
         name = self.name(path)
-        self.prints[name] = print_of(path)
+        if name not in self.prints:
+            lies = print_of(self.context.layout.root / name)
+            self.prints[name] = f"{self.files.objects.get(name, '')} {lies}"
         return self.before.prints.get(name) == self.prints[name]

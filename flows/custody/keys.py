@@ -6,16 +6,15 @@ from sluicegate.flows.custody.revoke import read_revocation, revocations, verify
 from sluicegate.flows.custody.succession import ROOM, introduced
 from sluicegate.record.keys.ages import told_of_keys
 from sluicegate.stores import git, trust
-from sluicegate.stores.keys import keyring
 
 
 def keys(found: Inspection) -> None:
     """Look at how each key came after the one before, and name those that are revoked or old."""
     layout = found.context.layout
-    ring = keyring(layout)
+    (ring,) = found.held.trust.rings
     for before, after in zip(ring.spans, ring.spans[1:], strict=False):
         found.count("keys")
-        if not before.revoked and not introduced(layout, before, after):
+        if not before.revoked and not introduced(found.held, before, after):
             found.blame(
                 "trust/keyring.json", f"lets {after.keyid[:12]} follow, which no key introduced"
             )

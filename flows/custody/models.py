@@ -5,13 +5,12 @@ from pathlib import Path
 
 from sluicegate.core import SluicegateError
 from sluicegate.core.canonical import sha256_json
-from sluicegate.evidence.model_signature import listed_files, signed_files
+from sluicegate.evidence.verifier import Broken
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.flows.custody.tables import pointed_at
-from sluicegate.record.champion import Champion, read_promotion, serving_version
-from sluicegate.record.kept_models import SIGNATURE
+from sluicegate.record.champion import Champion, serving_version
 from sluicegate.record.subjects.retirement import destroyed_models
-from sluicegate.stores import dvc, files, keys, models, record
+from sluicegate.stores import dvc, keys, models
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import Registry, open_registry
 from sluicegate.stores.model_copies import listed
@@ -21,8 +20,8 @@ def promoted_models(found: Inspection) -> None:
     """Look at the models of all promotions, and at whom MLflow calls the champion."""
     context, layout = found.context, found.context.layout
     gone = destroyed_models(layout)
-    every = record.updates(layout)
-    promoted = [n for n in every if _is_promoted(found, n) and n not in gone]
+    every = (name.split("/")[1] for name in found.below("updates/", "/promotion.json"))
+    promoted = [number for number in every if number not in gone]
     try:
         registry, serving = _registry(found), serving_version(layout)
     except SluicegateError as error:
@@ -31,7 +30,9 @@ def promoted_models(found: Inspection) -> None:
     for place, number in enumerate(promoted):
         found.bar(place, len(promoted), "the models")
         try:
-            _look(found, registry, read_promotion(layout, number))
+            _look(found, registry, found.held.promotion(number))
+        except Broken as error:
+            found.blame(error.where, error.says)
         except SluicegateError as error:
             found.blame(f"updates/{number}/promotion.json", str(error))
     alias = registry.alias("champion") if registry else serving
@@ -58,10 +59,6 @@ def _is_bare(layout: Layout) -> bool:
     return not layout.may_sign and not layout.models.exists()
 
 
-def _is_promoted(found: Inspection, number: str) -> bool:
-    return (found.context.layout.update(number) / "promotion.json").is_file()
-
-
 def _look(found: Inspection, registry: Registry | None, promoted: Champion) -> None:
     layout = found.context.layout
     _archive(found, promoted)
@@ -84,16 +81,9 @@ def _look(found: Inspection, registry: Registry | None, promoted: Champion) -> N
 
 def _archive(found: Inspection, promoted: Champion) -> None:
     """Hold what DVC keeps of a promoted model, and its signature, to its promotion."""
-    layout = found.context.layout
-    signature, archive = layout.update(promoted.update) / SIGNATURE, layout.archive(promoted.sha256)
-    bundle, where = files.read_json(signature), found.name(signature)
-    if record.is_doubted(layout, signature.with_name("promotion.json")):
-        signed = listed_files(bundle, where)  # a revoked key promoted it: nobody signs that again
-    else:
-        signed = signed_files(bundle, keys.public_model_key(layout), where)
-    if sha256_json(signed) != promoted.sha256:
-        found.blame(signature, "signs another model than was promoted")
-    md5 = pointed_at(found, dvc.pointer(archive))
+    layout, archive = found.context.layout, found.context.layout.archive(promoted.sha256)
+    found.held.signed_model(promoted, (keys.public_model_key(layout),))
+    md5 = pointed_at(found, found.name(dvc.pointer(archive)))
     if md5 is None:
         return
     copies = dvc.copies(layout.root, dvc.default_remote(layout.root), md5)

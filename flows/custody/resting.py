@@ -53,11 +53,11 @@ def _champion(
     layout = context.layout
     champion, move = champion_of(layout), last_move(layout)
     moves = (
-        each.link.sequence
+        each.entry.sequence
         for each in reversed(found.entries)
         if each.counts
-        and each.said["verb"] in (PROMOTE, REINSTATE)
-        and after.at(each.link.sequence) is not None
+        and each.entry.verb in (PROMOTE, REINSTATE)
+        and after.at(each.entry.sequence) is not None
     )
     holds = next(moves, None) == move.sequence
     if holds and f"updates/{champion.update}/promotion.json" not in doubted:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Conflict, Missing, Tampered
-from sluicegate.evidence.ledger import envelope_digest
 from sluicegate.evidence.signing import public_key, public_pem, signer_of, verify
 from sluicegate.evidence.statement import BACKUP, predicate_of
 from sluicegate.flows.custody.backup import ABOUT, DATABASE, ROOMS, pointed
@@ -102,9 +101,9 @@ def _verified(layout: Layout, envelope: Any) -> dict[str, Any]:
         )
     payload = verify(envelope, dict(span.key), ABOUT)
     if span is not ring.current:
-        paths = [path for path in record.entry_files(layout) if int(path.stem) <= (span.last or 0)]
-        known = {envelope_digest(files.read_json(path)) for path in paths}
-        if predicate_of(payload, BACKUP, ABOUT)["ledger"] not in known:
+        every, last = record.committed(layout).backwards(), span.last or 0
+        past = {each.digest for each in every if each.entry.sequence <= last}
+        if predicate_of(payload, BACKUP, ABOUT)["ledger"] not in past:
             raise Tampered("The backup is signed with a key that was retired before it was made.")
     return payload
 
@@ -148,10 +147,7 @@ def _unpacked(opened: tarfile.TarFile, target: Path, signed: dict[str, str]) -> 
 
 def _require_not_older(layout: Layout, said: dict[str, Any]) -> None:
     """Raise Tampered unless the clone's ledger holds, and holds the entry that the backup ended with."""
-    for _ in record.backwards(layout):
-        pass  # each entry and its link to the next are verified on the way
-    known = {envelope_digest(files.read_json(path)) for path in layout.ledger.glob("[0-9]*.json")}
-    if said["ledger"] not in known:
+    if said["ledger"] not in {each.digest for each in record.committed(layout).backwards()}:
         raise Tampered(
             f"The ledger in {layout.root} ends before the backup of {said['time']} was made; "
             "clone the repository from where it was last pushed to."

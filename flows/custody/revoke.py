@@ -77,7 +77,7 @@ def plan(context: Context, order: Order) -> Plan:
     layout = context.layout
     ring, found = keys.keyring(layout), survey(layout)
     span = _named(ring, order.keyid)
-    last = max((n for n, who in enumerate(found.signers, 1) if who == span.keyid), default=0)
+    last = max((e.entry.sequence for e in found.entries if e.keyid == span.keyid), default=0)
     if not span.first <= order.since <= max(last, span.first):
         raise Misused(
             f"The key {span.keyid[:12]} signed the entries {span.first} to {last}; name one of them."

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Artifact, Tampered
+from sluicegate.core import Artifact, SluicegateError, Tampered
 from sluicegate.core.canonical import sha256_bytes, sha256_file, sha256_json
-from sluicegate.evidence.keyring import Keyring, Span, payload_of
-from sluicegate.evidence.ledger import REINSTATE, SUSPEND, envelope_digest
+from sluicegate.evidence.keyring import Keyring, Span
+from sluicegate.evidence.ledger import REINSTATE, SUSPEND, Entry
 from sluicegate.evidence.model_signature import listed_files, sign_model
 from sluicegate.evidence.signing import Signer, public_key, public_pem, sign
 from sluicegate.evidence.statement import KEYRING, REINSTATEMENT, statement
-from sluicegate.record.champion import Champion, champion_of, read_promotion, suspended
+from sluicegate.evidence.verifier import Verifier
+from sluicegate.record.champion import Champion, champion_of, suspended
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.record.keys.survey import Survey, survey
@@ -79,6 +80,10 @@ def succeed(
     model = keys.make_next(layout, layout.model_key) if MODELS in kinds else None
     with transaction(context, "keys", rooms=ROOMS) as t:
         number = next_number(layout.root / ROOM)
+        champion, stopped = (
+            champion_of(layout),
+            suspended(layout),
+        )  # by the keyring that is committed
         ring, old_model = keys.keyring(layout), keys.public_model_key(layout)
         told = _told(ring, old_model, service, model)
         vouched = doubt is None or doubt.keyid != ring.current.keyid
@@ -95,7 +100,7 @@ def succeed(
         changed = [Artifact(name, sha256_file(layout.root / name)) for name in PUBLIC]
         t.append(TAKE_OVER, changed, {**told, "reason": reason})
         then(t, layout.root / ROOM / number)
-        _say_again(t, context, number, reason)
+        _say_again(t, context, number, reason, champion, stopped)
         t.commit(f"keys: {reason}")
         keys.take_over(layout)
     return told
@@ -150,10 +155,8 @@ def to_sign_again(layout: Layout) -> Iterator[tuple[Champion, Path, dict[str, st
         if record.is_doubted(layout, place / "promotion.json"):
             continue
         where = path.relative_to(layout.root).as_posix()
-        promoted, listed = (
-            read_promotion(layout, number),
-            listed_files(files.read_json(path), where),
-        )
+        promoted = record.working(layout).promotion(number)
+        listed = listed_files(files.read_json(path), where)
         if sha256_json(listed) != promoted.sha256:
             raise Tampered(f"{where} signs another model than was promoted; restore it from git.")
         yield promoted, path, listed
@@ -165,13 +168,19 @@ def _sign_again(context: Context, model: Signer) -> None:
         files.write_json(path, sign_model(context.settings.model, listed, model))
 
 
-def _say_again(t: Transaction, context: Context, number: str, reason: str) -> None:
+def _say_again(
+    t: Transaction,
+    context: Context,
+    number: str,
+    reason: str,
+    champion: Champion,
+    stopped: Entry | None,
+) -> None:
     """Say who the champion is with the key that signs now, so that no host has to ask an older one.
 
     Else whoever holds that could number an old promotion anew, above all that a host has seen.
     """
-    layout, champion = context.layout, champion_of(context.layout)
-    stopped = suspended(layout)
+    layout = context.layout
     said = {
         "succession": number,
         "because": reason,
@@ -211,15 +220,11 @@ def _pem_digest(pem: str) -> str:
     return sha256_bytes(pem.encode())
 
 
-def introduced(layout: Layout, before: Span, after: Span) -> bool:
+def introduced(held: Verifier, before: Span, after: Span) -> bool:
     """Tell whether the last entry of one key names the next one, so that a chain leads to it."""
-    path = layout.ledger / f"{before.last:06d}.json"
-    if before.last is None or not path.is_file():
+    try:
+        last = held.entry(before.last or 0).entry
+    except SluicegateError:
         return False
-    envelope = files.read_json(path)
-    if envelope_digest(envelope) != before.head or not Keyring((before,)).check(envelope):
-        return False
-    payload = payload_of(envelope)
-    named = {each["name"]: each["digest"]["sha256"] for each in payload["subject"]}
-    is_rotation = payload["predicate"]["verb"] == ROTATE
-    return is_rotation and named.get(f"key:{after.keyid}") == sha256_json(dict(after.key))
+    named = Artifact(f"key:{after.keyid}", sha256_json(dict(after.key)))
+    return last.verb == ROTATE and named in last.subjects

@@ -3,15 +3,14 @@
 DVC takes a tampered cache object as up to date, and its own hash is MD5.
 """
 
-import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sluicegate.core import SluicegateError
 from sluicegate.core.canonical import sha256_file
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.flows.custody.statements import ROOMS
-from sluicegate.stores import data, dvc, git
+from sluicegate.stores import data, dvc
 
 TABLES = ("reference", "golden", *(room for room in ROOMS if room != "models"))
 
@@ -22,51 +21,49 @@ def tables(found: Inspection) -> None:
     remote = dvc.default_remote(root)
     if remote and "://" in remote:
         found.notes.append(f"the copies in {remote} were not looked at: it is not on this machine")
-    pointers = sorted(path for room in TABLES for path in (root / room).rglob("*.dvc"))
-    manifests = {path for room in TABLES for path in (root / room).rglob(data.MANIFEST)}
-    for place, path in enumerate(pointers):
+    pointers = [n for n in found.below("", ".dvc") if n.split("/")[0] in TABLES]
+    manifests = [n for n in found.below("", f"/{data.MANIFEST}") if n.split("/")[0] in TABLES]
+    for place, name in enumerate(pointers):
         found.bar(place, len(pointers), "the data")
-        manifests.discard(path.with_name(data.MANIFEST))
-        _look(found, path, remote)
-    for path in sorted(manifests):
-        told = _manifest(found, path)
+        _look(found, name, remote)
+    beside = {_manifest_of(name) for name in pointers}
+    for name in manifests:
+        told = {} if name in beside else _manifest(found, name)
         if told.get("file", "").endswith(".parquet") and "labels" in told and "state" not in told:
-            found.blame(path, "has no pointer beside it")
-    for name in git.changed_paths(
-        root, [r for r in ("reference", "golden") if (root / r).exists()]
-    ):
-        found.blame(name, "differs from what git has committed")
+            found.blame(name, "has no pointer beside it")
 
 
-def pointed_at(found: Inspection, path: Path) -> str | None:
+def pointed_at(found: Inspection, name: str) -> str | None:
     """Return the object that a pointer names; None for one that is not as sluicegate writes them."""
     try:
-        if not path.is_symlink():
-            return str(dvc.read_pointer(path)["md5"])
-    except SluicegateError:
-        pass
-    found.blame(path, "is not a pointer that sluicegate wrote")
-    return None
+        return str(dvc.parse_pointer(found.held.read(name).decode(), Path(name))["md5"])
+    except (SluicegateError, UnicodeDecodeError):
+        found.blame(name, "is not a pointer that sluicegate wrote")
+        return None
 
 
-def _look(found: Inspection, path: Path, remote: str | None) -> None:
-    root, table = found.context.layout.root, path.with_name(path.name.removesuffix(".dvc"))
-    md5 = pointed_at(found, path)
+def _manifest_of(pointer: str) -> str:
+    return f"{pointer.rpartition('/')[0]}/{data.MANIFEST}"
+
+
+def _look(found: Inspection, pointer: str, remote: str | None) -> None:
+    root, table, beside = found.context.layout.root, pointer[:-4], _manifest_of(pointer)
+    md5 = pointed_at(found, pointer)
     if md5 is None:
         return
-    manifest = _manifest(found, path.with_name(data.MANIFEST))
+    manifest = _manifest(found, beside)
     sha256 = manifest.get("sha256")
-    if manifest.get("file") != table.name or not sha256:
-        found.blame(path.with_name(data.MANIFEST), f"does not describe {table.name}")
+    if manifest.get("file") != PurePosixPath(table).name or not sha256:
+        found.blame(beside, f"does not describe {PurePosixPath(table).name}")
         return
-    learnt = found.name(path).startswith("batches/")  # the same rows may not count twice
-    known = found.is_known(path) & found.is_known(path.with_name(data.MANIFEST))
-    named = found.named.get(found.name(table))
+    learnt = pointer.startswith("batches/")  # the same rows may not count twice
+    known = found.is_known(pointer) & found.is_known(beside)
+    named = found.named.get(table)
     if not known and (named or sha256) != sha256:
-        found.blame(path.with_name(data.MANIFEST), "names another table than the ledger does")
+        found.blame(beside, "names another table than the ledger does")
     elif not known and (sha256 not in found.vouched or (learnt and not named)):
-        found.blame(path.with_name(data.MANIFEST), "names a table that the ledger knows nothing of")
-    _copies(found, table, str(sha256), dvc.copies(root, remote, md5))
+        found.blame(beside, "names a table that the ledger knows nothing of")
+    _copies(found, root / table, str(sha256), dvc.copies(root, remote, md5))
 
 
 def _copies(found: Inspection, table: Path, sha256: str, places: dict[str, Path]) -> None:
@@ -83,10 +80,10 @@ def _copies(found: Inspection, table: Path, sha256: str, places: dict[str, Path]
             found.blame(table, f"{copy} is not the table that its manifest names")
 
 
-def _manifest(found: Inspection, path: Path) -> dict[str, Any]:
+def _manifest(found: Inspection, name: str) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        found.blame(path, "is gone or is not JSON any more")
+        told = found.held.json(name)
+    except SluicegateError:
+        found.blame(name, "is gone or is not JSON any more")
         return {}
     return told if isinstance(told, dict) else {}

@@ -2,23 +2,26 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sluicegate.core import SluicegateError
+from sluicegate.evidence.verifier import Verifier
 from sluicegate.flows.custody.approvals import approvals
 from sluicegate.flows.custody.inspection import Inspection, Wrong
 from sluicegate.flows.custody.keys import keys
-from sluicegate.flows.custody.ledger import ledger
+from sluicegate.flows.custody.ledger import ledger, ledger_print
 from sluicegate.flows.custody.models import promoted_models
 from sluicegate.flows.custody.policy import policy
 from sluicegate.flows.custody.retired import retired
 from sluicegate.flows.custody.statements import statements
 from sluicegate.flows.custody.tables import tables
+from sluicegate.flows.custody.tree import ROOMS, tree
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import Context
-from sluicegate.stores import record
-from sluicegate.stores.seen import Seen, keep_seen, print_of_all, read_seen
+from sluicegate.stores import git, record
+from sluicegate.stores.commits import Commit
+from sluicegate.stores.seen import Seen, keep_seen, read_seen
 
 Bar = Callable[[int, int, str], None]
 
@@ -29,6 +32,7 @@ def calibration(found: Inspection) -> None:
 
 
 PARTS: tuple[Callable[[Inspection], None], ...] = (
+    tree,
     ledger,
     keys,
     statements,
@@ -85,8 +89,8 @@ def verify(context: Context, full: bool = False, bar: Bar = lambda *_: None) -> 
         before = Seen()
         found = _inspect(context, before, bar)
     if not found.wrong and not found.undecided and layout.may_sign:
-        seen = print_of_all(record.entry_files(layout))
-        keep_seen(layout, Seen(found.head, seen, found.prints, context.now()))
+        seen = Seen(found.head, ledger_print(found, found.head), found.prints, context.now())
+        keep_seen(layout, seen)
     return Verified(
         since=before.head.sequence,
         counts=found.counts,
@@ -98,7 +102,11 @@ def verify(context: Context, full: bool = False, bar: Bar = lambda *_: None) -> 
 
 
 def _inspect(context: Context, before: Seen, bar: Bar) -> Inspection:
-    found = Inspection(context, before, bar)
+    layout = replace(context.layout, commit=git.head(context.layout.root))
+    held = record.committed(layout)
+    files = Commit(layout.root, layout.commit, ROOMS)
+    context = replace(context, layout=layout)
+    found = Inspection(context, files, Verifier(files, held.trust), before, bar)
     for part in PARTS:
         try:
             part(found)

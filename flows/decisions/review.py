@@ -108,7 +108,7 @@ def refuse_expired(context: Context) -> list[str]:
 
 
 def _carry_out(context: Context, subject: str) -> Reviewed:
-    found, _ = current(context, subject)
+    found = current(context, subject).standing
     done = f"{len(found.approved_by)} of {found.required} approvals"
     if found.state is State.REJECTED:
         done = refuse(context, subject, _why_not(context.layout, subject))
@@ -120,7 +120,7 @@ def _carry_out(context: Context, subject: str) -> Reviewed:
 def _require_no_no(context: Context, subject: str) -> None:
     """Raise Conflict where somebody said no, and the process died before that was carried out."""
     try:
-        rejected = current(context, subject)[0].state is State.REJECTED
+        rejected = current(context, subject).standing.state is State.REJECTED
     except Conflict:
         return  # what it was about has changed, and the no with it
     if rejected:
@@ -130,5 +130,5 @@ def _require_no_no(context: Context, subject: str) -> None:
 
 
 def _why_not(layout: Layout, subject: str) -> str:
-    said = [each for each in cast(layout, subject) if each["decision"] == Decision.REJECT.value][-1]
-    return f"{said['person']} rejected it: {said['reason'] or 'no reason given'}"
+    said = [each for each in cast(layout, subject) if each.decision is Decision.REJECT][-1]
+    return f"{said.person} rejected it: {said.reason or 'no reason given'}"

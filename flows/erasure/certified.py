@@ -26,9 +26,9 @@ def certified(layout: Layout, number: str) -> dict[str, Any] | None:
         stated(layout, folder / "decision.json", DECISION),
     )
     said_yes = [
-        {"person": vote["person"], "key": vote["key"], "time": vote["time"]}
+        {"person": vote.person, "key": vote.key, "time": vote.time}
         for vote in cast(layout, f"retirement:{number}")
-        if vote["person"] in decision["approved_by"] and vote["decision"] == Decision.APPROVE.value
+        if vote.person in decision["approved_by"] and vote.decision is Decision.APPROVE
     ]
     return {
         "file": layout.named(path),

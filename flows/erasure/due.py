@@ -3,9 +3,10 @@
 import calendar
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 
+from sluicegate.core.moment import moment
 from sluicegate.record.champion import champion_of, read_promotion
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import lots
@@ -24,11 +25,11 @@ def due(context: Context) -> dict[str, Any]:
         for name, text in texts.items()
     }
     passed = [*_batches(context, texts["data"]), *_models(context, texts["model"])]
-    now = context.now()
+    today = context.clock().astimezone(UTC).date()
     return {
         "schema": 1,
         "cards": told,
-        "due": [each for each in passed if each["until"] < now[:10]],
+        "due": [each for each in passed if date.fromisoformat(each["until"]) < today],
     }
 
 
@@ -44,7 +45,7 @@ def until(since: str, text: str | None) -> str | None:
     if found is None:
         return None
     count, unit = found
-    start = datetime.fromisoformat(since)
+    start = moment(since)
     if unit in ("day", "week"):
         return (start + timedelta(days=count * (7 if unit == "week" else 1))).date().isoformat()
     months = start.year * 12 + start.month - 1 + count * (12 if unit == "year" else 1)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 
 from sluicegate.core import Finding, Outcome
+from sluicegate.core.moment import moment
 from sluicegate.gates.calibration import Window
 from sluicegate.record.context import Context
 from sluicegate.record.findings import findings_of
@@ -90,4 +91,4 @@ def accused_by(receipt: data.Manifest, reviewed: bool) -> set[str]:
 
 
 def _received(receipt: data.Manifest) -> datetime:
-    return datetime.fromisoformat(receipt.received)
+    return moment(receipt.received)

@@ -6,7 +6,6 @@ keeps nothing that the workspace's record does not hold.
 """
 
 import logging
-from datetime import datetime
 from typing import Any, Literal, Self
 
 from prefect import flow, suspend_flow_run
@@ -18,6 +17,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from sluicegate.core import SluicegateError
+from sluicegate.core.moment import moment
 from sluicegate.flows.decisions.review import answer
 from sluicegate.flows.orchestration.runs import AS_FLOW, open_served, settled
 from sluicegate.flows.orchestration.summary import question_page
@@ -80,7 +80,7 @@ def _wait_for_answer(
     if flow_run.run_count <= 1:
         key = asked["subject"].replace(":", "-")
         create_markdown_artifact(markdown=page, key=f"review-{key}", description=asked["question"])
-    left = datetime.fromisoformat(asked["expires"]) - context.clock()
+    left = moment(asked["expires"]) - context.clock()
     try:
         # The nonce is in the key: answers to an earlier question are not answers to this one.
         said: Answer = suspend_flow_run(

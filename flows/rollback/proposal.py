@@ -18,7 +18,8 @@ from sluicegate.record.subjects import PAGE, kind_of
 from sluicegate.record.subjects.kind import stated
 from sluicegate.record.subjects.rollback import AGREED, before, proposals, read_proposal
 from sluicegate.record.updates import read_update
-from sluicegate.review.votes import Question, decided, keep, proven_vote, put
+from sluicegate.review.votes import Question, decided, keep, put
+from sluicegate.stores import trust
 from sluicegate.stores.transaction import Transaction, transaction
 
 PROPOSE = "propose-rollback"
@@ -32,10 +33,10 @@ def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: 
     """
     layout, number = context.layout, kind_of(subject)[1]
     request, _ = read_request(layout, subject)
-    vote = proven_vote(context, request, reviewer, Decision.WITHDRAW, proof)
+    vote = trust.reviewers(layout, 1).prove(request, reviewer, Decision.WITHDRAW, proof)
     approved = stated(layout, layout.update(number) / "decision.json", DECISION)["approved_by"]
-    counted = [each for each in cast(layout, subject) if each["person"] in approved]
-    if not any(vote.person == each["person"] or vote.key == each["key"] for each in counted):
+    counted = [each for each in cast(layout, subject) if each.person in approved]
+    if not any(vote.person == each.person or vote.key == each.key for each in counted):
         raise Conflict(
             f"{vote.person} did not approve {subject}, so there is nothing to take back."
         )

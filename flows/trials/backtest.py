@@ -8,7 +8,6 @@ it arrived, which has never learnt it. Intervals are of a moving-block bootstrap
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from sluicegate.checks.statistics.scoring import Answers, Floats, known, truth_of
 from sluicegate.core import Misused
 from sluicegate.core.counted import counted
+from sluicegate.core.moment import moment
 from sluicegate.flows.trials.backtest_page import page, picture
 from sluicegate.flows.trials.backtested import (
     ACCURACY,
@@ -247,7 +247,7 @@ def _running(scores: Scores, every: Sequence[int]) -> dict[str, tuple[float, ...
 def _days(context: Context, batches: Sequence[str]) -> float | None:
     """Return the median days between receipts; None where they came within the same minute."""
     about = (context.layout.admitted(batch) / data.MANIFEST for batch in batches)
-    times = [datetime.fromisoformat(files.read_json(path)["received"]) for path in about]
+    times = [moment(files.read_json(path)["received"]) for path in about]
     gaps = [(b - a).total_seconds() / 86_400 for a, b in pairwise(times)]
     middle = statistics.median(gaps)
     return middle if middle > 1 / 1440 else None

@@ -53,9 +53,14 @@ def forged_entry(layout: Layout, key: Signer, verb: str, number: int, *about: Ar
     """Put an entry of one's own in the ledger, after the entry before `number`."""
     before = layout.ledger / f"{number - 1:06d}.json"
     made = Entry(
-        number, envelope_digest(files.read_json(before)), "2026-01-01T00:00:00+00:00", "eve", verb,
-        about, {"update": "0000", "version": 1},
-    )  # fmt: skip
+        sequence=number,
+        previous=envelope_digest(files.read_json(before)),
+        time="2026-01-01T00:00:00+00:00",
+        who="eve",
+        verb=verb,
+        details={"update": "0000", "version": 1},
+        subjects=about,
+    )
     path = layout.ledger / f"{number:06d}.json"
     files.write_json(path, sign_entry(made, key))
     return path

@@ -69,9 +69,14 @@ def forged(target: Target) -> None:
     number = int(last.stem) + 1
     said = {"update": "0000", "version": 1}
     made = Entry(
-        number, envelope_digest(files.read_json(last)), "2026-01-01", "eve", "promote",
-        (Artifact("updates/0000/promotion.json", "0" * 64),), said,
-    )  # fmt: skip
+        sequence=number,
+        previous=envelope_digest(files.read_json(last)),
+        time="2026-01-01",
+        who="eve",
+        verb="promote",
+        details=said,
+        subjects=(Artifact("updates/0000/promotion.json", "0" * 64),),
+    )
     files.write_json(target.root / entry(number), sign_entry(made, signer_of(new_key(), "eve")))
     commit(target)
 

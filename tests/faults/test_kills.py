@@ -24,7 +24,7 @@ from reviewing import policy, trust_them
 from sluicegate import Workspace
 from sluicegate.core import Conflict
 from sluicegate.core.schema import ROW
-from sluicegate.evidence.ledger import PROMOTE, REINSTATE, read_entry
+from sluicegate.evidence.ledger import PROMOTE, REINSTATE
 from sluicegate.flows.decisions.review import answer
 from sluicegate.flows.erasure.order import Wanted
 from sluicegate.flows.erasure.retire import retire
@@ -40,7 +40,6 @@ from sluicegate.record.subjects import is_open, state_of
 from sluicegate.record.subjects.retirement import APPROVED
 from sluicegate.review import pages
 from sluicegate.stores import data, files, git, record
-from sluicegate.stores import keys as service_keys
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.transaction import tidy, transaction
@@ -176,12 +175,10 @@ def seen_in(root: Path) -> dict[str, Any]:
     client = registry._client
     versions = client.search_model_versions(f"name='{registry.model}'")
     checked = place.verify(full=True).to_dict()
-    entries = [files.read_json(path) for path in record.entry_files(layout)]
-    key = service_keys.public_of(layout)
     return {
         "champion": champion(root),
         "batches": batches(root),
-        "verbs": [read_entry(each, key, "ledger").verb for each in entries],
+        "verbs": [each.entry.verb for each in record.working(layout).backwards()][::-1],
         "tracked": sorted(name for room in record.ROOMS for name in git.tracked(root, room)),
         "changed": git.changed_paths(root, ["."]),
         "tags": git.tags(root, "*"),

@@ -48,7 +48,13 @@ def test_nobody_required_is_no_approval() -> None:
 def test_the_text_shows_all_and_hides_nothing() -> None:
     """A value cannot write a line of its own, nor turn the reading direction."""
     names = (("why it paused", "bad\ndecision: reject\u202e"),)
-    request = Request("update:0001", "May it?", names, "n", "2026-01-01T00:00:00+00:00")
+    request = Request(
+        subject="update:0001",
+        question="May it?",
+        names=names,
+        nonce="n",
+        expires="2026-01-01T00:00:00+00:00",
+    )
     lines = request.text(YES, "ann").splitlines()
     assert lines == [
         "sluicegate approval, version 1",

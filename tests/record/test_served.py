@@ -11,7 +11,8 @@ from sluicegate.record.serving_history import services_of
 def move(at: int, verb: str, update: str | None = None, **details: Any) -> Entry:
     """Return the entry of a move at minute `at`; update:0001 made version 2, and so on."""
     said = details if update is None else {"update": update, "version": int(update) + 1, **details}
-    return Entry(at, None, f"2026-01-01T00:{at:02d}:00+00:00", "ann", verb, (), said)
+    time = f"2026-01-01T00:{at:02d}:00+00:00"
+    return Entry(sequence=at, previous=None, time=time, who="ann", verb=verb, details=said)
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,7 @@ def vote(source: Path, number: str, **changes: Any) -> None:
 
 def signed_by(source: Path, key: Path, reviewer: str) -> str:
     """Return a signature of the answer by another key."""
-    said = said_in(source, "request.json")
-    names = tuple((label, value) for label, value in said["names"])
-    request = Request(said["subject"], said["question"], names, said["nonce"], said["expires"])
+    request = Request.read(said_in(source, "request.json"), "request.json")
     return ssh.sign(request.text(Decision.APPROVE, reviewer), key, NAMESPACE)
 
 

@@ -13,7 +13,6 @@ from killed import Point, disturbed
 
 from sluicegate import Workspace
 from sluicegate.core import Missing, Tampered
-from sluicegate.evidence.ledger import verify_chain
 from sluicegate.flows.feedback.intake import Judgement, freeze, judge, settle
 from sluicegate.flows.status import status
 from sluicegate.record.context import Context, open_context
@@ -112,15 +111,15 @@ def test_the_ledger_that_intake_writes_verifies_as_a_chain(
     """Each entry names the digest of the one before; an entry taken out is told."""
     context = place(template, tmp_path / "loans")
     carry_out(context, judged)
-    paths = sorted(context.layout.ledger.glob("*.json"))
-    told = [(path.name, files.read_json(path)) for path in paths]
-    entries = verify_chain(told, keys.public_of(context.layout))
-    assert [entry.verb for entry in entries] == [
+    paths = record.entry_files(context.layout)
+    entries = [*record.backwards(context.layout)]
+    assert [entry.verb for entry in entries[::-1]] == [
         "init", "update", "intend", "promote", "calibrate", "intake",
     ]  # fmt: skip
     paths[2].unlink()
-    with pytest.raises(Tampered, match="not the entry that the next one follows"):
-        list(record.backwards(context.layout))
+    with pytest.raises(Tampered, match="what was between them is gone"):
+        list(record.working(context.layout).backwards())
+    assert [*record.backwards(context.layout)] == entries, "git has all of them"
 
 
 def test_what_is_drawn_at_random_is_foretold_by_nobody(tmp_path: Path) -> None:
@@ -194,19 +193,18 @@ def test_only_what_is_put_aside_is_passed_over(template: Path, tmp_path: Path) -
     """A reader may lose the last entries of a killed deed meanwhile; a link to nowhere or a gap it told."""
     layout = place(template, tmp_path / "loans").layout
     *_, before, last = record.entry_files(layout)
-    reading = record.backwards(layout)
-    assert f"{next(reading).sequence:06d}" == last.stem
+    reading = record.working(layout)
+    assert f"{reading.numbers[-1]:06d}" == last.stem
     last.rename(tmp_path / "last")
-    before.rename(tmp_path / "before")
-    assert next(reading).sequence == int(before.stem) - 1
-    (tmp_path / "before").rename(before)
+    assert next(reading.backwards()).where == f"ledger/{before.name}"
     last.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(Missing):
-        next(record.backwards(layout))
+    with pytest.raises(Tampered, match="not a plain file"):
+        next(record.working(layout).backwards())
     last.unlink()
     (tmp_path / "last").rename(last)
-    reading = record.backwards(layout)
-    next(reading)
+    walk = record.working(layout).backwards()
+    next(walk)
     before.unlink()
     with pytest.raises(Missing):
-        next(reading)
+        next(walk)
+    assert next(record.backwards(layout)).sequence == int(last.stem), "git has them all"

@@ -7,15 +7,19 @@ it is dated, can add nothing. A revoked key counts up to the entry before the on
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from sluicegate.core import Tampered
 
-from .signing import verify
 from .statement import KEYRING, PAYLOAD_TYPE, predicate_of
+
+PLACE = "trust/keyring.json"
+"""Where a workspace keeps its keyring; not there before the first rotation."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class Span:
         told = {name: getattr(self, name) for name in self.__dataclass_fields__}
         held = {"statements": dict(self.statements or {}), "doubted": dict(self.doubted or {})}
         return told | {"key": dict(self.key)} | held
+
+
+SPANS = TypeAdapter(tuple[Span, ...])
 
 
 @dataclass(frozen=True)
@@ -132,18 +139,41 @@ def payload_of(envelope: Mapping[str, Any]) -> dict[str, Any]:
     return payload
 
 
-def read_keyring(envelope: dict[str, Any] | None, current: dict[str, Any], where: str) -> Keyring:
-    """Return the keyring in `envelope`, signed by the `current` key; a ring of that key for None.
+@dataclass(frozen=True)
+class Trust:
+    """Whose word counts: that of the keys in one of the `rings`, which `whose` calls by what they are."""
 
-    Raises Tampered when another key signed it or it does not end with the current one.
+    rings: tuple[Keyring, ...]
+    whose: str
+
+    def ring_of(self, envelope: Any) -> Keyring | None:
+        """Return the ring whose key an envelope says it is signed with."""
+        return next((ring for ring in self.rings if ring.signer_of(envelope)), None)
+
+
+def read_trust(text: bytes | None, pinned: Sequence[Mapping[str, Any]], whose: str) -> Trust:
+    """Return whose word counts by the keyring in `text`, which has to end with a key that is `pinned`.
+
+    Where there is no keyring (None), each pinned key stands for itself. Raises Tampered for a keyring
+    that none of them signed, or that ends with another key than the one that signed it.
     """
-    if envelope is None:
-        return Keyring((Span(current),))
-    said = predicate_of(verify(envelope, current, where), KEYRING, where)
-    ring = Keyring(tuple(Span(**each) for each in said["keys"]), said.get("model_key"))
-    if dict(ring.current.key) != current:
-        raise Tampered(f"{where} does not end with the service's key; restore it from git.")
-    return ring
+    if text is None:
+        return Trust(tuple(Keyring((Span(key),)) for key in pinned), whose)
+    try:
+        envelope = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Tampered(f"{PLACE} is not JSON any more.") from error
+    for key in pinned:
+        if Keyring((Span(key),)).check(envelope):
+            said = predicate_of(payload_of(envelope), KEYRING, PLACE)
+            try:
+                spans = SPANS.validate_python(said.get("keys"))
+            except ValidationError as error:
+                raise Tampered(f"{PLACE} has not the form of a keyring.") from error
+            if not spans or dict(spans[-1].key) != dict(key):
+                raise Tampered(f"{PLACE} does not end with the key that signed it.")
+            return Trust((Keyring(spans, said.get("model_key")),), whose)
+    raise Tampered(f"{PLACE} is not signed by {whose}.")
 
 
 def _raw_ed25519(public: str) -> Any:

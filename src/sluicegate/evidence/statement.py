@@ -60,9 +60,13 @@ def statement(
     }
 
 
-def predicate_of(payload: dict[str, Any], predicate_type: str, where: str) -> dict[str, Any]:
+def predicate_of(payload: Any, predicate_type: str, where: str) -> dict[str, Any]:
     """Return the predicate of a statement; raises Tampered when it is one of another type."""
-    if payload.get("_type") != STATEMENT or payload.get("predicateType") != predicate_type:
+    told = payload if isinstance(payload, dict) else {}
+    predicate = told.get("predicate")
+    if (told.get("_type"), told.get("predicateType")) != (
+        STATEMENT,
+        predicate_type,
+    ) or not isinstance(predicate, dict):
         raise Tampered(f"{where} is not a statement of type {predicate_type}.")
-    predicate: dict[str, Any] = payload["predicate"]
     return predicate

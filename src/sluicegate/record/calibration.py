@@ -1,15 +1,16 @@
 """calibration: the limits that batches are held to, as the last signed calibration has them."""
 
 from sluicegate.core import Tampered
-from sluicegate.core.canonical import sha256_file
+from sluicegate.core.canonical import sha256_bytes
 from sluicegate.evidence.statement import CALIBRATION, predicate_of
 from sluicegate.gates import Policy
 from sluicegate.gates.calibration import Calibration, effective
 from sluicegate.record.context import Context
-from sluicegate.stores import files, record
+from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 
 VERB = "calibrate"
+CALIBRATED, STATEMENT = "calibration/calibration.json", "calibration/statement.json"
 
 
 def read_calibration(layout: Layout) -> Calibration | None:
@@ -18,22 +19,21 @@ def read_calibration(layout: Layout) -> Calibration | None:
     Raises Tampered unless the file is the one that its signed statement names, and that statement
     the one that the ledger names last: an older, wider one is not to be put back.
     """
-    path = layout.calibration
-    if not path.is_file():
+    held = record.committed(layout)
+    if CALIBRATED not in held.files:
         return None
-    statement = path.with_name("statement.json")
-    where = str(path.relative_to(layout.root))
-    last = next((e for e in record.backwards(layout) if e.verb == VERB), None)
-    named = last.subjects[-1].sha256 if last else None
-    if not statement.is_file() or named != sha256_file(statement):
+    last = held.last(VERB)
+    statement = held.statement(STATEMENT) if STATEMENT in held.files else None
+    if last is None or statement is None or last.subjects[-1].sha256 != statement.sha256:
         raise Tampered(
-            f"{where} is not the calibration that the ledger names; run `git restore calibration`."
+            f"{CALIBRATED} is not the calibration that the ledger names; restore calibration/ from git."
         )
-    payload = record.read_statement(layout, statement)
-    predicate_of(payload, CALIBRATION, str(statement.relative_to(layout.root)))
-    if payload["subject"][0]["digest"]["sha256"] != sha256_file(path):
-        raise Tampered(f"{where} is not what its statement says; run `git restore calibration`.")
-    return Calibration.from_dict(files.read_json(path))
+    predicate_of(statement.payload, CALIBRATION, STATEMENT)
+    if statement.subjects[0].sha256 != sha256_bytes(held.read(CALIBRATED)):
+        raise Tampered(
+            f"{CALIBRATED} is not what its statement says; restore calibration/ from git."
+        )
+    return Calibration.from_dict(held.json(CALIBRATED))
 
 
 def intake_policy(context: Context) -> Policy:
@@ -41,5 +41,5 @@ def intake_policy(context: Context) -> Policy:
     written = context.settings.policy("intake")
     wanted = context.settings.checks.calibration_windows > 0
     found = read_calibration(context.layout) if wanted else None
-    digest = sha256_file(context.layout.calibration) if found else None
+    digest = sha256_bytes(record.committed(context.layout).read(CALIBRATED)) if found else None
     return effective(written, found, digest)

@@ -1,34 +1,15 @@
 """The champion: what the latest signed promotion or reinstatement says it is, not what an alias says."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
-
-from sluicegate.core import Artifact, CannotDecide, Missing, ModelRef, Tampered
-from sluicegate.core.canonical import sha256_file
+from sluicegate.core import CannotDecide, Missing
 from sluicegate.evidence.ledger import PROMOTE, REINSTATE, SUSPEND, Entry
-from sluicegate.evidence.statement import PROMOTION, REINSTATEMENT, predicate_of
+from sluicegate.evidence.verifier import Champion
 from sluicegate.record.context import Context
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import open_registry
 
-
-@dataclass(frozen=True)
-class Champion:
-    """The serving model, the update that made it, and the batches it learnt from."""
-
-    version: int
-    sha256: str
-    update: str
-    since: str
-    batches: tuple[str, ...]
-    data_commit: str
-
-    @property
-    def ref(self) -> ModelRef:
-        """Return its version and digest."""
-        return ModelRef(self.version, self.sha256)
+__all__ = ["Champion", "champion_of", "first_champion", "last_move", "mirror", "read_promotion"]
+__all__ += ["serving_version", "suspended"]
 
 
 def champion_of(layout: Layout) -> Champion:
@@ -36,31 +17,21 @@ def champion_of(layout: Layout) -> Champion:
 
     Raises Missing before the first promotion, Tampered when the entry or its statement do not hold.
     """
-    move = last_move(layout)
-    path = _named(layout, move.subjects[-1])
-    return (
-        _reinstated(layout, path)
-        if move.verb == REINSTATE
-        else read_promotion(layout, path.parent.name)
-    )
+    return record.committed(layout).champion(last_move(layout))
 
 
 def last_move(layout: Layout) -> Entry:
     """Return the ledger's latest committed promotion or reinstatement; raises Missing before the first."""
-    for entry in record.committed(layout):
-        if entry.verb in (PROMOTE, REINSTATE):
-            return entry
-    raise Missing(f"{layout.root} has no champion yet; run `sluicegate init` again.")
+    entry = record.committed(layout).last(PROMOTE, REINSTATE)
+    if entry is None:
+        raise Missing(f"{layout.root} has no champion yet; run `sluicegate init` again.")
+    return entry
 
 
 def suspended(layout: Layout) -> Entry | None:
     """Return the entry since which nobody serves; None while the champion does."""
-    for entry in record.committed(layout):
-        if entry.verb == SUSPEND:
-            return entry
-        if entry.verb in (PROMOTE, REINSTATE):
-            return None
-    return None
+    entry = record.committed(layout).last(PROMOTE, REINSTATE, SUSPEND)
+    return entry if entry and entry.verb == SUSPEND else None
 
 
 def serving_version(layout: Layout) -> int | None:
@@ -70,39 +41,12 @@ def serving_version(layout: Layout) -> int | None:
 
 def first_champion(layout: Layout) -> Champion:
     """Return the champion that init promoted."""
-    return read_promotion(layout, "0000")
+    return record.committed(layout).promotion("0000")
 
 
 def read_promotion(layout: Layout, update: str) -> Champion:
-    """Return the champion that `update` made, from its signed statement."""
-    where = f"updates/{update}/promotion.json"
-    payload = record.read_statement(layout, layout.root / where)
-    said: dict[str, Any] = predicate_of(payload, PROMOTION, where)
-    return Champion(
-        version=said["version"],
-        sha256=payload["subject"][0]["digest"]["sha256"],
-        update=said["update"],
-        since=said["time"],
-        batches=tuple(said["batches"]),
-        data_commit=said["data_commit"],
-    )
-
-
-def _reinstated(layout: Layout, path: Path) -> Champion:
-    """Return the former champion that serves again, from the statement and its own promotion."""
-    payload = record.read_statement(layout, path)
-    said = predicate_of(payload, REINSTATEMENT, str(path))
-    former = read_promotion(layout, said["update"])
-    if payload["subject"][0]["digest"]["sha256"] != former.sha256:
-        raise Tampered(f"{path} reinstates another model than update:{former.update} made.")
-    return replace(former, since=said.get("since", said["time"]))
-
-
-def _named(layout: Layout, statement: Artifact) -> Path:
-    path = layout.root / statement.name
-    if not path.is_file() or sha256_file(path) != statement.sha256:
-        raise Tampered(f"{statement.name} is not the statement that the ledger names; restore it.")
-    return path
+    """Return the champion that `update` made, from its statement as it lies there, committed or not."""
+    return record.working(layout).promotion(update)
 
 
 def mirror(context: Context) -> int | None:

@@ -9,6 +9,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from sluicegate.core import Finding, Schema
 from sluicegate.core.canonical import sha256_file
+from sluicegate.core.moment import written
 from sluicegate.stores import git
 from sluicegate.stores.layout import Layout, open_layout
 from sluicegate.stores.settings import Settings, read_settings
@@ -77,7 +78,7 @@ class Context:
 
     def now(self) -> str:
         """Return the time in UTC as ISO 8601 with seconds."""
-        return self.clock().astimezone(UTC).isoformat(timespec="seconds")
+        return written(self.clock())
 
 
 def open_context(

@@ -1,9 +1,10 @@
 """unfinished: the rollbacks that are not over, whatever is left to do about them."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from sluicegate.core.moment import moment
 from sluicegate.evidence.statement import WITHDRAWAL
 from sluicegate.record.champion import read_promotion
 from sluicegate.record.context import Context
@@ -40,7 +41,7 @@ def overdue(context: Context) -> list[str]:
     """Return the incidents that nobody countersigned within a day, or that are not finished."""
     layout, late = context.layout, []
     for number in incidents(layout):
-        opened = datetime.fromisoformat(read_incident(layout, number)["time"])
+        opened = moment(read_incident(layout, number)["time"])
         waits = not is_closed(layout, number) or state_of(layout, f"incident:{number}") == PROPOSED
         if waits and context.clock() > opened + COUNTERSIGN_WITHIN:
             late.append(number)

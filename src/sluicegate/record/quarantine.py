@@ -1,11 +1,12 @@
 """quarantine: what is set aside, why, and until when somebody has to look at it."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.core import Judged, Missing, Misused
+from sluicegate.core.moment import moment
 from sluicegate.core.schema import ROW
 from sluicegate.record.context import Context
 from sluicegate.record.findings import read_findings
@@ -113,13 +114,14 @@ def stopping(layout: Layout, batch: str) -> list[Judged]:
 
 def overdue(context: Context, until: str) -> bool:
     """Tell whether the ISO date or time `until` is past."""
-    return context.now()[: len(until)] > until
+    now, day = context.clock().astimezone(UTC), len(until) == len("2026-12-24")
+    return now.date() > date.fromisoformat(until) if day else now > moment(until)
 
 
 def review_by(context: Context, since: str) -> str:
     """Return the date until which somebody has to look at what was set aside at `since`."""
     days = timedelta(days=context.settings.quarantine.review_days)
-    return (datetime.fromisoformat(since) + days).date().isoformat()
+    return (moment(since) + days).date().isoformat()
 
 
 def require_date(text: str) -> str:
@@ -135,7 +137,7 @@ def _lot(context: Context, batch: str) -> dict[str, Any]:
     told = _manifests(layout, batch)
     held = layout.quarantine(batch) / HELD / "reason.json"
     whole = files.read_json(held) if held.is_file() else {}
-    since = whole.get("time") or min(each.received for each in told)
+    since = whole.get("time") or min((each.received for each in told), key=moment)
     why = [each.metric for each in stopping(layout, batch)]
     sources = {source for each in told for source in each.sources}
     until = review_by(context, since)

@@ -36,7 +36,7 @@ class Service:
 
 def services(layout: Layout) -> list[Service]:
     """Return who served from when until when, the first champion first."""
-    moves = [e for e in record.committed(layout) if e.verb in (PROMOTE, REINSTATE, SUSPEND)][::-1]
+    moves = [e for e in record.backwards(layout) if e.verb in (PROMOTE, REINSTATE, SUSPEND)][::-1]
     return services_of(moves)
 
 

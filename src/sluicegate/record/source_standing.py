@@ -6,9 +6,10 @@ by editing a state, and taking a batch out takes back what it earned.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sluicegate.core import Judged, Outcome
+from sluicegate.core.moment import moment
 from sluicegate.core.standing import Standing
 from sluicegate.stores import data
 from sluicegate.stores.layout import Layout, numbered
@@ -27,7 +28,7 @@ def standing(layout: Layout, sources: Sources, now: str | None = None) -> Standi
     batches = numbered(layout.root / "intake")
     told = [b for b in batches if (layout.intake(b) / data.MANIFEST).is_file()]
     receipts = [_receipt(layout, batch) for batch in told]
-    end = now or max((r.received for r in receipts), default=None)
+    end = now or max((r.received for r in receipts), key=moment, default=None)
     if end is None:
         return Standing(frozenset(sources.trusted))
     since: dict[str, list[str]] = {}
@@ -37,11 +38,11 @@ def standing(layout: Layout, sources: Sources, now: str | None = None) -> Standi
         if receipt.signed or not sources.signed:
             for source in receipt.admitted:
                 since.setdefault(source, []).append(receipt.received)
-    eldest = _time(end) - timedelta(days=sources.known_days)
+    eldest = moment(end) - timedelta(days=sources.known_days)
     known = {
         source
         for source, times in since.items()
-        if source and len(times) >= sources.known_after and _time(times[0]) <= eldest
+        if source and len(times) >= sources.known_after and moment(times[0]) <= eldest
     }
     return Standing(frozenset(sources.trusted), frozenset(known))
 
@@ -88,7 +89,3 @@ def _receipt(layout: Layout, batch: str) -> _Receipt:
 
 def _severity(outcome: Outcome) -> int:
     return outcome.severity
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -6,6 +6,7 @@ from typing import Any
 from sluicegate.core import Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.counted import counted
+from sluicegate.core.moment import moment
 from sluicegate.evidence.ledger import PROMOTE, REINSTATE, SUSPEND
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import Trace
@@ -36,7 +37,9 @@ def account(
         "because": opened["because"],
         "reason": opened["reason"],
         "detected_by": opened.get("detected_by") or opened["started_by"] or "the runner",
-        "timeline": sorted(_timeline(layout, found, opened, closed), key=lambda each: each["time"]),
+        "timeline": sorted(
+            _timeline(layout, found, opened, closed), key=lambda each: moment(each["time"])
+        ),
         "indicators": {
             "sources": opened["sources"],
             "deliveries": [

@@ -70,11 +70,11 @@ def _shares(layout: Layout, batch: Touched) -> str:
 
 
 def _refused(layout: Layout, subject: str) -> str:
-    votes = [each for each in cast(layout, subject) if each["decision"] == Decision.REJECT.value]
+    votes = [each for each in cast(layout, subject) if each.decision is Decision.REJECT]
     if not votes:
         return "refused, because nobody decided in time: no model learnt from it"
-    why = votes[-1]["reason"] or "no reason given"
-    return f"rejected by {votes[-1]['person']} ({why}): no model learnt from it"
+    why = votes[-1].reason or "no reason given"
+    return f"rejected by {votes[-1].person} ({why}): no model learnt from it"
 
 
 def _of_batch(layout: Layout, batch: Touched, sources: list[str]) -> dict[str, Any]:

@@ -32,9 +32,9 @@ def export(context: Context, number: str, profile: str) -> dict[str, Any]:
     told |= {
         "state": state_of(context.layout, f"incident:{number}"),
         "lessons": [
-            {"by": vote["person"], "said": vote["reason"]}
+            {"by": vote.person, "said": vote.reason}
             for vote in cast(context.layout, f"incident:{number}")
-            if vote["reason"]
+            if vote.reason
         ],
     }
     if profile == "atlas":

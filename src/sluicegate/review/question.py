@@ -39,9 +39,9 @@ def show(context: Context, subject: str) -> dict[str, Any]:
         "dead": dead,
         "required": context.settings.approval.required,
         "votes": [
-            {name: vote[name] for name in ("reviewer", "decision", "reason", "time")}
+            vote.model_dump(mode="json", include={"reviewer", "decision", "reason", "time"})
             for vote in cast(layout, subject)
-            if vote["nonce"] == request.nonce
+            if vote.nonce == request.nonce
         ],
         "if_nobody_decides": _otherwise(context, subject, request.expires),
     }

@@ -7,24 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from sluicegate.core import Artifact, Conflict, SluicegateError
+from sluicegate.core import Artifact, Conflict
 from sluicegate.core.canonical import sha256_file
+from sluicegate.core.moment import written
+from sluicegate.evidence.approvals import Answers, answers_to
 from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
-from sluicegate.gates.approval import (
-    NAMESPACE,
-    Decision,
-    Request,
-    Standing,
-    State,
-    Vote,
-    standing,
-)
+from sluicegate.gates.approval import Decision, Request, Standing, State, Vote
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import signature_told
 from sluicegate.record.questions import artifact, cast, read_request
 from sluicegate.record.subjects import PAGE, folder_of, kind_of
 from sluicegate.review.duties import require_separate
-from sluicegate.stores import files, record, ssh, trust
+from sluicegate.stores import files, record, trust
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.record import ROOMS
 from sluicegate.stores.transaction import Transaction, transaction
@@ -62,7 +56,7 @@ def put(t: Transaction, context: Context, question: Question) -> None:
         "question": question.text,
         "names": [list(pair) for pair in names],
         "nonce": secrets.token_hex(16),
-        "expires": expires.isoformat(timespec="seconds"),
+        "expires": written(expires),
     }
     statement = t.state(folder / "request.json", named, REQUEST, said)
     t.append("ask", [statement], {"subject": question.subject})
@@ -83,22 +77,11 @@ def require_alive(context: Context, request: Request, bound: Sequence[Artifact])
         )
 
 
-def proven_vote(
-    context: Context, request: Request, reviewer: str, decision: Decision, signature: str
-) -> Vote:
-    """Return the vote that `signature` proves; raises Misused saying why it is none."""
-    layout = context.layout
-    text = request.text(decision, reviewer)
-    key = ssh.verify(text, signature, reviewer, trust.allowed_signers(layout), NAMESPACE)
-    person, _ = trust.person_of(layout, reviewer) or (reviewer, None)
-    return Vote(person, key, decision)
-
-
 def verified_vote(
     context: Context, request: Request, reviewer: str, decision: Decision, signature: str
 ) -> Vote:
     """Return the vote that `signature` proves, of somebody who may cast it; else Misused or Conflict."""
-    vote = proven_vote(context, request, reviewer, decision, signature)
+    vote = trust.reviewers(context.layout, 1).prove(request, reviewer, decision, signature)
     if decision is Decision.APPROVE:
         _require_believed(context.layout, request.subject)
     require_separate(context, request.subject, reviewer)
@@ -116,22 +99,25 @@ def _require_believed(layout: Layout, subject: str) -> None:
         )
 
 
-def current(context: Context, subject: str) -> tuple[Standing, list[str]]:
+@dataclass(frozen=True)
+class _Entitled:
+    """The reviewers of now, but for those who may not review what they are asked about."""
+
+    context: Context
+
+    @property
+    def required(self) -> int:
+        return self.context.settings.approval.required
+
+    def prove(self, request: Request, reviewer: str, decision: Decision, signature: str) -> Vote:
+        return verified_vote(self.context, request, reviewer, decision, signature)
+
+
+def current(context: Context, subject: str) -> Answers:
     """Return where `subject` stands by the votes that hold now, and why others do not."""
-    layout = context.layout
-    request, bound = read_request(layout, subject)
+    request, bound = read_request(context.layout, subject)
     require_alive(context, request, bound)
-    votes, refused = [], []
-    for said in cast(layout, subject):
-        if said["nonce"] != request.nonce:
-            continue
-        try:
-            decision = Decision(said["decision"])
-            vote = verified_vote(context, request, said["reviewer"], decision, said["signature"])
-            votes.append(vote)
-        except SluicegateError as error:
-            refused.append(f"{said['reviewer']}: {error}")
-    return standing(votes, context.settings.approval.required), refused
+    return answers_to(request, cast(context.layout, subject), _Entitled(context))
 
 
 def keep(
@@ -155,9 +141,9 @@ def keep(
         "reason": reason[:MOST_REASON],
         "signature": proof,
     }
-    same = ("nonce", "reviewer", "decision")
     known = cast(layout, request.subject)
-    if any(all(each[name] == said[name] for name in same) for each in known):
+    this = (request.nonce, reviewer, vote.decision)
+    if any((each.nonce, each.reviewer, each.decision) == this for each in known):
         return
     path = folder / "reviews" / f"{len(known) + 1:03d}.json"
     about = artifact(layout, folder / "request.json")
@@ -197,11 +183,7 @@ def require_approved(context: Context, subject: str) -> Standing:
 
     Called by whatever promotes or admits, right before it does: no recorded state replaces the proofs.
     """
-    found, refused = current(context, subject)
-    if found.state is not State.APPROVED:
-        why = f" ({refused[0]})" if refused else ""
-        raise Conflict(
-            f"{subject} is {found.state.value}: {len(found.approved_by)} of {found.required} "
-            f"approvals hold{why}."
-        )
-    return found
+    found = current(context, subject)
+    if found.standing.state is not State.APPROVED:
+        raise Conflict(f"{subject} is {found.standing.state.value}: {found.tally} hold.")
+    return found.standing

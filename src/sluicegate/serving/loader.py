@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sluicegate.core import CannotDecide, Misused, Schema, SluicegateError, Task
+from sluicegate.core.moment import written
 from sluicegate.core.normalise import normalise, pseudonymise
 from sluicegate.stores.models import Model
 from sluicegate.stores.reports import NAME, Report, write_report
@@ -82,7 +83,7 @@ class Place:
 
     def now(self) -> str:
         """Return the time in UTC as ISO 8601."""
-        return self.clock().astimezone(UTC).isoformat(timespec="seconds")
+        return written(self.clock())
 
     def tell(self, kind: str, said: str) -> None:
         """Raise an event."""

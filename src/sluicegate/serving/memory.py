@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Missing, Schema, Tampered
+from sluicegate.core.moment import moment
 from sluicegate.evidence.ledger import Entry
+from sluicegate.evidence.verifier import place_of
 from sluicegate.stores import files
 from sluicegate.stores.model_copies import copy_verified, require_verified
 from sluicegate.stores.models import Model, load_private
 
 from .promoted import Promoted
-from .shelf import KEYRING, Shelf
-
-RECORD = ("promotion", "update", "request", "decision")
+from .shelf import Shelf
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Memory:
     def verified(self) -> datetime | None:
         """Return when a champion was last verified whole."""
         last = self._seen()["verified"]
-        return datetime.fromisoformat(last) if last else None
+        return moment(last) if last else None
 
     def keep(self, shelf: Shelf, promoted: Promoted, schema: Schema) -> Model:
         """Return the model of `promoted`, loaded from a private copy that takes the last good's place.
@@ -131,19 +131,10 @@ def _is_sound(kept: Path, promoted: Promoted) -> bool:
 
 def _copy_record(shelf: Shelf, promoted: Promoted, target: Path) -> None:
     """Copy what proves `promoted`, as it was read and verified, and no other entry of the ledger."""
-    again = [promoted.reinstatement] if promoted.reinstatement else []
-    for name in record_of(shelf.path, promoted.sequence, promoted.update) + again:
-        files.write_bytes(target / name, shelf.read(name))
+    move = place_of(promoted.sequence)
+    for name, data in shelf.files.seen.items():
+        if name == move or not name.startswith(("ledger/", ".")):
+            files.write_bytes(target / name, data)
     for entry in (target / "ledger").iterdir():
-        if entry.name != f"{promoted.sequence:06d}.json":
+        if entry.name != Path(move).name:
             entry.unlink()
-
-
-def record_of(root: Path, sequence: int, update: str) -> list[str]:
-    """Return the files in `root` that prove one promotion, those that are there."""
-    folder = f"updates/{update}"
-    reviews = sorted((root / folder / "reviews").glob("[0-9]*.json"))
-    names = [f"ledger/{sequence:06d}.json", f"{folder}/model.sig"]
-    names += [f"{folder}/{each}.json" for each in RECORD]
-    names += [f"{folder}/reviews/{each.name}" for each in reviews]
-    return [name for name in (*names, KEYRING) if (root / name).is_file()]

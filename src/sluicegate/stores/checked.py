@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
+
+from sluicegate.core.moment import moment
 
 from .layout import Layout
 
@@ -45,10 +47,10 @@ def newest(layout: Layout) -> list[Checked]:
 
 def insistent(layout: Layout, now: str) -> dict[str, int]:
     """Return who lately asked about the same rows in many versions, and how often."""
-    since = datetime.fromisoformat(now) - timedelta(days=DAYS)
+    since = moment(now) - timedelta(days=DAYS)
     asked: dict[str, int] = {}
     for call in newest(layout):
-        if call.repeats >= MANY and datetime.fromisoformat(call.time) >= since:
+        if call.repeats >= MANY and moment(call.time) >= since:
             asked[call.who] = asked.get(call.who, 0) + 1
     return asked
 

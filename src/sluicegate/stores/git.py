@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import subprocess
 import time
@@ -59,6 +60,13 @@ def init(root: Path) -> None:
 def head(root: Path) -> str:
     """Return the commit that HEAD names."""
     return run(root, "rev-parse", "HEAD")
+
+
+def find_head(root: Path) -> str | None:
+    """Return the commit that HEAD names, None in a repository without any."""
+    asked = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=_plain())
+    return None if done.returncode else done.stdout.strip()
 
 
 def on_a_remote(root: Path) -> bool:
@@ -244,6 +252,34 @@ def blobs(root: Path, commit_id: str, paths: Sequence[str]) -> dict[str, str]:
     listed = run(root, "ls-tree", "-z", commit_id, "--", *paths)
     told = [line.partition("\t") for line in listed.split("\0") if line]
     return {path: about.split()[2] for about, _, path in told}
+
+
+def objects(root: Path, commit_id: str, rooms: Sequence[str]) -> dict[str, str]:
+    """Return the object id of every plain file below `rooms` in a commit, by its path."""
+    listed = run(root, "ls-tree", "-r", "-z", commit_id, "--", *rooms)
+    told = [line.partition("\t") for line in listed.split("\0") if line]
+    return {path: about.split()[2] for about, _, path in told if about.startswith("100")}
+
+
+def contents(root: Path, commit_id: str, paths: Sequence[str]) -> dict[str, bytes | None]:
+    """Return the bytes of the files `paths` in a commit, by one git; None for one that is not there."""
+    asked = [path for path in paths if "\n" not in path]
+    done = subprocess.run(
+        ["git", "-C", str(root), "cat-file", "--batch"],
+        input="".join(f"{commit_id}:./{path}\n" for path in asked).encode(),
+        capture_output=True,
+        check=True,
+        env=_plain(),
+    )
+    found: dict[str, bytes | None] = dict.fromkeys(paths)
+    left = io.BytesIO(done.stdout)
+    for path in asked:
+        about = left.readline()
+        if not about.endswith(b" missing\n"):
+            _, kind, size = about.split()
+            content = left.read(int(size) + 1)[:-1]
+            found[path] = content if kind == b"blob" else None
+    return found
 
 
 def read_at(root: Path, commit_id: str, path: str) -> str:

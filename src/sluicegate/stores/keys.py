@@ -6,13 +6,16 @@ the environment is never written to disk, and child processes do not inherit it.
 
 import hashlib
 import hmac
+import json
 import os
 import secrets
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Conflict, Missing, SluicegateError, Tampered
-from sluicegate.evidence.keyring import Keyring, read_keyring
+from sluicegate.evidence.keyring import PLACE, Keyring, Trust, read_trust
 from sluicegate.evidence.signing import (
     Signer,
     new_key,
@@ -25,7 +28,7 @@ from sluicegate.evidence.signing import (
 from . import files
 from .layout import MODEL_KEY, SERVICE_KEY, Layout
 
-_READ: dict[Any, Keyring] = {}
+OURS = "this workspace's service key"
 
 
 def make_keys(layout: Layout) -> None:
@@ -123,24 +126,33 @@ def public_of(layout: Layout) -> dict[str, Any]:
 
 def keyring(layout: Layout) -> Keyring:
     """Return which key counts for which entries; raises Tampered when trust/keyring.json is not ours."""
-    current = public_of(layout)
+    text = layout.keyring.read_bytes() if layout.keyring.is_file() else None
+    return trust_in({} if text is None else {PLACE: text}, public_of(layout)).rings[0]
+
+
+def trust_in(held: Mapping[str, bytes], current: dict[str, Any] | None) -> Trust:
+    """Return whose word counts by the keyring that is `held`, which has to end with the `current` key.
+
+    A clone has no key of its own (None): there trust/service.json says which one signs.
+    """
     try:
-        about = layout.keyring.stat()
-    except FileNotFoundError:
-        return read_keyring(None, current, "")
-    named = (layout.keyring, about.st_mtime_ns, about.st_size, about.st_ino, current["keyid"])
-    if named not in _READ:
-        told = files.read_json(layout.keyring)
-        _READ.clear()
-        try:
-            _READ[named] = read_keyring(told, current, "trust/keyring.json")
-        except (Tampered, KeyError, TypeError) as error:
-            raise Tampered(
-                f"trust/keyring.json does not end with the service key {current['keyid'][:12]}; either "
-                "that key was retired or revoked, and the one that followed it belongs in "
-                ".sluicegate/keys, or the file is not ours: restore it from git."
-            ) from error
-    return _READ[named]
+        key = current or json.loads(held["trust/service.json"])
+    except (KeyError, ValueError) as error:
+        raise Missing("There is no service key in trust/; restore trust/service.json.") from error
+    return _trust(held.get(PLACE), json.dumps(key))
+
+
+@lru_cache(maxsize=8)
+def _trust(ring: bytes | None, current: str) -> Trust:
+    key = json.loads(current)
+    try:
+        return read_trust(ring, (key,), OURS)
+    except Tampered as error:
+        raise Tampered(
+            f"{PLACE} does not end with the service key {key['keyid'][:12]}; either "
+            "that key was retired or revoked, and the one that followed it belongs in "
+            ".sluicegate/keys, or the file is not ours: restore it from git."
+        ) from error
 
 
 def derived_key(layout: Layout, purpose: str) -> bytes:
@@ -166,8 +178,8 @@ def _in_force(layout: Layout, key: Path) -> Path:
         try:
             given = SERVICE_KEY in os.environ
             signer = signer_of(*_private(SERVICE_KEY, file)) if given else _signer_in(file)
-            ring = read_keyring(files.read_json(layout.keyring), public_key(signer), "")
-        except (SluicegateError, KeyError, TypeError):
+            ring = trust_in({PLACE: layout.keyring.read_bytes()}, public_key(signer)).rings[0]
+        except SluicegateError:
             continue
         if key == layout.service_key:
             return file

@@ -15,11 +15,13 @@ class Layout:
     """The paths of the workspace at `root`.
 
     `signed` is where the policy's files lie that rule instead of the workspace's own, once those
-    differ from what their owners signed.
+    differ from what their owners signed. `commit` is the one that the record is read of; None is for
+    HEAD as it is whenever somebody asks.
     """
 
     root: Path
     signed: Path | None = None
+    commit: str | None = None
 
     @property
     def rules(self) -> Path:

@@ -3,17 +3,20 @@
 stores/transaction.py writes it.
 """
 
+import json
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
 from sluicegate.core import Missing, Tampered
-from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.ledger import Entry, envelope_digest, read_entry
-from sluicegate.evidence.signing import verify
+from sluicegate.evidence.keyring import Trust
+from sluicegate.evidence.ledger import Entry, envelope_digest
+from sluicegate.evidence.verifier import Statement, Verifier
 
-from . import files, git
-from .keys import keyring
+from . import files, git, keys
+from .commits import Commit
+from .folder import Folder
 from .layout import Layout, numbered
 
 ROOMS = (
@@ -31,37 +34,57 @@ ROOMS = (
 )
 """What only sluicegate writes in a workspace."""
 
-ENTRIES = "entries"
-"""In the journal: the last entry of the ledger that was there before the deed under way."""
+
+def committed(layout: Layout) -> Verifier:
+    """Return the record of the commit that `layout` names, else of HEAD as it is now.
+
+    Nothing in the working tree has a say, and nothing that a transaction has not committed yet.
+    """
+    current = json.dumps(keys.public_of(layout)) if layout.may_sign else None
+    return _of_commit(layout.root, layout.commit or git.find_head(layout.root), current)
+
+
+def working(layout: Layout) -> Verifier:
+    """Return the record as it lies in the working tree: the view of the transaction that writes it."""
+    return Verifier(Folder(layout.root), Trust((keys.keyring(layout),), keys.OURS))
+
+
+@lru_cache(maxsize=8)
+def _of_commit(root: Path, commit_id: str | None, current: str | None) -> Verifier:
+    files = Commit(root, commit_id, ("ledger",))
+    return Verifier(files, keys.trust_in(files, json.loads(current) if current else None))
+
+
+def backwards(layout: Layout) -> Iterator[Entry]:
+    """Yield the committed entries that count, from the last to the first, each linked to the one before."""
+    return (each.entry for each in committed(layout).backwards() if each.counts)
+
+
+def listed(layout: Layout, folder: str) -> list[str]:
+    """Return the committed JSON files below `folder`, in their order."""
+    commit = layout.commit or git.find_head(layout.root)
+    names = git.tracked(layout.root, folder, commit) if commit else []
+    return [name for name in names if name.endswith(".json")]
 
 
 def read_statement(layout: Layout, path: Path) -> dict[str, Any]:
-    """Return the verified statement in `path`; raises Tampered or Missing.
+    """Return the verified statement in the file `path` as it lies there; raises Tampered or Missing.
 
-    What a revoked key signed too late can be read as history when it is what lay here at the revocation;
-    nothing that was in force then rests on it (see flows/revoke.py).
+    What a revoked key signed too late can be read as history; nothing in force rests on it.
     """
-    where = str(path.relative_to(layout.root))
-    envelope, ring = files.read_json(path), keyring(layout)
-    span = ring.signer_of(envelope)
-    if span is None or span is ring.current:
-        return verify(envelope, dict(ring.current.key), where)
-    held = {**(span.statements or {}), **(span.doubted or {})}
-    if held.get(where) != sha256_file(path):
-        raise Tampered(
-            f"{where} is signed with a key that was {'revoked' if span.revoked else 'retired'} "
-            "before it was made; `sluicegate verify` says what else is."
-        )
-    return verify(envelope, dict(span.key), where)
+    return _statement_in(layout, path).payload
 
 
 def is_doubted(layout: Layout, path: Path) -> bool:
     """Tell whether the statement in `path` was signed with a key after it was revoked."""
-    ring = keyring(layout)
-    if not any(span.doubted for span in ring.spans) or not path.is_file():
+    try:
+        return _statement_in(layout, path).doubted
+    except (Missing, Tampered):
         return False
-    span, where = ring.signer_of(files.read_json(path)), str(path.relative_to(layout.root))
-    return span is not None and (span.doubted or {}).get(where) == sha256_file(path)
+
+
+def _statement_in(layout: Layout, path: Path) -> Statement:
+    return working(layout).statement(path.relative_to(layout.root).as_posix())
 
 
 def received(layout: Layout) -> list[str]:
@@ -83,62 +106,6 @@ def head(layout: Layout) -> str | None:
     """Return the digest of the ledger's last entry."""
     last = entry_files(layout)[-1:]
     return envelope_digest(files.read_json(last[0])) if last else None
-
-
-def backwards(layout: Layout) -> Iterator[Entry]:
-    """Yield the verified entries from the last to the first, each linked to the one after it.
-
-    Those that a revoked key signed after it was doubted are passed over, and so are those at the end
-    that are put aside meanwhile, because their deed was killed before it was committed.
-    """
-    ring = keyring(layout)
-    expected: str | None = None
-    after: Path | None = None
-    for path in reversed(entry_files(layout)):
-        try:
-            envelope = files.read_json(path)
-        except Missing:
-            if path.is_symlink() or (after is not None and after.exists()):
-                raise  # a link to nowhere, or a gap: nobody puts those aside
-            expected = None
-            continue
-        after, where = path, f"ledger/{path.name}"
-        if expected is not None and envelope_digest(envelope) != expected:
-            raise Tampered(f"{where} is not the entry that the next one follows.")
-        span = ring.at(int(path.stem))
-        doubted = ring.signer_of(envelope) if span is None else None
-        entry = read_entry(envelope, dict((span or doubted or ring.current).key), where)
-        if entry.sequence != int(path.stem):
-            raise Tampered(f"{where} says it is entry {entry.sequence}.")
-        if span is not None:
-            yield entry
-        expected = entry.previous
-
-
-def committed(layout: Layout) -> Iterator[Entry]:
-    """Yield the entries as `backwards` does, without those of a deed that is under way or was killed.
-
-    Only a commit makes them count; until then they may still be put aside.
-    """
-    settled = False
-    for entry in backwards(layout):
-        settled = settled or not _is_under_way(layout, entry.sequence)
-        if settled:
-            yield entry
-
-
-def _is_under_way(layout: Layout, sequence: int) -> bool:
-    """Tell whether an entry that was just read is of the deed that the journal names."""
-    try:
-        return comes_after(files.read_json(journal(layout)), sequence)
-    except (Missing, Tampered):
-        return False
-
-
-def comes_after(journalled: Any, sequence: int) -> bool:
-    """Tell whether the transaction that the journal names wrote the entry `sequence`."""
-    before = journalled.get(ENTRIES) if isinstance(journalled, dict) else None
-    return isinstance(before, int) and sequence > before
 
 
 def updates(layout: Layout) -> list[str]:

@@ -1,14 +1,12 @@
 """What was verified before: kept outside git, signed, and used for nothing but to save time."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sluicegate.core import Artifact, SluicegateError
-from sluicegate.evidence.chain import Link
 from sluicegate.evidence.signing import sign, verify
 from sluicegate.evidence.statement import VERIFIED, predicate_of, statement
+from sluicegate.evidence.verifier import Link
 
 from . import files
 from .keys import public_of, service_signer
@@ -17,7 +15,7 @@ from .layout import Layout
 
 @dataclass(frozen=True)
 class Seen:
-    """Up to which entry the ledger was verified, its files' print then, and those of other files."""
+    """Up to which entry the ledger was verified, git's objects of it then, and the prints of files."""
 
     head: Link = Link()
     ledger: str = ""
@@ -26,17 +24,12 @@ class Seen:
 
 
 def print_of(path: Path) -> str:
-    """Return what the file system says of a file: its times change with every write to it."""
-    told = path.stat()
+    """Return what the file system says of a file, "" of none: its times change with every write to it."""
+    try:
+        told = path.stat()
+    except OSError:
+        return ""
     return f"{told.st_size}:{told.st_mtime_ns}:{told.st_ctime_ns}:{told.st_ino}"
-
-
-def print_of_all(paths: Iterable[Path]) -> str:
-    """Return one print of many files."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{path.name}:{print_of(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def read_seen(layout: Layout) -> Seen:

@@ -3,13 +3,32 @@
 import re
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sluicegate.core import CannotDecide, Misused
+from sluicegate.gates.approval import NAMESPACE, Decision, Request, Vote
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,199}")
 MOST_SIGNATURE = 20_000
+
+
+@dataclass(frozen=True)
+class Reviewers:
+    """Who may review: an allowed_signers file, which of its names are one person, and how many it takes."""
+
+    allowed: str
+    people: Mapping[str, Sequence[str]]
+    required: int
+
+    def prove(self, request: Request, reviewer: str, decision: Decision, signature: str) -> Vote:
+        """Return the vote that `signature` proves; raises Misused saying why it is none."""
+        text = request.text(decision, reviewer)
+        key = verify(text, signature, reviewer, self.allowed, NAMESPACE)
+        named = (who for who, names in self.people.items() if reviewer in names)
+        return Vote(next(named, reviewer), key, decision)
 
 
 def sign(text: str, key: Path, namespace: str) -> str:

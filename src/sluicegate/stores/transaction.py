@@ -20,9 +20,10 @@ from sluicegate.evidence.statement import HEAD, statement
 
 from . import dvc, files, git
 from .effects import effect
+from .folder import ENTRIES_BEFORE
 from .keys import service_signer
 from .layout import Layout
-from .record import ENTRIES, ROOMS, entry_files, journal
+from .record import ROOMS, entry_files, journal
 
 SELDOM = (
     "calibration",
@@ -138,7 +139,11 @@ def transaction(
         recover(layout)
         git.require_branch(layout.root)
         last = entry_files(layout)[-1:]
-        said = {"deed": name, "paths": list(rooms), ENTRIES: int(last[0].stem) if last else 0}
+        said = {
+            "deed": name,
+            "paths": list(rooms),
+            ENTRIES_BEFORE: int(last[0].stem) if last else 0,
+        }
         files.write_json(journal(layout), said)
         opened = Transaction(layout, place.now, rooms)
         opened.message = message

@@ -12,6 +12,7 @@ from sluicegate.gates.policy import matches
 
 from . import git
 from .layout import Layout
+from .ssh import Reviewers
 
 SIGNERS, PEOPLE = "trust/allowed_signers", "trust/people.yaml"
 KEY = re.compile(r"\s((?:sk-)?(?:ssh|ecdsa)-\S+) ([A-Za-z0-9+/=]+)")
@@ -100,6 +101,12 @@ def person_of(layout: Layout, signer: str) -> tuple[str, Person] | None:
     return next(found, None)
 
 
+def reviewers(layout: Layout, required: int) -> Reviewers:
+    """Return the committed reviewers, of whom `required` have to say yes; raises Misused without any."""
+    named = {name: person.signers for name, person in people(layout).items()}
+    return Reviewers(allowed_signers(layout), named, required)
+
+
 def feeds(layout: Layout) -> str | None:
     """Return the committed keys of the feeds, in the form of allowed_signers; None without any."""
     text = _committed(layout, FEEDS)
@@ -138,8 +145,9 @@ def _committed(layout: Layout, path: str) -> str | None:
         if layout.signed is not None:
             signed = layout.signed / path
             return signed.read_text(encoding="utf-8") if signed.is_file() else None
-        if not git.tracked(layout.root, path):
+        commit = layout.commit or "HEAD"
+        if not git.tracked(layout.root, path, commit):
             return None
-        return git.run(layout.root, "show", f"HEAD:./{path}")
+        return git.run(layout.root, "show", f"{commit}:./{path}")
     except UnicodeDecodeError as error:
         raise CannotDecide(f"{path} is not UTF-8; save it as UTF-8 and commit it.") from error

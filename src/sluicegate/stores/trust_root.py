@@ -12,6 +12,7 @@ from sluicegate.core import Missing, Misused, Schema
 
 from . import files
 from .settings import Data, schema_of
+from .ssh import Reviewers
 
 
 class _Section(BaseModel):
@@ -52,9 +53,10 @@ class TrustRoot(_Section):
         """Return what the model's columns and classes are."""
         return schema_of(self.data)
 
-    def person_of(self, signer: str) -> str:
-        """Return the person whose signer name this is; a name that is not listed is its own."""
-        return next((who for who, names in self.people.items() if signer in names), signer)
+    @property
+    def reviewers(self) -> Reviewers:
+        """Return whose answers count here, whatever the workspace says."""
+        return Reviewers(self.allowed_signers, self.people, self.approval.required)
 
 
 def write_trust_root(path: Path, root: TrustRoot) -> None:

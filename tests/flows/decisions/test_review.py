@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pandas as pd
@@ -14,8 +14,8 @@ from reviewing import policy, trust_them
 
 from sluicegate import Workspace
 from sluicegate.cli import main
-from sluicegate.core import Conflict, Missing, Misused, Stage, Tampered
-from sluicegate.evidence.statement import DECISION, VOTE
+from sluicegate.core import Artifact, Conflict, Missing, Misused, Stage, Tampered
+from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
 from sluicegate.flows.updates import promote as promoting
 from sluicegate.flows.updates.due import nothing_to_do
 from sluicegate.gates.approval import Decision, State
@@ -116,7 +116,7 @@ def test_a_withdrawn_yes_stays_withdrawn(place: Workspace, keys: dict[str, Path]
     answer(place, keys, "ann", "withdraw", "batch:0002")
     place.answer_review("batch:0002", "approve", "ann", old)
     assert answer(place, keys, "bob", "approve", "batch:0002") is State.OPEN
-    assert current(place._fresh(), "batch:0002")[0].approved_by == ("bob",)
+    assert current(place._fresh(), "batch:0002").standing.approved_by == ("bob",)
 
 
 def test_nobody_reviews_what_they_had_a_hand_in(place: Workspace, keys: dict[str, Path]) -> None:
@@ -253,7 +253,7 @@ def test_a_removed_reviewer_no_longer_counts(place: Workspace, keys: dict[str, P
     answer(place, keys, "ann", "approve", "batch:0002")
     trust_them(place, keys, "bob")
     assert answer(place, keys, "bob", "approve", "batch:0002") is State.OPEN
-    assert "ann" in current(place._fresh(), "batch:0002")[1][0]
+    assert "ann" in current(place._fresh(), "batch:0002").refused[0]
 
 
 def test_without_reviewers_nobody_decides(place: Workspace, keys: dict[str, Path]) -> None:
@@ -322,6 +322,52 @@ def test_time_runs_out(place: Workspace, keys: dict[str, Path]) -> None:
     with pytest.raises(Misused, match="proof"):
         later.answer_review("batch:0002", "approve", "ann", old)
     assert answer(later, keys, "ann", "approve", "batch:0002") is State.APPROVED
+
+
+ZONES = [
+    pytest.param(-5, id="New York"),
+    pytest.param(0, id="UTC"),
+    pytest.param(14, id="Kiritimati"),
+]
+
+
+@pytest.mark.parametrize("hours", ZONES)
+def test_a_vote_in_time_holds_wherever_the_clock_stands(
+    place: Workspace, keys: dict[str, Path], hours: int
+) -> None:
+    """The end of a question is written in UTC; what was accepted is verified, what came late is not."""
+    zone = timezone(timedelta(hours=hours))
+    policy(place, expires_days=0.1)
+    here = Workspace.open(place.root, clock=lambda: datetime.now(zone))
+    here.renew_review("batch:0002")
+    assert here.show_review("batch:0002")["expires"].endswith("+00:00")
+    late = Workspace.open(place.root, clock=lambda: datetime.now(zone) + timedelta(hours=3))
+    assert "expired at" in late.show_review("batch:0002")["dead"]
+    assert answer(here, keys, "ann", "approve", "batch:0002") is State.APPROVED
+    assert here.verify(full=True).wrong == ()
+
+
+@pytest.mark.parametrize("hours", [-5, 14])
+def test_a_question_that_was_written_in_the_clocks_zone_still_verifies(
+    place: Workspace, keys: dict[str, Path], hours: int
+) -> None:
+    """An earlier version wrote the end of a question with the clock's own offset."""
+    policy(place, expires_days=0.1)
+    place.renew_review("batch:0002")
+    layout = place._context.layout
+    path = layout.intake("0002") / "request.json"
+    with record.writing(layout, "review", record.ROOMS):
+        payload = record.read_statement(layout, path)
+        bound = [Artifact(each["name"], each["digest"]["sha256"]) for each in payload["subject"]]
+        end = datetime.fromisoformat(payload["predicate"]["expires"])
+        there = end.astimezone(timezone(timedelta(hours=hours))).isoformat(timespec="seconds")
+        said = payload["predicate"] | {"expires": there}
+        made = record.write_statement(layout, path, bound, REQUEST, said)
+        told = {"subject": "batch:0002"}
+        record.append(layout, "ask", [made], told, place._context.now())
+        git.commit_all(layout.root, record.ROOMS, "asked by an earlier version")
+    assert answer(place, keys, "ann", "approve", "batch:0002") is State.APPROVED
+    assert place.verify(full=True).wrong == ()
 
 
 def test_on_expiry_reject(place: Workspace) -> None:

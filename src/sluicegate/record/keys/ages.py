@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from sluicegate.core import SluicegateError
+from sluicegate.core.moment import moment
 from sluicegate.evidence.keyring import Span, payload_of
 from sluicegate.record.context import Context
 from sluicegate.stores import files
@@ -40,6 +41,6 @@ def made(layout: Layout, span: Span) -> datetime | None:
     """Return when a key signed its first entry, by that entry; None where it has none."""
     try:
         envelope = files.read_json(layout.ledger / f"{span.first:06d}.json")
-        return datetime.fromisoformat(payload_of(envelope)["predicate"]["time"])
+        return moment(payload_of(envelope)["predicate"]["time"])
     except (SluicegateError, ValueError, KeyError, TypeError):
         return None

@@ -3,17 +3,16 @@
 A statement is as old as the first entry that names its digest, whatever time it claims.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Tampered
+from sluicegate.core import Artifact, Tampered
 from sluicegate.core.canonical import sha256_bytes
-from sluicegate.evidence.chain import Examined, Link, examine
-from sluicegate.evidence.keyring import Keyring, payload_of
+from sluicegate.evidence.keyring import Keyring
 from sluicegate.evidence.ledger import PROMOTE
+from sluicegate.evidence.verifier import Broken, Recorded, Verifier
 from sluicegate.stores import files, git, keys, record
 from sluicegate.stores.layout import Layout
 
@@ -42,102 +41,74 @@ class Head:
 
 @dataclass(frozen=True)
 class Survey:
-    """The ledger's entries with the keys that signed them, the statements, and the tags."""
+    """The ledger's entries, the statements and the tags, each with the key that signed it."""
 
-    entries: tuple[Examined, ...]
-    signers: tuple[str, ...]
+    entries: tuple[Recorded, ...]
     statements: tuple[Signed, ...]
     tags: tuple[Head, ...]
 
     def digest(self, number: int) -> str | None:
         """Return the digest of an entry."""
-        return self.entries[number - 1].link.digest if 0 < number <= len(self.entries) else None
+        return self.entries[number - 1].digest if 0 < number <= len(self.entries) else None
 
     def number_of(self, digest: str) -> int | None:
         """Return the entry with this digest."""
-        found = (e.link.sequence for e in self.entries if e.link.digest == digest)
-        return next(found, None)
+        return next((e.entry.sequence for e in self.entries if e.digest == digest), None)
 
     def by(self, keyid: str, first: int, last: int) -> dict[str, Any]:
         """Return what a key signed from one entry to another: entries, statements, versions, tags."""
-        mine = [
-            each.link.sequence
-            for each, who in zip(self.entries, self.signers, strict=True)
-            if who == keyid and first <= each.link.sequence <= last
-        ]
-        told = set(mine)
+        mine = [e.entry for e in self.entries[max(first, 1) - 1 : last] if e.keyid == keyid]
+        told = {each.sequence for each in mine}
         return {
-            "entries": [self._told(number) for number in mine],
+            "entries": [
+                {"entry": e.sequence, "time": e.time, "who": e.who, "verb": e.verb} for e in mine
+            ],
             "statements": [
                 each.name for each in self.statements if each.keyid == keyid and each.entry in told
             ],
-            "versions": sorted(
-                self.entries[number - 1].said["details"]["version"]
-                for number in mine
-                if self.entries[number - 1].said["verb"] == PROMOTE
-            ),
+            "versions": sorted(e.details["version"] for e in mine if e.verb == PROMOTE),
             "tags": [each.tag for each in self.tags if each.keyid == keyid and each.entry in told],
         }
 
-    def _told(self, number: int) -> dict[str, Any]:
-        said = self.entries[number - 1].said
-        return {"entry": number, **{name: said[name] for name in ("time", "who", "verb")}}
-
 
 def survey(layout: Layout) -> Survey:
-    """Return what all keys signed; raises Tampered for a ledger that does not hold."""
-    ring = keys.keyring(layout)
-    read = [(f"ledger/{path.name}", path.read_bytes()) for path in record.entry_files(layout)]
-    entries = tuple(examine(read, ring, Link()))
+    """Return what all keys signed, an entry not yet committed too; raises Tampered for a broken ledger."""
+    held, entries = record.working(layout), []
+    for each in held.examine():
+        if isinstance(each, Broken):
+            raise Tampered(f"{each.where} {each.says}; run `sluicegate verify` and mend it first.")
+        entries.append(each)
+    named: dict[Artifact, int] = {}
     for each in entries:
-        if each.wrong:
-            raise Tampered(f"{each.where} {each.wrong}; run `sluicegate verify` and mend it first.")
-    signers = tuple(_signer(ring, json.loads(data)) for _, data in read)
-    named: dict[tuple[str, str], int] = {}
-    for each in entries:
-        for subject in each.subjects:
-            named.setdefault((subject["name"], subject["digest"]["sha256"]), each.link.sequence)
-    statements = tuple(_statements(layout, ring, named))
-    return Survey(entries, signers, statements, tuple(_tags(layout, ring)))
+        for subject in each.entry.subjects:
+            named.setdefault(replace(subject, uri=""), each.entry.sequence)
+    statements = tuple(_statements(layout, keys.keyring(layout), named))
+    return Survey(tuple(entries), statements, tuple(_tags(layout, held)))
 
 
-def _signer(ring: Keyring, envelope: Any) -> str:
-    span = ring.signer_of(envelope)
-    return span.keyid if span else ""
-
-
-def _statements(
-    layout: Layout, ring: Keyring, named: dict[tuple[str, str], int]
-) -> Iterator[Signed]:
+def _statements(layout: Layout, ring: Keyring, named: dict[Artifact, int]) -> Iterator[Signed]:
     paths = (path for room in ROOMS for path in sorted((layout.root / room).rglob("*.json")))
     for path in paths:
         envelope = _envelope(path)
-        if envelope is None or path == layout.keyring or not ring.check(envelope):
+        span = ring.signer_of(envelope)
+        if span is None or path == layout.keyring or not ring.check(envelope):
             continue
         name, sha256 = path.relative_to(layout.root).as_posix(), sha256_bytes(path.read_bytes())
-        yield Signed(name, sha256, _signer(ring, envelope), named.get((name, sha256)))
+        yield Signed(name, sha256, span.keyid, named.get(Artifact(name, sha256)))
 
 
 def _envelope(path: Path) -> Any:
     try:
-        told = files.read_json(path)
+        return files.read_json(path)
     except Tampered:
         return None
-    return told if isinstance(told, dict) and "payloadType" in told else None
 
 
-def _tags(layout: Layout, ring: Keyring) -> Iterator[Head]:
+def _tags(layout: Layout, held: Verifier) -> Iterator[Head]:
     """Yield the heads that tags of updates pin, those whose signature holds and fits the tag."""
     for name in git.tags(layout.root, "update/*"):
-        read = git.read_tag(layout.root, name)
         try:
-            envelope = json.loads(read[1].strip().splitlines()[-1]) if read else {}
-            if not read or not ring.check(envelope):
-                continue
-            payload = payload_of(envelope)
-            said = payload["predicate"]
-            if said["commit"] == read[0] and said["title"] == name.replace("/", ":"):
-                digest = payload["subject"][0]["digest"]["sha256"]
-                yield Head(name, _signer(ring, envelope), int(said["sequence"]), digest)
-        except (ValueError, KeyError, TypeError, IndexError):
+            head, keyid = held.pinned(name, *(git.read_tag(layout.root, name) or ("", "")))
+        except Tampered:
             continue
+        yield Head(name, keyid, head.sequence, head.digest or "")

@@ -1,0 +1,22 @@
+"""The working tree: as the commit has it that is looked at, whatever git's index says."""
+
+from sluicegate.flows.custody.inspection import Inspection
+from sluicegate.stores import git, record
+from sluicegate.stores.transaction import SELDOM
+
+ROOMS = tuple(sorted({name.split("/")[0] for name in (*record.ROOMS, *SELDOM)}))
+
+
+def tree(found: Inspection) -> None:
+    """Look at every file of the record: what is written from now on rests on it as it lies there."""
+    root = found.context.layout.root
+    changed = dict.fromkeys(git.changed_paths(root, [r for r in ROOMS if (root / r).exists()]))
+    for place, name in enumerate(found.files):
+        if place % 200 == 0:
+            found.bar(place, len(found.files), "the working tree")
+        path = root / name
+        same = path.is_file() and not path.is_symlink()
+        if not found.is_known(name) and not (same and path.read_bytes() == found.files[name]):
+            changed[name] = None
+    for name in changed:
+        found.blame(name, "differs from what git has committed")
