@@ -75,3 +75,10 @@ def test_an_unknown_outcome_is_not_read() -> None:
     written = Verdict("batch:1", "", PASS, ()).to_dict() | {"outcome": "passed"}
     with pytest.raises(ValueError, match="passed"):
         Verdict.from_dict(written)
+
+
+def test_a_verdict_that_says_nothing_of_rules_is_one_by_rules_1() -> None:
+    """Those of earlier versions said nothing."""
+    written = Verdict("batch:1", "d", PASS, (), rules=1).to_dict()
+    assert written.pop("rules") == 1
+    assert Verdict.from_dict(written).rules == 1

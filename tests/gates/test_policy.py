@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.core import Misused, Outcome
-from sluicegate.gates import Limit, Policy
-from sluicegate.gates.policy import matches, parse_limits
+from sluicegate.core import CannotDecide, Finding, Misused, Outcome
+from sluicegate.gates import Limit, Policy, decide
+from sluicegate.gates.policy import RETIRED, RULES, matches, parse_limits
 
 LIMITS = (
     Limit("drift.*", 0.3, Outcome.PAUSE),
@@ -184,3 +184,42 @@ def test_a_parse_error_names_the_key(section: Any, key: str) -> None:
     """Whoever mistypes params.yaml is told where."""
     with pytest.raises(Misused, match=re.escape(key)):
         parse_limits(section, "gates.intake")
+
+
+OLD = Limit("drift.old.*", 0.3, Outcome.PAUSE)
+KEPT = Limit("drift.*", 0.3, Outcome.PAUSE)
+
+
+@pytest.mark.parametrize(
+    ("since", "findings", "expected"),
+    [
+        pytest.param(1, {}, Outcome.PASS, id="retired: its limit does not pause"),
+        pytest.param(1, {"drift.old.age": 9}, Outcome.PASS, id="retired: its value is a note"),
+        pytest.param(2, {}, Outcome.PAUSE, id="known to these rules: not measured pauses"),
+        pytest.param(2, {"drift.old.age": 0.1}, Outcome.PASS, id="known to these rules: within"),
+        pytest.param(2, {"drift.old.age": 9}, Outcome.PAUSE, id="known to these rules: judged"),
+    ],
+)
+def test_a_metric_is_judged_by_the_rules_that_know_it(
+    monkeypatch: pytest.MonkeyPatch, since: int, findings: dict[str, float], expected: Outcome
+) -> None:
+    """A metric that is no longer measured pauses nobody; a record by older rules is judged as ever."""
+    monkeypatch.setitem(RETIRED, "drift.old.*", since)
+    measured = {"drift.new": 0.1} | findings
+    told = [Finding("drift", metric, value) for metric, value in measured.items()]
+    verdict = decide(Policy("intake", (OLD, KEPT)), "batch:1", told)
+    assert (verdict.outcome, verdict.rules) == (expected, 1)
+
+
+def test_rules_that_nobody_knows_decide_nothing() -> None:
+    """Neither a pass nor a pause: a newer version has to say what the limit means."""
+    policy = Policy("intake", (KEPT,), rules=max(RULES) + 1)
+    with pytest.raises(CannotDecide, match=r"rules 2.*knows 1; install a newer one"):
+        decide(policy, "batch:1", [Finding("drift", "drift.a", 0.1)])
+
+
+def test_the_digest_tells_rules_apart_and_leaves_the_first_as_they_were() -> None:
+    """A policy without a number is one by rules 1, to the digest."""
+    assert POLICY.digest == replace(POLICY, rules=1).digest
+    assert POLICY.digest == "456b8f72abce5044ce3f6571767c7463d268970f4d24db6fb16a9eea256d4a87"
+    assert POLICY.digest != replace(POLICY, rules=2).digest
