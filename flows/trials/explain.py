@@ -6,9 +6,8 @@ release of sluicegate judges otherwise.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from sluicegate.core import (
     CannotDecide,
@@ -21,6 +20,8 @@ from sluicegate.core import (
     Verdict,
 )
 from sluicegate.core.canonical import sha256_bytes, sha256_file
+from sluicegate.core.document import Document, Result
+from sluicegate.core.judged import Listed
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.results import TEST_RESULT
 from sluicegate.evidence.statement import VERDICT, predicate_of
@@ -43,7 +44,26 @@ from sluicegate.stores.settings import Settings, parse_settings
 CALIBRATION = "calibration/calibration.json"
 
 
-def explain(context: Context, subject: str) -> dict[str, Any]:
+class PolicyUsed(Document):
+    """The policy of a verdict: the commit whose params.yaml it is, and its digest."""
+
+    commit: str
+    sha256: str
+
+
+class Explained(Result):
+    """A verdict as recorded and as it comes out now; `not_replayed` is what could not be asked again."""
+
+    subject: str
+    policy: PolicyUsed
+    findings: tuple[Listed, ...]
+    recorded: Verdict
+    replayed: Verdict
+    same: bool
+    not_replayed: str = ""
+
+
+def explain(context: Context, subject: str) -> Explained:
     """Return the verdict on `batch:NNNN` or `update:NNNN` as recorded and as it comes out now.
 
     Raises Misused for any other subject, Missing where there is none, Tampered when what is stored is
@@ -55,7 +75,7 @@ def explain(context: Context, subject: str) -> dict[str, Any]:
     raise Misused(f"{subject!r} is no batch or update; write batch:0001 or update:0001.")
 
 
-def _update(context: Context, number: str) -> dict[str, Any]:
+def _update(context: Context, number: str) -> Explained:
     layout = context.layout
     update, recorded = read_update(layout, number)
     comparison, rules = read_comparison(layout, number), materials_of(layout, number)
@@ -64,20 +84,26 @@ def _update(context: Context, number: str) -> dict[str, Any]:
         replace(context, settings=settings), judge_by(settings, update, comparison)
     )
     found = findings_in(comparison)
-    listed = judged(found, candidate_policy(settings, found))
-    return _told(f"update:{number}", where, rules["params.yaml"], listed, recorded, again)
+    return Explained(
+        subject=f"update:{number}",
+        policy=PolicyUsed(commit=where, sha256=rules["params.yaml"]),
+        findings=tuple(judged(found, candidate_policy(settings, found))),
+        recorded=recorded,
+        replayed=again,
+        same=recorded == again,
+    )
 
 
-def _batch(context: Context, number: str) -> dict[str, Any]:
+def _batch(context: Context, number: str) -> Explained:
     layout = context.layout
     folder, name = layout.intake(number), f"intake/{number}/verdict.json"
     if not (folder / "verdict.json").is_file():
         raise Missing(f"There is no batch:{number}; `sluicegate status` tells how many there are.")
     payload = record.read_statement(layout, folder / "verdict.json")
-    said = predicate_of(payload, VERDICT, name)
-    if sha256_file(folder / "findings.json") != said["findings"]:
+    predicate = predicate_of(payload, VERDICT, name)
+    if sha256_file(folder / "findings.json") != predicate["findings"]:
         raise Tampered(f"intake/{number}/findings.json was changed; restore it from git.")
-    recorded = Verdict.from_dict(said)
+    recorded = Verdict.from_dict(predicate)
     found = [_as_found(each) for each in read_findings(folder)]
     commit = git.added_in(layout.root, name) or "HEAD"
     rules = _rules(layout, number)
@@ -87,29 +113,15 @@ def _batch(context: Context, number: str) -> dict[str, Any]:
     again = decide(policy, f"batch:{number}", found, rows_of)
     if missing:  # which rows a source sent is not on record, only that it sent some
         again = replace(again, quarantined=recorded.quarantined, suspects=recorded.suspects)
-    told = _told(
-        f"batch:{number}", where, policy.digest, judged(found, policy, rows_of), recorded, again
+    return Explained(
+        subject=f"batch:{number}",
+        policy=PolicyUsed(commit=where, sha256=policy.digest),
+        findings=tuple(judged(found, policy, rows_of)),
+        recorded=recorded,
+        replayed=again,
+        same=recorded == again,
+        **({"not_replayed": missing} if missing else {}),
     )
-    return told | ({"not_replayed": missing} if missing else {})
-
-
-def _told(
-    subject: str,
-    where: str,
-    policy: str,
-    findings: Sequence[Judged],
-    recorded: Verdict,
-    again: Verdict,
-) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "subject": subject,
-        "policy": {"commit": where, "sha256": policy},
-        "findings": [each.listed() for each in findings],
-        "recorded": recorded.to_dict(),
-        "replayed": again.to_dict(),
-        "same": recorded == again,
-    }
 
 
 def _as_found(judged: Judged) -> Finding:
@@ -123,8 +135,8 @@ def _rules(layout: Layout, number: str) -> dict[str, str]:
     """Return the digests of the files that a batch was judged by, as its test result names them."""
     where = f"intake/{number}/{RESULT_FILE}"
     payload = record.read_statement(layout, layout.intake(number) / RESULT_FILE)
-    said = predicate_of(payload, TEST_RESULT, where)
-    return {each["name"]: each["digest"]["sha256"] for each in said["configuration"]}
+    predicate = predicate_of(payload, TEST_RESULT, where)
+    return {each["name"]: each["digest"]["sha256"] for each in predicate["configuration"]}
 
 
 def _settings(

@@ -5,7 +5,6 @@ made of (rows, reference, policy, trainer, locks, packages, seed), so that a run
 where it stopped and a second one costs nothing. The kept models lie in `.sluicegate/trained/`.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from sluicegate.core import CannotDecide, Missing, Schema, Stage, Tampered, Update
 from sluicegate.core.canonical import sha256_json
+from sluicegate.core.document import Document
 from sluicegate.flows.updates.retrain import fetch
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import require_once_signed
@@ -45,17 +47,18 @@ class Recipe:
     until: str | None = None
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A kept model: where it lies, its digest, the seconds its training took, and how it compares."""
+class Trained(Document):
+    """A kept model: its digest, the seconds its training took, how it compares, and where it lies.
+
+    `fresh` tells that it was trained just now, not found.
+    """
 
     key: str
-    folder: Path
     sha256: str
     seconds: float
     comparison: dict[str, Any] | None
-    fresh: bool
-    """Whether it was trained just now, not found."""
+    folder: Path = Field(Path(), exclude=True)
+    fresh: bool = Field(False, exclude=True)
 
     def load(self, schema: Schema) -> models.Model:
         """Return the model, once all of it has the digest that was recorded."""
@@ -91,7 +94,7 @@ def settings_at(layout: Layout, commit: str) -> Settings:
 
 def sources_at(layout: Layout, commit: str, batch: str) -> dict[str, int]:
     """Return the admitted rows of each source of a batch as they were in a commit."""
-    return dict(_manifest(layout, commit, batch)["sources"])
+    return dict(_manifest(layout, commit, batch).sources)
 
 
 def key_of(layout: Layout, recipe: Recipe) -> str:
@@ -103,7 +106,7 @@ def key_of(layout: Layout, recipe: Recipe) -> str:
     return sha256_json(
         {
             "schema": 1,
-            "batches": {b: _manifest(layout, commit, b)["sha256"] for b in recipe.batches},
+            "batches": {b: _manifest(layout, commit, b).sha256 for b in recipe.batches},
             "without": sorted(map(list, recipe.without)),
             "reseed": recipe.reseed,
             "against": recipe.against,
@@ -118,14 +121,12 @@ def _kept(layout: Layout, key: str) -> Trained | None:
     """Return what is kept under `key`; whatever is not as it was recorded is thrown away."""
     folder = layout.home / "trained" / key
     try:
-        told = files.read_json(folder / RECORD)
-        if told["key"] == key and models.digest(folder / "model") == told["sha256"]:
-            return Trained(
-                key, folder, told["sha256"], told["seconds"], told["comparison"], fresh=False
-            )
+        kept = Trained.read(files.read_json(folder / RECORD), RECORD)
+        if kept.key == key and models.digest(folder / "model") == kept.sha256:
+            return kept.model_copy(update={"folder": folder})
     except Missing:
         return None
-    except (Tampered, KeyError, TypeError, OSError):
+    except (Tampered, OSError):
         pass
     files.remove_tree(folder)
     return None
@@ -149,24 +150,29 @@ def _built(context: Context, recipe: Recipe, key: str, what: str) -> Trained:
             comparison = files.read_json(tree / "build" / "comparison.json")
             if comparison["challenger"] != digest:
                 raise Tampered("The model changed after it was compared; run the same again.")
-        seconds = round(time.monotonic() - began, 3)
-        said = {"key": key, "sha256": digest, "seconds": seconds, "comparison": comparison}
-        _keep(layout, key, made, said)
+        trained = Trained(
+            key=key,
+            sha256=digest,
+            seconds=round(time.monotonic() - began, 3),
+            comparison=comparison,
+            folder=layout.home / "trained" / key,
+            fresh=True,
+        )
+        _keep(trained, made)
     finally:
         git.remove_worktree(layout.root, tree)
-    context.tell(f"{what}: trained in {seconds:.0f} s")
-    return Trained(key, layout.home / "trained" / key, digest, seconds, comparison, fresh=True)
+    context.tell(f"{what}: trained in {trained.seconds:.0f} s")
+    return trained
 
 
-def _keep(layout: Layout, key: str, model: Path, said: Mapping[str, Any]) -> None:
+def _keep(trained: Trained, model: Path) -> None:
     """Keep a model whole or not at all."""
-    kept = layout.home / "trained" / key
-    half = kept.with_name(f".{key}")
+    half = trained.folder.with_name(f".{trained.key}")
     files.remove_tree(half)
     shutil.copytree(model, half / "model")
-    files.write_json(half / RECORD, dict(said))
-    files.remove_tree(kept)
-    half.rename(kept)
+    files.write_json(half / RECORD, trained.to_dict())
+    files.remove_tree(trained.folder)
+    half.rename(trained.folder)
 
 
 def _lay_out(layout: Layout, tree: Path, recipe: Recipe) -> None:
@@ -189,11 +195,11 @@ def _lay_out(layout: Layout, tree: Path, recipe: Recipe) -> None:
 def _receipts(layout: Layout, recipe: Recipe) -> list[str]:
     """Return the receipts that the training knows of: they say which sources have become known."""
     names = (n.split("/") for n in git.tracked(layout.root, "intake", recipe.commit))
-    told = {n[1] for n in names if n[2:] == [data.MANIFEST]}
+    received = {n[1] for n in names if n[2:] == [data.MANIFEST]}
     out = set(record.admitted_in(layout, recipe.commit)) - set(recipe.batches)
     if recipe.until is not None:
-        out |= {each for each in told if int(each) > int(recipe.until)}
-    return sorted(told - out, key=int)
+        out |= {each for each in received if int(each) > int(recipe.until)}
+    return sorted(received - out, key=int)
 
 
 def _leave_out(inside: Layout, without: Sequence[tuple[str, str]]) -> None:
@@ -217,8 +223,5 @@ def _reseed(inside: Layout, by: int) -> None:
     files.write_bytes(inside.params, fill(text, {"seed": seed}).encode())
 
 
-def _manifest(layout: Layout, commit: str, batch: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(
-        git.read_at(layout.root, commit, f"batches/{batch}/{data.MANIFEST}")
-    )
-    return told
+def _manifest(layout: Layout, commit: str, batch: str) -> data.Manifest:
+    return data.manifest_at(layout, commit, f"batches/{batch}/{data.MANIFEST}")

@@ -184,7 +184,7 @@ def test_unsigned_training_code_never_runs_and_what_it_asked_for_is_paused(
     page = (folder / "evidence.html").read_text()
     assert "unsigned code ran" in page
     assert "signed by ann" in page
-    assert target.place.explain(subject)["same"]
+    assert target.place.explain(subject).same
     answer = (subject, Decision.APPROVE, "eve")
     with pytest.raises(Conflict, match="differs from the policy that ann signed"):
         target.place.answer_review(*answer, "no proof", "")

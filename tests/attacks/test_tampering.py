@@ -226,8 +226,8 @@ def test_a_verdict_is_replayed_from_what_is_stored(target: Target) -> None:
     """The stored findings come to the stored verdict; changed ones, or another policy, do not count."""
     for subject in ("update:0000", "update:0001", "batch:0001", "batch:0002"):
         told = target.place.explain(subject)
-        assert told["same"], told
-        assert told["findings"]
+        assert told.same, told
+        assert told.findings
     path = target.root / "updates" / "0001" / "comparison.json"
     path.write_text(path.read_text() + "\n")
     with pytest.raises(Tampered, match=r"0001/comparison.json was changed"):

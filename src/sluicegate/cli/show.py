@@ -28,6 +28,7 @@ from sluicegate.core.counted import counted
 
 if TYPE_CHECKING:
     from sluicegate.flows.status import Status
+    from sluicegate.flows.trials.explain import Explained
 
 RECORD, TREE, CARD, BOM, ACCOUNT, ATLAS = "record", "tree", "card", "cyclonedx", "account", "atlas"
 FORMS = (RECORD, TREE, CARD, BOM, ACCOUNT, ATLAS)
@@ -83,7 +84,7 @@ def status(options: argparse.Namespace) -> Answer["Status"]:
     return Answer(place.status(), lambda console, now: print_status(console, now, place.root))
 
 
-def show(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def show(options: argparse.Namespace) -> Answer[Any]:
     """Show one subject in the form that was asked for."""
     kind = options.subject.partition(":")[0]
     form = options.form or (TREE if kind in TRACED_ONLY else RECORD)
@@ -91,7 +92,7 @@ def show(options: argparse.Namespace) -> Answer[dict[str, Any]]:
         if options.form:
             raise Misused("Write --explain or --as, not both.")
         explained = opened(options, reading=True).explain(options.subject)
-        return Answer(explained, print_explained, 0 if explained["same"] else 4)
+        return Answer(explained, print_explained, 0 if explained.same else 4)
     if form in (ACCOUNT, ATLAS) and kind != "incident":
         raise Misused(
             f"{options.subject} is no incident; --as {form} shows one, like incident:0001."
@@ -195,22 +196,20 @@ def print_record(console: Console, shown: dict[str, Any]) -> None:
         console.print(f"  rollback {rollback['state']}: {escape(shortened(rollback['reason']))}")
 
 
-def print_explained(console: Console, replay: dict[str, Any]) -> None:
+def print_explained(console: Console, replay: "Explained") -> None:
     """Print each finding beside its limit, what stopped it last, and whether the verdict is the same."""
-    console.print(
-        f"{replay['subject']}, judged by params.yaml in {replay['policy']['commit'][:12]}"
-    )
-    for each in sorted(replay["findings"], key=lambda each: str(each["outcome"]) != "pass"):
-        if each.get("limit") is not None:
-            value = "not measured" if each["value"] is None else f"{each['value']:.4g}"
-            line = f"{each['metric']}: {value} (limit {each['limit']:.4g}) {each['outcome']}"
+    console.print(f"{replay.subject}, judged by params.yaml in {replay.policy.commit[:12]}")
+    for each in sorted(replay.findings, key=lambda each: not each.passed):
+        if each.limit is not None:
+            value = "not measured" if each.value is None else f"{each.value:.4g}"
+            line = f"{each.metric}: {value} (limit {each.limit:.4g}) {each.outcome.value}"
             console.print(f"  {escape(line)}")
-    for reason in replay["recorded"]["reasons"]:
+    for reason in replay.recorded.reasons:
         console.print(f"  because: {escape(reason)}")
-    if replay.get("not_replayed"):
-        console.print(f"  not replayed: {escape(replay['not_replayed'])}")
-    same = "the same verdict" if replay["same"] else "[red]NOT the verdict that was recorded[/]"
-    then, now = replay["recorded"]["outcome"], replay["replayed"]["outcome"]
+    if replay.not_replayed:
+        console.print(f"  not replayed: {escape(replay.not_replayed)}")
+    same = "the same verdict" if replay.same else "[red]NOT the verdict that was recorded[/]"
+    then, now = replay.recorded.outcome.value, replay.replayed.outcome.value
     console.print(f"recorded: {then}; replayed: {now}: {same}")
 
 

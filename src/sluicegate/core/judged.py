@@ -1,6 +1,8 @@
 """Judged: a finding beside the limit that it was held to, and the outcome."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer
 
 from .document import Document
 from .finding import Finding
@@ -37,3 +39,7 @@ class Judged(Document):
     def listed(self) -> dict[str, Any]:
         """Return its JSON in the answer of a verb: rows are counted, not listed."""
         return self.to_dict() | {"rows": len(self.rows)}
+
+
+Listed = Annotated[Judged, PlainSerializer(Judged.listed)]
+"""A finding in the answer of a verb."""

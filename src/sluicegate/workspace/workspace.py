@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.trials.backtested import Backtested, BacktestPlan
     from sluicegate.flows.trials.bisected import Bisected, BisectPlan
     from sluicegate.flows.trials.drilled import Drilled, DrillPlan
+    from sluicegate.flows.trials.explain import Explained
     from sluicegate.flows.trials.policy_try import Trial
     from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
 
@@ -553,7 +554,7 @@ class Workspace:
         return verify(self._fresh(), full, bar)
 
     @explained()
-    def explain(self, subject: str) -> dict[str, Any]:
+    def explain(self, subject: str) -> "Explained":
         """Replay the stored findings of a batch or an update through its stored policy, offline."""
         from sluicegate.flows.trials.explain import explain
 
