@@ -1,5 +1,6 @@
 """Copies of workspaces that share nothing with the one they were copied from."""
 
+import contextlib
 import shutil
 import sqlite3
 from pathlib import Path
@@ -16,7 +17,8 @@ def make_its_own(root: Path) -> None:
     """Point a copy to its own remote and artifacts: both are written down as absolute paths."""
     config, before = root / ".dvc" / "config", made_at(root)
     config.write_text(config.read_text().replace(before, str(root)))
-    with sqlite3.connect(root / ".sluicegate" / "mlflow" / "mlflow.db") as store:
+    database = root / ".sluicegate" / "mlflow" / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(database)) as store, store:
         held = (("model_versions", "source"), ("runs", "artifact_uri"))
         for table, column in (*held, ("experiments", "artifact_location")):
             how = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
