@@ -12,7 +12,7 @@ FORMAT = (ROOT / "docs" / "evidence-format.md").read_text(encoding="utf-8")
 SECTION = FORMAT.partition("## Which command leaves which entry")[2].partition("\n## ")[0]
 KNOWN = set(re.findall(r"`([^`]+)`", FORMAT.partition("Verbs: ")[2].partition(". The chain")[0]))
 CODE = re.compile(r"`([^`]+)`")
-APPENDED = re.compile(r"record\.append\(\s*layout,\s*\"([a-z-]+)\",")
+APPENDED = re.compile(r"\bt\.append\(\s*\"([a-z-]+)\",")
 
 
 def verbs(of: argparse.ArgumentParser, before: tuple[str, ...] = ()) -> Iterator[str]:

@@ -17,7 +17,7 @@ from sluicegate.flows.custody.backup import ABOUT, DATABASE, ROOMS, pointed
 from sluicegate.record.champion import champion_of, read_promotion
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import bring_back
-from sluicegate.stores import dvc, files, keys, models, record
+from sluicegate.stores import dvc, files, git, keys, models, record
 from sluicegate.stores.layout import Layout, numbered
 
 URIS = (
@@ -147,6 +147,9 @@ def _unpacked(opened: tarfile.TarFile, target: Path, signed: dict[str, str]) -> 
 
 def _require_not_older(layout: Layout, said: dict[str, Any]) -> None:
     """Raise Tampered unless the clone's ledger holds, and holds the entry that the backup ended with."""
+    changed = git.changed_paths(layout.root, record.ROOMS)
+    if changed:
+        raise Tampered(f"{changed[0]} differs from git; run `git -C {layout.root} checkout -- .` first.")
     if said["ledger"] not in {each.digest for each in record.committed(layout).backwards()}:
         raise Tampered(
             f"The ledger in {layout.root} ends before the backup of {said['time']} was made; "

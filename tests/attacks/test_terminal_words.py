@@ -18,7 +18,7 @@ def test_what_could_move_a_cursor_is_seen_as_a_question_mark() -> None:
     """Controls, line ends and marks that turn the direction; letters of any script stay."""
     assert visible(EVIL) == "c00?]0;owned??[2J??red?  champion: version 99"
     assert visible("naïve 文") == "naïve 文"
-    assert escape("[bold]\x1b[31m") == "\\[bold]?[31m"
+    assert escape("[bold]\x1b[31m") == "\\[bold]?\\[31m"
 
 
 @pytest.mark.slow

@@ -172,9 +172,10 @@ def test_a_tampered_calibration_is_refused(root: Path, honest: Any, deed: Any) -
         Workspace.open(root).check(honest(100, 5))
 
 
-def test_without_a_calibration_limits_are_as_written(root: Path) -> None:
+def test_without_a_calibration_limits_are_as_written(root: Path, git: Any) -> None:
     """A workspace of before, or one that lost it, is calibrating."""
-    files.remove_tree(Layout(root).calibration.parent)
+    git(root, "rm", "-rq", Layout(root).calibration.parent.name)
+    git(root, "commit", "-qm", "lost")
     context = open_context(root)
     policy = intake_policy(context)
     written = context.settings.policy("intake").limits
