@@ -12,7 +12,7 @@ from named import ROOT
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLE = PAGE.partition("## Add a check in ten minutes")[2].partition("\n## ")[0]
-NAMED = re.compile(r"`([\w./]+)`:\n|```(\w+)\n(.*?)```", re.DOTALL)
+NAMED = re.compile(r"`([\w./-]+)`:\n|```(\w+)\n(.*?)```", re.DOTALL)
 COPIED = ("checks", "flows", "gates", "src", "tests", "params.yaml", "pyproject.toml")
 
 
