@@ -23,7 +23,7 @@ from sluicegate.record.subjects import PAGE, folder_of, kind_of, state_of, waiti
 from sluicegate.record.subjects.anchor import moved_so_far, read_anchor
 from sluicegate.record.subjects.incident import read_incident
 from sluicegate.record.subjects.release import read_release
-from sluicegate.record.subjects.retirement import read_retirement
+from sluicegate.record.subjects.retirement import Retirement, read_retirement
 from sluicegate.record.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
 from sluicegate.record.threats import open_threats
 from sluicegate.record.updates import approved, read_comparison, read_update
@@ -164,8 +164,12 @@ def _show_statement(layout: Layout, subject: str) -> dict[str, Any]:
     statement = _STATEMENTS[kind](layout, number)
     state = state_of(layout, subject)
     page = folder_of(layout, subject).relative_to(layout.root) / PAGE
-    told = {"schema": 1, "subject": subject, "state": state, kind: statement, "page": str(page)}
-    return told | ({"certificate": certified(layout, number)} if kind == "retirement" else {})
+    shown = {"schema": 1, "subject": subject, "state": state, kind: statement, "page": str(page)}
+    if isinstance(statement, Retirement):
+        carried_out = certified(layout, number)
+        shown[kind] = statement.to_dict()
+        shown["certificate"] = carried_out and carried_out.to_dict()
+    return shown
 
 
 def _show_batch(layout: Layout, number: str) -> dict[str, Any]:

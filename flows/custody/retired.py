@@ -17,30 +17,27 @@ def retired(found: Inspection) -> None:
     """Look whether what a tombstone names is certified, and is in no store of this machine again."""
     layout = found.context.layout
     remote = dvc.default_remote(layout.root)
-    for number, told in tombstones(layout):
+    for tomb in tombstones(layout):
         found.count("tombstones")
-        folder = layout.retirement(number)
-        asked = read_retirement(layout, number)
-        rows = {batch: sorted(each) for batch, each in told["rows"].items()}
-        models = [each["update"] for each in told["models"]]
+        number = tomb.retirement
+        folder, order = layout.retirement(number), read_retirement(layout, number)
+        models = tuple(each.update for each in tomb.models)
         decided = decision_in(layout, folder, f"retirement:{number}")
-        if decided != APPROVED or rows != asked["rows"] or models != asked["models"]:
+        if decided != APPROVED or tomb.rows != order.rows or models != order.models:
             found.blame(folder / TOMB, "is of something else than reviewers agreed to")
-        what = f"{told['what']} (retirement:{number})"
+        what = f"{tomb.what} (retirement:{number})"
         if not (folder / CERTIFICATE).is_file():
             found.doubt(
                 folder, f"{what} is being destroyed; run the command that asked for it again"
             )
             continue
-        lost = f"{len(told['tables'])} tables and {len(told['models'])} models"
+        lost = f"{len(tomb.tables)} tables and {len(tomb.models)} models"
         found.notes.append(f"{what} was destroyed: {lost}, not missing")
-        for each in told["tables"]:
-            for name, path in dvc.copies(layout.root, remote, each["md5"]).items():
+        for table in tomb.tables:
+            for name, path in dvc.copies(layout.root, remote, table.md5).items():
                 if path.is_file():
-                    found.blame(path, f"was destroyed as {each['name']} and is in the {name} again")
-        for each in told["models"]:
-            for path in model_copies(layout, each["sha256"]):
-                found.blame(path, "was destroyed and is here again")
-        for name in told["received"]:
-            if (layout.root / name).is_file():
-                found.blame(layout.root / name, "was destroyed and is here again")
+                    found.blame(path, f"was destroyed as {table.name} and is in the {name} again")
+        back = [path for each in tomb.models for path in model_copies(layout, each.sha256)]
+        back += [path for name in tomb.received if (path := layout.root / name).is_file()]
+        for path in back:
+            found.blame(path, "was destroyed and is here again")

@@ -6,7 +6,6 @@ a retirement that was killed anywhere. Nothing is deleted before the tombstone i
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import Artifact, CannotDecide, Conflict
 from sluicegate.core.canonical import sha256_file
@@ -24,6 +23,11 @@ from sluicegate.record.subjects.retirement import (
     APPROVED,
     CERTIFICATE,
     TOMB,
+    Certificate,
+    Destroyed,
+    Learner,
+    Model,
+    Tombstone,
     model_copies,
     read_retirement,
     read_tombstone,
@@ -39,7 +43,7 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     with decided(context, f"retirement:{number}", APPROVED, people) as t:
         found = ordered(context, number)
         _require_same(context, number, found)
-        if read_retirement(context.layout, number)["archive"]:
+        if read_retirement(context.layout, number).archive:
             require_sound(context, found.models)
         _bury(t, context, number, found)
     return finish(context, number)
@@ -48,7 +52,7 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
 def finish(context: Context, number: str) -> str:
     """Delete in every store what the tombstone names, and certify it; raises CannotDecide."""
     layout = context.layout
-    told = read_tombstone(layout, number)
+    tomb = read_tombstone(layout, number)
     busy = f"Another retirement is at work in {layout.root}; wait for it to end."
     training = f"A bisect or plan is training in {layout.root}; run this again when it has ended."
     with (
@@ -58,23 +62,23 @@ def finish(context: Context, number: str) -> str:
         with transaction(context, "retire") as t:
             live = set(pointers_now(layout).values())
             destroy_leftovers(t)
-        doomed = [each for each in told["tables"] if each["md5"] not in live]
-        if told["archive"]:
-            archive(context, told, doomed)
+        doomed = [each for each in tomb.tables if each.md5 not in live]
+        if tomb.archive:
+            archive(context, Path(tomb.archive), tomb, doomed)
         for each in doomed:
-            objects.destroy(layout.root, each["md5"])
-        for name in told["received"]:
+            objects.destroy(layout.root, each.md5)
+        for name in tomb.received:
             files.remove(layout.root / name)
-        for each in told["models"]:
-            _destroy_model(context, each)
+        for model in tomb.models:
+            _destroy_model(context, model)
         files.remove_tree(layout.home / "trained")  # what bisect and plan kept; made again if asked
         for path in _scratch(context):
             files.remove(path)
-        still = list(_still_here(context, told))
+        still = list(_still_here(context, tomb))
         if still:
             raise CannotDecide(f"{still[0]} still holds what was to be destroyed; delete it.")
-        _certify(context, number, told)
-    return "archived, and destroyed everywhere else" if told["archive"] else "destroyed"
+        _certify(context, tomb)
+    return "archived, and destroyed everywhere else" if tomb.archive else "destroyed"
 
 
 def _require_same(context: Context, number: str, found: Survey) -> None:
@@ -95,22 +99,26 @@ def _bury(t: Transaction, context: Context, number: str, found: Survey) -> None:
         rest = _without(context, layout.root / pointer.removesuffix(".dvc"), found)
         kept += [rest] if rest else []
     t.store(kept)
-    said = found.to_dict()
-    del said["descendants"]
-    said |= {
-        "retirement": number,
-        "what": read_retirement(layout, number)["what"],
-        "archive": read_retirement(layout, number)["archive"],
-        "descendants": [{"update": e.update, "version": e.version} for e in found.descendants],
-        "time": context.now(),
-    }
+    order = read_retirement(layout, number)
+    tomb = Tombstone(
+        retirement=number,
+        what=order.what,
+        archive=order.archive,
+        rows=found.positions,
+        tables=found.tables,
+        models=found.models,
+        received=found.received,
+        descendants=tuple(Learner(update=e.update, version=e.version) for e in found.descendants),
+        pages=found.pages,
+        time=context.now(),
+    )
     gone = [Artifact(each.name, each.sha256) for each in found.tables]
     gone += [Artifact(name, Path(name).name.partition(".")[0]) for name in found.received]
     gone += [Artifact(f"model:{context.settings.model}", each.sha256) for each in found.models]
     path = layout.retirement(number) / TOMB
-    made = t.state(path, gone, TOMBSTONE, said)
+    made = t.state(path, gone, TOMBSTONE, tomb.to_dict())
     stays = [artifact(layout, each) for each in kept]
-    about = {"retirement": number, "what": said["what"]}
+    about = {"retirement": number, "what": order.what}
     t.append("retire", [*_as_gone(gone), *stays, made], about)
 
 
@@ -139,14 +147,14 @@ def _without(context: Context, table: Path, found: Survey) -> Path | None:
     return table
 
 
-def _destroy_model(context: Context, told: dict[str, Any]) -> None:
+def _destroy_model(context: Context, model: Model) -> None:
     """Delete a model in DVC, in MLflow with its version and run, and where models are loaded from."""
     layout, settings = context.layout, context.settings
-    for md5 in told["md5"]:
+    for md5 in model.md5:
         objects.destroy(layout.root, md5)
     registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
-    registry.destroy(told["run"])
-    for path in model_copies(layout, told["sha256"]):
+    registry.destroy(model.run)
+    for path in model_copies(layout, model.sha256):
         if path.is_dir():
             files.remove_tree(path)
         else:
@@ -160,13 +168,13 @@ def _scratch(context: Context) -> Iterator[Path]:
         yield from sorted(folder.rglob("*.parquet"))
 
 
-def _still_here(context: Context, told: dict[str, Any]) -> Iterator[str]:
+def _still_here(context: Context, tomb: Tombstone) -> Iterator[str]:
     """Yield what is left in the workspace: files with the content of a table, models by their names."""
     layout = context.layout
-    for each in told["models"]:
-        yield from (layout.named(path) for path in model_copies(layout, each["sha256"]))
-    doomed = {each["sha256"] for each in told["tables"]}
-    doomed |= {Path(name).name.partition(".")[0] for name in told["received"]}
+    for each in tomb.models:
+        yield from (layout.named(path) for path in model_copies(layout, each.sha256))
+    doomed = {each.sha256 for each in tomb.tables}
+    doomed |= {Path(name).name.partition(".")[0] for name in tomb.received}
     for folder in sorted(layout.root.iterdir()):
         if folder.name in (".git", "inbox"):
             continue
@@ -179,29 +187,27 @@ def _still_here(context: Context, told: dict[str, Any]) -> Iterator[str]:
                 yield path.relative_to(layout.root).as_posix()
 
 
-def _certify(context: Context, number: str, told: dict[str, Any]) -> None:
-    layout = context.layout
-    said = {
-        "retirement": number,
-        "what": told["what"],
-        "archive": told["archive"],
-        "destroyed": [
-            {name: each[name] for name in ("name", "sha256", "md5")} for each in told["tables"]
-        ],
-        "received": told["received"],
-        "models": told["models"],
-        "stores": emptied(layout, bool(told["models"])),
-        "descendants": told["descendants"],
-        "left": left(told["pages"]),
-        "time": context.now(),
-    }
-    gone = [Artifact(each["name"], each["sha256"]) for each in told["tables"]]
-    tomb = artifact(layout, layout.retirement(number) / TOMB)
+def _certify(context: Context, tomb: Tombstone) -> None:
+    layout, number = context.layout, tomb.retirement
+    certificate = Certificate(
+        retirement=number,
+        what=tomb.what,
+        archive=tomb.archive,
+        destroyed=tuple(Destroyed(name=e.name, sha256=e.sha256, md5=e.md5) for e in tomb.tables),
+        received=tomb.received,
+        models=tomb.models,
+        stores=tuple(emptied(layout, bool(tomb.models))),
+        descendants=tomb.descendants,
+        left=tuple(left(tomb.pages)),
+        time=context.now(),
+    )
+    gone = [Artifact(each.name, each.sha256) for each in tomb.tables]
+    buried = artifact(layout, layout.retirement(number) / TOMB)
     with transaction(context, "retire") as t:
         path = layout.retirement(number) / CERTIFICATE
         if path.is_file():
             return
-        made = t.state(path, [*gone, tomb], DESTRUCTION, said)
-        about = {"retirement": number, "what": told["what"]}
+        made = t.state(path, [*gone, buried], DESTRUCTION, certificate.to_dict())
+        about = {"retirement": number, "what": tomb.what}
         t.append("destroy", [*_as_gone(gone), made], about)
         t.commits_as(f"retirement:{number} carried out")

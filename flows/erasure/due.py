@@ -2,10 +2,10 @@
 
 import calendar
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, timedelta
-from typing import Any
 
+from sluicegate.core.document import Document, Result
 from sluicegate.core.moment import moment
 from sluicegate.record.champion import champion_of, read_promotion
 from sluicegate.record.context import Context
@@ -16,21 +16,42 @@ from sluicegate.stores import data, record
 _PERIOD = re.compile(r"\b(\d{1,4}) (day|week|month|year)s?\b", re.IGNORECASE)
 
 
-def due(context: Context) -> dict[str, Any]:
-    """Return the batches and models whose retention is over; `untold` are cards that state no period."""
-    about = context.settings.card
-    texts = {"data": about.data.retention, "model": about.model.retention}
-    told = {
-        name: {"retention": text, "period": _found(text) is not None}
-        for name, text in texts.items()
-    }
-    passed = [*_batches(context, texts["data"]), *_models(context, texts["model"])]
+class Period(Document):
+    """What a card says of retention, and whether that names a `period`."""
+
+    retention: str | None
+    period: bool
+
+
+class Passed(Document):
+    """A batch or a model that was to be kept from `since` on, `until` the end of that day."""
+
+    what: str
+    since: str
+    until: str
+
+
+class Due(Result):
+    """What the cards of data and model say, and what has passed the retention that they state."""
+
+    cards: Mapping[str, Period]
+    due: tuple[Passed, ...]
+
+
+def due(context: Context) -> Due:
+    """Return the batches and models whose retention is over."""
+    card = context.settings.card
+    data_kept, model_kept = card.data.retention, card.model.retention
+    passed = [*_batches(context, data_kept), *_models(context, model_kept)]
     today = context.clock().astimezone(UTC).date()
-    return {
-        "schema": 1,
-        "cards": told,
-        "due": [each for each in passed if date.fromisoformat(each["until"]) < today],
-    }
+    return Due(
+        cards={"data": _period(data_kept), "model": _period(model_kept)},
+        due=tuple(each for each in passed if date.fromisoformat(each.until) < today),
+    )
+
+
+def _period(text: str | None) -> Period:
+    return Period(retention=text, period=_found(text) is not None)
 
 
 def until(since: str, text: str | None) -> str | None:
@@ -59,17 +80,17 @@ def _found(text: str | None) -> tuple[int, str] | None:
     return (int(found[1]), found[2].lower()) if found else None
 
 
-def _batches(context: Context, text: str | None) -> Iterator[dict[str, str]]:
+def _batches(context: Context, text: str | None) -> Iterator[Passed]:
     layout = context.layout
     for batch in record.received(layout):
         manifest = data.read_manifest(layout.intake(batch))
         kept = any(layout.received.glob(f"{manifest.sha256}*")) or bool(lots(layout, batch))
         last = until(manifest.received, text)
         if last and (kept or (layout.admitted(batch) / data.MANIFEST).is_file()):
-            yield {"what": f"batch:{batch}", "since": manifest.received, "until": last}
+            yield Passed(what=f"batch:{batch}", since=manifest.received, until=last)
 
 
-def _models(context: Context, text: str | None) -> Iterator[dict[str, str]]:
+def _models(context: Context, text: str | None) -> Iterator[Passed]:
     layout = context.layout
     serving, gone = champion_of(layout).update, destroyed_models(layout)
     for number in record.updates(layout):
@@ -80,4 +101,4 @@ def _models(context: Context, text: str | None) -> Iterator[dict[str, str]]:
             last = until(promoted.since, text)
             if last:
                 what = f"model:{promoted.version}"
-                yield {"what": what, "since": promoted.since, "until": last}
+                yield Passed(what=what, since=promoted.since, until=last)

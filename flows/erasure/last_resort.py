@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from sluicegate.core import CannotDecide
-from sluicegate.flows.erasure.survey import Model
 from sluicegate.record.champion import champion_of
 from sluicegate.record.clean_versions import clean_versions, first_sound
 from sluicegate.record.context import Context
+from sluicegate.record.subjects.retirement import Model
 
 
 def nothing_to_go_back_to(context: Context, models: Iterable[Model]) -> str | None:

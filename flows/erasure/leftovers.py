@@ -48,8 +48,8 @@ def _left(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def _without_receipt(layout: Layout) -> Iterator[Path]:
     """Yield the received files, half of one too, that no receipt in any commit names."""
-    receipts = (layout.intake(each) / data.MANIFEST for each in record.received(layout))
-    known = {str(files.read_json(path)["sha256"]) for path in receipts}
+    received = record.received(layout)
+    known = {data.read_manifest(layout.intake(each)).sha256 for each in received}
     for path in sorted(layout.received.glob("*")):
         named = _RECEIVED.fullmatch(path.name)
         if named is None or named[1] in known:

@@ -1,22 +1,31 @@
 """order: ask the reviewers to destroy rows or a model, with all that embodies them named beforehand."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import Artifact, Conflict, Misused, Stage
 from sluicegate.core.canonical import sha256_bytes
+from sluicegate.core.document import Result
 from sluicegate.evidence.statement import RETIREMENT
 from sluicegate.flows.erasure.archived import require_sound
 from sluicegate.flows.erasure.chosen import model_to_retire, named, rows_to_retire, set_aside
 from sluicegate.flows.erasure.last_resort import nothing_to_go_back_to
-from sluicegate.flows.erasure.shown import shown as destruction
+from sluicegate.flows.erasure.shown import destruction
 from sluicegate.flows.erasure.survey import Survey, survey, survey_model
 from sluicegate.record.context import Context
+from sluicegate.record.lineage import Embodied
 from sluicegate.record.subjects import PAGE, state_of
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.release import read_release, releases
-from sluicegate.record.subjects.retirement import ORDER, read_retirement, retirements
+from sluicegate.record.subjects.retirement import (
+    ORDER,
+    Model,
+    Retirement,
+    Table,
+    read_retirement,
+    retirements,
+)
 from sluicegate.review.votes import Question, put
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.transaction import transaction
@@ -38,20 +47,46 @@ class Wanted:
     sources: tuple[str, ...] = ()
 
 
-def plan(context: Context, wanted: Wanted) -> dict[str, Any]:
+class RetirementPlan(Result):
+    """What embodies what is to be retired, what learnt it and stays, and what git goes on holding.
+
+    `warning` is given where a rollback would have nothing to go back to.
+    """
+
+    what: str
+    archive: str | None
+    rows: Mapping[str, tuple[int, ...]]
+    tables: tuple[Table, ...]
+    models: tuple[Model, ...]
+    received: tuple[str, ...]
+    descendants: tuple[Embodied, ...]
+    pages: tuple[str, ...]
+    warning: str | None
+
+
+def plan(context: Context, wanted: Wanted) -> RetirementPlan:
     """Return what embodies what is to be retired, and what stays, without asking anybody."""
     what = named(context, wanted.what)
     if wanted.archive is not None:
         _require_outside(context.layout, wanted.archive)
     found = _surveyed(context, wanted)
-    told = {"schema": 1, "what": what, "archive": wanted.archive}
-    return told | found.to_dict() | {"warning": nothing_to_go_back_to(context, found.models)}
+    return RetirementPlan(
+        what=what,
+        archive=wanted.archive,
+        rows=found.positions,
+        tables=found.tables,
+        models=found.models,
+        received=found.received,
+        descendants=found.descendants,
+        pages=found.pages,
+        warning=nothing_to_go_back_to(context, found.models),
+    )
 
 
 def standing_order(layout: Layout, what: str, state: str) -> str | None:
     """Return the last retirement of `what` in this `state`."""
     for number in reversed(retirements(layout)):
-        same = read_retirement(layout, number)["what"] == what
+        same = read_retirement(layout, number).what == what
         if same and state_of(layout, f"retirement:{number}") == state:
             return number
     return None
@@ -74,22 +109,21 @@ def propose(context: Context, wanted: Wanted) -> str:
         require_sound(context, found.models)
     with transaction(context, "retire") as t:
         number = next_number(layout.root / "retired")
-        said = {
-            "retirement": number,
-            "what": what,
-            "rows": {batch: sorted(rows) for batch, rows in found.rows.items()},
-            "models": [each.update for each in found.models],
-            "archive": wanted.archive,
-            "sources": list(found.sources),
-            "reason": wanted.reason,
-            "asked_by": context.started_by,
-            "time": context.now(),
-        }
+        order = Retirement(
+            retirement=number,
+            what=what,
+            rows=found.positions,
+            models=tuple(each.update for each in found.models),
+            archive=wanted.archive,
+            sources=found.sources,
+            reason=wanted.reason,
+            asked_by=context.started_by,
+            time=context.now(),
+        )
         about = Artifact(what, sha256_bytes(what.encode()))
         path = layout.retirement(number) / ORDER
-        made = t.state(path, [about], RETIREMENT, said)
-        told = {"retirement": number, "what": what}
-        t.append("ask-retirement", [about, made], told)
+        made = t.state(path, [about], RETIREMENT, order.to_dict())
+        t.append("ask-retirement", [about, made], {"retirement": number, "what": what})
         put(t, context, _question(context, number, found))
         t.commits_as(f"retirement:{number} asked for")
     return f"retirement:{number}"
@@ -102,11 +136,11 @@ def question(context: Context, number: str) -> Question:
 
 def ordered(context: Context, number: str) -> Survey:
     """Return what holds now what the retirement of this `number` names."""
-    said = read_retirement(context.layout, number)
-    if said["models"]:
-        version = said["what"].partition(":")[2]
+    order = read_retirement(context.layout, number)
+    if order.models:
+        version = order.what.partition(":")[2]
         return survey_model(context, model_to_retire(context.layout, version))
-    rows = {batch: frozenset(each) for batch, each in said["rows"].items()}
+    rows = {batch: frozenset(each) for batch, each in order.rows.items()}
     return survey(context, rows)
 
 
@@ -137,13 +171,13 @@ def _surveyed(context: Context, wanted: Wanted) -> Survey:
 
 def _question(context: Context, number: str, found: Survey) -> Question:
     layout, folder = context.layout, context.layout.retirement(number)
-    said = read_retirement(layout, number)
+    order = read_retirement(layout, number)
     rows = sum(len(each) for each in found.rows.values())
     learnt = ", ".join(f"update:{each.update}" for each in found.descendants)
     shown = [
-        ("why it is asked", said["reason"]),
-        ("what", said["what"]),
-        ("how", f"kept in {said['archive']} alone" if said["archive"] else "destroyed for good"),
+        ("why it is asked", order.reason),
+        ("what", order.what),
+        ("how", f"kept in {order.archive} alone" if order.archive else "destroyed for good"),
         ("rows", f"{rows}, of {', '.join(f'batch:{b}' for b in found.rows) or 'no batch'}"),
         (
             "models",
@@ -153,15 +187,15 @@ def _question(context: Context, number: str, found: Survey) -> Question:
         ("received files", ", ".join(found.received) or "none"),
         ("models that learnt from them and stay", learnt or "none"),
         ("pages in git that may show values", ", ".join(found.pages) or "none"),
-        ("asked by", said["asked_by"] or "the runner"),
+        ("asked by", order.asked_by or "the runner"),
     ]
-    warning = nothing_to_go_back_to(context, found.models)
-    if warning:
-        shown.insert(0, ("warning", warning))
-    text = f"May {said['what']} be {'archived' if said['archive'] else 'destroyed'} for good?"
+    goes = destruction(context, order, found)
+    if goes.warning:
+        shown.insert(0, ("warning", goes.warning))
+    text = f"May {order.what} be {'archived' if order.archive else 'destroyed'} for good?"
     from sluicegate.review.pages import retirement_page
 
-    page = retirement_page(context, said, destruction(context, said, found), text, shown)
+    page = retirement_page(context, order, goes, text, shown)
     bound = [folder / ORDER, folder / PAGE]
     return Question(f"retirement:{number}", text, shown, bound, page)
 

@@ -1,8 +1,9 @@
 """shown: what a reviewer has to know before something is destroyed; no value of any row."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sluicegate.core.schema import ROW
 from sluicegate.flows.erasure.last_resort import nothing_to_go_back_to
@@ -10,6 +11,7 @@ from sluicegate.flows.erasure.reach import emptied, left
 from sluicegate.flows.erasure.survey import Survey
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import held_for, lots
+from sluicegate.record.subjects.retirement import Retirement
 from sluicegate.stores import data
 
 if TYPE_CHECKING:
@@ -19,25 +21,53 @@ MOST_SPANS = 30
 MOST_SOURCES = 40
 
 
-def shown(context: Context, said: Mapping[str, Any], found: Survey) -> dict[str, Any]:
-    """Return what goes, where it goes, and what stays, of the retirement that was `said`."""
-    return {
-        "archive": said["archive"],
-        "warning": nothing_to_go_back_to(context, found.models),
-        "batches": [_of_batch(context, batch, rows) for batch, rows in found.rows.items()],
-        "tables": [
-            {"name": each.name, "goes": len(each.rows), "stays": each.stays}
-            for each in found.tables
-        ],
-        "models": [{"update": each.update, "version": each.version} for each in found.models],
-        "received": _received(context, found),
-        "stores": emptied(context.layout, bool(found.models)),
-        "learnt": [
-            {"update": each.update, "version": each.version, "stage": each.stage.value}
-            for each in found.descendants
-        ],
-        "left": left(found.pages),
-    }
+@dataclass(frozen=True)
+class Going:
+    """Rows of a batch that go, `going` of all that were received, by source and by why they are held."""
+
+    name: str
+    going: int
+    of: int
+    spans: tuple[str, ...]
+    more: bool
+    sources: Mapping[str, int]
+    more_sources: int
+    why: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A received file that goes whole, with so many `others` beside the rows that go."""
+
+    name: str
+    batch: str
+    others: int
+
+
+@dataclass(frozen=True)
+class Destruction:
+    """What goes, where it goes, and what stays."""
+
+    archive: str | None
+    warning: str | None
+    found: Survey
+    batches: tuple[Going, ...]
+    received: tuple[Whole, ...]
+    stores: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def destruction(context: Context, order: Retirement, found: Survey) -> Destruction:
+    """Return what a retirement does."""
+    return Destruction(
+        archive=order.archive,
+        warning=nothing_to_go_back_to(context, found.models),
+        found=found,
+        batches=tuple(_of_batch(context, batch, rows) for batch, rows in found.rows.items()),
+        received=tuple(_received(context, found)),
+        stores=tuple(emptied(context.layout, bool(found.models))),
+        left=tuple(left(found.pages)),
+    )
 
 
 def spans(rows: Collection[int]) -> list[str]:
@@ -55,7 +85,7 @@ def spans(rows: Collection[int]) -> list[str]:
     return [" to ".join(map(str, run)) for run in runs]
 
 
-def _of_batch(context: Context, batch: str, rows: Collection[int]) -> dict[str, Any]:
+def _of_batch(context: Context, batch: str, rows: Collection[int]) -> Going:
     layout, source = context.layout, context.schema.source
     inside = layout.admitted(batch)
     admitted = [inside] if (inside / data.MANIFEST).is_file() else []
@@ -67,16 +97,16 @@ def _of_batch(context: Context, batch: str, rows: Collection[int]) -> dict[str, 
             sources.update([str(each) for each in mine[source].dropna()])
         why.update(_reasons(context, batch, mine, is_admitted=folder == inside))
     runs = spans(rows)
-    return {
-        "name": f"batch:{batch}",
-        "going": len(rows),
-        "spans": runs[:MOST_SPANS],
-        "more": len(runs) > MOST_SPANS,
-        "of": data.read_manifest(layout.intake(batch)).rows,
-        "sources": dict(sources.most_common(MOST_SOURCES)),
-        "more_sources": max(0, len(sources) - MOST_SOURCES),
-        "why": dict(why.most_common()),
-    }
+    return Going(
+        name=f"batch:{batch}",
+        going=len(rows),
+        of=data.read_manifest(layout.intake(batch)).rows,
+        spans=tuple(runs[:MOST_SPANS]),
+        more=len(runs) > MOST_SPANS,
+        sources=dict(sources.most_common(MOST_SOURCES)),
+        more_sources=max(0, len(sources) - MOST_SOURCES),
+        why=dict(why.most_common()),
+    )
 
 
 def _reasons(context: Context, batch: str, mine: "pd.DataFrame", is_admitted: bool) -> Counter[str]:
@@ -86,12 +116,9 @@ def _reasons(context: Context, batch: str, mine: "pd.DataFrame", is_admitted: bo
     return Counter(each for named in held_for(context, batch, mine) for each in named)
 
 
-def _received(context: Context, found: Survey) -> list[dict[str, Any]]:
-    """Return the received files that go whole, each with how many rows it has beside those that go."""
-    told = []
+def _received(context: Context, found: Survey) -> Iterator[Whole]:
     for batch, rows in found.rows.items():
         manifest = data.read_manifest(context.layout.intake(batch))
-        others = manifest.rows - len(rows)
-        named = [each for each in found.received if manifest.sha256 in each]
-        told += [{"name": each, "batch": batch, "others": others} for each in named]
-    return told
+        for name in found.received:
+            if manifest.sha256 in name:
+                yield Whole(name, batch, manifest.rows - len(rows))

@@ -5,9 +5,8 @@ Tables are looked for in git's whole history, since DVC keeps what a later commi
 
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from sluicegate.core import Missing
 from sluicegate.core.canonical import sha256_bytes
@@ -17,40 +16,12 @@ from sluicegate.record.context import Context
 from sluicegate.record.lineage import Embodied, embodying
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.release import read_release, releases
-from sluicegate.record.subjects.retirement import destroyed_models
+from sluicegate.record.subjects.retirement import Model, Table, destroyed_models
 from sluicegate.record.updates import read_update, run_of
 from sluicegate.stores import data, dvc, objects
 from sluicegate.stores.layout import Layout
 
 TABLE_ROOMS = ("batches", "intake", "quarantine", "releases")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with rows in question: its name, its digests, which of its rows, how many others.
-
-    `rows` and `learnable` are positions in the received file of `batch`; `learnable` are all that the
-    table offers to learn from, so that a trace of its other rows stays exact without it.
-    """
-
-    name: str
-    sha256: str
-    md5: str
-    batch: str
-    rows: tuple[int, ...]
-    learnable: tuple[int, ...]
-    stays: int
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model in question: its update, its version and run in MLflow, and DVC's objects of it."""
-
-    update: str
-    version: int
-    sha256: str
-    run: str
-    md5: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -65,19 +36,10 @@ class Survey:
     sources: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {
-            "rows": {batch: sorted(rows) for batch, rows in self.rows.items()},
-            "tables": [
-                asdict(each) | {"rows": list(each.rows), "learnable": list(each.learnable)}
-                for each in self.tables
-            ],
-            "models": [asdict(each) | {"md5": list(each.md5)} for each in self.models],
-            "received": list(self.received),
-            "descendants": [each.to_dict() for each in self.descendants],
-            "pages": list(self.pages),
-        }
+    @property
+    def positions(self) -> dict[str, tuple[int, ...]]:
+        """Return the rows in order, by batch."""
+        return {batch: tuple(sorted(rows)) for batch, rows in self.rows.items()}
 
 
 def survey(context: Context, rows: Rows) -> Survey:
@@ -110,9 +72,14 @@ def survey_model(context: Context, update: str) -> Survey:
     pointer = dvc.pointer(layout.archive(challenger.sha256)).relative_to(layout.root).as_posix()
     kept = sorted({md5 for _, md5 in objects.ever_pointed(layout.root, [pointer])})
     run = run_of(layout, update)
-    return Survey(
-        {}, models=(Model(update, challenger.version, challenger.sha256, run, tuple(kept)),)
+    model = Model(
+        update=update,
+        version=challenger.version,
+        sha256=challenger.sha256,
+        run=run,
+        md5=tuple(kept),
     )
+    return Survey({}, models=(model,))
 
 
 def pointers_now(layout: Layout) -> dict[str, str]:

@@ -130,7 +130,7 @@ def test_what_was_destroyed_is_passed_over(
 ) -> None:
     """After a retirement there is nothing left to compare with."""
     answer(place, keys, "incident:0001", "approve")
-    subject = str(place.retire("batch:0002", reason="asked for")["subject"])
+    subject = str(place.retire("batch:0002", reason="asked for").subject)
     answer(place, keys, subject, "approve")
     assert taken_out(place._context) is None
     assert measured(place, honest(300, seed=12).tail(100)) == (0.0, "pass")

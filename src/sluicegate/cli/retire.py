@@ -1,7 +1,7 @@
 """retire and reanchor: destroy data or models for good, trust new tables; the reviewers decide."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.tree import Tree
@@ -19,6 +19,12 @@ from sluicegate.cli.review import print_review
 from sluicegate.cli.terminal import escape, opened, working
 from sluicegate.core import Misused
 from sluicegate.core.counted import counted
+
+if TYPE_CHECKING:
+    from sluicegate.flows.erasure.certified import SignedBy
+    from sluicegate.flows.erasure.due import Due
+    from sluicegate.flows.erasure.order import RetirementPlan
+    from sluicegate.flows.erasure.retire import Retired
 
 PAUSED = 3
 SUBJECTS = "batch:0003, source:NAME, row:0003/57, subject:ID, model:2 or quarantine:0003"
@@ -100,7 +106,7 @@ def _retire(options: argparse.Namespace, what: str, archive: str | None) -> Answ
         if options.dry_run:
             return Answer(place.plan_retirement(what, **chosen), print_plan)
         made = place.retire(what, reason=options.reason, **chosen)
-    return Answer(made, print_retired, PAUSED if made["asked"] else 0)
+    return Answer(made, print_retired, PAUSED if made.asked else 0)
 
 
 def reanchor(options: argparse.Namespace) -> Answer[dict[str, Any]]:
@@ -112,96 +118,99 @@ def reanchor(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     return Answer(asked, print_review, PAUSED)
 
 
-def print_plan(console: Console, plan: dict[str, Any]) -> None:
+def print_plan(console: Console, plan: "RetirementPlan") -> None:
     """Print what contains what is to be retired, as a tree."""
-    tree, where = Tree(escape(plan["what"])), "in DVC's cache and every remote"
-    archive = plan["archive"]
+    tree, where = Tree(escape(plan.what)), "in DVC's cache and every remote"
+    archive = plan.archive
     if archive:
         tree.add(escape(f"a copy of all that would be destroyed goes to {archive} first"))
     tables = tree.add(f"would {'then ' if archive else ''}be destroyed {where}")
-    for each in plan["tables"]:
-        words = "row stays" if each["stays"] == 1 else "rows stay"
-        stays = f"; its other {each['stays']} {words}" if each["stays"] else ""
-        tables.add(escape(f"{each['name']}: {counted(len(each['rows']), 'row')}{stays}"))
-    for each in plan["models"]:
-        tables.add(f"the model of update:{each['update']} (version {each['version']})")
-    for name in plan["received"]:
+    for each in plan.tables:
+        words = "row stays" if each.stays == 1 else "rows stay"
+        stays = f"; its other {each.stays} {words}" if each.stays else ""
+        tables.add(escape(f"{each.name}: {counted(len(each.rows), 'row')}{stays}"))
+    for model in plan.models:
+        tables.add(f"the model of update:{model.update} (version {model.version})")
+    for name in plan.received:
         tree.add(escape(f"would be destroyed whole: {name}, as it was received"))
-    for each in plan["descendants"]:
+    for learner in plan.descendants:
         tree.add(
-            f"stays, though it learnt from it: update:{each['update']}, version {each['version']} "
-            f"({each['stage']}); `sluicegate retire model:{each['version']}`"
+            f"stays, though it learnt from it: update:{learner.update}, version {learner.version} "
+            f"({learner.stage.value}); `sluicegate retire model:{learner.version}`"
         )
-    for name in plan["pages"]:
+    for name in plan.pages:
         tree.add(escape(f"stays in git and may show values: {name}"))
-    if plan["warning"]:
-        tree.add(f"[red]{escape(plan['warning'])}[/]")
+    if plan.warning:
+        tree.add(f"[red]{escape(plan.warning)}[/]")
     console.print(tree, soft_wrap=False)
 
 
-def print_retired(console: Console, made: dict[str, Any]) -> None:
+def print_retired(console: Console, made: "Retired") -> None:
     """Print the question that waits, or what was destroyed."""
-    if made["asked"]:
-        print_review(console, made["asked"])
+    if made.asked:
+        print_review(console, made.asked)
+    done = made.certificate
+    if done is None:
         return
-    done = made["certificate"]
-    how = f"archived in {done['archive']} and destroyed" if done["archive"] else "destroyed"
-    console.print(escape(f"{made['subject']}: {done['what']} is {how}"))
-    for name in done["stores"]:
+    how = f"archived in {done.archive} and destroyed" if done.archive else "destroyed"
+    console.print(escape(f"{made.subject}: {done.what} is {how}"))
+    for name in done.stores:
         console.print(f"  gone from {escape(name)}")
-    for each in done["descendants"]:
-        console.print(f"  version {each['version']} (update:{each['update']}) learnt from it")
-    for each in done["left"]:
-        console.print(f"  left: {escape(each)}")
+    for each in done.descendants:
+        console.print(f"  version {each.version} (update:{each.update}) learnt from it")
+    for name in done.left:
+        console.print(f"  left: {escape(name)}")
 
 
 def print_certificate(console: Console, shown: dict[str, Any]) -> None:
     """Print the certificate of a retirement as text; as JSON it is the signed statement itself."""
-    certificate = shown["certificate"]
-    done = certificate["statement"]["predicate"]
+    from sluicegate.flows.erasure.certified import Certified
+
+    certified = Certified.read(shown["certificate"], shown["subject"])
+    done = certified.certificate
 
     def line(text: str) -> None:
         console.print(escape(text))
 
-    how = f"kept in {done['archive']} alone" if done["archive"] else "destroyed"
-    line(f"{shown['subject']}: {done['what']} was {how} ({done['time']})")
-    line(f"  why: {certificate['reason']}")
-    line(f"  asked by: {certificate['asked_by'] or 'the runner'}")
-    for vote in certificate["approved_by"]:
-        line(f"  approved by: {vote['person']} with {vote['key']} ({vote['time']})")
+    how = f"kept in {done.archive} alone" if done.archive else "destroyed"
+    line(f"{shown['subject']}: {done.what} was {how} ({done.time})")
+    line(f"  why: {certified.reason}")
+    line(f"  asked by: {certified.asked_by or 'the runner'}")
+    for vote in certified.approved_by:
+        line(f"  approved by: {vote.person} with {vote.key} ({vote.time})")
     line("  what:")
-    for each in done["destroyed"]:
-        line(f"    {each['name']}: sha256 {each['sha256'][:12]}, md5 {each['md5'][:12]}")
-    for each in done["models"]:
-        of = f"update:{each['update']}, version {each['version']}"
-        line(f"    the model of {of}: sha256 {each['sha256'][:12]}, run {each['run'][:8]}")
-    for name in done["received"]:
+    for each in done.destroyed:
+        line(f"    {each.name}: sha256 {each.sha256[:12]}, md5 {each.md5[:12]}")
+    for model in done.models:
+        of = f"update:{model.update}, version {model.version}"
+        line(f"    the model of {of}: sha256 {model.sha256[:12]}, run {model.run[:8]}")
+    for name in done.received:
         place, _, file = name.rpartition("/")
         line(f"    as it was received: {place}/{file[:12]}")
-    for name in done["stores"]:
+    for name in done.stores:
         line(f"  gone from: {name}")
-    for each in done["descendants"]:
-        line(f"  learnt from it and stayed: version {each['version']} (update:{each['update']})")
-    for each in done["left"]:
-        line(f"  not reached: {each}")
-    line(f"  certificate: {certificate['file']}, {_signature(certificate['signed_by'])}")
+    for learner in done.descendants:
+        line(f"  learnt from it and stayed: version {learner.version} (update:{learner.update})")
+    for place in done.left:
+        line(f"  not reached: {place}")
+    line(f"  certificate: {certified.file}, {_signature(certified.signed_by)}")
 
 
-def _signature(signed: dict[str, Any]) -> str:
-    by = f"the service key {signed['key'][:12]}"
-    if not signed["believed"]:
-        return f"signed with {by} after it was revoked ({signed['revoked']}): do not believe it"
-    followed = "" if signed["current"] else ", which another key has followed since,"
+def _signature(signed: "SignedBy") -> str:
+    by = f"the service key {signed.key[:12]}"
+    if not signed.believed:
+        return f"signed with {by} after it was revoked ({signed.revoked}): do not believe it"
+    followed = "" if signed.current else ", which another key has followed since,"
     return f"signed by {by}{followed} and verified"
 
 
-def print_due(console: Console, found: dict[str, Any]) -> None:
+def print_due(console: Console, found: "Due") -> None:
     """Print what has passed its retention, and the cards that state no period."""
-    for name, card in found["cards"].items():
-        if not card["period"]:
-            says = f"says {card['retention']!r}" if card["retention"] else "says nothing"
+    for name, card in found.cards.items():
+        if not card.period:
+            says = f"says {card.retention!r}" if card.retention else "says nothing"
             console.print(escape(f"card.{name}.retention {says}; write a period, like 24 months"))
-    for each in found["due"]:
-        console.print(f"{each['what']}: kept since {each['since']}, due on {each['until']}")
-    if not found["due"]:
+    for each in found.due:
+        console.print(f"{each.what}: kept since {each.since}, due on {each.until}")
+    if not found.due:
         console.print("Nothing has passed its retention.")

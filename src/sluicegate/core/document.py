@@ -44,3 +44,19 @@ class Result(Document):
     @model_serializer(mode="wrap")
     def _versioned(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {"schema": 1, **written(self)}
+
+
+class Predicate(Document):
+    """What a statement says; its JSON has sorted keys, as what is signed has them."""
+
+    @model_serializer(mode="wrap")
+    def _sorted(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = sorted_keys(written(self))
+        return found
+
+
+def sorted_keys(value: Any) -> Any:
+    """Return JSON with the keys of every object in order."""
+    if isinstance(value, dict):
+        return {key: sorted_keys(value[key]) for key in sorted(value)}
+    return [sorted_keys(each) for each in value] if isinstance(value, list) else value

@@ -15,7 +15,7 @@ from sluicegate.record.causes import Rows, as_recorded, concerned, parse_cause, 
 from sluicegate.record.champion import read_promotion
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import lots
-from sluicegate.record.subjects.retirement import destroyed_tables
+from sluicegate.record.subjects.retirement import Table, destroyed_tables
 from sluicegate.record.updates import read_update, run_of
 from sluicegate.stores import data, git, record
 from sluicegate.stores.layout import Layout
@@ -133,16 +133,16 @@ def embodying(layout: Layout, rows: Rows) -> Iterator[Embodied]:
 
 
 def _learnt(
-    layout: Layout, batch: str, commit_id: str, rows: frozenset[int], gone: Mapping[str, Any]
+    layout: Layout, batch: str, commit_id: str, rows: frozenset[int], gone: Mapping[str, Table]
 ) -> int:
     """Return how many of `rows` the table of `batch` in a commit offered to learn from.
 
     Of a table that was destroyed the tombstone says which it had.
     """
     about = f"batches/{batch}/{data.MANIFEST}"
-    told = gone.get(data.manifest_at(layout, commit_id, about).sha256)
-    if told is not None:
-        return len(rows.intersection(told["learnable"]))
+    table_gone = gone.get(data.manifest_at(layout, commit_id, about).sha256)
+    if table_gone is not None:
+        return len(rows.intersection(table_gone.learnable))
     table = data.read_admitted_at(layout, batch, commit_id)
     return len(_of(table[~table[HOLDOUT].astype(bool)], rows))
 

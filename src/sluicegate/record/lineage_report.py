@@ -90,7 +90,7 @@ def _learnt(
     gone = destroyed_tables(layout).get(manifest.sha256)
     told: dict[str, Any] = {"batch": batch, "receipt": receipt}
     if gone is not None:
-        return told | {"learnt": len(gone["learnable"]), "held_out": None, "sources": None}
+        return told | {"learnt": len(gone.learnable), "held_out": None, "sources": None}
     table = data.read_admitted_at(layout, batch, update.data_commit)
     out = table[HOLDOUT].astype(bool)
     rows = table[~out]

@@ -172,12 +172,12 @@ def _exceptions(context: Context) -> Iterator[dict[str, Any]]:
 
 
 def _destroyed(layout: Layout) -> Iterator[dict[str, Any]]:
-    for number, told in tombstones(layout):
-        subject = f"retirement:{number}"
-        rows = {batch: len(each) for batch, each in told["rows"].items()}
+    for tomb in tombstones(layout):
+        subject = f"retirement:{tomb.retirement}"
+        rows = {batch: len(each) for batch, each in tomb.rows.items()}
         yield {
             "subject": subject,
-            "what": told["what"],
+            "what": tomb.what,
             "rows": rows,
             "state": state_of(layout, subject),
         }

@@ -10,7 +10,7 @@ from sluicegate.stores.layout import Layout
 def batch_states(layout: Layout) -> dict[str, str]:
     """Return the state of every batch that was received."""
     admitted = set(data.admitted_batches(layout))
-    gone = {batch for _, told in tombstones(layout) for batch in told["rows"]}
+    gone = {batch for tomb in tombstones(layout) for batch in tomb.rows}
     states = {}
     for batch in record.received(layout):
         settled = state_of(layout, f"batch:{batch}")

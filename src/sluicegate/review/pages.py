@@ -17,6 +17,7 @@ from sluicegate.record.judgement import Judgement
 from sluicegate.record.policy_in_force import candidate_policy, line_kind
 from sluicegate.record.quarantine import stopping
 from sluicegate.record.results import judged
+from sluicegate.record.subjects.retirement import Retirement
 from sluicegate.record.subjects.rollback import before
 from sluicegate.record.updates import new_batches, read_comparison
 from sluicegate.record.words import nobody
@@ -130,17 +131,17 @@ def anchor_page(context: Context, said: Mapping[str, Any], question: str, shown:
 
 def retirement_page(
     context: Context,
-    said: Mapping[str, Any],
-    destruction: Mapping[str, Any],
+    order: Retirement,
+    destruction: object,
     question: str,
     shown: Asked,
 ) -> str:
     """Return the evidence about what somebody wants destroyed; it shows no value of any row."""
     return render(
         context,
-        subject=f"retirement:{said['retirement']}",
+        subject=f"retirement:{order.retirement}",
         question=question,
-        why=[f"{said['asked_by'] or 'The runner'} asks: {said['reason']}"],
+        why=[f"{order.asked_by or 'The runner'} asks: {order.reason}"],
         answers=None,
         batches=None,
         destruction=destruction,

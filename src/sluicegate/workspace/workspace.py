@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sluicegate.flows.custody.verify import Verified
     from sluicegate.flows.decisions.policy_defaults import Newer, WholePolicy
     from sluicegate.flows.decisions.review import Reviewed
+    from sluicegate.flows.erasure.due import Due
+    from sluicegate.flows.erasure.order import RetirementPlan
+    from sluicegate.flows.erasure.retire import Retired
     from sluicegate.flows.feedback.calibrate import CalibrateResult
     from sluicegate.flows.rollback.rollback import RolledBack
     from sluicegate.flows.rollback.watch import Watched
@@ -349,14 +352,14 @@ class Workspace:
         return show(self._fresh(), propose(self._fresh(), wanted))
 
     @explained()
-    def plan_retirement(self, what: str, **wanted: Any) -> dict[str, Any]:
+    def plan_retirement(self, what: str, **wanted: Any) -> "RetirementPlan":
         """Return what embodies `what`, and what would be destroyed; arguments as for `retire`."""
         from sluicegate.flows.erasure.order import Wanted, plan
 
         return plan(self._fresh(), Wanted(what, **wanted))
 
     @explained()
-    def due(self) -> dict[str, Any]:
+    def due(self) -> "Due":
         """Return the batches and models whose retention, as their card states it, is over."""
         from sluicegate.flows.erasure.due import due
 
@@ -371,7 +374,7 @@ class Workspace:
         archive: str | None = None,
         rows: tuple[int, ...] | None = None,
         sources: tuple[str, ...] = (),
-    ) -> dict[str, Any]:
+    ) -> "Retired":
         """Ask the reviewers to destroy `what` in every store, or finish what a kill broke off.
 
         `what` is `batch:NNNN`, `source:NAME`, `row:NNNN/N`, `subject:ID` or `model:N`;
@@ -383,7 +386,7 @@ class Workspace:
         from sluicegate.flows.erasure.retire import retire
 
         wanted = Wanted(what, reason, archive, rows, sources)
-        return retire(self._fresh(), wanted).to_dict()
+        return retire(self._fresh(), wanted)
 
     @explained()
     def reanchor(

@@ -89,7 +89,7 @@ def say(place: Workspace, keys: dict[str, Path], said: str, subject: str) -> Sta
 
 
 def retire(place: Workspace, what: str, **wanted: object) -> str:
-    return str(place.retire(what, reason="audited", **wanted)["subject"])  # type: ignore[arg-type]
+    return str(place.retire(what, reason="audited", **wanted).subject)  # type: ignore[arg-type]
 
 
 def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path]) -> None:
@@ -100,7 +100,7 @@ def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path])
     assert all(any(path.startswith(kind) for path in before) for kind in kinds)
     assert list(files_with(root.parent / "spare", ODD))
     told = place.plan_retirement("quarantine:0001")
-    assert [each["stays"] for each in told["tables"]] == [0]
+    assert [each.stays for each in told.tables] == [0]
     with pytest.raises(Misused, match="needs a reason"):
         place.retire("quarantine:0001", reason=" ")
     subject = retire(place, "quarantine:0001")
@@ -349,8 +349,8 @@ def test_a_person_a_batch_and_a_model_end(
     subject = retire(place, "batch:0001", archive=str(tmp_path / "archive"))
     say(place, keys, "approve", subject)
     certificate = read_certificate(place._context.layout, "0002")
-    assert [each["version"] for each in certificate["descendants"]] == [2]
-    kept = {f"{each['sha256']}.parquet" for each in certificate["destroyed"]}
+    assert [each.version for each in certificate.descendants] == [2]
+    kept = {f"{each.sha256}.parquet" for each in certificate.destroyed}
     assert kept <= {path.name for path in (tmp_path / "archive").iterdir()}
     assert place.status().batches["admitted"] == 0
     assert place.trace("batch:0001")["updates"] == learnt_before
@@ -368,7 +368,7 @@ def test_a_person_a_batch_and_a_model_end(
     page = (place.root / "retired" / "0003" / "evidence.html").read_text()
     assert words in " ".join(page.split())
     plan = place.plan_retirement("model:1")
-    assert words in plan["warning"]
+    assert words in (plan.warning or "")
     print_plan(plain_console(), plan)
     assert words in " ".join(capsys.readouterr().out.replace("│", " ").split())
     copies = _leave_copies(place, sha256)
@@ -432,12 +432,12 @@ def _leave_copies(place: Workspace, sha256: str) -> list[Path]:
 
 def test_what_is_due_comes_from_the_cards(place: Workspace) -> None:
     """A period in words is counted from the receipt; a card without one is named."""
-    assert place.due()["cards"]["data"]["period"] is False
+    assert place.due().cards["data"].period is False
     params = place.root / "params.yaml"
     params.write_text(fill(params.read_text(), {"card.data.retention": "3 weeks after receipt"}))
-    assert place.due()["due"] == []
+    assert place.due().due == ()
     later = Workspace.open(place.root, clock=lambda: datetime.now(UTC) + timedelta(days=23))
-    assert [each["what"] for each in later.due()["due"]] == ["batch:0001"]
+    assert [each.what for each in later.due().due] == ["batch:0001"]
 
 
 def test_the_command_line_asks_and_says_what_would_go(
@@ -450,7 +450,7 @@ def test_the_command_line_asks_and_says_what_would_go(
     away = ("--archive", "/mnt/archive", "--dry-run")
     code, plan, _ = run_cli("retire", "batch:0001", *away, *where)
     assert (code, plan["archive"]) == (0, "/mnt/archive")
-    print_plan(plain_console(), plan)
+    print_plan(plain_console(), place.plan_retirement("batch:0001", archive="/mnt/archive"))
     assert "a copy of all that would be destroyed goes to /mnt/archive first" in (
         " ".join(capsys.readouterr().out.split())
     )

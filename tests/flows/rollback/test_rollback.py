@@ -464,19 +464,19 @@ def test_a_busy_git_is_no_reason_to_stop_serving(
 
 def test_the_last_former_champion_is_not_destroyed_unawares(place: Workspace) -> None:
     """While another could serve again nobody is warned; of what was rolled back nobody counts."""
-    assert [place.plan_retirement(f"model:{n}")["warning"] for n in (1, 2, 3)] == [None] * 3
+    assert [place.plan_retirement(f"model:{n}").warning for n in (1, 2, 3)] == [None] * 3
     back(place, f"batch:{MIXED}")
     assert place.status().champion.version == 2
-    assert place.plan_retirement("model:3")["warning"] is None  # it was rolled back itself
-    assert "nothing to go back to: version 1" in place.plan_retirement("model:1")["warning"]
+    assert place.plan_retirement("model:3").warning is None  # it was rolled back itself
+    assert "nothing to go back to: version 1" in place.plan_retirement("model:1").warning
 
 
 def test_a_version_that_was_swapped_is_nothing_to_go_back_to(place: Workspace) -> None:
     """Whoever destroys the other one is warned as if it were the last."""
     back(place, f"batch:{LATER}")
     swap(place)
-    assert "nothing to go back to: version 1" in place.plan_retirement("model:1")["warning"]
-    assert place.plan_retirement("model:2")["warning"] is None
+    assert "nothing to go back to: version 1" in place.plan_retirement("model:1").warning
+    assert place.plan_retirement("model:2").warning is None
 
 
 def test_what_others_are_told(place: Workspace, keys: dict[str, Path]) -> None:
