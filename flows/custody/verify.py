@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sluicegate.core import SluicegateError
@@ -19,7 +19,7 @@ from sluicegate.flows.custody.tables import tables
 from sluicegate.flows.custody.tree import ROOMS, tree
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import Context
-from sluicegate.stores import git, record
+from sluicegate.stores import record
 from sluicegate.stores.commits import Commit
 from sluicegate.stores.seen import Seen, keep_seen, read_seen
 
@@ -102,10 +102,9 @@ def verify(context: Context, full: bool = False, bar: Bar = lambda *_: None) -> 
 
 
 def _inspect(context: Context, before: Seen, bar: Bar) -> Inspection:
-    layout = replace(context.layout, commit=git.head(context.layout.root))
-    held = record.committed(layout)
-    files = Commit(layout.root, layout.commit, ROOMS)
-    context = replace(context, layout=layout)
+    context = context.pinned()
+    files = Commit(context.layout.root, context.commit, ROOMS)
+    held = record.committed(context.layout)
     found = Inspection(context, files, Verifier(files, held.trust), before, bar)
     for part in PARTS:
         try:
