@@ -98,6 +98,7 @@ class Status:
 
 def status(context: Context) -> Status:
     """Return where the workspace stands."""
+    context = context.pinned()
     layout = context.layout
     states = batch_states(layout)
     golden = data.read_manifest(layout.golden.parent)
@@ -117,7 +118,7 @@ def status(context: Context) -> Status:
         anchored=tuple(moved_so_far(layout)),
         open_threats=tuple(open_threats(layout.root)),
         incidents=tuple((number, tuple(left)) for number, left in incomplete(context).items()),
-        trainer=trainer_of(read_comparison(layout, champion_of(layout).update)),
+        trainer=trainer_of(read_comparison(layout, champion.update)),
         keys=tuple(told_of_keys(context)),
         serving=tuple(
             {**asdict(report), "behind": report.sha256 != (None if stopped else champion.sha256)}

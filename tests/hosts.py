@@ -109,11 +109,13 @@ def promote_as_thief(
     signer = keys_of.model_signer(layout)
     files.write_json(place / "model.sig", sign_model("loans", listed, signer))
     verdict = Verdict(f"update:{number}", "0" * 64, Outcome(outcome), ("because",))
-    told = {"challenger": {"version": 3, "sha256": sha256}}
+    trained = {"version": 3, "sha256": sha256}
+    told = {"id": number, "stage": "approved", "challenger": trained}
     said: dict[str, Any] = {"update": told, "verdict": verdict.to_dict()}
     thief = Transaction(layout, lambda: "2030-01-01T00:00:00+00:00")
     thief.state(place / "update.json", [model], UPDATE, said)
-    promoted = {"update": number, "version": 3, "time": thief.now()}
+    learnt = {"batches": ["0001"], "data_commit": champion.data_commit}
+    promoted = {"update": number, "version": 3, **learnt, "time": thief.now()}
     made = thief.state(place / "promotion.json", [model], PROMOTION, promoted)
     thief.append("promote", [model, made], promoted)
     return sha256

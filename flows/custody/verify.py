@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sluicegate.core import SluicegateError
+from sluicegate.evidence.keyring import PLACE, Trust
 from sluicegate.evidence.verifier import Verifier
 from sluicegate.flows.custody.approvals import approvals
 from sluicegate.flows.custody.inspection import Inspection, Wrong
@@ -19,7 +20,8 @@ from sluicegate.flows.custody.tables import tables
 from sluicegate.flows.custody.tree import ROOMS, tree
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import Context
-from sluicegate.stores import git, record
+from sluicegate.stores import keys as keys_of
+from sluicegate.stores import record
 from sluicegate.stores.commits import Commit
 from sluicegate.stores.seen import Seen, keep_seen, read_seen
 
@@ -101,12 +103,20 @@ def verify(context: Context, full: bool = False, bar: Bar = lambda *_: None) -> 
     )
 
 
+def _trust(context: Context) -> tuple[Trust, list[Wrong]]:
+    """Return whose word counts: where the keyring does not hold, that of the key that signs now alone."""
+    try:
+        return record.committed(context.layout).trust, []
+    except SluicegateError as error:
+        current = keys_of.public_of(context.layout)
+        return keys_of.trust_in({}, current), [Wrong(PLACE, str(error))]
+
+
 def _inspect(context: Context, before: Seen, bar: Bar) -> Inspection:
-    layout = replace(context.layout, commit=git.head(context.layout.root))
-    held = record.committed(layout)
-    files = Commit(layout.root, layout.commit, ROOMS)
-    context = replace(context, layout=layout)
-    found = Inspection(context, files, Verifier(files, held.trust), before, bar)
+    context = context.pinned()
+    files = Commit(context.layout.root, context.commit, ROOMS)
+    trust, wrong = _trust(context)
+    found = Inspection(context, files, Verifier(files, trust), before, bar, wrong)
     for part in PARTS:
         try:
             part(found)

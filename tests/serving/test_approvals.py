@@ -80,7 +80,9 @@ def test_a_forged_approval_counts_for_nothing(host: Host, keys: dict[str, Path])
     for reviewer in ("bob", "eve"):
         proof = signed_by(host.source, keys["eve"], reviewer)
         vote(host.source, "002", reviewer=reviewer, person=reviewer, signature=proof)
-        with pytest.raises(SluicegateError, match="update:0001 was promoted on 1 of 2 approvals"):
+        with pytest.raises(
+            SluicegateError, match="update:0001 was let through on 1 of 2 approvals"
+        ):
             host.load()
 
 

@@ -1,7 +1,7 @@
 """Context: what every runbook is given instead of reaching for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -75,6 +75,18 @@ class Context:
     def started_by(self) -> str | None:
         """Return the git identity of who runs this by hand; None for a deployment, which knows nobody."""
         return None if self.unattended else git.identity(self.layout.root)
+
+    @cached_property
+    def commit(self) -> str:
+        """Return the commit that the record is read of: the pinned one, else HEAD when first asked."""
+        return self.layout.commit or git.head(self.layout.root)
+
+    def pinned(self) -> "Context":
+        """Return the context that reads the record of one commit, whoever commits meanwhile.
+
+        For who tells and changes nothing: what they commit themselves they do not see in it.
+        """
+        return replace(self, layout=replace(self.layout, commit=self.commit))
 
     def now(self) -> str:
         """Return the time in UTC as ISO 8601 with seconds."""

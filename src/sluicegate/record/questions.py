@@ -6,7 +6,7 @@ from sluicegate.core import Artifact, Missing, Stage
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.approvals import question
 from sluicegate.evidence.predicates import Ballot
-from sluicegate.evidence.statement import VOTE
+from sluicegate.evidence.statement import REQUEST, VOTE
 from sluicegate.gates.approval import Request
 from sluicegate.record.subjects import folder_of, kind_of
 from sluicegate.record.updates import read_update
@@ -24,9 +24,11 @@ def read_request(layout: Layout, subject: str) -> tuple[Request, tuple[Artifact,
 def expires_of(layout: Layout, subject: str) -> str | None:
     """Return until when `subject` can be decided on, None where nobody was asked."""
     try:
-        return read_request(layout, subject)[0].expires
+        path = folder_of(layout, subject) / "request.json"
     except Missing:
         return None
+    name = path.relative_to(layout.root).as_posix()
+    return record.working(layout).statement(name).predicate(REQUEST, Request).expires
 
 
 def cast(layout: Layout, subject: str) -> list[Ballot]:

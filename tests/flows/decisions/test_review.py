@@ -308,6 +308,7 @@ def test_a_vote_of_another_service_is_tampering(place: Workspace, keys: dict[str
     answer(place, keys, "ann", "approve", "batch:0002")
     path = place.root / "intake" / "0002" / "reviews" / "001.json"
     path.write_text(path.read_text().replace('"payload": "ey', '"payload": "eY'))
+    git.commit(place.root, ["intake"], "an insider's commit")
     with pytest.raises(Tampered):
         place.show_review("batch:0002")
 
