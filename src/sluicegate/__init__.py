@@ -17,7 +17,7 @@ __all__ = [
     "__version__",
     "load_champion",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 
 def __getattr__(name: str) -> Any:
