@@ -24,10 +24,6 @@ from sluicegate.stores import data, dvc, files, git
 from sluicegate.stores.transaction import Transaction, transaction
 
 
-def _nothing(t: Transaction, context: Context, number: str, reason: str) -> None:
-    """Leave everything where it is."""
-
-
 @dataclass(frozen=True)
 class Consequences:
     """What follows for the subject of a number from asking again, from a yes, and from a no.
@@ -40,7 +36,7 @@ class Consequences:
     accept: Callable[[Context, str, Sequence[str]], str]
     refused: str | None
     words: str
-    undo: Callable[[Transaction, Context, str, str], None] = _nothing
+    undo: Callable[[Transaction, Context, str, str], None] | None = None
 
 
 def ask_again(t: Transaction, context: Context, subject: str) -> None:
@@ -61,8 +57,9 @@ def refuse(context: Context, subject: str, reason: str) -> str:
     follows = _OF[kind.name]
     with transaction(context, "review", f"{subject} refused in review") as t:
         if follows.refused is not None:
-            conclude(t, context, subject, follows.refused)
-        follows.undo(t, context, number, reason)
+            conclude(t, subject, follows.refused)
+        if follows.undo is not None:
+            follows.undo(t, context, number, reason)
     return follows.words.format(reason=reason)
 
 

@@ -44,11 +44,9 @@ class Place(Protocol):
     @property
     def layout(self) -> Layout:
         """Return where everything lies."""
-        ...
 
     def now(self) -> str:
         """Return the time in UTC as ISO 8601."""
-        ...
 
 
 class Transaction:
@@ -126,6 +124,14 @@ class Transaction:
 
 
 @contextlib.contextmanager
+def held(layout: Layout) -> Iterator[None]:
+    """Hold the workspace's lock, with nothing half done in the workspace."""
+    with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
+        recover(layout)
+        yield
+
+
+@contextlib.contextmanager
 def transaction(
     place: Place, name: str, message: str | None = None, rooms: Sequence[str] = ROOMS
 ) -> Iterator[Transaction]:
@@ -134,8 +140,7 @@ def transaction(
     Where the block raises, what it wrote is put aside and the workspace is as it was before.
     """
     layout = place.layout
-    with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
-        recover(layout)
+    with held(layout):
         git.require_branch(layout.root)
         last = entry_files(layout)[-1:]
         said = {"deed": name, "paths": list(rooms), ENTRIES: int(last[0].stem) if last else 0}
