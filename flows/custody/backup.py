@@ -20,7 +20,7 @@ from sluicegate.record.keys.keys_left import keys_left
 from sluicegate.record.updates import read_update
 from sluicegate.stores import dvc, files, git, keys, record
 from sluicegate.stores.layout import Layout
-from sluicegate.stores.transaction import recover
+from sluicegate.stores.transaction import held
 
 ABOUT = "backup.json"
 DATABASE = "mlflow/mlflow.db"
@@ -39,10 +39,9 @@ def backup(context: Context, target: Path, with_keys: bool = False) -> dict[str,
     busy = f"{layout.root} is being written to; try again."
     with (
         files.locked(layout.home / "retrain.lock", busy, wait=False),
-        files.locked(layout.home / "lock", busy),
+        held(layout),
         tempfile.TemporaryDirectory(dir=layout.home) as scratch,
     ):
-        recover(layout)
         dvc.push(layout.root, pointed(layout))
         paths = dict(_paths(layout, with_keys, Path(scratch)))
         said = {

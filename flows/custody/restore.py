@@ -149,7 +149,9 @@ def _require_not_older(layout: Layout, said: dict[str, Any]) -> None:
     """Raise Tampered unless the clone's ledger holds, and holds the entry that the backup ended with."""
     changed = git.changed_paths(layout.root, record.ROOMS)
     if changed:
-        raise Tampered(f"{changed[0]} differs from git; run `git -C {layout.root} checkout -- .` first.")
+        raise Tampered(
+            f"{changed[0]} differs from git; run `git -C {layout.root} checkout -- .` first."
+        )
     if said["ledger"] not in {each.digest for each in record.committed(layout).backwards()}:
         raise Tampered(
             f"The ledger in {layout.root} ends before the backup of {said['time']} was made; "

@@ -24,7 +24,7 @@ from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.record.keys.survey import Survey, survey
 from sluicegate.stores import files, keys, record
 from sluicegate.stores.layout import Layout, next_number
-from sluicegate.stores.transaction import Transaction, recover, transaction
+from sluicegate.stores.transaction import Transaction, held, transaction
 
 ROTATE, TAKE_OVER = "rotate-key", "take-over"
 STATEMENTS, MODELS = "statements", "models"
@@ -58,8 +58,7 @@ class Doubt:
 
 def settle(layout: Layout) -> bool:
     """Carry a succession that died after its commit to its end; tell whether there was one."""
-    with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
-        recover(layout)
+    with held(layout):
         return bool(keys.take_over(layout))
 
 

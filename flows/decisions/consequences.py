@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sluicegate.core import Artifact, Conflict
+from sluicegate.core import Conflict
 from sluicegate.core.canonical import sha256_file
 from sluicegate.flows.erasure import carry_out, order
 from sluicegate.flows.feedback import reanchor, release
+from sluicegate.flows.feedback.hold import hold_from
 from sluicegate.flows.feedback.settle import place_reviewed
 from sluicegate.flows.rollback import incident, proposal
 from sluicegate.flows.updates.promote import promote
@@ -20,12 +21,8 @@ from sluicegate.record.subjects.rollback import KEPT
 from sluicegate.record.updates import policy_of, read_update
 from sluicegate.review.ask import about_batch, about_update, keep_page
 from sluicegate.review.votes import Question, conclude, decided, put
-from sluicegate.stores import data, dvc, files, git
+from sluicegate.stores import git
 from sluicegate.stores.transaction import Transaction, transaction
-
-
-def _nothing(t: Transaction, context: Context, number: str, reason: str) -> None:
-    """Leave everything where it is."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Consequences:
     accept: Callable[[Context, str, Sequence[str]], str]
     refused: str | None
     words: str
-    undo: Callable[[Transaction, Context, str, str], None] = _nothing
+    undo: Callable[[Transaction, Context, str, str], None] | None = None
 
 
 def ask_again(t: Transaction, context: Context, subject: str) -> None:
@@ -61,8 +58,9 @@ def refuse(context: Context, subject: str, reason: str) -> str:
     follows = _OF[kind.name]
     with transaction(context, "review", f"{subject} refused in review") as t:
         if follows.refused is not None:
-            conclude(t, context, subject, follows.refused)
-        follows.undo(t, context, number, reason)
+            conclude(t, subject, follows.refused)
+        if follows.undo is not None:
+            follows.undo(t, context, number, reason)
     return follows.words.format(reason=reason)
 
 
@@ -107,16 +105,7 @@ def _accept_batch(context: Context, number: str, people: Sequence[str]) -> str:
 
 
 def _hold_batch(t: Transaction, context: Context, number: str, reason: str) -> None:
-    layout = context.layout
-    source, target = layout.intake(number) / "rows", layout.quarantine(number) / "held"
-    table = source / data.FEEDBACK
-    for path in (source / data.MANIFEST, dvc.pointer(table), table):
-        if path.exists():
-            files.move(path, target / path.name)
-    files.write_json(target / "reason.json", {"reason": reason, "time": context.now()})
-    manifest = data.read_manifest(target)
-    held = Artifact(f"quarantine/{number}/held/{data.FEEDBACK}", manifest.sha256)
-    t.append("hold", [held], {"batch": number, "reason": reason})
+    hold_from(t, context.layout.intake(number) / "rows", number, reason)
 
 
 _OF = {

@@ -86,12 +86,11 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
 def _keep(context: Context, number: str, listed: dict[str, str], said: dict[str, Any]) -> None:
     layout, path = context.layout, owned.statement_of(context.layout, number)
     subjects = [Artifact(name, sha256) for name, sha256 in listed.items()]
-    rooms = (*record.ROOMS, owned.ROOM)
-    with transaction(context, "policy", rooms=rooms) as t:
+    message, rooms = f"policy {number} signed by {said['owner']}", (*record.ROOMS, owned.ROOM)
+    with transaction(context, "policy", message, rooms) as t:
         made = t.state(path, subjects, POLICY, said)
         details = {key: said[key] for key in ("owner", "previous", "commit")}
         t.append("sign-policy", [made], details)
-        t.commits_as(f"policy {number} signed by {said['owner']}")
     owned.in_force(layout)  # remembers it
 
 

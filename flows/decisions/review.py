@@ -74,9 +74,8 @@ def answer(
             if decision is Decision.APPROVE and subject.startswith("update:"):
                 require_reviewed(context, subject.removeprefix("update:"))
             vote = verified_vote(context, request, reviewer, decision, proof)
-            keep(t, context, request, reviewer, vote, reason, proof)
-            told = f"{subject}: {decision.value} by {vote.person}"
-            t.commits_as(told)
+            keep(t, request, reviewer, vote, reason, proof)
+            t.commits_as(f"{subject}: {decision.value} by {vote.person}")
         return _carry_out(context, subject)
 
 
@@ -85,11 +84,10 @@ def renew(context: Context, subject: str) -> dict[str, Any]:
     layout = context.layout
     git.require_committed(layout.root, POLICY_FILES)
     require_signed(layout)
-    with transaction(context, "review") as t:
+    with transaction(context, "review", f"{subject} asked again") as t:
         _require_open(layout, subject)
         _require_no_no(context, subject)
         ask_again(t, context, subject)
-        t.commits_as(f"{subject} asked again")
     keep_pages(context, subject)
     return show(context, subject)
 

@@ -49,7 +49,7 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         "update": made.id if made else None,
         "time": context.now(),
     }
-    with transaction(context, "rollback") as t:
+    with transaction(context, "rollback", f"incident:{number} closed") as t:
         told = account(context, number, found, opened, closed)
         files.write_json(folder / STORY, told)
         closed["account"] = sha256_file(folder / STORY)
@@ -58,7 +58,6 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         t.append("close-incident", [said], {"incident": number})
         files.write_bytes(folder / ACCOUNT, written(told).encode())
         put(t, context, question(context, number))
-        t.commits_as(f"incident:{number} closed")
 
 
 def _lots(

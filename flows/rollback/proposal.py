@@ -40,12 +40,11 @@ def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: 
         raise Conflict(
             f"{vote.person} did not approve {subject}, so there is nothing to take back."
         )
-    with transaction(context, "withdraw") as t:
-        keep(t, context, request, reviewer, vote, reason, proof)
+    with transaction(context, "withdraw", f"{subject}: withdrawn by {vote.person}") as t:
+        keep(t, request, reviewer, vote, reason, proof)
         if number not in proposals(layout):
             why = f"{vote.person} took their approval back: {reason or 'no reason given'}"
             propose(t, context, number, vote.person, why)
-        t.commits_as(f"{subject}: withdrawn by {vote.person}")
     return f"rollback:{number} is proposed; its model serves on until somebody acts"
 
 

@@ -23,7 +23,7 @@ def take_out(
     """Take the admitted rows of `touched` out of training."""
     layout = context.layout
     whole = [each.batch for each in touched if each.admitted and _is_whole(context, each)]
-    hold(t, context, whole, reason, incident)
+    hold(t, whole, reason, incident)
     parts = [each for each in touched if each.admitted and each.batch not in whole]
     tables = [path for each in parts for path in _split(context, each, incident, reason)]
     t.store(tables)
@@ -40,7 +40,7 @@ def _is_whole(context: Context, touched: Touched) -> bool:
 
 
 def _lot(context: Context, batch: str, incident: str) -> Path:
-    return context.layout.quarantine(batch) / f"incident-{incident}" / data.FEEDBACK
+    return context.layout.taken_out(batch, incident) / data.FEEDBACK
 
 
 def _split(context: Context, touched: Touched, incident: str, reason: str) -> list[Path]:

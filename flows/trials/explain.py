@@ -185,7 +185,7 @@ def _rows(layout: Layout, number: str, settings: Settings) -> tuple[dict[str, li
     if source is None or not rows_of:
         return rows_of, ""
     rooms = [layout.intake(number) / "rows", layout.admitted(number)]
-    rooms += [layout.quarantine(number), layout.quarantine(number) / "held"]
+    rooms += [layout.quarantine(number), layout.held(number)]
     found: dict[str, list[int]] = {}
     try:
         for room in rooms:

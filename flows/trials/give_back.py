@@ -16,7 +16,7 @@ from sluicegate.flows.trials.bisect import Order, bisect
 from sluicegate.flows.trials.bisected import Bisected, Bisection, GivenBack, Within
 from sluicegate.flows.trials.search import FOUND
 from sluicegate.record.context import Context
-from sluicegate.record.quarantine import HELD, taken
+from sluicegate.record.quarantine import taken
 from sluicegate.record.questions import artifact
 from sluicegate.record.subjects.incident import barred, incidents, read_incident
 from sluicegate.stores import data, dvc, files
@@ -60,7 +60,7 @@ def give_back(context: Context, order: Order) -> Bisected:
 
 def _obstacle(layout: Layout, update: str, batch: str) -> str:
     """Return why a batch is not given back; the empty string when it may be."""
-    held = layout.quarantine(batch) / HELD
+    held = layout.held(batch)
     if (layout.admitted(batch) / data.MANIFEST).is_file():
         return "it is admitted"
     if not (held / data.MANIFEST).is_file():
@@ -89,7 +89,7 @@ def _admit(
     """Move held batches to where they were admitted."""
     layout = context.layout
     for batch in back:
-        source, target = layout.quarantine(batch) / HELD, layout.admitted(batch)
+        source, target = layout.held(batch), layout.admitted(batch)
         data.read_verified(source / data.FEEDBACK)
         # the table last: until its pointer lies beside it, a kill brings both back
         for path in (dvc.pointer(source / data.FEEDBACK), source / data.MANIFEST):
@@ -119,7 +119,7 @@ def _admit(
 def _ask(context: Context, update: str, within: Within) -> str | None:
     """Ask reviewers to release those rows of a guilty batch that no guilty source sent."""
     layout, batch = context.layout, within.batch
-    held = layout.quarantine(batch) / HELD
+    held = layout.held(batch)
     if within.ended != FOUND or not (held / data.MANIFEST).is_file():
         return None
     if context.schema.source is None:

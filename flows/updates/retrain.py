@@ -222,7 +222,7 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
         if update.stage is Stage.AWAITING:
             put(t, context, about_update(context, update))
         if measured.outcome is Outcome.REJECT:
-            hold(t, context, new_batches(context, update), f"update:{update.id} was rejected")
+            hold(t, new_batches(context, update), f"update:{update.id} was rejected")
         t.commits_as(f"update:{update.id} {update.stage.value}")
     if update.stage is Stage.AWAITING:
         keep_page(context, update.id)

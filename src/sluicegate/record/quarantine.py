@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_SOURCES = 8
-HELD = "held"
 
 
 def in_quarantine(context: Context) -> dict[str, Any]:
@@ -59,13 +58,13 @@ def batches(layout: Layout) -> list[str]:
 def lots(layout: Layout, batch: str) -> list[Path]:
     """Return the folders that hold rows of `batch`: set aside at intake, held whole, rolled back."""
     folder = layout.quarantine(batch)
-    places = [folder, folder / HELD, *sorted(folder.glob("incident-*"))]
+    places = [folder, layout.held(batch), *sorted(folder.glob("incident-*"))]
     return [place for place in places if (place / data.MANIFEST).is_file()]
 
 
 def lot_of(layout: Layout, incident: str, batch: str) -> Path | None:
     """Return the folder of what an incident took out of `batch`, its rows or all of it; None: gone."""
-    places = (layout.quarantine(batch) / name for name in (f"incident-{incident}", HELD))
+    places = (layout.taken_out(batch, incident), layout.held(batch))
     return next((each for each in places if (each / data.MANIFEST).is_file()), None)
 
 
@@ -135,7 +134,7 @@ def require_date(text: str) -> str:
 def _lot(context: Context, batch: str) -> dict[str, Any]:
     layout = context.layout
     told = _manifests(layout, batch)
-    held = layout.quarantine(batch) / HELD / "reason.json"
+    held = layout.held(batch) / "reason.json"
     whole = files.read_json(held) if held.is_file() else {}
     since = whole.get("time") or min((each.received for each in told), key=moment)
     why = [each.metric for each in stopping(layout, batch)]

@@ -121,16 +121,10 @@ def current(context: Context, subject: str) -> Answers:
 
 
 def keep(
-    t: Transaction,
-    context: Context,
-    request: Request,
-    reviewer: str,
-    vote: Vote,
-    reason: str,
-    proof: str,
+    t: Transaction, request: Request, reviewer: str, vote: Vote, reason: str, proof: str
 ) -> None:
     """Record a verified vote, unless it is known."""
-    layout, folder = context.layout, folder_of(context.layout, request.subject)
+    layout, folder = t.layout, folder_of(t.layout, request.subject)
     said = {
         "subject": request.subject,
         "nonce": request.nonce,
@@ -147,21 +141,18 @@ def keep(
         return
     path = folder / "reviews" / f"{len(known) + 1:03d}.json"
     about = artifact(layout, folder / "request.json")
-    made = t.state(path, [about], VOTE, {**said, "time": context.now()})
+    made = t.state(path, [about], VOTE, {**said, "time": t.now()})
     told = {name: said[name] for name in ("subject", "person", "key", "decision")}
     t.append("review", [made], told)
 
 
-def conclude(
-    t: Transaction, context: Context, subject: str, state: str, people: Sequence[str] = ()
-) -> None:
+def conclude(t: Transaction, subject: str, state: str, people: Sequence[str] = ()) -> None:
     """Record what the votes on `subject` came to."""
-    layout, folder = context.layout, folder_of(context.layout, subject)
+    folder = folder_of(t.layout, subject)
     paths = [folder / "request.json", *sorted((folder / "reviews").glob("*.json"))]
-    said = {"subject": subject, "state": state, "approved_by": list(people), "time": context.now()}
-    votes = [artifact(layout, path) for path in paths]
-    made = t.state(folder / "decision.json", votes, DECISION, said)
-    t.append("decide", [made], said)
+    said = {"subject": subject, "state": state, "approved_by": list(people), "time": t.now()}
+    votes = [artifact(t.layout, path) for path in paths]
+    t.append("decide", [t.state(folder / "decision.json", votes, DECISION, said)], said)
 
 
 @contextlib.contextmanager
@@ -174,7 +165,7 @@ def decided(
     """
     with transaction(context, "review", f"{subject} {state}", rooms) as t:
         require_approved(context, subject)
-        conclude(t, context, subject, state, people)
+        conclude(t, subject, state, people)
         yield t
 
 

@@ -151,8 +151,16 @@ class Layout:
         return self.root / "batches" / batch
 
     def quarantine(self, batch: str) -> Path:
-        """The rows of a batch that were set aside."""
+        """The rows of a batch that were set aside at intake."""
         return self.root / "quarantine" / batch
+
+    def held(self, batch: str) -> Path:
+        """A batch that was set aside whole."""
+        return self.quarantine(batch) / "held"
+
+    def taken_out(self, batch: str, incident: str) -> Path:
+        """The rows of a batch that a rollback took out."""
+        return self.quarantine(batch) / f"incident-{incident}"
 
     def update(self, update: str) -> Path:
         """The record of an update."""

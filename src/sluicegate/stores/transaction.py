@@ -45,11 +45,9 @@ class Place(Protocol):
     @property
     def layout(self) -> Layout:
         """Return where everything lies."""
-        ...
 
     def now(self) -> str:
         """Return the time in UTC as ISO 8601."""
-        ...
 
 
 class Transaction:
@@ -127,6 +125,14 @@ class Transaction:
 
 
 @contextlib.contextmanager
+def held(layout: Layout) -> Iterator[None]:
+    """Hold the workspace's lock, with nothing half done in the workspace."""
+    with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
+        recover(layout)
+        yield
+
+
+@contextlib.contextmanager
 def transaction(
     place: Place, name: str, message: str | None = None, rooms: Sequence[str] = ROOMS
 ) -> Iterator[Transaction]:
@@ -135,8 +141,7 @@ def transaction(
     Where the block raises, what it wrote is put aside and the workspace is as it was before.
     """
     layout = place.layout
-    with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
-        recover(layout)
+    with held(layout):
         git.require_branch(layout.root)
         last = entry_files(layout)[-1:]
         said = {

@@ -17,7 +17,7 @@ from sluicegate.flows.feedback.hold import hold
 from sluicegate.flows.rollback.rollback import Order, rollback
 from sluicegate.record.calibration import intake_policy, read_calibration
 from sluicegate.record.context import Context, open_context
-from sluicegate.stores import files, record
+from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.transaction import transaction
 
@@ -95,7 +95,7 @@ def test_a_batch_on_hold_does_not_calibrate(root: Path) -> None:
     """Neither would one that a rollback has taken out."""
     context = later(root, 15)
     with transaction(context, "hold") as t:
-        hold(t, context, ["0001"], "doubted")
+        hold(t, ["0001"], "doubted")
     assert [each.batch for each in eligible(context)] == ["0002"]
 
 
@@ -128,7 +128,7 @@ def test_accepted_history_calibrates_with_sources(root: Path, git: Any) -> None:
     assert (last.verb, last.subjects[0].name) == ("calibrate", "calibration/calibration.json")
     assert not is_stale(context)
     with transaction(context, "hold") as t:
-        hold(t, context, ["0002"], "doubted")
+        hold(t, ["0002"], "doubted")
     assert is_stale(context)
 
 

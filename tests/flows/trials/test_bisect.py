@@ -17,7 +17,6 @@ from sluicegate.evidence.statement import BISECTION, predicate_of
 from sluicegate.flows.orchestration.embedded import free_port
 from sluicegate.flows.orchestration.up import services
 from sluicegate.record.context import open_context
-from sluicegate.record.quarantine import HELD
 from sluicegate.stores import data, git, record
 from sluicegate.stores.settings import fill
 
@@ -190,8 +189,8 @@ def test_the_innocent_come_back_through_prefect(searched: Path) -> None:
     assert f"In batch:0002 it is source:{MALLORY}" in state["message"]
     assert data.admitted_batches(layout) == ["0001", "0003"]
     assert len(data.read_admitted(layout, ["0001", "0003"])) == 160
-    folders = [path.parent for path in layout.root.glob(f"quarantine/*/{HELD}/{data.MANIFEST}")]
-    assert folders == [layout.quarantine("0002") / HELD]
+    folders = [path.parent for path in layout.root.glob(f"quarantine/*/held/{data.MANIFEST}")]
+    assert folders == [layout.held("0002")]
     assert MALLORY in set(data.read_verified(folders[0] / data.FEEDBACK)[SOURCE])
     (entry,) = [each for each in record.backwards(layout) if each.verb == "give-back"]
     assert entry.details == {"update": "0001", "batches": ["0001", "0003"]}

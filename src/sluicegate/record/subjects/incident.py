@@ -92,7 +92,7 @@ def taken_out(layout: Layout, number: str, entry: Entry) -> tuple[str, int] | No
         return None
     if entry.verb == TAKE_OUT:
         return said["batch"], len(said["rows"])
-    manifest = data.read_manifest(layout.quarantine(said["batch"]) / "held")
+    manifest = data.read_manifest(layout.held(said["batch"]))
     return said["batch"], manifest.rows
 
 
