@@ -20,7 +20,7 @@ from sluicegate.cli.arguments import (
     may_run_dry,
     signs,
 )
-from sluicegate.cli.terminal import escape, opened, working
+from sluicegate.cli.terminal import escape, opened, sentence, working
 from sluicegate.core.counted import counted
 from sluicegate.core.visible import visible
 from sluicegate.gates.calibration import CALIBRATED
@@ -96,8 +96,11 @@ def review(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     place, key = opened(options), Path(options.key).expanduser()
     if options.reviewer:
         made = place.sign_security_review(options.path, options.reviewer, key)
-        return Answer(made, print_signed_review)
-    return Answer(place.security_checklist(options.path), print_checklist)
+        words = f"{made['signed']} signed the security review; it is in trust/security-review/."
+        return Answer(made, sentence(words))
+    made = place.security_checklist(options.path)
+    words = f"{made['path']} has {made['items']} items; answer each, then sign it with --as NAME."
+    return Answer(made, sentence(words))
 
 
 def calibrate(options: argparse.Namespace) -> Answer[dict[str, Any]]:
@@ -128,19 +131,6 @@ def print_limits(console: Console, policy: dict[str, Any]) -> None:
     console.print(table, soft_wrap=False)
 
 
-def print_signed_review(console: Console, made: dict[str, Any]) -> None:
-    """Print who signed the security review."""
-    console.print(
-        escape(f"{made['signed']} signed the security review; it is in trust/security-review/.")
-    )
-
-
-def print_checklist(console: Console, made: dict[str, Any]) -> None:
-    """Print where the blank checklist is."""
-    line = f"{made['path']} has {made['items']} items; answer each, then sign it with --as NAME."
-    console.print(escape(line))
-
-
 def print_difference(console: Console, found: dict[str, Any], verb: str = "differ from it") -> None:
     """Print which files `verb`, how, and which limits let more pass."""
     if not found["signed"] and not found["diff"]:
@@ -152,44 +142,30 @@ def print_difference(console: Console, found: dict[str, Any], verb: str = "diffe
     signed = f"{found['signed']}, signed by {found['owner']}" if found["signed"] else "not signed"
     console.print(f"policy: {escape(signed)}; files that {verb}: {len(found['files'])}")
     for each in found["limits"]:
-        _print_change(console, **each)
+        _print_change(console, each)
     for line in found["diff"].splitlines():
         console.print(visible(line), markup=False)
 
 
-def _print_change(
-    console: Console,
-    *,
-    metric: str,
-    outcome: str,
-    before: float | None,
-    after: float | None,
-    loosened: bool,
-) -> None:
-    word = "[yellow]LOOSENED[/]" if loosened else "tightened"
-    console.print(f"{word} {escape(metric)} {outcome}: {_number(before)} -> {_number(after)}")
+def _print_change(console: Console, limit: dict[str, Any]) -> None:
+    word = "[yellow]LOOSENED[/]" if limit["loosened"] else "tightened"
+    sides = f"{_number(limit['before'])} -> {_number(limit['after'])}"
+    console.print(f"{word} {escape(limit['metric'])} {limit['outcome']}: {sides}")
 
 
 def print_trial(console: Console, trial: "Trial") -> None:
     """Print the changed limits, every batch that they or the committed ones stop, and the rate."""
+    answer = trial.to_dict()
     if not trial.changes:
         console.print("No limit differs from the committed policy.")
-    for each in trial.changes:
-        _print_change(
-            console,
-            metric=each.metric,
-            outcome=each.outcome,
-            before=each.before,
-            after=each.after,
-            loosened=each.loosened,
-        )
+    for each in answer["changes"]:
+        _print_change(console, each)
     shown = [each for each in trial.batches if {each.before, each.after} != {"pass"}]
     if shown:
         console.print(_batches(shown), soft_wrap=False)
     console.print(f"{len(trial.batches) - len(shown)} further batches pass under both policies.")
-    stops = trial.to_dict()["stops"]
     for side, words in (("before", "committed limits"), ("after", "changed limits")):
-        console.print(f"{words}: {_rate(stops[side])}")
+        console.print(f"{words}: {_rate(answer['stops'][side])}")
     drill = trial.drill
     if drill:
         mean = "not measured" if drill["mean"] is None else f"{drill['mean']:.0%} caught"
