@@ -108,7 +108,8 @@ class PrintCompletion(argparse.Action):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
             if action.metavar in ("DIR", "FOLDER"):
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-        whole.exit(print(shtab.complete(full, shell)))
+        print(shtab.complete(full, shell))
+        whole.exit()
 
 
 def _actions(of: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -3,10 +3,8 @@
 import argparse
 from typing import Any
 
-from rich.console import Console
-
 from sluicegate.cli.arguments import Answer, Verbs, add_former, add_verb, in_workspace
-from sluicegate.cli.terminal import escape, opened
+from sluicegate.cli.terminal import opened, sentence
 from sluicegate.core import Misused
 
 EXAMPLES = """\
@@ -31,32 +29,20 @@ def backup(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     """Write a backup, or restore one."""
     if not options.restore:
         made = opened(options).backup(options.path, with_keys=options.with_keys)
-        return Answer(made, print_backup)
+        words = [f"{made['files']} files are in {made['path']}.", *made["notes"]]
+        return Answer(made, sentence(" ".join(words)))
     if options.with_keys:
-        raise Misused(
-            "--restore brings the keys back where the backup has them; leave --with-keys out."
-        )
+        raise Misused("--restore brings back the keys that the backup has; leave --with-keys out.")
     return restore(options)
 
 
 def restore(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     """Restore a clone."""
-    return Answer(opened(options, reading=True).restore(options.path), print_restored)
-
-
-def print_backup(console: Console, made: dict[str, Any]) -> None:
-    """Print what was backed up."""
-    console.print(
-        escape(" ".join([f"{made['files']} files are in {made['path']}.", *made["notes"]]))
-    )
-
-
-def print_restored(console: Console, made: dict[str, Any]) -> None:
-    """Print what was restored, and what is missing."""
+    made = opened(options, reading=True).restore(options.path)
     version = made["champion"]["version"]
-    line = f"Version {version} is back and verified, with {made['models']} models."
+    words = f"Version {version} is back and verified, with {made['models']} models."
     if made["old_keys"]:
-        line += f" Not restored: no longer in use: {', '.join(made['old_keys'])}."
+        words += f" Not restored, no longer in use: {', '.join(made['old_keys'])}."
     if not made["keys"]:
-        line += " The keys are missing: put them into .sluicegate/keys to go on writing."
-    console.print(escape(line))
+        words += " The keys are missing: put them into .sluicegate/keys to go on writing."
+    return Answer(made, sentence(words))

@@ -20,7 +20,7 @@ from sluicegate.cli.arguments import (
     may_run_dry,
     signs,
 )
-from sluicegate.cli.terminal import escape, opened, working
+from sluicegate.cli.terminal import escape, opened, sentence, working
 from sluicegate.core import Outcome
 from sluicegate.core.counted import counted
 from sluicegate.core.visible import visible
@@ -108,8 +108,11 @@ def review(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     place, key = opened(options), Path(options.key).expanduser()
     if options.reviewer:
         made = place.sign_security_review(options.path, options.reviewer, key)
-        return Answer(made, print_signed_review)
-    return Answer(place.security_checklist(options.path), print_checklist)
+        words = f"{made['signed']} signed the security review; it is in trust/security-review/."
+        return Answer(made, sentence(words))
+    made = place.security_checklist(options.path)
+    words = f"{made['path']} has {made['items']} items; answer each, then sign it with --as NAME."
+    return Answer(made, sentence(words))
 
 
 def calibrate(options: argparse.Namespace) -> Answer[dict[str, Any]]:
@@ -149,22 +152,9 @@ def print_dry_upgrade(console: Console, found: "Newer") -> None:
     """Print what the defaults change."""
     console.print(f"defaults: {found.extends or 'none'} -> {found.newest}")
     for each in found.limits:
-        _print_change(console, **each.to_dict())
+        _print_change(console, each.to_dict())
     for value in found.values:
         console.print(escape(f"{value.key}: {value.before} -> {value.after}"))
-
-
-def print_signed_review(console: Console, made: dict[str, Any]) -> None:
-    """Print who signed the security review."""
-    console.print(
-        escape(f"{made['signed']} signed the security review; it is in trust/security-review/.")
-    )
-
-
-def print_checklist(console: Console, made: dict[str, Any]) -> None:
-    """Print where the blank checklist is."""
-    line = f"{made['path']} has {made['items']} items; answer each, then sign it with --as NAME."
-    console.print(escape(line))
 
 
 def print_difference(console: Console, found: dict[str, Any], verb: str = "differ from it") -> None:
@@ -186,22 +176,15 @@ def print_difference(console: Console, found: dict[str, Any], verb: str = "diffe
     signed = f"{found['signed']}, signed by {found['owner']}" if found["signed"] else "not signed"
     console.print(f"policy: {escape(signed)}; files that {verb}: {len(found['files'])}")
     for each in found["limits"]:
-        _print_change(console, **each)
+        _print_change(console, each)
     for line in found["diff"].splitlines():
         console.print(visible(line), markup=False)
 
 
-def _print_change(
-    console: Console,
-    *,
-    metric: str,
-    outcome: str,
-    before: float | None,
-    after: float | None,
-    loosened: bool,
-) -> None:
-    word = "[yellow]LOOSENED[/]" if loosened else "tightened"
-    console.print(f"{word} {escape(metric)} {outcome}: {_number(before)} -> {_number(after)}")
+def _print_change(console: Console, limit: dict[str, Any]) -> None:
+    word = "[yellow]LOOSENED[/]" if limit["loosened"] else "tightened"
+    sides = f"{_number(limit['before'])} -> {_number(limit['after'])}"
+    console.print(f"{word} {escape(limit['metric'])} {limit['outcome']}: {sides}")
 
 
 def print_trial(console: Console, trial: "Trial") -> None:
@@ -209,14 +192,7 @@ def print_trial(console: Console, trial: "Trial") -> None:
     if not trial.changes:
         console.print("No limit differs from the committed policy.")
     for each in trial.changes:
-        _print_change(
-            console,
-            metric=each.metric,
-            outcome=each.outcome,
-            before=each.before,
-            after=each.after,
-            loosened=each.loosened,
-        )
+        _print_change(console, each.to_dict())
     shown = [each for each in trial.batches if {each.before, each.after} != {Outcome.PASS}]
     if shown:
         console.print(_batches(shown), soft_wrap=False)

@@ -23,6 +23,9 @@ from sluicegate.cli.terminal import (
 )
 from sluicegate.core import Misused
 
+GIVEN = (
+    "data", "time", "id", "label_origin", "golden", "model", "task", "remote",
+)  # fmt: skip
 INIT = """\
 sluicegate init loans --data base.parquet --label accepted --source contributor
 sluicegate init loans --data base.csv --label y --golden golden.csv --time sent --dry-run"""
@@ -70,20 +73,9 @@ def _add_init(verbs: Verbs) -> None:
 def init(options: argparse.Namespace) -> Answer[Any]:
     """Make a workspace."""
     label, source = _roles(options)
-    given: dict[str, Any] = {
-        "data": options.data,
-        "label": label,
-        "source": source,
-        "time": options.time,
-        "id": options.id,
-        "label_origin": options.label_origin,
-        "golden": options.golden,
-        "model": options.model,
-        "sensitive": tuple(options.sensitive),
-        "slices": tuple(options.slice),
-        "task": options.task,
-        "remote": options.remote,
-    }
+    given = {name: getattr(options, name) for name in GIVEN}
+    given |= {"label": label, "source": source}
+    given |= {"sensitive": tuple(options.sensitive), "slices": tuple(options.slice)}
     if options.dry_run:
         return Answer(workspace.plan_init(options.root, **given), print_plan)
     with progress(options) as tell:

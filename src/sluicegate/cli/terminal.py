@@ -143,6 +143,11 @@ def after(seconds: float) -> str:
     return f"[dim]({seconds:.1f} s)[/]"
 
 
+def sentence(text: str) -> Callable[["Console", Any], None]:
+    """Return what shows a result as this one sentence."""
+    return lambda console, _: console.print(escape(text))
+
+
 def print_plan(console: "Console", plan: Document | dict[str, Any]) -> None:
     """Print what would happen."""
     for name, value in (plan.to_dict() if isinstance(plan, Document) else plan).items():

@@ -16,7 +16,7 @@ from sluicegate.cli.arguments import (
     may_run_dry,
     signs,
 )
-from sluicegate.cli.terminal import escape, opened
+from sluicegate.cli.terminal import escape, opened, sentence
 from sluicegate.core import Misused
 
 EXAMPLES = """\
@@ -91,12 +91,15 @@ def export(options: argparse.Namespace) -> Answer[dict[str, Any]]:
         max_age_hours=options.max_age,
         pseudonym_key=Path(options.pseudonym_key) if options.pseudonym_key else None,
     )
-    return Answer(made, print_trust)
+    words = f"{made['path']} holds what a serving host is to trust; carry it there by a safe way."
+    return Answer(made, sentence(words))
 
 
 def export_model(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     """Copy the champion."""
-    return Answer(opened(options).export_champion(options.model), print_champion)
+    made = opened(options).export_champion(options.model)
+    words = f"{made['folder']} holds version {made['champion']['version']} and what proves it."
+    return Answer(made, sentence(words))
 
 
 def rotate(options: argparse.Namespace) -> Answer[dict[str, Any]]:
@@ -105,7 +108,12 @@ def rotate(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     place = opened(options)
     if options.dry_run:
         return Answer(place.plan_rotation(*kinds), print_plan)
-    return Answer(place.rotate_keys(*kinds, reason=options.reason), print_rotated)
+    made = place.rotate_keys(*kinds, reason=options.reason)
+    changed = "; ".join(
+        f"{name}: {each['after'][:12]} replaces {each['before'][:12]}"
+        for name, each in made["keys"].items()
+    )
+    return Answer(made, sentence(" ".join([f"{changed}.", *made["notes"]])))
 
 
 def revoke(options: argparse.Namespace) -> Answer[dict[str, Any]]:
@@ -120,27 +128,6 @@ def revoke(options: argparse.Namespace) -> Answer[dict[str, Any]]:
         key=Path(options.key).expanduser(),
     )
     return Answer(made, print_revocation, 3 if made["resting"] else 0)
-
-
-def print_trust(console: Console, made: dict[str, Any]) -> None:
-    """Print where the trust root is."""
-    line = f"{made['path']} holds what a serving host is to trust; carry it there by a safe way."
-    console.print(escape(line))
-
-
-def print_champion(console: Console, made: dict[str, Any]) -> None:
-    """Print where the champion is."""
-    line = f"{made['folder']} holds version {made['champion']['version']} and what proves it."
-    console.print(escape(line))
-
-
-def print_rotated(console: Console, made: dict[str, Any]) -> None:
-    """Print which keys follow which."""
-    changed = "; ".join(
-        f"{name}: {each['after'][:12]} replaces {each['before'][:12]}"
-        for name, each in made["keys"].items()
-    )
-    console.print(escape(" ".join([f"{changed}.", *made["notes"]])))
 
 
 def print_plan(console: Console, plan: dict[str, Any]) -> None:
