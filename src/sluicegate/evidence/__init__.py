@@ -1,1 +1,1 @@
-"""What is remembered: signed statements and the chained ledger."""
+"""What is remembered, signed and chained, and the one verifier of it: pure, knows gates/approval.py only."""
