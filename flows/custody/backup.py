@@ -9,10 +9,10 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import Artifact, Conflict
 from sluicegate.core.canonical import sha256_file
+from sluicegate.core.document import Document, Result
 from sluicegate.evidence.signing import sign
 from sluicegate.evidence.statement import BACKUP, statement
 from sluicegate.record.context import Context
@@ -28,7 +28,30 @@ ROOMS = ("received", "checks", "mlflow")
 OPEN = ("awaiting", "approved")
 
 
-def backup(context: Context, target: Path, with_keys: bool = False) -> dict[str, Any]:
+class About(Document):
+    """What is signed of a backup: the workspace's folder, commit and last entry, and if keys are in it."""
+
+    root: str
+    commit: str
+    ledger: str | None
+    keys: bool
+    time: str
+
+
+class Written(Result):
+    """The archive, and how many files are in it."""
+
+    path: str
+    files: int
+
+
+class BackedUp(About, Written):
+    """A backup that was written, and what is left to people."""
+
+    notes: tuple[str, ...]
+
+
+def backup(context: Context, target: Path, with_keys: bool = False) -> BackedUp:
     """Write the archive `target`, mode 0600, and push all data to the DVC remote.
 
     The keys are in it only `with_keys`. Raises Conflict where the file is there, or inside the workspace.
@@ -44,28 +67,22 @@ def backup(context: Context, target: Path, with_keys: bool = False) -> dict[str,
     ):
         dvc.push(layout.root, pointed(layout))
         paths = dict(_paths(layout, with_keys, Path(scratch)))
-        said = {
-            "root": str(layout.root),
-            "commit": git.head(layout.root),
-            "ledger": record.head(layout),
-            "keys": with_keys,
-            "time": context.now(),
-        }
+        about = About(
+            root=str(layout.root),
+            commit=git.head(layout.root),
+            ledger=record.head(layout),
+            keys=with_keys,
+            time=context.now(),
+        )
         named = [Artifact(name, sha256_file(path)) for name, path in paths.items()]
-        named.append(Artifact("ledger", str(said["ledger"])))
-        about = Path(scratch) / ABOUT
-        signed = sign(statement(named, BACKUP, said), keys.service_signer(layout))
-        files.write_json(about, signed)
-        _write(target, {ABOUT: about, **paths})
+        named.append(Artifact("ledger", str(about.ledger)))
+        signed = sign(statement(named, BACKUP, about.to_dict()), keys.service_signer(layout))
+        files.write_json(Path(scratch) / ABOUT, signed)
+        _write(target, {ABOUT: Path(scratch) / ABOUT, **paths})
     if with_keys:
         keys_left(context, "backup")
-    return {
-        "schema": 1,
-        "path": str(target),
-        "files": len(paths),
-        **said,
-        "notes": _notes(context, with_keys),
-    }
+    notes = tuple(_notes(context, with_keys))
+    return BackedUp(path=str(target), files=len(paths), **vars(about), notes=notes)
 
 
 def pointed(layout: Layout) -> list[Path]:

@@ -7,7 +7,8 @@ control. The champion's record and model go there as often as they like: the hos
 from pathlib import Path
 from typing import Any, Literal
 
-from sluicegate.core import Conflict, Misused
+from sluicegate.core import Conflict, Misused, ModelRef
+from sluicegate.core.document import Result
 from sluicegate.evidence.keyring import PLACE
 from sluicegate.evidence.verifier import place_of
 from sluicegate.record.champion import champion_of, first_champion, last_move, suspended
@@ -20,13 +21,27 @@ from sluicegate.stores.trust_root import Rules, TrustRoot, write_trust_root
 PROVING = (SIGNATURE, "promotion.json", "update.json", "request.json", "decision.json")
 
 
+class TrustExport(Result):
+    """The trust root of a workspace, and the file that holds it."""
+
+    path: str
+    trust_root: dict[str, Any]
+
+
+class ChampionExport(Result):
+    """The folder with a copy of the champion and what proves it."""
+
+    folder: str
+    champion: ModelRef
+
+
 def export_trust(
     context: Context,
     path: Path,
     on_failure: Literal["refuse", "last_good"] = "refuse",
     max_age_hours: float | None = None,
     pseudonym_key: Path | None = None,
-) -> dict[str, Any]:
+) -> TrustExport:
     """Write the trust root of this workspace to `path` and return it.
 
     `pseudonym_key` is a file to write, mode 0600, what makes pseudonyms of sensitive columns.
@@ -55,14 +70,10 @@ def export_trust(
     if pseudonym_key is not None:
         files.write_bytes(pseudonym_key, keys.derived_key(layout, "pseudonym"), 0o600)
         keys_left(context, "trust export")
-    return {
-        "schema": 1,
-        "path": str(path),
-        "trust_root": root.model_dump(mode="json", by_alias=True),
-    }
+    return TrustExport(path=str(path), trust_root=root.model_dump(mode="json", by_alias=True))
 
 
-def export_champion(context: Context, folder: Path) -> dict[str, Any]:
+def export_champion(context: Context, folder: Path) -> ChampionExport:
     """Copy the champion's model and what proves it to the new folder `folder`.
 
     Raises Conflict where something is there already.
@@ -83,4 +94,4 @@ def export_champion(context: Context, folder: Path) -> dict[str, Any]:
         if data is not None:
             files.write_bytes(folder / name, data)
     files.copy_tree(layout.models / champion.sha256, folder / "models" / champion.sha256)
-    return {"schema": 1, "folder": str(folder), "champion": champion.ref.to_dict()}
+    return ChampionExport(folder=str(folder), champion=champion.ref)

@@ -7,22 +7,18 @@ from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 
+from sluicegate.core.document import Document
 from sluicegate.evidence.verifier import Link, Verifier
 from sluicegate.record.context import Context
 from sluicegate.stores.commits import Commit
 from sluicegate.stores.seen import Seen, print_of
 
 
-@dataclass(frozen=True)
-class Wrong:
+class Wrong(Document):
     """One thing that is not as recorded: where it lies, and what is amiss."""
 
     where: str
     says: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return JSON types."""
-        return {"where": self.where, "says": self.says}
 
 
 @dataclass
@@ -52,11 +48,11 @@ class Inspection:
 
     def blame(self, where: str | Path, says: str) -> None:
         """Remember that something is wrong."""
-        self.wrong.append(Wrong(self.name(where), says))
+        self.wrong.append(Wrong(where=self.name(where), says=says))
 
     def doubt(self, where: str | Path, says: str) -> None:
         """Remember that something could not be looked at."""
-        self.undecided.append(Wrong(self.name(where), says))
+        self.undecided.append(Wrong(where=self.name(where), says=says))
 
     def count(self, what: str, by: int = 1) -> None:
         """Count what was looked at."""

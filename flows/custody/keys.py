@@ -23,12 +23,12 @@ def keys(found: Inspection) -> None:
     for number in revocations(layout):
         where = f"{ROOM}/{number}/revocation.json"
         try:
-            said = read_revocation(layout, number)
-            if said["key"] not in revoked:
+            revocation = read_revocation(layout, number)
+            if revocation.key not in revoked:
                 found.blame("trust/keyring.json", f"believes a key that {where} revokes")
-            if said["signature"] or said["was_current"]:
+            if revocation.signature or revocation.was_current:
                 commit = git.added_in(layout.root, where) or ""
                 allowed = git.find_at(layout.root, commit, trust.SIGNERS) or b""
-                verify_countersignature(said, allowed.decode())
+                verify_countersignature(revocation, allowed.decode())
         except SluicegateError as error:
             found.blame(where, str(error))

@@ -7,13 +7,15 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import Conflict, Missing, Tampered
+from sluicegate.core import Conflict, Missing, ModelRef, Tampered
+from sluicegate.core.document import Result
 from sluicegate.evidence.signing import public_key, public_pem, signer_of, verify
 from sluicegate.evidence.statement import BACKUP, predicate_of
-from sluicegate.flows.custody.backup import ABOUT, DATABASE, ROOMS, pointed
+from sluicegate.flows.custody.backup import ABOUT, DATABASE, ROOMS, About, pointed
 from sluicegate.record.champion import champion_of, read_promotion
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import bring_back
@@ -29,7 +31,17 @@ URIS = (
 )
 
 
-def restore(context: Context, archive: Path) -> dict[str, Any]:
+class Restored(Result):
+    """What is back: models and tables by number; whether the keys are; those left out, no longer in use."""
+
+    champion: ModelRef
+    models: int
+    tables: int
+    keys: bool
+    old_keys: tuple[str, ...]
+
+
+def restore(context: Context, archive: Path) -> Restored:
     """Bring back from `archive`, git and DVC what the clone at the context lacks; keys that lie there stay.
 
     Raises Conflict where the workspace still has its state, Tampered for an archive that the service
@@ -41,10 +53,10 @@ def restore(context: Context, archive: Path) -> dict[str, Any]:
         raise Conflict(f"{layout.home} holds a workspace's state; move it aside first.")
     layout.home.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=layout.home) as scratch:
-        said = unpack(layout, archive, Path(scratch))
-        _require_not_older(layout, said)
+        about = unpack(layout, archive, Path(scratch))
+        _require_not_older(layout, about)
         dropped = _drop_old_keys(layout, Path(scratch) / "keys")
-        _readdress(Path(scratch) / DATABASE, said["root"], str(layout.root))
+        _readdress(Path(scratch) / DATABASE, about.root, str(layout.root))
         begun.touch()
         _move_in(Path(scratch), layout.home)
     data = [path for path in pointed(layout) if path.parent.name != "models"]
@@ -53,28 +65,27 @@ def restore(context: Context, archive: Path) -> dict[str, Any]:
     champion = champion_of(layout)
     models.load(layout.models / champion.sha256, champion.sha256, context.schema)
     begun.unlink()
-    return {
-        "schema": 1,
-        "champion": champion.ref.to_dict(),
-        "models": len(back),
-        "tables": len(data),
-        "keys": layout.may_sign and layout.secret.is_file(),
-        "old_keys": dropped,
-    }
+    return Restored(
+        champion=champion.ref,
+        models=len(back),
+        tables=len(data),
+        keys=layout.may_sign and layout.secret.is_file(),
+        old_keys=tuple(dropped),
+    )
 
 
-def unpack(layout: Layout, archive: Path, target: Path) -> dict[str, Any]:
+def unpack(layout: Layout, archive: Path, target: Path) -> About:
     """Unpack `archive` into `target` once it is what the service signed; return what was said of it."""
     if not archive.is_file():
         raise Missing(f"{archive} is not there; name a file that `sluicegate backup` wrote.")
     try:
         with tarfile.open(archive, "r:") as opened:
             member = opened.next()
-            about = opened.extractfile(member) if member and member.name == ABOUT else None
-            if about is None:
+            first = opened.extractfile(member) if member and member.name == ABOUT else None
+            if first is None:
                 raise Tampered(f"{archive} does not begin with {ABOUT}.")
-            payload = _verified(layout, json.loads(about.read()))
-            said = predicate_of(payload, BACKUP, ABOUT)
+            payload = _verified(layout, json.loads(first.read()))
+            about = _about(payload)
             signed = {each["name"]: each["digest"]["sha256"] for each in payload["subject"]}
             signed.pop("ledger")
             for name in _unpacked(opened, target, signed):
@@ -83,7 +94,7 @@ def unpack(layout: Layout, archive: Path, target: Path) -> dict[str, Any]:
         raise Tampered(f"{archive} is no archive that `sluicegate backup` wrote.") from error
     if signed:
         raise Tampered(f"{archive} lacks {min(signed)}, which was signed.")
-    return said
+    return about
 
 
 def _verified(layout: Layout, envelope: Any) -> dict[str, Any]:
@@ -103,9 +114,13 @@ def _verified(layout: Layout, envelope: Any) -> dict[str, Any]:
     if span is not ring.current:
         every, last = record.committed(layout).backwards(), span.last or 0
         past = {each.digest for each in every if each.entry.sequence <= last}
-        if predicate_of(payload, BACKUP, ABOUT)["ledger"] not in past:
+        if _about(payload).ledger not in past:
             raise Tampered("The backup is signed with a key that was retired before it was made.")
     return payload
+
+
+def _about(payload: Mapping[str, Any]) -> About:
+    return About.read(predicate_of(payload, BACKUP, ABOUT), ABOUT)
 
 
 def _drop_old_keys(layout: Layout, folder: Path) -> list[str]:
@@ -145,16 +160,16 @@ def _unpacked(opened: tarfile.TarFile, target: Path, signed: dict[str, str]) -> 
     return names
 
 
-def _require_not_older(layout: Layout, said: dict[str, Any]) -> None:
+def _require_not_older(layout: Layout, about: About) -> None:
     """Raise Tampered unless the clone's ledger holds, and holds the entry that the backup ended with."""
     changed = git.changed_paths(layout.root, record.ROOMS)
     if changed:
         raise Tampered(
             f"{changed[0]} differs from git; run `git -C {layout.root} checkout -- .` first."
         )
-    if said["ledger"] not in {each.digest for each in record.committed(layout).backwards()}:
+    if about.ledger not in {each.digest for each in record.committed(layout).backwards()}:
         raise Tampered(
-            f"The ledger in {layout.root} ends before the backup of {said['time']} was made; "
+            f"The ledger in {layout.root} ends before the backup of {about.time} was made; "
             "clone the repository from where it was last pushed to."
         )
 

@@ -6,21 +6,22 @@ answer; or, with `vouch`, what the operator vouches for after comparing the ledg
 Nothing may be in force on the rest, so the revocation waits until it was rolled back.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sluicegate.core import Artifact, Conflict, Missing, Misused
+from sluicegate.core import Artifact, Conflict, Missing, Misused, ModelRef
+from sluicegate.core.document import Predicate, Result
 from sluicegate.evidence.keyring import Keyring, Span
 from sluicegate.evidence.statement import REVOCATION, predicate_of
 from sluicegate.flows.custody.anchors import Anchor, last_anchor
 from sluicegate.flows.custody.resting import resting
 from sluicegate.flows.custody.rotate import notes, require_tidy
-from sluicegate.flows.custody.succession import BOTH, ROOM, Doubt, settle, succeed
+from sluicegate.flows.custody.succession import BOTH, ROOM, Doubt, Followed, settle, succeed
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import kept_model
-from sluicegate.record.keys.survey import Survey, survey
+from sluicegate.record.keys.survey import Signatures, Survey, survey
 from sluicegate.stores import git, keys, record, ssh, trust
 from sluicegate.stores.layout import Layout, next_number, numbered
 from sluicegate.stores.transaction import Transaction
@@ -44,29 +45,76 @@ class Order:
     key: Path | None = None
 
 
+class Believed(Result):
+    """What a revocation would come to: the key counts up to the entry `believed_until`, no further.
+
+    `resting` are the commands that take back what is in force on the rest.
+    """
+
+    key: str
+    since: int
+    believed_until: int
+    anchor: Anchor
+    signed_before: Signatures
+    signed_since: Signatures
+    resting: tuple[str, ...]
+
+
+class Revoked(Believed):
+    """A key was revoked in this succession, in which the others in `keys` follow."""
+
+    succession: str
+    keys: Mapping[str, Followed]
+    champion: ModelRef
+    notes: tuple[str, ...]
+
+
+class Revocation(Predicate):
+    """What is signed of a revocation: `head` is the digest of the last entry that is believed.
+
+    A reviewer's `signature` is in it where one countersigned.
+    """
+
+    succession: str
+    key: str
+    since: int
+    believed_until: int
+    head: str | None
+    anchor: Anchor
+    vouched: bool
+    was_current: bool
+    reason: str
+    signed_since: Signatures
+    reviewer: str | None
+    signature: str | None = None
+    started_by: str | None
+    time: str
+
+    @property
+    def text(self) -> str:
+        """Return what a reviewer signs who countersigns it."""
+        reason = " ".join(self.reason.split())
+        lines = [
+            "sluicegate revocation, version 1",
+            f"succession: {self.succession}",
+            f"key: {self.key}",
+            f"since: {self.since}",
+            f"believed_until: {self.believed_until}",
+            f"head: {self.head}",
+            f"reviewer: {self.reviewer}",
+            f"reason: {reason}",
+        ]
+        return "\n".join([*lines, ""])
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What a revocation would come to."""
+    """A revocation that was not made yet."""
 
     span: Span
     doubt: Doubt
-    anchor: Anchor
     found: Survey
-    resting: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        span, last = self.span, len(self.found.entries)
-        return {
-            "schema": 1,
-            "key": span.keyid,
-            "since": self.doubt.since,
-            "believed_until": self.doubt.until,
-            "anchor": asdict(self.anchor),
-            "signed_before": self.found.by(span.keyid, 1, self.doubt.until),
-            "signed_since": self.found.by(span.keyid, self.doubt.until + 1, last),
-            "resting": list(self.resting),
-        }
+    believed: Believed
 
 
 def plan(context: Context, order: Order) -> Plan:
@@ -88,10 +136,30 @@ def plan(context: Context, order: Order) -> Plan:
         until = min(until, span.last)  # what was revoked is not believed again
     doubt = Doubt(span.keyid, order.since, max(until, span.first - 1), order.reason)
     standing = resting(context, doubt.on(ring, found), found)
-    return Plan(span, doubt, anchor, found, tuple(standing))
+    believed = _believed(span, order.since, doubt.until, anchor, found, tuple(standing))
+    return Plan(span, doubt, found, believed)
 
 
-def revoke(context: Context, order: Order) -> dict[str, Any]:
+def _believed(
+    span: Span,
+    since: int,
+    until: int,
+    anchor: Anchor,
+    found: Survey,
+    standing: tuple[str, ...] = (),
+) -> Believed:
+    return Believed(
+        key=span.keyid,
+        since=since,
+        believed_until=until,
+        anchor=anchor,
+        signed_before=found.by(span.keyid, 1, until),
+        signed_since=found.by(span.keyid, until + 1, len(found.entries)),
+        resting=standing,
+    )
+
+
+def revoke(context: Context, order: Order) -> Revoked:
     """Revoke a key, sign the champion again with a new one, and return what the revoked one signed.
 
     Raises Conflict, with the commands that end it, while anything in force rests on what is not believed;
@@ -113,29 +181,32 @@ def revoke(context: Context, order: Order) -> dict[str, Any]:
         )
     require_tidy(context)
     made = plan(context, order)
-    if made.resting:
+    if made.believed.resting:
         first = "" if span is not ring.current else " after `sluicegate trust rotate`"
         raise Conflict(
-            f"Nothing was revoked yet: {'; '.join(made.resting)}. Run that{first}, then this again"
+            f"Nothing was revoked yet: {'; '.join(made.believed.resting)}. Run that{first}, then this again"
             + _how_to_vouch(made)
         )
     _require_sound(context)
-    said = _said(context, order, made, span is ring.current)
+    revocation = _signed(context, order, made, span is ring.current)
 
     def then(t: Transaction, folder: Path) -> None:
-        _keep(t, folder, said)
+        _keep(t, folder, revocation)
 
-    told = succeed(context, BOTH, f"revoked: {order.reason}", made.doubt, then)
-    answer = made.to_dict() | {"succession": said["succession"], "keys": told}
-    return answer | {"champion": champion_of(layout).ref.to_dict(), "notes": notes(context)}
+    followed = succeed(context, BOTH, f"revoked: {order.reason}", made.doubt, then)
+    return _revoked(context, made.believed, revocation.succession, followed)
 
 
-def text_to_sign(said: dict[str, Any]) -> str:
-    """Return what a reviewer signs who countersigns a revocation."""
-    names = ("succession", "key", "since", "believed_until", "head", "reviewer")
-    lines = [f"{name}: {said[name]}" for name in names]
-    reason = " ".join(str(said["reason"]).split())
-    return "\n".join(["sluicegate revocation, version 1", *lines, f"reason: {reason}", ""])
+def _revoked(
+    context: Context, believed: Believed, succession: str, followed: Mapping[str, Followed]
+) -> Revoked:
+    return Revoked(
+        **vars(believed),
+        succession=succession,
+        keys=followed,
+        champion=champion_of(context.layout).ref,
+        notes=tuple(notes(context)),
+    )
 
 
 def revocations(layout: Layout) -> list[str]:
@@ -144,50 +215,52 @@ def revocations(layout: Layout) -> list[str]:
     return [n for n in numbered(folder) if (folder / n / "revocation.json").is_file()]
 
 
-def read_revocation(layout: Layout, number: str) -> dict[str, Any]:
+def read_revocation(layout: Layout, number: str) -> Revocation:
     """Return what is said of a revocation; raises Tampered or Missing."""
     path = layout.root / ROOM / number / "revocation.json"
     where = path.relative_to(layout.root).as_posix()
-    return predicate_of(record.read_statement(layout, path), REVOCATION, where)
+    payload = record.read_statement(layout, path)
+    return Revocation.read(predicate_of(payload, REVOCATION, where), where)
 
 
-def verify_countersignature(said: dict[str, Any], allowed: str) -> str:
+def verify_countersignature(revocation: Revocation, allowed: str) -> str:
     """Return the fingerprint of the reviewer's key; raises Misused for a signature that is none."""
-    return ssh.verify(text_to_sign(said), said["signature"], said["reviewer"], allowed, NAMESPACE)
+    signature, reviewer = revocation.signature or "", revocation.reviewer or ""
+    return ssh.verify(revocation.text, signature, reviewer, allowed, NAMESPACE)
 
 
-def _said(context: Context, order: Order, made: Plan, is_current: bool) -> dict[str, Any]:
+def _signed(context: Context, order: Order, made: Plan, is_current: bool) -> Revocation:
     layout = context.layout
-    said: dict[str, Any] = {
-        "succession": next_number(layout.root / ROOM),
-        "key": made.span.keyid,
-        "since": order.since,
-        "believed_until": made.doubt.until,
-        "head": made.found.digest(made.doubt.until),
-        "anchor": asdict(made.anchor),
-        "vouched": order.vouch,
-        "was_current": is_current,
-        "reason": order.reason,
-        "signed_since": made.to_dict()["signed_since"],
-        "reviewer": order.reviewer,
-        "signature": None,
-        "started_by": context.started_by,
-        "time": context.now(),
-    }
+    revocation = Revocation(
+        succession=next_number(layout.root / ROOM),
+        key=made.span.keyid,
+        since=order.since,
+        believed_until=made.doubt.until,
+        head=made.found.digest(made.doubt.until),
+        anchor=made.believed.anchor,
+        vouched=order.vouch,
+        was_current=is_current,
+        reason=order.reason,
+        signed_since=made.believed.signed_since,
+        reviewer=order.reviewer,
+        signature=None,
+        started_by=context.started_by,
+        time=context.now(),
+    )
     if order.reviewer is not None:
         key = order.key or Path("~/.ssh/id_ed25519").expanduser()
-        said["signature"] = ssh.sign(text_to_sign(said), key, NAMESPACE)
-        verify_countersignature(said, trust.allowed_signers(layout))
-    return said
+        signature = ssh.sign(revocation.text, key, NAMESPACE)
+        revocation = revocation.model_copy(update={"signature": signature})
+        verify_countersignature(revocation, trust.allowed_signers(layout))
+    return revocation
 
 
-def _keep(t: Transaction, folder: Path, said: dict[str, Any]) -> None:
+def _keep(t: Transaction, folder: Path, revocation: Revocation) -> None:
     """Record the revocation."""
-    about = Artifact(f"key:{said['key']}", said["key"])
-    made = t.state(folder / "revocation.json", [about], REVOCATION, said)
-    names = ("succession", "key", "since", "believed_until", "reason")
-    told = {name: said[name] for name in names}
-    t.append(REVOKE, [made], told)
+    about = Artifact(f"key:{revocation.key}", revocation.key)
+    made = t.state(folder / "revocation.json", [about], REVOCATION, revocation.to_dict())
+    names = {"succession", "key", "since", "believed_until", "reason"}
+    t.append(REVOKE, [made], revocation.model_dump(mode="json", include=names))
 
 
 def _require_sound(context: Context) -> None:
@@ -217,23 +290,9 @@ def _how_to_vouch(made: Plan) -> str:
     )
 
 
-def _done(context: Context, span: Span) -> dict[str, Any]:
-    layout, found = context.layout, survey(context.layout)
-    last = len(found.entries)
-    numbers = [n for n in revocations(layout) if read_revocation(layout, n)["key"] == span.keyid]
-    said = read_revocation(layout, numbers[-1])
-    until = span.last or 0
-    return {
-        "schema": 1,
-        "key": span.keyid,
-        "since": said["since"],
-        "believed_until": until,
-        "anchor": said["anchor"],
-        "signed_before": found.by(span.keyid, 1, until),
-        "signed_since": found.by(span.keyid, until + 1, last),
-        "resting": [],
-        "succession": numbers[-1],
-        "keys": {},
-        "champion": champion_of(layout).ref.to_dict(),
-        "notes": notes(context),
-    }
+def _done(context: Context, span: Span) -> Revoked:
+    layout = context.layout
+    made = {number: read_revocation(layout, number) for number in revocations(layout)}
+    number, last = [each for each in made.items() if each[1].key == span.keyid][-1]
+    believed = _believed(span, last.since, span.last or 0, last.anchor, survey(layout))
+    return _revoked(context, believed, number, {})

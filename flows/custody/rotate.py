@@ -1,8 +1,9 @@
 """rotate: new keys for statements and models; everything that the old ones signed still verifies."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from sluicegate.core import Conflict
+from sluicegate.core.document import Document, Result
 from sluicegate.evidence.ledger import REINSTATE, SUSPEND
 from sluicegate.flows.custody.succession import (
     BOTH,
@@ -10,6 +11,7 @@ from sluicegate.flows.custody.succession import (
     ROTATE,
     STATEMENTS,
     TAKE_OVER,
+    Followed,
     settle,
     succeed,
     to_follow,
@@ -23,56 +25,79 @@ from sluicegate.stores import git, keys, record
 from sluicegate.stores.layout import Layout
 
 
-def rotate(
-    context: Context, kinds: frozenset[str] = BOTH, reason: str = "rotated"
-) -> dict[str, Any]:
+class Rotated(Result):
+    """Which keys follow which, by kind, up to which entry; `finished` if it was begun before."""
+
+    keys: Mapping[str, Followed]
+    entry: int
+    finished: bool
+    notes: tuple[str, ...]
+
+
+class SignedAgain(Document):
+    """A promoted model whose signature a rotation makes anew."""
+
+    update: str
+    version: int
+
+
+class RotationPlan(Result):
+    """What a rotation would do: how many statements the new key vouches for, models signed again, entries.
+
+    With `finishes` it would only end the rotation that was broken off.
+    """
+
+    finishes: bool
+    keys: Mapping[str, Followed]
+    vouches_for: int
+    models: tuple[SignedAgain, ...]
+    entries: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def rotate(context: Context, kinds: frozenset[str] = BOTH, reason: str = "rotated") -> Rotated:
     """Let new keys follow those of these `kinds`, in one commit, and return which followed which.
 
     Broken off before its commit it starts afresh, after it the same command ends it and rotates no
     further. Raises Conflict for a key from the environment, or uncommitted changes of ours.
     """
     layout = context.layout
-    if settle(layout):
-        told, finished = last_change(context), True
+    finished = settle(layout)
+    if finished:
+        followed = last_change(context)
     else:
         git.require_branch(layout.root)
         require_tidy(context)
-        told, finished = succeed(context, kinds, reason), False
-    return {
-        "schema": 1,
-        "keys": {name: told[name] for name in sorted(BOTH) if name in told},
-        "entry": len(record.entry_files(layout)),
-        "finished": finished,
-        "notes": notes(context),
-    }
+        followed = succeed(context, kinds, reason)
+    return Rotated(
+        keys={kind: followed[kind] for kind in sorted(followed)},
+        entry=len(record.entry_files(layout)),
+        finished=finished,
+        notes=tuple(notes(context)),
+    )
 
 
-def plan(context: Context, kinds: frozenset[str] = BOTH) -> dict[str, Any]:
-    """Return what `rotate` would do and change nothing; what keeps it from beginning is raised here, too.
-
-    With `finishes` it would only end the rotation that was broken off.
-    """
+def plan(context: Context, kinds: frozenset[str] = BOTH) -> RotationPlan:
+    """Return what `rotate` would do; what keeps it from beginning is raised here, too."""
     layout = context.layout
     finishes = keys.is_taking_over(layout)
     if finishes:
-        told = last_change(context)
-        kinds = frozenset(told) & BOTH
+        followed = last_change(context)
     else:
         git.require_branch(layout.root)
         require_tidy(context)
-        told = to_follow(layout, kinds)
+        followed = to_follow(layout, kinds)
     says_again = [REINSTATE, *([SUSPEND] if suspended(layout) else [])]
     written = [*([ROTATE] if STATEMENTS in kinds else []), TAKE_OVER, *says_again]
     again = to_sign_again(layout) if MODELS in kinds and not finishes else ()
-    return {
-        "schema": 1,
-        "finishes": finishes,
-        "keys": {name: told[name] for name in sorted(kinds)},
-        "vouches_for": 0 if finishes or STATEMENTS not in kinds else _vouched_for(layout),
-        "models": [{"update": each.update, "version": each.version} for each, _, _ in again],
-        "entries": [] if finishes else written,
-        "notes": notes(context),
-    }
+    return RotationPlan(
+        finishes=finishes,
+        keys={kind: followed[kind] for kind in sorted(followed)},
+        vouches_for=0 if finishes or STATEMENTS not in kinds else _vouched_for(layout),
+        models=tuple(SignedAgain(update=p.update, version=p.version) for p, _, _ in again),
+        entries=() if finishes else tuple(written),
+        notes=tuple(notes(context)),
+    )
 
 
 def _vouched_for(layout: Layout) -> int:
@@ -81,10 +106,11 @@ def _vouched_for(layout: Layout) -> int:
     return sum(1 for each in survey(layout).statements if each.keyid == current and each.entry)
 
 
-def last_change(context: Context) -> dict[str, Any]:
+def last_change(context: Context) -> dict[str, Followed]:
     """Return which key followed which last, as the ledger says."""
-    found = (e.details for e in record.backwards(context.layout) if e.verb == "take-over")
-    return next(found, {})
+    found = (e.details for e in record.backwards(context.layout) if e.verb == TAKE_OVER)
+    details = next(found, {})
+    return {kind: Followed.read(details[kind], "the ledger") for kind in BOTH & details.keys()}
 
 
 def require_tidy(context: Context) -> None:
@@ -101,12 +127,12 @@ def require_tidy(context: Context) -> None:
 
 def notes(context: Context) -> list[str]:
     """Return what is left to people after a change of keys."""
-    told = [
+    left = [
         "Serving hosts believe the new keys once they have a new trust root: `sluicegate trust export`.",
         "Back up again: `sluicegate backup`; keep a copy of .sluicegate/keys where the old one was.",
     ]
     if in_force(context.layout) is not None:
-        told.append(
+        left.append(
             "trust/ changed, so an owner signs the policy: `sluicegate policy sign --as NAME`."
         )
-    return [*told, "Push branch and tags."]
+    return [*left, "Push branch and tags."]

@@ -8,10 +8,10 @@ private key takes its place last; until then the keyring's file is the switch (s
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import Artifact, SluicegateError, Tampered
 from sluicegate.core.canonical import sha256_bytes, sha256_file, sha256_json
+from sluicegate.core.document import Document
 from sluicegate.evidence.keyring import Keyring, Span
 from sluicegate.evidence.ledger import REINSTATE, SUSPEND, Entry
 from sluicegate.evidence.model_signature import listed_files, sign_model
@@ -32,6 +32,13 @@ BOTH = frozenset({STATEMENTS, MODELS})
 PUBLIC = ("trust/keyring.json", "trust/service.json", "trust/model.pem")
 ROOMS = (*record.ROOMS, *PUBLIC)
 ROOM = "successions"
+
+
+class Followed(Document):
+    """A key and the one after it: key ids for statements, the SHA-256 of the PEM for models."""
+
+    before: str
+    after: str | None
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ def succeed(
     reason: str,
     doubt: Doubt | None = None,
     then: Callable[[Transaction, Path], None] = lambda *_: None,
-) -> dict[str, Any]:
+) -> dict[str, Followed]:
     """Let new keys of these `kinds` follow, and tell which; `then` adds to it, in its folder.
 
     Of earlier keys what the ledger names counts, up to where `doubt` says. Raises Conflict for a key
@@ -84,10 +91,11 @@ def succeed(
             suspended(layout),
         )  # by the keyring that is committed
         ring, old_model = keys.keyring(layout), keys.public_model_key(layout)
-        told = _told(ring, old_model, service, model)
+        followed = _who_follows(ring, old_model, service, model)
+        details = {**{kind: each.to_dict() for kind, each in followed.items()}, "reason": reason}
         vouched = doubt is None or doubt.keyid != ring.current.keyid
         if service and vouched:  # a key that is not believed introduces none
-            t.append(ROTATE, [_named(service)], {**told, "reason": reason})
+            t.append(ROTATE, [_named(service)], details)
         found = survey(layout)
         now = _followed(ring, found, service, doubt)
         held = Keyring(tuple(_vouched(now, found)), public_pem(model) if model else old_model)
@@ -97,12 +105,12 @@ def succeed(
             _sign_again(context, model)
         keys.publish(layout)
         changed = [Artifact(name, sha256_file(layout.root / name)) for name in PUBLIC]
-        t.append(TAKE_OVER, changed, {**told, "reason": reason})
+        t.append(TAKE_OVER, changed, details)
         then(t, layout.root / ROOM / number)
         _say_again(t, context, number, reason, champion, stopped)
         t.commit(f"keys: {reason}")
         keys.take_over(layout)
-    return told
+    return followed
 
 
 def _followed(ring: Keyring, found: Survey, service: Signer | None, doubt: Doubt | None) -> Keyring:
@@ -130,16 +138,17 @@ def _write(layout: Layout, ring: Keyring, signer: Signer) -> None:
     files.write_json(layout.keyring, sign(statement([about], KEYRING, ring.to_dict()), signer))
 
 
-def to_follow(layout: Layout, kinds: frozenset[str]) -> dict[str, Any]:
+def to_follow(layout: Layout, kinds: frozenset[str]) -> dict[str, Followed]:
     """Return which keys would be followed, none of them made; raises Conflict like `succeed`."""
-    told: dict[str, Any] = {}
+    followed = {}
     if STATEMENTS in kinds:
         keys.require_own(layout, layout.service_key)
-        told[STATEMENTS] = {"before": keys.keyring(layout).current.keyid, "after": None}
+        followed[STATEMENTS] = Followed(before=keys.keyring(layout).current.keyid, after=None)
     if MODELS in kinds:
         keys.require_own(layout, layout.model_key)
-        told[MODELS] = {"before": _pem_digest(keys.public_model_key(layout)), "after": None}
-    return told
+        before = _pem_digest(keys.public_model_key(layout))
+        followed[MODELS] = Followed(before=before, after=None)
+    return followed
 
 
 def to_sign_again(layout: Layout) -> Iterator[tuple[Champion, Path, dict[str, str]]]:
@@ -198,21 +207,21 @@ def _say_again(
 
 
 def _named(signer: Signer) -> Artifact:
-    told = public_key(signer)
-    return Artifact(f"key:{told['keyid']}", sha256_json(told))
+    public = public_key(signer)
+    return Artifact(f"key:{public['keyid']}", sha256_json(public))
 
 
-def _told(
+def _who_follows(
     ring: Keyring, old_model: str, service: Signer | None, model: Signer | None
-) -> dict[str, Any]:
-    """Return which key followed which: key ids for statements, the SHA-256 of the PEM for models."""
-    told: dict[str, Any] = {}
+) -> dict[str, Followed]:
+    followed = {}
     if service:
-        told[STATEMENTS] = {"before": ring.current.keyid, "after": public_key(service)["keyid"]}
+        after = public_key(service)["keyid"]
+        followed[STATEMENTS] = Followed(before=ring.current.keyid, after=after)
     if model:
         after = _pem_digest(public_pem(model))
-        told[MODELS] = {"before": _pem_digest(old_model), "after": after}
-    return told
+        followed[MODELS] = Followed(before=_pem_digest(old_model), after=after)
+    return followed
 
 
 def _pem_digest(pem: str) -> str:

@@ -1,11 +1,10 @@
 """verify: whether everything is still what the signed record says, offline, each wrong thing by name."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from sluicegate.core import SluicegateError
+from sluicegate.core.document import Result
 from sluicegate.evidence.keyring import PLACE, Trust
 from sluicegate.evidence.verifier import Verifier
 from sluicegate.flows.custody.approvals import approvals
@@ -47,12 +46,12 @@ PARTS: tuple[Callable[[Inspection], None], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Verified:
+class Verified(Result):
     """What was looked at, from which entry of the ledger on, and what is wrong."""
 
+    ok: bool
     since: int
-    counts: dict[str, int]
+    looked_at: Mapping[str, int]
     wrong: tuple[Wrong, ...]
     undecided: tuple[Wrong, ...]
     notes: tuple[str, ...]
@@ -62,19 +61,6 @@ class Verified:
     def exit_code(self) -> int:
         """Return 4 when something is wrong, 1 when something could not be decided, else 0."""
         return 4 if self.wrong else 1 if self.undecided else 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `verify`."""
-        return {
-            "schema": 1,
-            "ok": self.exit_code == 0,
-            "since": self.since,
-            "looked_at": self.counts,
-            "wrong": [each.to_dict() for each in self.wrong],
-            "undecided": [each.to_dict() for each in self.undecided],
-            "notes": list(self.notes),
-            "seconds": round(self.seconds, 3),
-        }
 
 
 def verify(context: Context, full: bool = False, bar: Bar = lambda *_: None) -> Verified:
@@ -94,12 +80,13 @@ def verify(context: Context, full: bool = False, bar: Bar = lambda *_: None) -> 
         seen = Seen(found.head, ledger_print(found, found.head), found.prints, context.now())
         keep_seen(layout, seen)
     return Verified(
+        ok=not found.wrong and not found.undecided,
         since=before.head.sequence,
-        counts=found.counts,
+        looked_at=found.counts,
         wrong=tuple(dict.fromkeys(found.wrong)),
         undecided=tuple(dict.fromkeys(found.undecided)),
         notes=tuple(dict.fromkeys(found.notes)),
-        seconds=time.monotonic() - started,
+        seconds=round(time.monotonic() - started, 3),
     )
 
 
@@ -109,7 +96,7 @@ def _trust(context: Context) -> tuple[Trust, list[Wrong]]:
         return record.committed(context.layout).trust, []
     except SluicegateError as error:
         current = keys_of.public_of(context.layout)
-        return keys_of.trust_in({}, current), [Wrong(PLACE, str(error))]
+        return keys_of.trust_in({}, current), [Wrong(where=PLACE, says=str(error))]
 
 
 def _inspect(context: Context, before: Seen, bar: Bar) -> Inspection:

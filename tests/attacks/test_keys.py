@@ -21,6 +21,7 @@ from sluicegate.evidence.ledger import Entry, envelope_digest, sign_entry
 from sluicegate.evidence.model_signature import signed_files
 from sluicegate.evidence.signing import Signer, new_key, public_key, sign, signer_of
 from sluicegate.evidence.statement import KEYRING, PROMOTION, statement
+from sluicegate.flows.custody.succession import Followed
 from sluicegate.record.champion import champion_of, first_champion
 from sluicegate.stores import effects, files, git, keys, record
 from sluicegate.stores.layout import MODEL_KEY, SERVICE_KEY, Layout
@@ -88,7 +89,7 @@ def test_after_a_rotation_everything_old_verifies_and_new_things_are_by_the_new_
     old, old_model = keys.public_of(layout), keys.public_model_key(layout)
     made = place.rotate_keys(reason="yearly")
     now = keys.public_of(layout)
-    assert made["keys"]["statements"] == {"before": old["keyid"], "after": now["keyid"]}
+    assert made.keys["statements"] == Followed(before=old["keyid"], after=now["keyid"])
     assert now["keyid"] != old["keyid"]
     assert files.read_json(layout.public_key) == now
     assert list(layout.next_keys.iterdir()) == []
@@ -125,7 +126,7 @@ def test_a_rotation_of_models_leaves_the_statement_key(target: Target) -> None:
     before, layout = keys.public_of(target.layout), target.layout
     model = keys.public_model_key(layout)
     made = target.place.rotate_keys("models")
-    assert sorted(made["keys"]) == ["models"]
+    assert sorted(made.keys) == ["models"]
     assert (keys.public_of(layout), keys.public_model_key(layout) == model) == (before, False)
     assert layout.public_model_key.read_text() == keys.public_model_key(layout)
     assert target.wrong() == []
@@ -205,19 +206,19 @@ def test_what_a_stolen_key_signed_is_told_and_the_champion_is_signed_again(
     key = keys.public_of(layout)["keyid"]
     since = entry_of(layout, "promote") + 1
     place.rotate_keys()
-    assert place.revoke_key(key, since, reason=WHY, dry_run=True)["resting"] == []
+    assert place.revoke_key(key, since, reason=WHY, dry_run=True).resting == ()
     trust_them(place, keys_of)
     made = place.revoke_key(key[:12], since, reason=WHY)
     proof = place.sign_review("batch:0002", "approve", "ann", keys_of["ann"])
     with pytest.raises(Conflict, match="signed with a key that was revoked since"):
         place.answer_review("batch:0002", "approve", "ann", proof)
-    told = made["signed_since"]
-    assert "intake/0002/verdict.json" in told["statements"]
-    assert (told["versions"], told["tags"]) == ([], [])
-    assert (made["signed_before"]["versions"], made["signed_before"]["tags"]) == (
-        [1, 2], ["update/0000", "update/0001"],
+    told = made.signed_since
+    assert "intake/0002/verdict.json" in told.statements
+    assert (told.versions, told.tags) == ((), ())
+    assert (made.signed_before.versions, made.signed_before.tags) == (
+        (1, 2), ("update/0000", "update/0001"),
     )  # fmt: skip
-    assert made["believed_until"] == entry_of(layout, "promote")
+    assert made.believed_until == entry_of(layout, "promote")
     assert champion_of(layout).sha256 == target.champion
     span = keys.keyring(layout).signer_of(files.read_json(record.entry_files(layout)[-1]))
     assert span is keys.keyring(layout).current
@@ -229,7 +230,7 @@ def test_what_a_stolen_key_signed_is_told_and_the_champion_is_signed_again(
     before = git.head(target.root)
     again = place.revoke_key(key, since, reason=WHY)
     assert git.head(target.root) == before
-    assert again["signed_since"]["entries"] == told["entries"]
+    assert again.signed_since.entries == told.entries
     assert target.unharmed()
 
 
@@ -248,11 +249,11 @@ def test_a_champion_signed_since_is_rolled_back_before_the_key_is_revoked(
     assert not any(span.revoked for span in keys.keyring(layout).spans)
     tried = place.revoke_key(key, since, reason=WHY, dry_run=True)
     for command in ("update:0001", "batch:0001", "sluicegate calibrate"):
-        assert any(command in each for each in tried["resting"])
+        assert any(command in each for each in tried.resting)
     place.rollback("update:0001", reason=WHY, retrain=False)
     place.calibrate()
     made = place.revoke_key(key, since, reason=WHY)
-    assert (made["signed_since"]["versions"], made["champion"]["version"]) == ([2], 1)
+    assert (made.signed_since.versions, made.champion.version) == ((2,), 1)
     assert target.wrong() == []
     place.export_trust(tmp_path / "trust.json")
     host = Host(tmp_path, target.root, tmp_path / "trust.json")
@@ -300,7 +301,7 @@ def test_a_forged_revocation_is_worth_nothing(target: Target, keys_of: dict[str,
         place.revoke_key("0" * 12, last, reason=WHY)
     assert not layout.keyring.exists()
     made = place.revoke_key("current", last, reason=WHY, reviewer="ann", key=keys_of["ann"])
-    assert keys.public_of(layout)["keyid"] != key["keyid"] == made["key"]
+    assert keys.public_of(layout)["keyid"] != key["keyid"] == made.key
     assert target.wrong() == []
     names = [each.verb for each in record.backwards(layout)][:3]
     assert names == ["reinstate", "revoke-key", "take-over"]
@@ -360,7 +361,7 @@ def test_a_backup_from_before_brings_no_old_key_back(target: Target, tmp_path: P
                 again.restore(tmp_path / "old.tar")
             continue
         made = again.restore(tmp_path / "old.tar")
-        assert (made["old_keys"], made["keys"]) == (["model.pem", "service.pem"], False)
+        assert (made.old_keys, made.keys) == (("model.pem", "service.pem"), False)
         assert not Layout(clone).service_key.exists()
         assert Layout(clone).secret.exists()
         kept = clone / ".sluicegate" / "keys"
@@ -432,7 +433,7 @@ def test_a_revocation_survives_a_kill_in_the_middle(target: Target) -> None:
         made = target.place.revoke_key(old, since, reason=WHY)
         spans = keys.keyring(layout).spans
         assert (len(spans), spans[0].revoked, spans[0].last) == (3, WHY, since - 1), stop
-        assert (made["succession"], list(layout.next_keys.iterdir())) == ("0002", []), stop
+        assert (made.succession, list(layout.next_keys.iterdir())) == ("0002", []), stop
         if not killed:
             break
     assert stop > 10

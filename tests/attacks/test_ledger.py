@@ -143,9 +143,9 @@ def test_what_was_verified_before_is_believed_only_when_we_signed_it(target: Tar
 def test_only_what_is_new_is_looked_at(target: Target) -> None:
     """The second look has nothing to do, and one more entry is all that the third one reads."""
     first = target.place.verify(full=True)
-    assert first.counts["entries"] == len(record.entry_files(target.layout))
+    assert first.looked_at["entries"] == len(record.entry_files(target.layout))
     again = target.place.verify()
-    assert (again.since, again.counts) == (first.counts["entries"], {})
+    assert (again.since, again.looked_at) == (first.looked_at["entries"], {})
     context = target.place._context
     with transaction(context, "test", "more") as t:
         t.append("test", [Artifact("x", "0" * 64)], {})

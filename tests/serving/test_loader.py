@@ -369,7 +369,7 @@ def test_where_no_version_is_clean_nobody_answers(
     since = int(entry.stem)
     asked: dict[str, Any] = {"reason": "lost", "vouch": True, "reviewer": "ann", "key": keys["ann"]}
     tried = place.revoke_key("current", since, dry_run=True, **asked)
-    assert any("nobody serves on its word" in each for each in tried["resting"])
+    assert any("nobody serves on its word" in each for each in tried.resting)
     with pytest.raises(Conflict, match="nobody serves on its word"):
         place.revoke_key("current", since, **asked)
     old = service_keys.public_of(layout)["keyid"]

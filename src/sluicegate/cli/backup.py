@@ -1,11 +1,14 @@
 """backup: write what is neither in git nor in DVC to an archive, or restore a clone from one."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluicegate.cli.arguments import Answer, Verbs, add_former, add_verb, in_workspace
 from sluicegate.cli.terminal import opened, sentence
 from sluicegate.core import Misused
+
+if TYPE_CHECKING:
+    from sluicegate.flows.custody.restore import Restored
 
 EXAMPLES = """\
 sluicegate backup /mnt/backup/loans.tar --with-keys
@@ -25,24 +28,24 @@ def add(verbs: Verbs) -> None:
     former.add_argument("path", metavar="FILE", help="the backup")
 
 
-def backup(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def backup(options: argparse.Namespace) -> Answer[Any]:
     """Write a backup, or restore one."""
     if not options.restore:
         made = opened(options).backup(options.path, with_keys=options.with_keys)
-        words = [f"{made['files']} files are in {made['path']}.", *made["notes"]]
+        words = [f"{made.files} files are in {made.path}.", *made.notes]
         return Answer(made, sentence(" ".join(words)))
     if options.with_keys:
         raise Misused("--restore brings back the keys that the backup has; leave --with-keys out.")
     return restore(options)
 
 
-def restore(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def restore(options: argparse.Namespace) -> Answer["Restored"]:
     """Restore a clone."""
     made = opened(options, reading=True).restore(options.path)
-    version = made["champion"]["version"]
-    words = f"Version {version} is back and verified, with {made['models']} models."
-    if made["old_keys"]:
-        words += f" Not restored, no longer in use: {', '.join(made['old_keys'])}."
-    if not made["keys"]:
+    version = made.champion.version
+    words = f"Version {version} is back and verified, with {made.models} models."
+    if made.old_keys:
+        words += f" Not restored, no longer in use: {', '.join(made.old_keys)}."
+    if not made.keys:
         words += " The keys are missing: put them into .sluicegate/keys to go on writing."
     return Answer(made, sentence(words))

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -18,6 +18,12 @@ from sluicegate.cli.arguments import (
 )
 from sluicegate.cli.terminal import escape, opened, sentence
 from sluicegate.core import Misused
+
+if TYPE_CHECKING:
+    from sluicegate.flows.custody.hand_over import ChampionExport
+    from sluicegate.flows.custody.revoke import Believed
+    from sluicegate.flows.custody.rotate import RotationPlan
+    from sluicegate.record.keys.survey import Signatures
 
 EXAMPLES = """\
 sluicegate trust export trust.json         what a serving host is to trust
@@ -77,7 +83,7 @@ def _add_revoke(commands: Verbs) -> None:
     signs(revoked, "reviewer", "countersign it as this reviewer", required=False)
 
 
-def export(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def export(options: argparse.Namespace) -> Answer[Any]:
     """Write the trust root, or copy the champion."""
     if bool(options.path) == bool(options.model):
         raise Misused(
@@ -91,18 +97,18 @@ def export(options: argparse.Namespace) -> Answer[dict[str, Any]]:
         max_age_hours=options.max_age,
         pseudonym_key=Path(options.pseudonym_key) if options.pseudonym_key else None,
     )
-    words = f"{made['path']} holds what a serving host is to trust; carry it there by a safe way."
+    words = f"{made.path} holds what a serving host is to trust; carry it there by a safe way."
     return Answer(made, sentence(words))
 
 
-def export_model(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def export_model(options: argparse.Namespace) -> Answer["ChampionExport"]:
     """Copy the champion."""
     made = opened(options).export_champion(options.model)
-    words = f"{made['folder']} holds version {made['champion']['version']} and what proves it."
+    words = f"{made.folder} holds version {made.champion.version} and what proves it."
     return Answer(made, sentence(words))
 
 
-def rotate(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def rotate(options: argparse.Namespace) -> Answer[Any]:
     """Rotate the keys."""
     kinds = (options.only,) if options.only else ()
     place = opened(options)
@@ -110,13 +116,13 @@ def rotate(options: argparse.Namespace) -> Answer[dict[str, Any]]:
         return Answer(place.plan_rotation(*kinds), print_plan)
     made = place.rotate_keys(*kinds, reason=options.reason)
     changed = "; ".join(
-        f"{name}: {each['after'][:12]} replaces {each['before'][:12]}"
-        for name, each in made["keys"].items()
+        f"{kind}: {(each.after or '')[:12]} replaces {each.before[:12]}"
+        for kind, each in made.keys.items()
     )
-    return Answer(made, sentence(" ".join([f"{changed}.", *made["notes"]])))
+    return Answer(made, sentence(" ".join([f"{changed}.", *made.notes])))
 
 
-def revoke(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def revoke(options: argparse.Namespace) -> Answer["Believed"]:
     """Revoke a key: 3 when a dry run finds what has to be rolled back first."""
     made = opened(options).revoke_key(
         options.keyid,
@@ -127,54 +133,56 @@ def revoke(options: argparse.Namespace) -> Answer[dict[str, Any]]:
         reviewer=options.reviewer,
         key=Path(options.key).expanduser(),
     )
-    return Answer(made, print_revocation, 3 if made["resting"] else 0)
+    return Answer(made, print_revocation, 3 if made.resting else 0)
 
 
-def print_plan(console: Console, plan: dict[str, Any]) -> None:
+def print_plan(console: Console, plan: "RotationPlan") -> None:
     """Print what a rotation would do."""
 
     def line(text: str) -> None:
         console.print(escape(text))
 
-    for name, each in plan["keys"].items():
-        old = each["before"][:12]
-        if plan["finishes"]:
-            line(f"{name}: would finish replacing {old} by {each['after'][:12]}")
+    for kind, each in plan.keys.items():
+        old = each.before[:12]
+        if plan.finishes:
+            line(f"{kind}: would finish replacing {old} by {(each.after or '')[:12]}")
         else:
-            line(f"{name}: would replace {old} by a new key, and delete its private half")
-    if plan["vouches_for"]:
-        line(f"  the new key would vouch for {plan['vouches_for']} statements of the old one")
-    for each in plan["models"]:
-        line(f"  would be signed again: version {each['version']} (update:{each['update']})")
-    if plan["entries"]:
-        line(f"  entries of the ledger, in one commit: {', '.join(plan['entries'])}")
-    for note in plan["notes"]:
+            line(f"{kind}: would replace {old} by a new key, and delete its private half")
+    if plan.vouches_for:
+        line(f"  the new key would vouch for {plan.vouches_for} statements of the old one")
+    for model in plan.models:
+        line(f"  would be signed again: version {model.version} (update:{model.update})")
+    if plan.entries:
+        line(f"  entries of the ledger, in one commit: {', '.join(plan.entries)}")
+    for note in plan.notes:
         line(f"  afterwards: {note}")
 
 
-def print_revocation(console: Console, made: dict[str, Any]) -> None:
+def print_revocation(console: Console, made: "Believed") -> None:
     """Print what a revoked key signed, or would have, if it is only tried."""
-    done = "was revoked" if "succession" in made else "would be revoked"
-    console.print(f"key {made['key'][:12]} {done} since entry {made['since']} of the ledger")
-    by = made["anchor"]["by"]
-    console.print(f"  trusted until entry {made['believed_until']} (last pinned by {escape(by)})")
-    _print_signed(console, "before, and trusted", made["signed_before"])
-    _print_signed(console, "since, and not trusted", made["signed_since"])
-    for each in made["resting"]:
+    from sluicegate.flows.custody.revoke import Revoked
+
+    done = "was revoked" if isinstance(made, Revoked) else "would be revoked"
+    console.print(f"key {made.key[:12]} {done} since entry {made.since} of the ledger")
+    by = made.anchor.by
+    console.print(f"  trusted until entry {made.believed_until} (last pinned by {escape(by)})")
+    _print_signed(console, "before, and trusted", made.signed_before)
+    _print_signed(console, "since, and not trusted", made.signed_since)
+    for each in made.resting:
         console.print(f"  [red]first[/]: {escape(each)}")
-    for note in made.get("notes", []):
+    for note in made.notes if isinstance(made, Revoked) else ():
         console.print(f"  {escape(note)}")
 
 
-def _print_signed(console: Console, when: str, signed: dict[str, Any]) -> None:
-    counts = ", ".join(f"{len(listed)} {name}" for name, listed in signed.items())
+def _print_signed(console: Console, when: str, signed: "Signatures") -> None:
+    counts = ", ".join(f"{len(listed)} {name}" for name, listed in signed)
     console.print(f"  signed {when}: {counts}")
-    for each in signed["entries"]:
+    for each in signed.entries:
         console.print(
-            f"    entry {each['entry']}: {escape(each['verb'])} by {escape(each['who'])}, {each['time']}"
+            f"    entry {each.entry}: {escape(each.verb)} by {escape(each.who)}, {each.time}"
         )
-    for name in signed["statements"]:
+    for name in signed.statements:
         console.print(f"    {escape(name)}")
-    named = [f"version {v}" for v in signed["versions"]] + [f"tag {t}" for t in signed["tags"]]
+    named = [f"version {v}" for v in signed.versions] + [f"tag {t}" for t in signed.tags]
     if named:
         console.print(f"    {escape(', '.join(named))}")

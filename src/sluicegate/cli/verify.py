@@ -37,7 +37,7 @@ def print_verified(console: "Console", done: "Verified") -> None:
         count = len(done.wrong)
         result = f"[red]{count} {'thing is' if count == 1 else 'things are'} wrong[/]"
     console.print(f"verify: {result} [dim]({done.seconds:.1f} s)[/]")
-    counts = ", ".join(f"{number} {what}" for what, number in done.counts.items() if number)
+    counts = ", ".join(f"{number} {what}" for what, number in done.looked_at.items() if number)
     since = f" since entry {done.since} of the ledger" if done.since else ""
     console.print(f"  checked{since}: {counts or 'nothing is new'}")
     for title, found in (("[red]wrong[/]", done.wrong), ("[magenta]undecided[/]", done.undecided)):

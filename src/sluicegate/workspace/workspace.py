@@ -12,6 +12,11 @@ from sluicegate.stores.transaction import tidy
 from sluicegate.workspace.delivery import Delivery, Tell, delivered, explained
 
 if TYPE_CHECKING:
+    from sluicegate.flows.custody.backup import BackedUp
+    from sluicegate.flows.custody.hand_over import ChampionExport, TrustExport
+    from sluicegate.flows.custody.restore import Restored
+    from sluicegate.flows.custody.revoke import Believed
+    from sluicegate.flows.custody.rotate import Rotated, RotationPlan
     from sluicegate.flows.custody.verify import Verified
     from sluicegate.flows.decisions.policy_defaults import Newer, WholePolicy
     from sluicegate.flows.decisions.review import Reviewed
@@ -564,21 +569,21 @@ class Workspace:
         return explain(self._fresh(), subject)
 
     @explained()
-    def export_trust(self, path: str | Path, **wanted: Any) -> dict[str, Any]:
+    def export_trust(self, path: str | Path, **wanted: Any) -> "TrustExport":
         """Write what a serving host trusts to the file `path`; keywords as of `hand_over.export_trust`."""
         from sluicegate.flows.custody.hand_over import export_trust
 
         return export_trust(self._fresh(), Path(path), **wanted)
 
     @explained()
-    def export_champion(self, folder: str | Path) -> dict[str, Any]:
+    def export_champion(self, folder: str | Path) -> "ChampionExport":
         """Copy the champion and what proves it to `folder`, for hosts that do not see the workspace."""
         from sluicegate.flows.custody.hand_over import export_champion
 
         return export_champion(self._fresh(), Path(folder))
 
     @explained()
-    def plan_rotation(self, *kinds: str) -> dict[str, Any]:
+    def plan_rotation(self, *kinds: str) -> "RotationPlan":
         """Return which keys `rotate_keys` would change and what it would sign again; makes no key."""
         from sluicegate.flows.custody.rotate import plan
         from sluicegate.flows.custody.succession import BOTH
@@ -586,7 +591,7 @@ class Workspace:
         return plan(self._fresh(), frozenset(kinds) or BOTH)
 
     @explained()
-    def rotate_keys(self, *kinds: str, reason: str = "rotated") -> dict[str, Any]:
+    def rotate_keys(self, *kinds: str, reason: str = "rotated") -> "Rotated":
         """Let new keys follow, of `statements`, of `models`, or of both; all that was signed verifies."""
         from sluicegate.flows.custody.rotate import rotate
         from sluicegate.flows.custody.succession import BOTH
@@ -596,7 +601,7 @@ class Workspace:
     @explained()
     def revoke_key(
         self, keyid: str, since: int, *, reason: str, dry_run: bool = False, **wanted: Any
-    ) -> dict[str, Any]:
+    ) -> "Believed":
         """Believe a stolen key no further than before the entry `since`; keywords as of `revoke.Order`.
 
         With `dry_run` return what it signed and what rests on that, and change nothing.
@@ -604,17 +609,17 @@ class Workspace:
         from sluicegate.flows.custody.revoke import Order, plan, revoke
 
         order, context = Order(keyid, since, reason, **wanted), self._fresh()
-        return plan(context, order).to_dict() if dry_run else revoke(context, order)
+        return plan(context, order).believed if dry_run else revoke(context, order)
 
     @explained()
-    def backup(self, path: str | Path, *, with_keys: bool = False) -> dict[str, Any]:
+    def backup(self, path: str | Path, *, with_keys: bool = False) -> "BackedUp":
         """Write what is neither in git nor in DVC to the archive `path`, and push all data."""
         from sluicegate.flows.custody.backup import backup
 
         return backup(self._fresh(), Path(path), with_keys)
 
     @explained()
-    def restore(self, path: str | Path) -> dict[str, Any]:
+    def restore(self, path: str | Path) -> "Restored":
         """Bring a clone back to a workspace, from the DVC remote and the backup at `path`; verified."""
         from sluicegate.flows.custody.restore import restore
 

@@ -32,14 +32,14 @@ def test_a_dry_run_tells_what_is_then_done(
     assert digest_of(root) == before
 
     made = workspace.rotate_keys()
-    for name, told in made["keys"].items():
-        assert plan["keys"][name] == {"before": told["before"], "after": None}
-        assert f"{name}: a new key would follow {told['before'][:12]}" in said
+    for name, told in made.keys.items():
+        assert plan["keys"][name] == {"before": told.before, "after": None}
+        assert f"{name}: would replace {told.before[:12]}" in said
     old, _ = keys.keyring(layout).spans
     assert plan["vouches_for"] == len(old.statements or ()) > 0
     entries = list(record.backwards(layout))[:3][::-1]
     assert plan["entries"] == [each.verb for each in entries]
-    assert plan["notes"] == made["notes"]
+    assert plan["notes"] == list(made.notes)
     signed = [name for name in before if name.endswith("model.sig")]
     assert signed == [f"updates/{each['update']}/model.sig" for each in plan["models"]]
     assert all(digest_of(root)[name] != before[name] for name in signed)
@@ -48,10 +48,10 @@ def test_a_dry_run_tells_what_is_then_done(
 def test_a_dry_run_of_one_key(workspace: Workspace) -> None:
     """The other one is left as it is."""
     plan = workspace.plan_rotation("models")
-    assert (list(plan["keys"]), plan["vouches_for"]) == (["models"], 0)
-    assert plan["entries"] == ["take-over", "reinstate"]
+    assert (list(plan.keys), plan.vouches_for) == (["models"], 0)
+    assert plan.entries == ("take-over", "reinstate")
     plan = workspace.plan_rotation("statements")
-    assert (list(plan["keys"]), plan["models"]) == (["statements"], [])
+    assert (list(plan.keys), plan.models) == (["statements"], ())
 
 
 def test_what_keeps_a_rotation_from_beginning_is_said_beforehand(
@@ -81,7 +81,7 @@ def test_what_was_broken_off_would_only_be_ended(workspace: Workspace, tmp_path:
         path.chmod(0o600)
     commit = git.head(workspace.root)
     plan = workspace.plan_rotation()
-    assert (plan["finishes"], plan["keys"]) == (True, made["keys"])
-    assert (plan["models"], plan["entries"]) == ([], [])
-    assert workspace.rotate_keys()["finished"]
+    assert (plan.finishes, plan.keys) == (True, made.keys)
+    assert (plan.models, plan.entries) == ((), ())
+    assert workspace.rotate_keys().finished
     assert git.head(workspace.root) == commit

@@ -10,6 +10,7 @@ from typing import Any
 
 from sluicegate.core import Artifact, Tampered
 from sluicegate.core.canonical import sha256_bytes
+from sluicegate.core.document import Document
 from sluicegate.evidence.keyring import Keyring
 from sluicegate.evidence.ledger import PROMOTE
 from sluicegate.evidence.verifier import Broken, Recorded, Verifier
@@ -39,6 +40,24 @@ class Head:
     digest: str
 
 
+class SignedEntry(Document):
+    """An entry of the ledger that a key signed."""
+
+    entry: int
+    time: str
+    who: str
+    verb: str
+
+
+class Signatures(Document):
+    """What a key signed: entries, names of statements, versions that it promoted, tags."""
+
+    entries: tuple[SignedEntry, ...]
+    statements: tuple[str, ...]
+    versions: tuple[int, ...]
+    tags: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Survey:
     """The ledger's entries, the statements and the tags, each with the key that signed it."""
@@ -55,20 +74,24 @@ class Survey:
         """Return the entry with this digest."""
         return next((e.entry.sequence for e in self.entries if e.digest == digest), None)
 
-    def by(self, keyid: str, first: int, last: int) -> dict[str, Any]:
-        """Return what a key signed from one entry to another: entries, statements, versions, tags."""
+    def by(self, keyid: str, first: int, last: int) -> Signatures:
+        """Return what a key signed from one entry to another."""
         mine = [e.entry for e in self.entries[max(first, 1) - 1 : last] if e.keyid == keyid]
-        told = {each.sequence for each in mine}
-        return {
-            "entries": [
-                {"entry": e.sequence, "time": e.time, "who": e.who, "verb": e.verb} for e in mine
-            ],
-            "statements": [
-                each.name for each in self.statements if each.keyid == keyid and each.entry in told
-            ],
-            "versions": sorted(e.details["version"] for e in mine if e.verb == PROMOTE),
-            "tags": [each.tag for each in self.tags if each.keyid == keyid and each.entry in told],
-        }
+        numbers = {each.sequence for each in mine}
+        return Signatures(
+            entries=tuple(
+                SignedEntry(entry=e.sequence, time=e.time, who=e.who, verb=e.verb) for e in mine
+            ),
+            statements=tuple(
+                each.name
+                for each in self.statements
+                if each.keyid == keyid and each.entry in numbers
+            ),
+            versions=tuple(sorted(e.details["version"] for e in mine if e.verb == PROMOTE)),
+            tags=tuple(
+                each.tag for each in self.tags if each.keyid == keyid and each.entry in numbers
+            ),
+        )
 
 
 def survey(layout: Layout) -> Survey:
