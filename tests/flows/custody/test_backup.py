@@ -137,6 +137,7 @@ def test_a_clone_that_is_older_than_the_backup_is_refused(backed_up: Path, tmp_p
     shutil.copytree(backed_up, tmp_path / "all")
     clone = Workspace.open(tmp_path / "all" / "clone", reading=True)
     sorted((clone.root / "ledger").iterdir())[-1].unlink()
+    git_store.commit(clone.root, ["ledger"], "cut off")
     with pytest.raises(Tampered, match="ends before the backup"):
         clone.restore(tmp_path / "all" / "backup.tar")
 
