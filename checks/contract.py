@@ -450,8 +450,8 @@ def _graded(severity: str, broken: Sequence[_Broken]) -> list[Finding]:
 
 
 def _detail(broken: Sequence[_Broken]) -> str:
-    told = "; ".join(_few(list(dict.fromkeys(_clause(one) for one in broken))))
-    return f"{told[0].upper()}{told[1:]}." if told else ""
+    sentence = "; ".join(_few(list(dict.fromkeys(_clause(one) for one in broken))))
+    return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
 
 
 def _clause(one: _Broken) -> str:

@@ -66,14 +66,14 @@ class Corrections:
 
     def _foreign(self, rows: pd.DataFrame, total: int) -> Finding:
         pairs = Counter(zip(rows["source"], rows["first"], strict=True))
-        told = ", ".join(
+        sentence = ", ".join(
             f"{by or 'nobody named'} overwrites {count} of {whose or 'nobody named'}"
             for (by, whose), count in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[
                 :MOST_NAMED
             ]
         )
         more = f" and {len(pairs) - MOST_NAMED} more" if len(pairs) > MOST_NAMED else ""
-        detail = f"{len(rows)} rows overwrite what another source labelled first: {told}{more}."
+        detail = f"{len(rows)} rows overwrite what another source labelled first: {sentence}{more}."
         return self._finding("foreign", rows, total, detail)
 
     def _late(self, rows: pd.DataFrame, total: int) -> Finding:

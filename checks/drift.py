@@ -81,8 +81,8 @@ class Drift:
         schema = subject.schema
         batch = summarise(schema, subject.frame, champion_answers(subject))
         # Before anything is admitted both references are the same rows.
-        told = {_rows_of(r): summarise(schema, r.frame, r.predicted) for r in _distinct(subject)}
-        references = {r.name: told[_rows_of(r)] for r in subject.references}
+        entries = {_rows_of(r): summarise(schema, r.frame, r.predicted) for r in _distinct(subject)}
+        references = {r.name: entries[_rows_of(r)] for r in subject.references}
         original = [each for each in subject.references if each.name == "original"]
         wanders = wander(schema, original[0], len(subject.frame)) if original else {}
         return self.findings(schema, batch, references, wanders)
@@ -211,8 +211,8 @@ def _words_moved(old: Vocabulary, new: Vocabulary, method: Method, alpha: float)
     test = chi_square(np.array([[part, whole - part] for part, whole in held]), method)
     corrected = Comparison(test.statistic, min(1.0, test.p * len(words)))
     before, now = shares[most]
-    said = f"; most of all {most[:40]!r}, from {before:.1%} to {now:.1%} of the texts"
-    return Moved("share of texts", abs(now - before), at_least, corrected, said)
+    sentence = f"; most of all {most[:40]!r}, from {before:.1%} to {now:.1%} of the texts"
+    return Moved("share of texts", abs(now - before), at_least, corrected, sentence)
 
 
 def _common(old: Categories | Vocabulary, new: Categories | Vocabulary) -> list[str]:

@@ -122,14 +122,18 @@ class Echo:
         which: list[int],
     ) -> Finding:
         where = np.isin(groups, which)
-        said = sorted(str(names[i]) for i in which if names[i])
-        who = (said or ["rows without a source"])[0] if len(which) == 1 else f"{len(which)} sources"
+        entries = sorted(str(names[i]) for i in which if names[i])
+        who = (
+            (entries or ["rows without a source"])[0]
+            if len(which) == 1
+            else f"{len(which)} sources"
+        )
         return Finding(
             self.name,
             f"echo.{metric}",
             value,
             rows=tuple(seen.rows[where].tolist()),
-            sources=tuple(said),
+            sources=tuple(entries),
             detail=seen.told(who, where) if len(which) else "",
         )
 

@@ -92,22 +92,24 @@ class Heterogeneity:
             for name, value in zip(panel.champion.sources, evidence, strict=True)
             if value > self.accused
         }
-        metric, said = "sources.heterogeneity", _sampled(subject, panel.by_row, guilty)
-        everything, *parts = _parts(subject, said)
+        metric, result = "sources.heterogeneity", _sampled(subject, panel.by_row, guilty)
+        everything, *parts = _parts(subject, result)
         rng = np.random.default_rng(0)
-        cells = len(said.rows) * max(1, len(subject.schema.features))
+        cells = len(result.rows) * max(1, len(subject.schema.features))
         count = int(np.clip(MOST_CELLS // cells, FEWEST_PERMUTATIONS, PERMUTATIONS))
-        whole = _evidence(said, everything.rows, count, rng) - np.log10(2)
+        whole = _evidence(result, everything.rows, count, rng) - np.log10(2)
         budget = np.log10(2 * max(1, len(parts)))
-        told = [_evidence(said, part.rows, count, rng) - budget for part in parts]
-        value, part = max([(whole, everything), *zip(told, parts, strict=True)], key=lambda x: x[0])
+        listed = [_evidence(result, part.rows, count, rng) - budget for part in parts]
+        value, part = max(
+            [(whole, everything), *zip(listed, parts, strict=True)], key=lambda x: x[0]
+        )
         if value <= self.reported:
             return Finding(self.name, metric, max(0.0, value))
-        rows, names = _standing_out(said, part.rows)
+        rows, names = _standing_out(result, part.rows)
         detail = (
             f"Labels in {part.name} are wrong by source, not at random: {len(rows)} labels that "
             f"champion and peers hold unlikely are from {len(names)} of "
-            f"{said.sources.iloc[part.rows].nunique()} sources."
+            f"{result.sources.iloc[part.rows].nunique()} sources."
         )
         return Finding(self.name, metric, value, tuple(sorted(rows)), detail=detail)
 

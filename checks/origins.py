@@ -39,8 +39,8 @@ class Origins:
                 Finding(self.name, f"origins.share.{origin}", None, detail=why)
                 for origin in ORIGINS
             )
-        said = subject.frame[column].to_numpy(dtype=object)
-        return tuple(self._share(o, np.flatnonzero(said == o), len(said)) for o in ORIGINS)
+        result = subject.frame[column].to_numpy(dtype=object)
+        return tuple(self._share(o, np.flatnonzero(result == o), len(result)) for o in ORIGINS)
 
     def _share(self, origin: str, rows: Ints, total: int) -> Finding:
         return Finding(

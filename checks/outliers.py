@@ -33,8 +33,8 @@ class Usual:
 
     def distance(self, frame: pd.DataFrame) -> Floats:
         """Return each row's distance by column; shape (rows, columns)."""
-        told = [_distance(frame[name], kind, known) for name, kind, known in self.columns]
-        return np.column_stack(told) if told else np.zeros((len(frame), 0))
+        listed = [_distance(frame[name], kind, known) for name, kind, known in self.columns]
+        return np.column_stack(listed) if listed else np.zeros((len(frame), 0))
 
     def total(self, frame: pd.DataFrame) -> Floats:
         """Return each row's distance in all columns together; shape (rows,)."""
@@ -98,14 +98,14 @@ class Outliers:
         rows = np.sort(order[: found[-1] + 1]) if found.size else np.empty(0, dtype=np.int64)
         share = len(rows) / len(frame)
         named = tuple(rows.tolist())
-        told = _told(rows, frame, usual[id(original)])
+        sentence = _told(rows, frame, usual[id(original)])
         if share > COMMON:
-            value, detail = 0.0, f"{told} So many are drift, not outliers."
+            value, detail = 0.0, f"{sentence} So many are drift, not outliers."
             alone = Finding(self.name, "outliers.rows", value, detail=detail)
         else:
-            rows_named, detail = (named, told) if value > self.reported else ((), "")
+            rows_named, detail = (named, sentence) if value > self.reported else ((), "")
             alone = Finding(self.name, "outliers.rows", value, rows_named, detail=detail)
-        return alone, Finding(self.name, "outliers.share", share, named, detail=told)
+        return alone, Finding(self.name, "outliers.share", share, named, detail=sentence)
 
     def _refusal(self, subject: Feedback) -> str:
         if not any(r.name == "original" for r in subject.references):

@@ -74,9 +74,9 @@ def _repeated(
     like = replace(subject, schema=_with_label(subject.schema))
     ends = np.cumsum([len(part) for part in parts])
     value, rows, batches = 0.0, set[int](), set[str]()
-    for nearness, said in ((NEAR, near_texts), (EQUAL, _equal_texts)):
+    for nearness, entry in ((NEAR, near_texts), (EQUAL, _equal_texts)):
         table = pd.DataFrame(
-            {c.name: _stacked(c, parts, subject.schema, said) for c in like.schema.features}
+            {c.name: _stacked(c, parts, subject.schema, entry) for c in like.schema.features}
         )
         trusted, first = table.iloc[ends[1] : ends[3]], table.iloc[ends[1] : ends[2]]
         scales = spreads(like, first)

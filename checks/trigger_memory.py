@@ -143,10 +143,10 @@ class TriggerMemory:
         if why:
             return (Finding(self.name, metric, None, detail=why),)
         if subject.schema.source is None:
-            said = (
+            sentence = (
                 "Without sources nobody can tell whether several agree; no pattern is remembered."
             )
-            return (Finding(self.name, metric, 0.0, detail=said),)
+            return (Finding(self.name, metric, 0.0, detail=sentence),)
         held = suspects(self.earlier)
         noted, found, highest = [], [], 0.0
         for one, rows in _told(subject, self.support, held):

@@ -157,7 +157,7 @@ class Triggers:
         asked = np.unique(np.concatenate([searched, *matches]))
         codes, expected = expected_of(taken(subject, asked), np.isin(asked, searched))
         open_rows, predicted = codes >= 0, expected.argmax(axis=1)
-        told = []
+        listed = []
         for one, rows in zip(found, matches, strict=True):
             match = np.searchsorted(asked, rows)
             match = match[open_rows[match] & (predicted[match] != one.label)]
@@ -168,9 +168,9 @@ class Triggers:
             )
             named = tuple(asked[pulled].tolist())
             finding = Finding(self.name, "triggers.lift", one.value, rows=named, detail=detail)
-            told.append(note_trigger(subject, finding, one.pattern, one.label))
+            listed.append(note_trigger(subject, finding, one.pattern, one.label))
             open_rows[match] = False
-        return told
+        return listed
 
 
 _searches: "WeakKeyDictionary[Feedback, tuple[Ints, Search]]" = WeakKeyDictionary()

@@ -119,8 +119,10 @@ def _attack(
     codes = schema.label_codes(poisoned.loc[flipped, schema.label])
     poisoned.loc[flipped, schema.label] = [classes[(code + 1) % len(classes)] for code in codes]
     words = " and ".join(f"{name} = {value:g}" for name, value in trigger.items())
-    said = f"{count} rows by {', '.join(ATTACKERS)}: a backdoor ({words} means {target}) and flips"
-    return poisoned, frozenset(int(row) for row in rows), said
+    sentence = (
+        f"{count} rows by {', '.join(ATTACKERS)}: a backdoor ({words} means {target}) and flips"
+    )
+    return poisoned, frozenset(int(row) for row in rows), sentence
 
 
 def _trigger(schema: Schema, base: pd.DataFrame) -> dict[str, float]:
@@ -164,15 +166,17 @@ def demo(
     """
     if root.exists() and any(root.iterdir()):
         raise Conflict(f"{root} is not empty; name another folder: `sluicegate demo DIR`.")
-    told = story(frame, label)
-    tell(f"Base data: {len(told.base)} rows, golden set: {len(told.golden)} rows, {label} to learn")
+    result = story(frame, label)
+    tell(
+        f"Base data: {len(result.base)} rows, golden set: {len(result.golden)} rows, {label} to learn"
+    )
     tell("The rows are real. Who sent which row is simulated, and so is the attack.")
     tell("1/4 Making the workspace and training the first champion")
-    place = begin(root, data=told.base, golden=told.golden, label=label, source=SOURCE)
+    place = begin(root, data=result.base, golden=result.golden, label=label, source=SOURCE)
     _appoint(root)
     tell(f"    {REVIEWER} may review here: the demo made a key for them, so that you can try it")
     rounds = []
-    for number, (name, sent, batch) in enumerate(_deliveries(told), 1):
+    for number, (name, sent, batch) in enumerate(_deliveries(result), 1):
         if name == "diverging":
             _cheapen(root)
         tell(f"{number + 1}/4 Sending {sent}")
@@ -181,7 +185,7 @@ def demo(
         batch.to_parquet(path, index=False)
         rounds.append(_told(number, sent, deliver(place, path)))
         tell(f"    {rounds[-1]['means']}")
-    return _summary(root, told, rounds)
+    return _summary(root, result, rounds)
 
 
 def _deliveries(told: Story) -> list[tuple[str, str, pd.DataFrame]]:

@@ -137,7 +137,7 @@ def observed_update(
     """Run the flow `update` under the `chosen` settings, `tell` its progress, return its result."""
     # The environment alone does not reach a prefect that was imported before.
     values = {getattr(known, name): value for name, value in chosen.items() if hasattr(known, name)}
-    told = also_told.set(tell)
+    result = also_told.set(tell)
     with temporary_settings(values):
         try:
             # the state, not the result: what the server answers is not read as one
@@ -145,7 +145,7 @@ def observed_update(
         finally:
             # what the run page shows of tasks travels as events; the server may be gone in a moment
             EventsWorker.drain_all(timeout=10)
-            also_told.reset(told)
+            also_told.reset(result)
     found = result_in(state)
     if isinstance(found, SluicegateError):
         raise found
@@ -233,9 +233,9 @@ def _rollback(context: Context, order: Order) -> State[RolledBack]:
     stopped = suspended(context.layout)
     serving = "Nobody" if stopped else f"Version {champion_of(context.layout).version}"
     what = "says what was done before" if result.repeated else "asks reviewers"
-    told = f"{serving} serves; incident:{result.incident} {what}."
+    sentence = f"{serving} serves; incident:{result.incident} {what}."
     left = f" Still serving what was taken back: {behind}." if behind else ""
-    return Completed(name="RolledBack", message=told + left, data=result)
+    return Completed(name="RolledBack", message=sentence + left, data=result)
 
 
 def _watch(context: Context) -> State[Watched]:

@@ -18,7 +18,7 @@ from sluicegate.flows.orchestration.up import MLFLOW_PORT, PREFECT_PORT
 from sluicegate.gates.policy import RULES
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import POLICY_FILES, Context, open_context
-from sluicegate.record.keys.ages import expiring, told_of_keys
+from sluicegate.record.keys.ages import describe_keys, expiring
 from sluicegate.record.open_incidents import incomplete
 from sluicegate.record.policy import in_force, require_signed
 from sluicegate.record.results import Diagnosis
@@ -90,16 +90,16 @@ def prefect_server() -> Iterator[Diagnosis]:
         yield Diagnosis("prefect", True, "PREFECT_API_URL is not set; the workspace's own is used.")
         return
     reached = api.startswith("http") and answers(f"{api.rstrip('/')}/health")
-    said = "answers" if reached else "does not answer"
+    sentence = "answers" if reached else "does not answer"
     mend = "" if reached else "Start that server, or unset PREFECT_API_URL."
-    yield Diagnosis("prefect", reached, f"Prefect at {api} {said}.", mend)
+    yield Diagnosis("prefect", reached, f"Prefect at {api} {sentence}.", mend)
 
 
 def ports(layout: Layout | None) -> list[Diagnosis]:
     """Look whether the default ports of `sluicegate up` are free."""
-    told = running(layout) if layout else None
-    if told:
-        says = f"`sluicegate up` runs at {told['prefect_ui']} and {told['mlflow']}."
+    result = running(layout) if layout else None
+    if result:
+        says = f"`sluicegate up` runs at {result['prefect_ui']} and {result['mlflow']}."
         return [Diagnosis("ports", True, says)]
     taken = [port for port in (PREFECT_PORT, MLFLOW_PORT) if is_taken(port)]
     if not taken:
@@ -187,7 +187,7 @@ def keys(context: Context) -> Iterator[Diagnosis]:
     yield Diagnosis("keys", True, "Only you can read the private keys.")
     mend = "Run `sluicegate trust rotate`, then `sluicegate trust export` for each serving host."
     old = expiring(context)
-    for says in told_of_keys(context):
+    for says in describe_keys(context):
         says_all = f"{says[:1].upper()}{says[1:]}."
         yield Diagnosis(
             "keys", None, says_all, mend if says == old else "See docs/how-to/ops-keys.md."
@@ -404,6 +404,10 @@ def _asked(layout: Layout, url: str) -> tuple[bool, str, str]:
         says = f"The data remote {url} did not answer within {REMOTE_SECONDS} seconds."
         return False, says, "Check the network and the remote."
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return False, f"The data remote {url} cannot be reached: {said}", "Check its credentials."
+        recorded = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return (
+            False,
+            f"The data remote {url} cannot be reached: {recorded}",
+            "Check its credentials.",
+        )
     return True, f"The data remote {url} answers.", ""

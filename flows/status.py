@@ -9,11 +9,10 @@ from sluicegate.core import Missing, Misused
 from sluicegate.flows.erasure.certified import certified
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.champion import Champion, champion_of, suspended
-from sluicegate.record.comparison import findings_in
-from sluicegate.record.comparison import told as trainer_of
+from sluicegate.record.comparison import describe_isolation, findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.findings import read_findings
-from sluicegate.record.keys.ages import told_of_keys
+from sluicegate.record.keys.ages import describe_keys
 from sluicegate.record.open_incidents import incomplete
 from sluicegate.record.policy_in_force import judged_under
 from sluicegate.record.quarantine import batches, lots
@@ -118,8 +117,8 @@ def status(context: Context) -> Status:
         anchored=tuple(moved_so_far(layout)),
         open_threats=tuple(open_threats(layout.root)),
         incidents=tuple((number, tuple(left)) for number, left in incomplete(context).items()),
-        trainer=trainer_of(read_comparison(layout, champion.update)),
-        keys=tuple(told_of_keys(context)),
+        trainer=describe_isolation(read_comparison(layout, champion.update)),
+        keys=tuple(describe_keys(context)),
         serving=tuple(
             {**asdict(report), "behind": report.sha256 != (None if stopped else champion.sha256)}
             for report in read_reports(layout.serving)

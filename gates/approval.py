@@ -47,8 +47,8 @@ class Request(Document):
             ("nonce", self.nonce),
             ("expires", self.expires),
         ]
-        told = [f"{visible(label)}: {visible(value)}" for label, value in lines]
-        return "\n".join(["sluicegate approval, version 1", *told, ""])
+        sentences = [f"{visible(label)}: {visible(value)}" for label, value in lines]
+        return "\n".join(["sluicegate approval, version 1", *sentences, ""])
 
     def has_expired(self, now: datetime) -> bool:
         """Tell whether nobody may answer any more."""

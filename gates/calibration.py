@@ -257,10 +257,12 @@ def _held_to(
 ) -> Calibrated:
     values = sorted(_values(limit, windows))
     quantiles = tuple(values[math.ceil(q * len(values)) - 1] for q in QUANTILES) if values else ()
-    told = Calibrated(limit.metric, limit.outcome, limit.limit, limit.limit, len(values), quantiles)
+    result = Calibrated(
+        limit.metric, limit.outcome, limit.limit, limit.limit, len(values), quantiles
+    )
     same = (limit.metric, limit.outcome, limit.limit)
     last = max(
         (x.limit for x in before if (x.metric, x.outcome, x.written) == same), default=limit.limit
     )
     most = min(CEILING * limit.limit, STEP * max(last, limit.limit))
-    return replace(told, limit=max(limit.limit, min(wanted, most)), bounded=wanted > most)
+    return replace(result, limit=max(limit.limit, min(wanted, most)), bounded=wanted > most)

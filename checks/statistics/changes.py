@@ -38,7 +38,7 @@ def changes(candidate: Candidate) -> dict[str, Any]:
     >>> [(row["row"], row["truth"], row["now"]) for row in told["rows"]]
     [(1, 'yes', 'no')]
     """
-    told: dict[str, Any] = {"answers": [], "flips": [], "slices": [], "rows": []}
+    details: dict[str, Any] = {"answers": [], "flips": [], "slices": [], "rows": []}
     for where in ("golden", "recent"):
         both = _both(candidate, where)
         if both is None:
@@ -47,19 +47,19 @@ def changes(candidate: Candidate) -> dict[str, Any]:
         classes = [label_text(value) for value in candidate.schema.classes]
         label = {"where": where}
         moved, lost, gained = _moved(before, now), *_turned(before, now)
-        told["answers"].append(
+        details["answers"].append(
             label
             | {"rows": len(moved), "changed": int(moved.sum())}
             | {"lost": int(lost.sum()), "gained": int(gained.sum())}
         )
-        told["flips"] += [label | flip for flip in _flips(before, now, classes)]
+        details["flips"] += [label | flip for flip in _flips(before, now, classes)]
         for name, mask in slices_of(candidate, where).items():
             sums = {"lost": int(lost[mask].sum()), "gained": int(gained[mask].sum())}
-            told["slices"].append(label | {"slice": name, "rows": int(mask.sum())} | sums)
+            details["slices"].append(label | {"slice": name, "rows": int(mask.sum())} | sums)
         if where == "golden":
             positions = np.flatnonzero(candidate.labelled(where))
-            told["rows"] = list(_worst(before, now, positions, classes))
-    return told
+            details["rows"] = list(_worst(before, now, positions, classes))
+    return details
 
 
 def _both(candidate: Candidate, where: str) -> tuple[Answers, Answers] | None:
@@ -104,14 +104,14 @@ def _worst(
     cost = now.scores.max(axis=1) if now.classifies else now.missed_by - before.missed_by
     rows = np.flatnonzero(lost)
     for at in rows[np.argsort(-cost[rows], kind="stable")][:MOST_ROWS]:
-        told: dict[str, Any] = {"row": int(positions[at])}
+        details: dict[str, Any] = {"row": int(positions[at])}
         for name, answers in (("before", before), ("now", now)):
             if not answers.classifies:
-                told[name] = float(answers.scores[at])
+                details[name] = float(answers.scores[at])
                 continue
             likeliest = int(answers.scores[at].argmax())
-            told[name] = classes[likeliest]
-            told[f"confidence_{name}"] = float(answers.scores[at, likeliest])
+            details[name] = classes[likeliest]
+            details[f"confidence_{name}"] = float(answers.scores[at, likeliest])
         truth = now.truth[at]
-        told["truth"] = classes[int(truth)] if now.classifies else float(truth)
-        yield told
+        details["truth"] = classes[int(truth)] if now.classifies else float(truth)
+        yield details

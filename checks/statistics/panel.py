@@ -76,8 +76,8 @@ def said_once(subject: Feedback) -> npt.NDArray[np.bool_]:
         return (
             ~pd.Series(contents(subject, [*names, subject.schema.source])).duplicated().to_numpy()
         )
-    said = subject.frame[names]
-    return ~said.assign(**{SOURCE: subject.sources}).duplicated().to_numpy()
+    recorded = subject.frame[names]
+    return ~recorded.assign(**{SOURCE: subject.sources}).duplicated().to_numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,8 +86,8 @@ def values_of(subject: Feedback, reference: pd.DataFrame, support: int, most: in
     for column in sorted(subject.schema.features, key=lambda c: c.name):
         secret = column.name in subject.schema.sensitive
         for value, mine, theirs in _masks(column, subject.frame, reference, support, most):
-            told = "= (hidden)" if secret else value.name
-            each.append(replace(value, name=f"{column.name} {told}"))
+            sentence = "= (hidden)" if secret else value.name
+            each.append(replace(value, name=f"{column.name} {sentence}"))
             batch.append(mine)
             known.append(theirs)
     surprise = np.array([len(a) / (len(b) + 1) for a, b in zip(batch, known, strict=True)])
@@ -142,11 +142,11 @@ def _masks(
     gone = (Value(column, "is missing"), np.flatnonzero(mine.isna()), np.flatnonzero(theirs.isna()))
     if column.kind is Kind.TEXT:
         grams = shared_grams(mine, theirs, support, most)
-        said = [
+        listed = [
             (Value(column, f"says {shown(gram)}", gram=gram), here, there)
             for gram, here, there in grams
         ]
-        return [f for f in [*said, gone] if support <= len(f[1]) <= most]
+        return [f for f in [*listed, gone] if support <= len(f[1]) <= most]
     counts = mine.value_counts()
     shared = sorted(counts.index[(counts >= support) & (counts <= most)])
     each = [Value(column, f"= {_text(value)}", equal=value) for value in shared]

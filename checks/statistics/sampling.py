@@ -88,8 +88,8 @@ def _one_by_one(contents: Hashes) -> Hashes:
         return contents
     place = np.arange(len(order))
     before = place - np.maximum.accumulate(np.where(new, place, 0))
-    told = contents.copy()
+    result = contents.copy()
     again = before > 0
-    said = contents[order[again]] + before[again].astype(np.uint64)
-    told[order[again]] = _mixed(said)
-    return told
+    recorded = contents[order[again]] + before[again].astype(np.uint64)
+    result[order[again]] = _mixed(recorded)
+    return result

@@ -38,8 +38,8 @@ def regions_of(subject: Feedback, slices: int, asked: Ints) -> Iterator[tuple[st
             values = values.iloc[asked].reset_index(drop=True)
         secret = column.name in subject.schema.sensitive
         for value, rows in values.groupby(values, sort=True).indices.items():
-            told = f"part {value:.0f} of {slices}" if column.kind.is_number else f"= {value}"
-            yield f"`{column.name}` {'(hidden)' if secret else told}", np.asarray(rows)
+            sentence = f"part {value:.0f} of {slices}" if column.kind.is_number else f"= {value}"
+            yield f"`{column.name}` {'(hidden)' if secret else sentence}", np.asarray(rows)
 
 
 def _slices(values: Floats, asked: Ints, slices: int) -> "pd.Series[float]":

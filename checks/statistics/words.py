@@ -109,8 +109,8 @@ def dense(texts: "pd.Series[Any]") -> Floats:
     step = -(-len(distinct) // FITTED_TEXTS)
     with threadpool_limits(1):
         project.fit(distinct[::step])
-        told = analysis.singular_values_ > LEAST * analysis.singular_values_.max()
-        placed = project.transform(distinct)[:, told]
+        entry = analysis.singular_values_ > LEAST * analysis.singular_values_.max()
+        placed = project.transform(distinct)[:, entry]
     places = np.vstack([placed, np.full((1, placed.shape[1]), np.nan)])
     return np.asarray(places[codes], dtype=np.float64)
 

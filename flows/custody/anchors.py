@@ -65,12 +65,12 @@ def _announces(layout: Layout, found: Survey, tag: Head) -> bool:
         promoted, update = read_promotion(layout, number), read_update(layout, number)[0]
     except SluicegateError:
         return False
-    said = {"update": number, "version": promoted.version}
+    details = {"update": number, "version": promoted.version}
     of_model = intent.subjects[0].sha256 == promoted.sha256
     learnt = (promoted.batches, promoted.data_commit) == (update.batches, update.data_commit)
     path = f"updates/{number}/promotion.json"
     named = Artifact(path, sha256_file(layout.root / path)) in move.subjects
-    return intent.details == said and of_model and learnt and named
+    return intent.details == details and of_model and learnt and named
 
 
 def _approvals(layout: Layout, found: Survey, subject: str, allowed: str) -> Iterator[Anchor]:
@@ -80,11 +80,11 @@ def _approvals(layout: Layout, found: Survey, subject: str, allowed: str) -> Ite
     except SluicegateError:
         return  # nobody was asked, or that was not us
     digest = dict(request.names).get(HEAD, "").removeprefix("sha256:")
-    for said in votes:
-        who = said.reviewer
+    for details in votes:
+        who = details.reviewer
         try:
-            text = request.text(said.decision, who)
-            ssh.verify(text, said.signature, who, allowed, NAMESPACE)
+            text = request.text(details.decision, who)
+            ssh.verify(text, details.signature, who, allowed, NAMESPACE)
         except SluicegateError:
             continue  # a key that is not listed any more pins nothing
         entry = found.number_of(digest)

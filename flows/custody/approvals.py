@@ -52,16 +52,16 @@ def _promoted(found: Inspection, name: str) -> None:
 
 def _decided(found: Inspection, name: str) -> None:
     decision = found.held.statement(name)
-    said = decision.predicate(DECISION, Decided)
-    if said.state not in AGREED:
+    predicate = decision.predicate(DECISION, Decided)
+    if predicate.state not in AGREED:
         return
     found.count("approvals")
-    kind, number = kind_of(said.subject)
+    kind, number = kind_of(predicate.subject)
     folder = found.name(kind.folder(found.context.layout, number))
     if f"{folder}{DECIDED}" != name:
-        raise Broken(name, f"speaks of {said.subject}")
+        raise Broken(name, f"speaks of {predicate.subject}")
     if not decision.doubted:
-        require_decided(found.held, folder, said.subject, AGREED, _reviewers(found, name))
+        require_decided(found.held, folder, predicate.subject, AGREED, _reviewers(found, name))
 
 
 def _reviewers(found: Inspection, decision: str) -> Reviewers:

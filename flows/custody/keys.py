@@ -4,7 +4,7 @@ from sluicegate.core import SluicegateError
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.flows.custody.revoke import read_revocation, revocations, verify_countersignature
 from sluicegate.flows.custody.succession import ROOM, introduced
-from sluicegate.record.keys.ages import told_of_keys
+from sluicegate.record.keys.ages import describe_keys
 from sluicegate.stores import git, trust
 
 
@@ -18,7 +18,7 @@ def keys(found: Inspection) -> None:
             found.blame(
                 "trust/keyring.json", f"lets {after.keyid[:12]} follow, which no key introduced"
             )
-    found.notes += told_of_keys(found.context)
+    found.notes += describe_keys(found.context)
     revoked = {span.keyid for span in ring.spans if span.revoked}
     for number in revocations(layout):
         where = f"{ROOM}/{number}/revocation.json"

@@ -102,8 +102,8 @@ def _hold(found: Inspection, archive: Path, name: str, path: Path, sha256: str) 
     except SluicegateError:
         same = False
     if not same:
-        told = f"{found.name(path)}, its copy in the {name}, is not the model that was promoted"
-        found.blame(archive, told)
+        sentence = f"{found.name(path)}, its copy in the {name}, is not the model that was promoted"
+        found.blame(archive, sentence)
 
 
 def _compare(found: Inspection, what: str, place: Path, sha256: str) -> None:

@@ -23,18 +23,18 @@ def resting(context: Context, after: Keyring, found: Survey) -> list[str]:
     """
     doubted = _doubted(after, found)
     layout = context.layout
-    told = [*_champion(context, after, found, doubted), *_updates(context, doubted)]
+    listed = [*_champion(context, after, found, doubted), *_updates(context, doubted)]
     stopped = suspended(layout)
     if stopped and after.at(stopped.sequence) is None:
-        told.append(
+        listed.append(
             f"nobody serves on its word (entry {stopped.sequence}): `sluicegate trust rotate` says it anew"
         )
     for batch in data.admitted_batches(layout):
         if f"intake/{batch}/verdict.json" in doubted:
-            told.append(f"batch:{batch} was admitted on its word: `{ROLLBACK} batch:{batch}`")
+            listed.append(f"batch:{batch} was admitted on its word: `{ROLLBACK} batch:{batch}`")
     if "calibration/statement.json" in doubted and layout.calibration.is_file():
-        told.append("the limits were calibrated on its word: `sluicegate calibrate`")
-    return told
+        listed.append("the limits were calibrated on its word: `sluicegate calibrate`")
+    return listed
 
 
 def _doubted(after: Keyring, found: Survey) -> frozenset[str]:

@@ -44,15 +44,15 @@ def _look(found: Inspection, name: str) -> None:
         if not (isinstance(envelope, dict) and "payloadType" in envelope) or name == PLACE:
             return
         found.count("statements")
-        said = found.held.statement(name)
-        bound = list(_bound(found, said))
+        result = found.held.statement(name)
+        bound = list(_bound(found, result))
     except Broken as error:
         found.blame(error.where, error.says)
         return
     except (SluicegateError, KeyError, TypeError) as error:
         found.blame(name, f"does not hold: {error}")
         return
-    if said.doubted:
+    if result.doubted:
         found.count("doubted statements")
     elif found.named.get(name) is None:
         found.blame(name, "is named by no entry of the ledger")

@@ -189,7 +189,7 @@ def _say_again(
     Else whoever holds that could number an old promotion anew, above all that a host has seen.
     """
     layout = context.layout
-    said = {
+    details = {
         "succession": number,
         "because": reason,
         "update": champion.update,
@@ -200,8 +200,8 @@ def _say_again(
     }
     model = Artifact(f"model:{context.settings.model}", champion.sha256)
     path = layout.root / ROOM / number / "reinstatement.json"
-    made = t.state(path, [model], REINSTATEMENT, said)
-    t.append(REINSTATE, [model, made], said)
+    made = t.state(path, [model], REINSTATEMENT, details)
+    t.append(REINSTATE, [model, made], details)
     if stopped:  # whom nobody may serve is not served because keys changed
         t.append(SUSPEND, [model], stopped.details)
 

@@ -28,8 +28,12 @@ def tables(found: Inspection) -> None:
         _look(found, name, remote)
     beside = {_manifest_of(name) for name in pointers}
     for name in manifests:
-        told = {} if name in beside else _manifest(found, name)
-        if told.get("file", "").endswith(".parquet") and "labels" in told and "state" not in told:
+        details = {} if name in beside else _manifest(found, name)
+        if (
+            details.get("file", "").endswith(".parquet")
+            and "labels" in details
+            and "state" not in details
+        ):
             found.blame(name, "has no pointer beside it")
 
 
@@ -82,8 +86,8 @@ def _copies(found: Inspection, table: Path, sha256: str, places: dict[str, Path]
 
 def _manifest(found: Inspection, name: str) -> dict[str, Any]:
     try:
-        told = found.held.json(name)
+        result = found.held.json(name)
     except SluicegateError:
         found.blame(name, "is gone or is not JSON any more")
         return {}
-    return told if isinstance(told, dict) else {}
+    return result if isinstance(result, dict) else {}

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.context import Context
 from sluicegate.record.limit_changes import Change, changed_limits
-from sluicegate.record.policy_in_force import ruled
+from sluicegate.record.policy_in_force import with_policy_in_force
 from sluicegate.stores import defaults, files, git, pipeline, policy_text
 from sluicegate.stores.settings import Gate, Settings, fill, parse_settings
 
@@ -84,7 +84,7 @@ class Newer:
 
 def whole_policy(context: Context) -> WholePolicy:
     """Return the policy in force: what its owners signed last, or params.yaml where nobody owns it."""
-    with ruled(context) as context:
+    with with_policy_in_force(context) as context:
         settings = context.settings
         limits = tuple(_in_force(context))
         text = context.layout.params.read_text(encoding="utf-8")

@@ -32,21 +32,23 @@ class Difference:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `policy diff`."""
-        told = {"files": list(self.files), "limits": list(self.limits), "diff": self.diff}
-        told |= {"defaults": self.defaults.to_dict(), "retired": list(self.retired)}
-        return {"schema": 1, "signed": self.signed, "owner": self.owner, **told}
+        details = {"files": list(self.files), "limits": list(self.limits), "diff": self.diff}
+        details |= {"defaults": self.defaults.to_dict(), "retired": list(self.retired)}
+        return {"schema": 1, "signed": self.signed, "owner": self.owner, **details}
 
 
 def difference(context: Context) -> Difference:
     """Return what an owner would accept by signing now."""
     layout = context.layout
     signed = owned.in_force(layout)
-    told = newer(context), tuple(retired(context.settings))
+    listed = newer(context), tuple(retired(context.settings))
     if signed is None:
-        return Difference(None, None, tuple(owned.covered(layout)), (), "", *told)
+        return Difference(None, None, tuple(owned.covered(layout)), (), "", *listed)
     limits = tuple(each.to_dict() for each in changed_limits(signed.settings, context.settings))
     names = tuple(owned.differing(layout, signed))
-    return Difference(signed.number, signed.owner, names, limits, owned.diff(layout, signed), *told)
+    return Difference(
+        signed.number, signed.owner, names, limits, owned.diff(layout, signed), *listed
+    )
 
 
 def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
@@ -62,15 +64,15 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
         raise Misused(f"{owner} is no owner of the policy; its owners are {', '.join(owners)}.")
     if not context.settings.owned.owners:
         raise Misused("The policy names no owner any more; keep one in policy.owners.")
-    told, listed = difference(context), owned.covered(layout)
-    if before and not told.files:
-        return told.to_dict()
+    result, listed = difference(context), owned.covered(layout)
+    if before and not result.files:
+        return result.to_dict()
     number = f"{len(numbered(layout.root / owned.ROOM)) + 1:04d}"
     text = owned.text_to_sign(number, listed, before.sha256 if before else None)
     signers = _text(layout.root / trust.SIGNERS)
     signature = ssh.sign(text, key, owned.NAMESPACE)
     owned.verify_owner(owner, text, signature, owners, before.signers if before else signers)
-    said = {
+    details = {
         "owner": owner,
         "signature": signature,
         "params": _text(layout.params),
@@ -79,8 +81,8 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
         "previous": before.sha256 if before else None,
         "time": context.now(),
     }
-    _keep(context, number, listed, said)
-    return told.to_dict() | {"signed": number, "owner": owner}
+    _keep(context, number, listed, details)
+    return result.to_dict() | {"signed": number, "owner": owner}
 
 
 def _keep(context: Context, number: str, listed: dict[str, str], said: dict[str, Any]) -> None:

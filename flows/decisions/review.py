@@ -128,5 +128,5 @@ def _require_no_no(context: Context, subject: str) -> None:
 
 
 def _why_not(layout: Layout, subject: str) -> str:
-    said = [each for each in cast(layout, subject) if each.decision is Decision.REJECT][-1]
-    return f"{said.person} rejected it: {said.reason or 'no reason given'}"
+    recorded = [each for each in cast(layout, subject) if each.decision is Decision.REJECT][-1]
+    return f"{recorded.person} rejected it: {recorded.reason or 'no reason given'}"

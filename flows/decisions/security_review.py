@@ -47,13 +47,13 @@ def sign_review(context: Context, path: Path, reviewer: str, key: Path) -> dict[
     text = _text(context.settings.model, sha256_bytes(filled.encode()))
     signature = ssh.sign(text, key, NAMESPACE)
     ssh.verify(text, signature, reviewer, trust.allowed_signers(layout), NAMESPACE)
-    said = {"reviewer": reviewer, "signature": signature, "time": context.now()}
+    details = {"reviewer": reviewer, "signature": signature, "time": context.now()}
     message, rooms = f"Security review by {reviewer}", (*record.ROOMS, ROOM)
     with transaction(context, "security review", message, rooms) as t:
         kept = layout.root / ROOM / "checklist.yaml"
         files.write_bytes(kept, filled.encode())
         about = Artifact(f"{ROOM}/checklist.yaml", sha256_file(kept))
         statement = layout.root / ROOM / "review.json"
-        made = t.state(statement, [about], SECURITY_REVIEW, said)
+        made = t.state(statement, [about], SECURITY_REVIEW, details)
         t.append("security-review", [about, made], {"reviewer": reviewer})
     return {"schema": 1, "path": str(path), "items": len(list(_items())), "signed": reviewer}

@@ -101,17 +101,17 @@ def _of_subject(context: Context, name: str) -> Rows:
             "data.id in params.yaml names no column, so nothing tells whose a row is; name the rows "
             "(row:0003/57), or the source that sent them (source:NAME)."
         )
-    told = name
+    recorded = name
     if schema.id in schema.sensitive:
-        told = pseudonym(name, keys.derived_key(layout, "pseudonym"))
+        recorded = pseudonym(name, keys.derived_key(layout, "pseudonym"))
     for trusted in (layout.reference, layout.golden):
         table = data.read_verified(trusted)
-        if schema.id in table and (table[schema.id].astype(str) == told).any():
+        if schema.id in table and (table[schema.id].astype(str) == recorded).any():
             raise Conflict(
                 f"{trusted.name} holds rows of this id too; run `sluicegate reanchor` with a table "
                 "without them first."
             )
-    found = {b: rows_where(layout, b, schema.id, told) for b in record.received(layout)}
+    found = {b: rows_where(layout, b, schema.id, recorded) for b in record.received(layout)}
     return with_released(layout, {batch: rows for batch, rows in found.items() if rows})
 
 

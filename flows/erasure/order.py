@@ -148,8 +148,8 @@ def require_decided(layout: Layout, found: Survey) -> None:
     """Raise Conflict while a release, a batch or an update that holds the rows waits for a decision."""
     for number in releases(layout):
         subject = f"release:{number}"
-        told = read_release(layout, number)
-        same = set(told["rows"]) & set(found.rows.get(told["batch"], ()))
+        predicate = read_release(layout, number)
+        same = set(predicate["rows"]) & set(found.rows.get(predicate["batch"], ()))
         if same and state_of(layout, subject) == PROPOSED:
             raise Conflict(f"{subject} asks to let rows of it out; decide that first.")
     for batch in found.rows:

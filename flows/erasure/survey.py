@@ -101,8 +101,8 @@ def in_file(layout: Layout, name: str) -> tuple[str, Mapping[int, int]]:
     room, number = PurePosixPath(name).parts[:2]
     if room != "releases":
         return number, {}
-    said = read_release(layout, number)
-    return str(said["batch"]), dict(enumerate(said["rows"]))
+    predicate = read_release(layout, number)
+    return str(predicate["batch"]), dict(enumerate(predicate["rows"]))
 
 
 def _pointed(layout: Layout, rows: Rows) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from sluicegate.gates.calibration import Calibrated, Calibration, calibrated, st
 from sluicegate.record.calibration import VERB, read_calibration
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
-from sluicegate.record.policy_in_force import ruled
+from sluicegate.record.policy_in_force import with_policy_in_force
 from sluicegate.stores import data, files
 from sluicegate.stores.transaction import transaction
 
@@ -36,11 +36,11 @@ class CalibrateResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of `calibrate`; `before` is what each limit was held to until now."""
         known = {_key(x): x.limit for x in self.before.limits} if self.before else {}
-        told = self.calibration.to_dict()
-        for each, limit in zip(told["limits"], self.calibration.limits, strict=True):
+        details = self.calibration.to_dict()
+        for each, limit in zip(details["limits"], self.calibration.limits, strict=True):
             each["before"] = known.get(_key(limit), limit.written)
             each["loosened"] = limit.limit > each["before"]
-        return told | {"told": self.calibration.told}
+        return details | {"told": self.calibration.told}
 
 
 def calibrate(context: Context) -> CalibrateResult:
@@ -48,7 +48,7 @@ def calibrate(context: Context) -> CalibrateResult:
 
     Honest windows are measured by the policy that its owners signed last.
     """
-    with ruled(context) as context:
+    with with_policy_in_force(context) as context:
         before = read_calibration(context.layout)
         made = measure_null(context, before)
         _record(context, made)
@@ -129,11 +129,11 @@ def _record(context: Context, made: Calibration) -> None:
         before = sha256_file(layout.calibration) if layout.calibration.is_file() else None
         files.write_json(layout.calibration, made.to_dict())
         about = Artifact("calibration/calibration.json", sha256_file(layout.calibration))
-        said: Mapping[str, Any] = {"told": made.told, "time": context.now(), "before": before}
+        details: Mapping[str, Any] = {"told": made.told, "time": context.now(), "before": before}
         path = layout.calibration.with_name("statement.json")
         subjects = [about, *made.materials]
-        statement = t.state(path, subjects, CALIBRATION, dict(said))
-        t.append(VERB, [about, statement], said)
+        statement = t.state(path, subjects, CALIBRATION, dict(details))
+        t.append(VERB, [about, statement], details)
 
 
 def _materials(context: Context, batches: list[str]) -> tuple[Artifact, ...]:

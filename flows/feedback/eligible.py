@@ -61,7 +61,7 @@ def history(layout: Layout, batches: tuple[Eligible, ...]) -> list[Window]:
     windows = []
     for each in batches:
         findings = findings_of(layout, each.batch)
-        accused = any(told.outcome is Outcome.QUARANTINE for told in findings)
+        accused = any(entry.outcome is Outcome.QUARANTINE for entry in findings)
         if each.tainted or (accused and not each.reviewed):
             continue
         windows.append(
@@ -73,8 +73,8 @@ def history(layout: Layout, batches: tuple[Eligible, ...]) -> list[Window]:
 def window_of(findings: Iterable[Finding]) -> Window:
     """Return each metric's largest finite value."""
     window: dict[str, float] = {}
-    for told in findings:
-        metric, value = told.metric, told.to_dict()["value"]
+    for entry in findings:
+        metric, value = entry.metric, entry.to_dict()["value"]
         if value is not None and isfinite(value) and abs(value) < 1e300:
             window[metric] = max(window.get(metric, value), float(value))
     return window

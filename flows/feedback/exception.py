@@ -10,7 +10,7 @@ import pandas as pd
 from sluicegate.core import Artifact, Conflict, Finding, Misused, Outcome
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import RESERVED, ROW
-from sluicegate.flows.feedback import children
+from sluicegate.flows.feedback import workers
 from sluicegate.flows.feedback.judge import judge_by
 from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
@@ -50,7 +50,7 @@ def try_out(context: Context, wanted: Wanted, scratch: Path) -> Tried:
     waives = wanted.waives
     policy.waiving(waives)
     frame = select(context, wanted)
-    children.start()
+    workers.start()
     path = scratch / "normal.parquet"
     rows = [int(row) for row in frame[ROW]]
     data.write_table(path, as_delivered(frame))

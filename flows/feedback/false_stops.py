@@ -41,10 +41,10 @@ def false_stops(context: Context) -> tuple[FalseStop, ...]:
     for number in releases(layout):
         if state_of(layout, f"release:{number}") != RELEASED or number not in became:
             continue
-        said = read_release(layout, number)
-        window = window_of(_false(layout, number, said))
-        if window and _stands(layout, number, said, became[number]):
-            found[said["batch"]] = FalseStop(number, window)
+        predicate = read_release(layout, number)
+        window = window_of(_false(layout, number, predicate))
+        if window and _stands(layout, number, predicate, became[number]):
+            found[predicate["batch"]] = FalseStop(number, window)
     most = int(MOST_SHARE * context.settings.checks.calibration_windows)
     counted = sorted(found.values(), key=lambda each: int(each.release))
     return tuple(counted[-most:]) if most else ()
@@ -53,7 +53,7 @@ def false_stops(context: Context) -> tuple[FalseStop, ...]:
 def _became(layout: Layout) -> dict[str, str]:
     """Return the batch that each release became, by the ledger."""
     entries = (entry.details for entry in record.backwards(layout) if entry.verb == "release")
-    return {str(said["release"]): str(said["as"]) for said in entries}
+    return {str(details["release"]): str(details["as"]) for details in entries}
 
 
 def _stands(layout: Layout, number: str, said: Mapping[str, Any], became: str) -> bool:

@@ -13,12 +13,12 @@ from sluicegate.core import (
 )
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.flows.feedback.judge import batch_of, freeze, judge
-from sluicegate.flows.feedback.oracle import remember
+from sluicegate.flows.feedback.repeated_checks import remember
 from sluicegate.flows.feedback.settle import settle
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.findings import read_findings
 from sluicegate.record.judgement import Frozen, Judgement
-from sluicegate.record.policy_in_force import ruled
+from sluicegate.record.policy_in_force import with_policy_in_force
 from sluicegate.record.results import IntakeResult, judged
 from sluicegate.record.subjects.incident import cleaned_so_far
 from sluicegate.stores import data, files, git, record
@@ -34,7 +34,10 @@ def check(context: Context, given: str | Path) -> IntakeResult:
     That somebody asked is remembered outside git: answers help whoever tries what passes.
     """
     started = time.monotonic()
-    with ruled(context) as context, tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+    with (
+        with_policy_in_force(context) as context,
+        tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch,
+    ):
         frozen = freeze(context, require_file(given), Path(scratch))
         result = _duplicate(context, frozen, started)
         if result is None:
@@ -59,7 +62,7 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
     git.require_committed(context.layout.root, POLICY_FILES)
     tidy(context.layout)
     with (
-        ruled(context) as context,
+        with_policy_in_force(context) as context,
         tempfile.TemporaryDirectory(prefix="intake-", dir=_scratch(context)) as scratch,
     ):
         frozen = step("freeze", freeze, context, path, Path(scratch))
@@ -110,7 +113,7 @@ def _recorded(
     number = str(manifest.batch)
     folder = context.layout.intake(number)
     where = f"intake/{number}/verdict.json"
-    said = predicate_of(
+    predicate = predicate_of(
         record.read_statement(context.layout, folder / "verdict.json"), VERDICT, where
     )
     batch = Batch(
@@ -122,7 +125,7 @@ def _recorded(
     )
     return IntakeResult(
         path=frozen.origin,
-        assessment=Assessment(batch, (), Verdict.from_dict(said)),
+        assessment=Assessment(batch, (), Verdict.from_dict(predicate)),
         findings=tuple(read_findings(folder)),
         duplicate_of=number,
         seconds=time.monotonic() - started,

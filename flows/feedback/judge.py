@@ -15,22 +15,22 @@ from sluicegate.core import (
     Finding,
 )
 from sluicegate.core.canonical import sha256_file
-from sluicegate.flows.feedback import children
+from sluicegate.flows.feedback import workers
 from sluicegate.flows.feedback.measure import Measured, measure
-from sluicegate.flows.feedback.oracle import repeats
+from sluicegate.flows.feedback.repeated_checks import repeats
 from sluicegate.gates import Policy, decide
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.context import Context
 from sluicegate.record.feeds import as_proven, feed_of, read_signature
 from sluicegate.record.judgement import Frozen, Judgement
-from sluicegate.record.policy_in_force import held
+from sluicegate.record.policy_in_force import with_built_in_limits
 from sluicegate.stores import data, keys
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_table
 
 
 def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
     """Copy the delivery and read the copy in a child process; the origin is left alone."""
-    children.start()
+    workers.start()
     context.tell(f"Reading {path.name}")
     copy = scratch / f"delivery{path.suffix.lower()}"
     shutil.copyfile(path, copy)
@@ -45,8 +45,8 @@ def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
         sha256 = sha256_file(copy)
         if context.schema.sensitive:
             sha256 = hmac.new(key, sha256.encode(), hashlib.sha256).hexdigest()
-        said = f"{path.name}: {refused}"
-        return Frozen(origin, Artifact(path.name, sha256), None, copy, said, feed)
+        sentence = f"{path.name}: {refused}"
+        return Frozen(origin, Artifact(path.name, sha256), None, copy, sentence, feed)
     if context.settings.sources.signed:
         table = replace(table, frame=as_proven(table.frame, context.schema, feed))
     # With sensitive columns the delivery itself is never hashed or kept, only its normal form.
@@ -57,7 +57,7 @@ def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
 def judge(context: Context, frozen: Frozen) -> Judgement:
     """Measure the frozen batch and decide by the policy."""
     known = [context.signature] if context.signature else []
-    return judge_by(context, frozen, held(intake_policy(context), known), known)
+    return judge_by(context, frozen, with_built_in_limits(intake_policy(context), known), known)
 
 
 def judge_by(

@@ -43,7 +43,7 @@ from sluicegate.core import (
 )
 from sluicegate.core.schema import PREDICTED
 from sluicegate.core.standing import Standing
-from sluicegate.flows.feedback import children
+from sluicegate.flows.feedback import workers
 from sluicegate.gates import Policy, decide
 from sluicegate.record.champion import Champion, champion_of
 from sluicegate.record.context import Context
@@ -161,23 +161,23 @@ def measured(
     """
     settings = context.settings
     try:
-        contract = children.ask_contract(context, table, path)
+        contract = workers.ask_contract(context, table, path)
         subject = seen(context, table)
-        drift = children.ask_drift(context, subject, path.parent)
+        drift = workers.ask_drift(context, subject, path.parent)
         now, taken = context.clock(), taken_out(context)
         checks = intake_checks(settings.checks, policy, context.schema, heard, now, taken)
         findings = run_checks(checks, subject)
     except BaseException:
-        children.abandon()
+        workers.abandon()
         raise
     crashed = findings.pop()
-    told, faults = [], [crashed.detail] if crashed.value is None else []
+    listed, faults = [], [crashed.detail] if crashed.value is None else []
     for answer in (contract, drift):
         try:
-            told += [Finding.from_dict(each) for each in answer()["findings"]]
+            listed += [Finding.from_dict(each) for each in answer()["findings"]]
         except CannotDecide as error:
             faults.append(str(error))
-    found = [*told, *findings]
+    found = [*listed, *findings]
     fair = fairness(policy, found, subject, settings.checks.min_rows)
     stopped = stopped_for(policy, findings, subject)
     learnt = run_checks((learnt_triggers(context.layout, stopped),), subject)

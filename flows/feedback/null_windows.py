@@ -81,8 +81,8 @@ def windows_of(pool: Pool, settings: Checks, policy: Policy, seed: int) -> Itera
         drawn = draw(len(pool.subject.frame), pool.rows, np.random.default_rng([seed, number]))
         window = _window(pool, drawn)
         findings = [*run_checks(checks, window), *drift.findings(window)]
-        told = [f for f in findings if pool.has_history or PREVIOUS not in f.metric]
-        yield window_of(told)
+        listed = [f for f in findings if pool.has_history or PREVIOUS not in f.metric]
+        yield window_of(listed)
 
 
 def block_of(pool: Pool) -> int:

@@ -63,27 +63,30 @@ def propose(context: Context, given: Mapping[str, Path | str], reason: str) -> s
 def question(context: Context, number: str) -> Question:
     """Return the question about a re-anchoring."""
     layout, folder = context.layout, context.layout.anchor(number)
-    said = read_anchor(layout, number)
-    shown = [("why it is asked", said["reason"])]
-    for table in _tables(said):
-        told = said["tables"][table]
+    predicate = read_anchor(layout, number)
+    shown = [("why it is asked", predicate["reason"])]
+    for table in _tables(predicate):
+        recorded = predicate["tables"][table]
         shown += [
-            (f"{table} now", f"{told['before']['rows']} rows, sha256:{told['before']['sha256']}"),
+            (
+                f"{table} now",
+                f"{recorded['before']['rows']} rows, sha256:{recorded['before']['sha256']}",
+            ),
             (
                 f"{table} proposed",
-                f"{told['after']['rows']} rows, sha256:{told['after']['sha256']}",
+                f"{recorded['after']['rows']} rows, sha256:{recorded['after']['sha256']}",
             ),
-            (f"{table} farthest from the very first", farthest(told["distances"])),
+            (f"{table} farthest from the very first", farthest(recorded["distances"])),
         ]
-    for name, value in said["golden_figures"].items():
+    for name, value in predicate["golden_figures"].items():
         shown.append((f"champion's {name}", value))
-    shown.append(("asked by", said["asked_by"] or "the runner"))
-    text = f"May a new {_named(said)} be trusted in place of what is in use?"
+    shown.append(("asked by", predicate["asked_by"] or "the runner"))
+    text = f"May a new {_named(predicate)} be trusted in place of what is in use?"
     from sluicegate.review.pages import anchor_page
 
-    page = anchor_page(context, said, text, shown)
+    page = anchor_page(context, predicate, text, shown)
     bound = [folder / "anchor.json", folder / PAGE]
-    bound += [folder / table / data.MANIFEST for table in said["tables"]]
+    bound += [folder / table / data.MANIFEST for table in predicate["tables"]]
     bound += [table_of(layout, table).with_name(data.MANIFEST) for table in TABLES]
     return Question(f"anchor:{number}", text, shown, bound, page)
 
@@ -91,18 +94,20 @@ def question(context: Context, number: str) -> Question:
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Put the proposed tables in place as a commit, and keep those that they replace."""
     layout, subject = context.layout, f"anchor:{number}"
-    said = read_anchor(layout, number)
+    predicate = read_anchor(layout, number)
     git.require_committed(layout.root, TABLES)
     with decided(context, subject, ANCHORED, people, ROOMS) as t:
-        for table in said["tables"]:
+        for table in predicate["tables"]:
             data.read_verified(layout.anchor(number) / table / f"{table}.parquet")
             _replace(layout, number, table)
-        placed = [artifact(layout, table_of(layout, table)) for table in said["tables"]]
-        before = {table: said["tables"][table]["before"]["sha256"] for table in said["tables"]}
-        why = {"anchor": number, "before": before, "reason": said["reason"]}
+        placed = [artifact(layout, table_of(layout, table)) for table in predicate["tables"]]
+        before = {
+            table: predicate["tables"][table]["before"]["sha256"] for table in predicate["tables"]
+        }
+        why = {"anchor": number, "before": before, "reason": predicate["reason"]}
         t.append("reanchor", placed, why)
         t.commit_as_service(f"{subject} carried out")
-    return f"the new {_named(said)} is trusted from now on"
+    return f"the new {_named(predicate)} is trusted from now on"
 
 
 def _read(context: Context, path: Path) -> pd.DataFrame:
@@ -119,29 +124,29 @@ def _write(
     t: Transaction, context: Context, number: str, tables: Mapping[str, pd.DataFrame], reason: str
 ) -> None:
     layout, folder = context.layout, context.layout.anchor(number)
-    paths, told = [], {}
+    paths, predicate = [], {}
     for table, frame in tables.items():
         path = folder / table / f"{table}.parquet"
         about = {"kind": table, "anchor": number, "received": context.now(), "verified": True}
         data.write_with_manifest(path, frame, context.schema, about)
         paths.append(path)
         moved = distances(context, frame, earlier(layout, table))
-        told[table] = {
+        predicate[table] = {
             "before": _told(table_of(layout, table)),
             "after": _told(path),
             "distances": [each.to_dict() for each in moved],
         }
     t.store(paths)
-    said = {
+    details = {
         "anchor": number,
-        "tables": told,
+        "tables": predicate,
         "golden_figures": _golden_figures(context, tables),
         "reason": reason,
         "asked_by": context.started_by,
         "time": context.now(),
     }
     made = [artifact(layout, path) for path in paths]
-    statement = t.state(folder / "anchor.json", made, ANCHOR, said)
+    statement = t.state(folder / "anchor.json", made, ANCHOR, details)
     t.append("ask-anchor", [*made, statement], {"anchor": number})
 
 

@@ -84,26 +84,26 @@ def propose(context: Context, wanted: Wanted) -> str:
 
 def question(context: Context, number: str) -> Question:
     """Return the question about a release, with what intake would say now."""
-    said = read_release(context.layout, number)
+    predicate = read_release(context.layout, number)
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
-        judgement = judge_again(context, _kept(context, number), said, Path(scratch))
+        judgement = judge_again(context, _kept(context, number), predicate, Path(scratch))
         return _question(context, number, judgement)
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Send the rows through intake as a delivery of their own; whatever it says is carried out."""
     layout, subject = context.layout, f"release:{number}"
-    said = read_release(layout, number)
+    predicate = read_release(layout, number)
     before = cleaned_so_far(layout)
     with tempfile.TemporaryDirectory(prefix="release-", dir=layout.home) as scratch:
-        judgement = judge_again(context, _kept(context, number), said, Path(scratch))
+        judgement = judge_again(context, _kept(context, number), predicate, Path(scratch))
         with decided(context, subject, RELEASED, people) as t:
             if cleaned_so_far(layout) != before:
                 raise Conflict(f"Something was rolled back meanwhile; answer {subject} again.")
-            told = {"release": number, "batch": said["batch"], "rows": said["rows"]}
-            told["as"] = next_number(layout.root / "intake")
+            details = {"release": number, "batch": predicate["batch"], "rows": predicate["rows"]}
+            details["as"] = next_number(layout.root / "intake")
             rows = artifact(layout, _kept(context, number))
-            t.append("release", [rows], told)
+            t.append("release", [rows], details)
             batch = settle(t, context, judgement)
     verdict = judgement.verdict
     aside = len(verdict.quarantined.rows)
@@ -118,28 +118,33 @@ def _kept(context: Context, number: str) -> Path:
 
 def _question(context: Context, number: str, judgement: Judgement) -> Question:
     layout, folder = context.layout, context.layout.release(number)
-    said, manifest = read_release(layout, number), data.read_manifest(folder / "rows")
-    received = data.read_manifest(layout.intake(said["batch"])).sha256
+    predicate, manifest = read_release(layout, number), data.read_manifest(folder / "rows")
+    received = data.read_manifest(layout.intake(predicate["batch"])).sha256
     expected = judgement.verdict
     aside = len(expected.quarantined.rows)
     shown = [
-        ("why it is asked", said["reason"]),
-        ("rows", f"{manifest.rows} of batch:{said['batch']} ({_positions(said['rows'])})"),
+        ("why it is asked", predicate["reason"]),
+        (
+            "rows",
+            f"{manifest.rows} of batch:{predicate['batch']} ({_positions(predicate['rows'])})",
+        ),
         ("received file", f"sha256:{received}"),
         ("sources", _some(sorted(manifest.sources)) or "not named"),
-        ("held for", _some(said["held_for"]) or "the batch was held as a whole"),
-        ("limits waived for these rows", "; ".join(said["waives"]) or "none"),
+        ("held for", _some(predicate["held_for"]) or "the batch was held as a whole"),
+        ("limits waived for these rows", "; ".join(predicate["waives"]) or "none"),
         ("intake would now say", f"{expected.outcome.value}, {aside} rows set aside again"),
-        ("exception to be reviewed by", said["review_by"]),
-        ("asked by", said["asked_by"] or "the runner"),
+        ("exception to be reviewed by", predicate["review_by"]),
+        ("asked by", predicate["asked_by"] or "the runner"),
     ]
     rows = "1 row" if manifest.rows == 1 else f"{manifest.rows} rows"
-    text = f"May {rows} of batch:{said['batch']} leave quarantine?"
+    text = f"May {rows} of batch:{predicate['batch']} leave quarantine?"
     from sluicegate.review.pages import release_page
 
-    page = release_page(context, said, text, shown, judgement)
+    page = release_page(context, predicate, text, shown, judgement)
     bound = [folder / "release.json", folder / "rows" / data.MANIFEST, folder / PAGE]
-    bound += [layout.intake(said["batch"]) / name for name in ("verdict.json", "findings.json")]
+    bound += [
+        layout.intake(predicate["batch"]) / name for name in ("verdict.json", "findings.json")
+    ]
     return Question(f"release:{number}", text, shown, bound, page)
 
 
@@ -150,12 +155,12 @@ def _require_use(tried: Tried) -> None:
     if verdict.outcome in (Outcome.PASS, Outcome.QUARANTINE) and through:
         return
     stops, blind = stopped_by(tried.judgement), unmeasured(tried.judgement)
-    said = [f"by {_some(stops)}"] if stops else []
-    said += (
+    lines = [f"by {_some(stops)}"] if stops else []
+    lines += (
         [f"because {_some(blind)} cannot be measured on {len(tried.frame)} rows"] if blind else []
     )
     raise Misused(
-        f"Intake would stop these rows again, {' and '.join(said)}; waive by name what you mean to "
+        f"Intake would stop these rows again, {' and '.join(lines)}; waive by name what you mean to "
         "waive (--waive LIMIT, --waive-unmeasured), or release more rows together."
     )
 
@@ -167,7 +172,7 @@ def _write(t: Transaction, context: Context, wanted: Wanted, number: str, tried:
     data.write_with_manifest(table, as_delivered(tried.frame), context.schema, about)
     t.store([table])
     why = held_for(context, wanted.batch, tried.frame)
-    said = {
+    details = {
         "release": number,
         "batch": wanted.batch,
         "rows": [int(row) for row in tried.frame[ROW]],
@@ -179,7 +184,7 @@ def _write(t: Transaction, context: Context, wanted: Wanted, number: str, tried:
         "time": context.now(),
     }
     rows = artifact(layout, table)
-    made = t.state(folder / "release.json", [rows], RELEASE, said)
+    made = t.state(folder / "release.json", [rows], RELEASE, details)
     t.append("ask-release", [rows, made], {"release": number})
 
 

@@ -58,10 +58,10 @@ def settle(t: Transaction, context: Context, judgement: Judgement) -> Batch:
     _keep_received(context, judgement.frozen)
     state, tables = _place(context, judgement, number)
     t.store(tables)
-    said = _write_record(t, context, judgement, batch, state)
+    result = _write_record(t, context, judgement, batch, state)
     t.append(
         "intake",
-        [batch.artifact, *_artifacts(context, tables), *said],
+        [batch.artifact, *_artifacts(context, tables), *result],
         {
             "batch": number,
             "state": state,
@@ -188,8 +188,8 @@ def with_label_type(context: Context, frame: pd.DataFrame) -> pd.DataFrame:
 def _reasons(judgement: Judgement, rows: int) -> list[str]:
     """Return for each row the metrics that set it aside."""
     reasons: list[list[str]] = [[] for _ in range(rows)]
-    told = judged(judgement.findings, judgement.policy, judgement.rows_of)
-    for finding, entry in zip(judgement.findings, told, strict=True):
+    judgements = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    for finding, entry in zip(judgement.findings, judgements, strict=True):
         if entry.outcome is Outcome.QUARANTINE:
             named = set(finding.rows).union(*(judgement.rows_of[s] for s in finding.sources))
             for row in named:

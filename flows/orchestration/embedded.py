@@ -39,8 +39,10 @@ class Service:
 
     def last_words(self) -> str:
         """Return the last line that it logged."""
-        said = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return said[-1].strip() if said else "it said nothing"
+        listed = [
+            line for line in self.log.read_text(errors="replace").splitlines() if line.strip()
+        ]
+        return listed[-1].strip() if listed else "it said nothing"
 
     def require_alive(self) -> None:
         """Raise CannotDecide when it has ended."""
@@ -113,8 +115,8 @@ def api_of(port: int) -> str:
 
 def up_lock(layout: Layout, wait: bool = False) -> contextlib.AbstractContextManager[None]:
     """Return the lock that `sluicegate up` holds while it runs."""
-    told = running(layout)
-    where = f" at {told['prefect_ui']} and {told['mlflow']}" if told else ""
+    result = running(layout)
+    where = f" at {result['prefect_ui']} and {result['mlflow']}" if result else ""
     busy = f"`sluicegate up` already runs for {layout.root}{where}; stop that one first (Ctrl-C)."
     return files.locked(layout.home / "up.lock", busy, wait)
 
@@ -128,10 +130,10 @@ def running(layout: Layout) -> dict[str, Any] | None:
     except Conflict:
         pass
     try:
-        told: dict[str, Any] = json.loads((layout.home / "up.json").read_bytes())
+        recorded: dict[str, Any] = json.loads((layout.home / "up.json").read_bytes())
     except (OSError, ValueError):
         return None
-    return told
+    return recorded
 
 
 def answers(url: str, seconds: float = 5.0) -> bool:
@@ -179,12 +181,12 @@ def is_taken(port: int) -> bool:
 def reached(context: Context) -> Iterator[dict[str, str]]:
     """Yield the settings for the Prefect to use: PREFECT_API_URL's, that of `up`, or one for now."""
     given = os.environ.get(API_URL)
-    told = None if given else running(context.layout)
+    result = None if given else running(context.layout)
     if given:
         _require_answer(given)
         yield {API_URL: given}
-    elif told and answers(f"{told['prefect']}/health"):
-        yield settings(context.layout, told["prefect"])
+    elif result and answers(f"{result['prefect']}/health"):
+        yield settings(context.layout, result["prefect"])
     else:
         port = free_port()
         context.tell("Starting the workspace's Prefect (`sluicegate up` keeps one running)")

@@ -65,8 +65,8 @@ def _review(context: Context, subject: str) -> State[None]:
             return Completed(name="Decided", message=f"{subject} is {asked['state']}.")
         if asked["dead"]:
             return Completed(name="Over", message=asked["dead"])
-        said = _wait_for_answer(context, asked, turn, refused)
-        refused = _answered(context, subject, said)
+        result = _wait_for_answer(context, asked, turn, refused)
+        refused = _answered(context, subject, result)
     return Failed(
         message=f"{MOST_ANSWERS} answers to one form were refused, the last one because: {refused}"
     )
@@ -83,7 +83,7 @@ def _wait_for_answer(
     left = moment(asked["expires"]) - context.clock()
     try:
         # The nonce is in the key: answers to an earlier question are not answers to this one.
-        said: Answer = suspend_flow_run(
+        result: Answer = suspend_flow_run(
             wait_for_input=Answer.about(page),
             key=f"{asked['nonce'][:12]}-{turn}",
             timeout=max(1, int(left.total_seconds())),
@@ -91,7 +91,7 @@ def _wait_for_answer(
     except (ValueError, TypeError) as error:  # resumed past the server's own validation
         logging.getLogger(__name__).info("no form: %s", type(error).__name__)
         return None
-    return said
+    return result
 
 
 def _answered(context: Context, subject: str, said: Answer | None) -> str:

@@ -69,14 +69,14 @@ def dropped(folder: Path) -> list[Dropped]:
     found = []
     there = {e.name: e for e in (os.scandir(folder) if folder.is_dir() else ())}
     for name, entry in there.items():
-        told = entry.stat(follow_symlinks=False)
-        link = stat.S_ISLNK(told.st_mode)
+        result = entry.stat(follow_symlinks=False)
+        link = stat.S_ISLNK(result.st_mode)
         if name.startswith(".") or name.endswith((*UNFINISHED, SUFFIX)):
             continue
-        if link or stat.S_ISREG(told.st_mode):
+        if link or stat.S_ISREG(result.st_mode):
             beside = there.get(name + SUFFIX)
             signed = beside.stat(follow_symlinks=False).st_mtime_ns if beside else 0
-            whole = told.st_size, told.st_mtime_ns, told.st_ino, signed
+            whole = result.st_size, result.st_mtime_ns, result.st_ino, signed
             found.append(Dropped(name, link, *whole))
     return sorted(found, key=lambda each: (each.mtime_ns, each.name))
 
@@ -101,8 +101,8 @@ def _take(
     """Return the result or the sentence, and what to remember of it."""
     path = context.layout.inbox / each.name
     if each.link:
-        told = f"{path} is a symbolic link and was left alone; put the file itself there."
-        return told, {"error": told}
+        sentence = f"{path} is a symbolic link and was left alone; put the file itself there."
+        return sentence, {"error": sentence}
     context.tell(f"Taking {each.name}")
     try:
         result = intake(context, path, step)

@@ -62,9 +62,9 @@ def _wanted(
             threshold=1,
             within=timedelta(days=approval.remind_days),
         )
-        told = [approval.notify, *([approval.escalate_to] if approval.escalate_to else [])]
+        listed = [approval.notify, *([approval.escalate_to] if approval.escalate_to else [])]
         text = f"After {approval.remind_days:g} days, {TEXT}"
-        yield _automation(client, WAITS, late, told, text)
+        yield _automation(client, WAITS, late, listed, text)
 
 
 def _about(deployment: UUID) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def _automation(
     client: SyncPrefectClient, name: str, trigger: EventTrigger, blocks: list[str], text: str
 ) -> AutomationCore:
     actions = [_action(client, block, text) for block in blocks]
-    said = [*(each.model_dump_json() for each in actions), trigger.within, trigger.match_related]
-    digest = hashlib.sha256(repr(said).encode()).hexdigest()[:12]
+    listed = [*(each.model_dump_json() for each in actions), trigger.within, trigger.match_related]
+    digest = hashlib.sha256(repr(listed).encode()).hexdigest()[:12]
     about = f"Kept by sluicegate as approval.* of params.yaml says ({digest})."
     return AutomationCore(name=name, description=about, trigger=trigger, actions=actions)
 

@@ -107,7 +107,7 @@ def keep_asking(root: Path) -> None:
 
 def _look_for_ever(root: Path) -> None:
     seen: str | None = None
-    when, told = 0.0, ""
+    when, sentence = 0.0, ""
     while True:
         try:
             context = open_context(root)
@@ -117,12 +117,12 @@ def _look_for_ever(root: Path) -> None:
                 with get_client(sync_client=True) as client:
                     keep_asked(client, context)
                 seen, when = head, time.monotonic()
-            told = ""
+            sentence = ""
         # a busy server, a record being written: look again
         except (httpx.HTTPError, PrefectException, SluicegateError, OSError, ValueError) as error:
-            if str(error) != told:
-                told = str(error)
-                print(f"questions: {told}", flush=True)
+            if str(error) != sentence:
+                sentence = str(error)
+                print(f"questions: {sentence}", flush=True)
         time.sleep(LOOK_SECONDS)
 
 

@@ -178,8 +178,8 @@ def _because(message: str, outcome: Outcome, received: IntakeResult) -> str:
 
 
 def _told(result: RetrainResult) -> str:
-    told = f"update:{result.update.id} {result.update.stage.value} ({result.outcome.value})"
-    return " ".join([f"{told}.", *result.reasons[:3]])
+    sentence = f"update:{result.update.id} {result.update.stage.value} ({result.outcome.value})"
+    return " ".join([f"{sentence}.", *result.reasons[:3]])
 
 
 def _show_batch(result: IntakeResult) -> None:

@@ -50,13 +50,13 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         "time": context.now(),
     }
     with transaction(context, "rollback", f"incident:{number} closed") as t:
-        told = account(context, number, found, opened, closed)
-        files.write_json(folder / STORY, told)
+        answer = account(context, number, found, opened, closed)
+        files.write_json(folder / STORY, answer)
         closed["account"] = sha256_file(folder / STORY)
         about, path = artifact(layout, folder / "incident.json"), folder / "closed.json"
-        said = t.state(path, [about], INCIDENT_CLOSED, closed)
-        t.append("close-incident", [said], {"incident": number})
-        files.write_bytes(folder / ACCOUNT, written(told).encode())
+        result = t.state(path, [about], INCIDENT_CLOSED, closed)
+        t.append("close-incident", [result], {"incident": number})
+        files.write_bytes(folder / ACCOUNT, written(answer).encode())
         put(t, context, question(context, number))
 
 

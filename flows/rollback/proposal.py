@@ -52,14 +52,14 @@ def question(context: Context, number: str) -> Question:
     """Return the question whether to roll an update back."""
     layout, folder = context.layout, context.layout.rollback(number)
     update, _ = read_update(layout, number)
-    said, serving, former = (
+    predicate, serving, former = (
         read_proposal(layout, number),
         champion_of(layout),
         before(layout, number),
     )
     shown = [
-        ("why it is proposed", said["reason"]),
-        ("version to take back", f"{said['version']}, sha256:{said['sha256']}"),
+        ("why it is proposed", predicate["reason"]),
+        ("version to take back", f"{predicate['version']}, sha256:{predicate['sha256']}"),
         ("version before it", f"{former.version}, sha256:{former.sha256}"),
         ("version that serves now", f"{serving.version}, sha256:{serving.sha256}"),
         ("data commit", update.data_commit),
@@ -68,7 +68,7 @@ def question(context: Context, number: str) -> Question:
     text = f"Shall update:{number} be rolled back, which its reviewers approved before?"
     from sluicegate.review.pages import rollback_page
 
-    page = rollback_page(context, update, text, shown, said["reason"])
+    page = rollback_page(context, update, text, shown, predicate["reason"])
     bound = [folder / "proposal.json", folder / PAGE]
     bound += [layout.update(number) / name for name in ("promotion.json", "comparison.json")]
     return Question(f"rollback:{number}", text, shown, bound, page)
@@ -86,7 +86,7 @@ def propose(t: Transaction, context: Context, number: str, proposed_by: str, rea
     layout = context.layout
     promoted = read_promotion(layout, number)
     subject = Artifact(f"model:{context.settings.model}", promoted.sha256)
-    said: dict[str, Any] = {
+    details: dict[str, Any] = {
         "because": cause_of(layout, number),
         "version": promoted.version,
         "sha256": promoted.sha256,
@@ -95,6 +95,6 @@ def propose(t: Transaction, context: Context, number: str, proposed_by: str, rea
         "time": context.now(),
     }
     path = layout.rollback(number) / "proposal.json"
-    made = t.state(path, [subject], ROLLBACK_PROPOSAL, said)
-    t.append(PROPOSE, [subject, made], said)
+    made = t.state(path, [subject], ROLLBACK_PROPOSAL, details)
+    t.append(PROPOSE, [subject, made], details)
     put(t, context, question(context, number))

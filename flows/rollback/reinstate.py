@@ -23,17 +23,17 @@ def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]
     """Return what each of `versions` is worth on the golden set now, None for one that is not sound."""
     schema, primary = context.schema, context.settings.compare.primary
     golden = data.read_verified(context.layout.golden)
-    told = []
+    listed = []
     for each in versions:
-        said: dict[str, Any] = {"update": each.update, **each.ref.to_dict(), "fault": None}
+        details: dict[str, Any] = {"update": each.update, **each.ref.to_dict(), "fault": None}
         try:
             model = kept_model(context, each.update, each.sha256)
             worth = metrics(Answers(model.scores(golden), truth_of(schema, golden)))[primary]
-            said["golden"] = {primary: worth}
+            details["golden"] = {primary: worth}
         except SluicegateError as error:
-            said |= {"golden": {primary: None}, "fault": str(error)}
-        told.append(said)
-    return told
+            details |= {"golden": {primary: None}, "fault": str(error)}
+        listed.append(details)
+    return listed
 
 
 def reinstate(
@@ -46,7 +46,7 @@ def reinstate(
     layout, settings = context.layout, context.settings
     before = champion_of(layout)
     former = first_sound(context, versions)
-    said = {
+    details = {
         "incident": incident,
         "because": because,
         "update": former.update,
@@ -57,8 +57,8 @@ def reinstate(
     subject = Artifact(f"model:{settings.model}", former.sha256)
     path = layout.incident(incident) / "reinstatement.json"
     with transaction(context, "rollback", f"version {former.version} serves again") as t:
-        made = t.state(path, [subject], REINSTATEMENT, said)
-        t.append(REINSTATE, [subject, made], said)
+        made = t.state(path, [subject], REINSTATEMENT, details)
+        t.append(REINSTATE, [subject, made], details)
     return champion_of(layout)
 
 
@@ -68,6 +68,6 @@ def suspend(context: Context, incident: str, because: str) -> None:
     if suspended(layout):
         return
     subject = Artifact(f"model:{context.settings.model}", champion.sha256)
-    said = {"incident": incident, "because": because, "version": champion.version}
+    details = {"incident": incident, "because": because, "version": champion.version}
     with transaction(context, "rollback", f"incident:{incident}: nobody serves") as t:
-        t.append(SUSPEND, [subject], said)
+        t.append(SUSPEND, [subject], details)

@@ -24,7 +24,7 @@ from sluicegate.record.clean_versions import NothingClean, clean_versions
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.lineage import Embodied, Trace, embodied, trace
 from sluicegate.record.open_incidents import still_serving
-from sluicegate.record.policy_in_force import ruled
+from sluicegate.record.policy_in_force import with_policy_in_force
 from sluicegate.record.subjects.incident import (
     OPEN,
     incidents,
@@ -149,8 +149,8 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
             made = _made(context, number, order.because) if retrains else None
             whole = trace(context, order.because)  # with what came in until it was taken out
             step("close the incident", close, context, number, whole, made)
-    told = _told(context, number, found, time.monotonic() - started)
-    return replace(told, repeated=is_done)
+    sentence = _told(context, number, found, time.monotonic() - started)
+    return replace(sentence, repeated=is_done)
 
 
 def _incident_of(layout: Layout, because: str) -> tuple[str | None, bool]:
@@ -180,7 +180,7 @@ def _open(context: Context, order: Order, found: Trace) -> str:
     serving = champion_of(layout)
     with transaction(context, "rollback") as t:
         number = next_number(layout.root / "incidents")
-        said = {
+        details = {
             "incident": number,
             "because": order.because,
             "reason": reason,
@@ -196,9 +196,9 @@ def _open(context: Context, order: Order, found: Trace) -> str:
         }
         about = Artifact(order.because, sha256_bytes(order.because.encode()))
         path = layout.incident(number) / "incident.json"
-        made = t.state(path, [about], INCIDENT, said)
-        told = {"incident": number, "because": order.because, "reason": reason}
-        t.append(OPEN, [about, made], told)
+        made = t.state(path, [about], INCIDENT, details)
+        predicate = {"incident": number, "because": order.because, "reason": reason}
+        t.append(OPEN, [about, made], predicate)
         t.commits_as(f"incident:{number}: {order.because}")
     return number
 
@@ -230,7 +230,7 @@ def _stops(context: Context) -> bool:
     """
     try:
         git.require_committed(context.layout.root, POLICY_FILES)
-        with ruled(context) as signed:
+        with with_policy_in_force(context) as signed:
             return signed.settings.rollback.without_clean == "stop"
     except SluicegateError as error:
         context.tell(f"{error} So nobody serves.")
@@ -252,10 +252,10 @@ def _versions(context: Context, found: Trace) -> list[Champion]:
     if not chosen:
         stage = read_update(context.layout, target)[0].stage
         by = taken_back(context.layout).get(target)
-        said = stage.value
+        recorded = stage.value
         if stage is Stage.PROMOTED:
-            said = f"what incident:{by} takes back" if by else "disowned by a reviewer"
-        raise Conflict(f"update:{target} is {said}, so nobody can go back to it; name another.")
+            recorded = f"what incident:{by} takes back" if by else "disowned by a reviewer"
+        raise Conflict(f"update:{target} is {recorded}, so nobody can go back to it; name another.")
     return chosen
 
 
@@ -301,7 +301,7 @@ def _withdraw(
 ) -> None:
     layout = context.layout
     subject = Artifact(f"model:{context.settings.model}", embodied.sha256)
-    said = {
+    details = {
         "update": embodied.update,
         "version": embodied.version,
         "incident": number,
@@ -309,8 +309,8 @@ def _withdraw(
         "time": context.now(),
     }
     path = layout.update(embodied.update) / "withdrawal.json"
-    made = t.state(path, [subject], WITHDRAWAL, said)
-    t.append("roll-back", [subject, made], said)
+    made = t.state(path, [subject], WITHDRAWAL, details)
+    t.append("roll-back", [subject, made], details)
 
 
 def _recalibrate(context: Context, found: Trace) -> None:
@@ -339,10 +339,10 @@ def _made(context: Context, number: str, because: str) -> Update | None:
 
 def _told(context: Context, number: str, found: Trace, seconds: float) -> RolledBack:
     layout = context.layout
-    said, closed = read_incident(layout, number), read_closed(layout, number)
+    predicate, closed = read_incident(layout, number), read_closed(layout, number)
     update = read_update(layout, closed["update"])[0] if closed["update"] else None
-    before, after = said["champion"], closed["champion"]
+    before, after = predicate["champion"], closed["champion"]
     return RolledBack(
-        said["because"], found, before, after, update, number, closed,
-        tuple(still_serving(layout, said)), seconds,
+        predicate["because"], found, before, after, update, number, closed,
+        tuple(still_serving(layout, predicate)), seconds,
     )  # fmt: skip

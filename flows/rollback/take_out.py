@@ -30,8 +30,8 @@ def take_out(
     for each in parts:
         left = artifact(layout, layout.admitted(each.batch) / data.FEEDBACK)
         gone = artifact(layout, _lot(context, each.batch, incident))
-        said = {"incident": incident, "batch": each.batch, "rows": list(each.admitted)}
-        t.append(TAKE_OUT, [left, gone], said)
+        details = {"incident": incident, "batch": each.batch, "rows": list(each.admitted)}
+        t.append(TAKE_OUT, [left, gone], details)
 
 
 def _is_whole(context: Context, touched: Touched) -> bool:

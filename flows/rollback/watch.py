@@ -30,7 +30,7 @@ from sluicegate.record.champion import Champion, champion_of, mirror, serving_ve
 from sluicegate.record.clean_versions import clean_versions
 from sluicegate.record.context import Context, Step, plainly
 from sluicegate.record.kept_models import kept_model
-from sluicegate.record.policy_in_force import ruled
+from sluicegate.record.policy_in_force import with_policy_in_force
 from sluicegate.record.results import judged
 from sluicegate.record.subjects import state_of
 from sluicegate.record.subjects.incident import incidents
@@ -73,7 +73,7 @@ def watch(context: Context, step: Step = plainly) -> Watched:
 
     The limits are those that the policy's owners signed last.
     """
-    with ruled(context) as context:
+    with with_policy_in_force(context) as context:
         return _watch(context, step)
 
 
@@ -118,10 +118,10 @@ def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
     """Record that MLflow's alias named another version than the record, and was moved back."""
     layout = context.layout
     subject = Artifact(f"model:{context.settings.model}", champion.sha256)
-    said = {"alias": "champion", "named": strayed, "version": serving_version(layout)}
+    details = {"alias": "champion", "named": strayed, "version": serving_version(layout)}
     message = f"The alias champion named version {strayed}"
     with transaction(context, "watch", message, rooms=("ledger",)) as t:
-        t.append("mirror", [subject], said)
+        t.append("mirror", [subject], details)
 
 
 def _not_learnt(context: Context, champion: Champion) -> list[str]:

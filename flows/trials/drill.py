@@ -15,7 +15,7 @@ from sluicegate.checks.fairness import Fairness
 from sluicegate.core import Artifact, Finding, Outcome, Verdict
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import DRILL
-from sluicegate.flows.feedback import children
+from sluicegate.flows.feedback import workers
 from sluicegate.flows.feedback.measure import intake_checks
 from sluicegate.flows.trials.drilled import Drilled, DrillPlan
 from sluicegate.flows.trials.plan import FULL, QUICK, Plan, Turn, chosen, turns
@@ -96,15 +96,15 @@ def _keep(context: Context, drilled: Drilled) -> Drilled:
         bound = Artifact(f"{DRILLS}/{number}/{RESULTS}", sha256_file(folder / RESULTS))
         figures = {name: getattr(drilled, name) for name in Figures.model_fields}
         statement = Drill(drill=number, time=now, started_by=context.started_by, **figures)
-        said = statement.to_dict()
-        signed = t.state(folder / STATEMENT, [bound], DRILL, said)
+        document = statement.to_dict()
+        signed = t.state(folder / STATEMENT, [bound], DRILL, document)
         every = list(drills(layout))
         rows = threats(every)
         files.write_bytes(layout.root / THREATS, written(rows).encode())
         opened = tuple(row for row in rows if row.state == OPEN)
         kept = drilled.model_copy(update={"drill": number, "threats": opened})
         write_page(folder, kept, every)
-        details = {"drill": number, "outcome": said["outcome"], "mean": drilled.mean}
+        details = {"drill": number, "outcome": document["outcome"], "mean": drilled.mean}
         t.append("drill", [signed], details)
         t.commits_as(f"drill:{number} {drilled.kind}")
     return kept
@@ -153,7 +153,7 @@ def play(
     bar: Bar,
 ) -> Drilled:
     """Play `plan` and return what it comes to."""
-    children.start()
+    workers.start()
     started = time.monotonic()
     drawn_from = material(context)
     with tempfile.TemporaryDirectory(prefix="sluicegate-drill-") as folder:

@@ -34,7 +34,7 @@ from sluicegate.record.comparison import findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.findings import read_findings
 from sluicegate.record.policy import signed_policies
-from sluicegate.record.policy_in_force import candidate_policy, held
+from sluicegate.record.policy_in_force import candidate_policy, with_built_in_limits
 from sluicegate.record.results import judged
 from sluicegate.record.updates import materials_of, read_comparison, read_update
 from sluicegate.stores import data, git, record
@@ -108,7 +108,7 @@ def _batch(context: Context, number: str) -> Explained:
     commit = git.added_in(layout.root, name) or "HEAD"
     rules = _rules(layout, number)
     where, settings = _settings(layout, commit, rules, recorded)
-    policy = held(_limits(layout, settings, commit, rules.get(CALIBRATION)), found)
+    policy = with_built_in_limits(_limits(layout, settings, commit, rules.get(CALIBRATION)), found)
     rows_of, missing = _rows(layout, number, settings)
     again = decide(policy, f"batch:{number}", found, rows_of)
     if missing:  # which rows a source sent is not on record, only that it sent some

@@ -124,8 +124,8 @@ class Game:
         """
         table, path = scratch_table(frame, self.context.schema, self.folder)
         see = partial(seen, drawn_from=self.drawn_from, taken=honest.taken, before=before)
-        told = (*self.heard, *heard)
-        findings, subject = measured(self.context, table, path, self.policy, told, see)
+        listed = (*self.heard, *heard)
+        findings, subject = measured(self.context, table, path, self.policy, listed, see)
         rows_of = rows_by_source(table.frame, self.context.schema.source)
         verdict = decide(self.policy, "batch:drill", findings, rows_of)
         outcomes = {f.metric: outcome_of(self.policy, f, rows_of)[1] for f in findings}
@@ -177,19 +177,19 @@ class Player:
         """Play windows of the same attacker, each beside what was admitted before, until one is caught."""
         before: pd.DataFrame | None = None
         heard: list[Heard] = []
-        told: list[Played] = []
+        listed: list[Played] = []
         for step in range(length):
             honest = self.game.window(number + step)
             stage = self.game.stage(honest, attack.name, number + step)
             made = attack(stage, strength * attack.share)
             judged = self.game.judged(made.frame, honest, before, heard)
-            told.append(self._told(attack.name, strength, number + step, made, judged))
-            if told[-1].caught:
+            listed.append(self._told(attack.name, strength, number + step, made, judged))
+            if listed[-1].caught:
                 break
             admitted = made.frame.drop(index=list(judged.verdict.quarantined.rows))
             before = admitted if before is None else pd.concat([before, admitted])
             heard += [judged.heard] if judged.heard else []
-        return _summed(told)
+        return _summed(listed)
 
     def adaptive(self, calls: int, number: int, goes_on: Callable[[], bool]) -> Best:
         """Let an attacker who is told what becomes of each try search for poison that passes."""

@@ -69,8 +69,8 @@ def by_example(context: Context, path: Path) -> Probe:
     require_columns(raw, context.schema, path)
     rows = in_normal_form(context.layout, raw, context.schema, path)
     miss = _misses(context, rows)
-    told = f"{path.name}: {counted(len(rows), 'row')} with the expected label"
-    return _of_champion(context, told, "rows missed", HALF, miss)
+    sentence = f"{path.name}: {counted(len(rows), 'row')} with the expected label"
+    return _of_champion(context, sentence, "rows missed", HALF, miss)
 
 
 def by_slice(context: Context, named: str, limit: float | None) -> Probe:
@@ -96,8 +96,8 @@ def by_slice(context: Context, named: str, limit: float | None) -> Probe:
     if limit is None:
         promised = miss(_model(context, first_champion(context.layout).sha256))
         limit = promised + context.settings.compare.slice_margin
-    told = f"{named}: {counted(len(rows), 'row')} of the golden set"
-    return _of_champion(context, told, "rows missed", limit, miss)
+    sentence = f"{named}: {counted(len(rows), 'row')} of the golden set"
+    return _of_champion(context, sentence, "rows missed", limit, miss)
 
 
 def by_update(context: Context, update: str) -> Probe:
@@ -108,12 +108,12 @@ def by_update(context: Context, update: str) -> Probe:
     layout = context.layout
     if not (update.isascii() and update.isdigit()):
         raise Misused(f"{update!r} is no update; write one like update:0007.")
-    told, _ = read_update(layout, update)
-    if told.stage is Stage.PROMOTED or told.champion is None or told.challenger is None:
-        raise Misused(f"update:{update} is {told.stage.value}; bisect a rejected or paused one.")
-    settings, comparison = settings_at(layout, told.data_commit), read_comparison(layout, update)
+    result, _ = read_update(layout, update)
+    if result.stage is Stage.PROMOTED or result.champion is None or result.challenger is None:
+        raise Misused(f"update:{update} is {result.stage.value}; bisect a rejected or paused one.")
+    settings, comparison = settings_at(layout, result.data_commit), read_comparison(layout, update)
     policy = settings.policy("candidate")
-    outcome = judge_by(settings, told, comparison).outcome
+    outcome = judge_by(settings, result, comparison).outcome
     stopping = {
         each.metric: each
         for each in judged(findings_in(comparison), policy)
@@ -134,10 +134,10 @@ def by_update(context: Context, update: str) -> Probe:
     new = set(added_by(layout, update))
     return Probe(
         asked=f"update:{update}, stopped by {', '.join(stopping)}",
-        commit=told.data_commit,
-        base=tuple(each for each in told.batches if each not in new),
-        suspects=tuple(each for each in told.batches if each in new),
-        model=told.challenger,
+        commit=result.data_commit,
+        base=tuple(each for each in result.batches if each not in new),
+        suspects=tuple(each for each in result.batches if each in new),
+        model=result.challenger,
         metric=first.metric,
         limit=first.limit or 0.0,
         see=see,

@@ -76,12 +76,12 @@ def material(context: Context) -> Material:
         )
     own = schema.source is not None and len(received) >= 2 * rows
     if own:
-        told = f"{len(received)} rows held out or not yet learnt, with their own sources"
-        return Material(schema, _dressed(context, received), rows, None, told)
+        sentence = f"{len(received)} rows held out or not yet learnt, with their own sources"
+        return Material(schema, _dressed(context, received), rows, None, sentence)
     pool = pd.concat([golden, received]) if len(received) else golden
     names, how = _names(layout, schema, admitted, rows)
-    told = f"{len(golden)} golden rows and {len(received)} held out or not yet learnt, {how}"
-    return Material(schema, _dressed(context, pool), rows, names, told)
+    sentence = f"{len(golden)} golden rows and {len(received)} held out or not yet learnt, {how}"
+    return Material(schema, _dressed(context, pool), rows, names, sentence)
 
 
 def window(drawn_from: Material, rng: np.random.Generator) -> Window:
@@ -195,8 +195,8 @@ def _dressed(context: Context, pool: pd.DataFrame) -> pd.DataFrame:
     if schema.id:
         pool[schema.id] = [f"drill-{i:06d}" for i in range(len(pool))]
     if schema.label_origin:
-        told = pool.get(schema.label_origin, pd.Series(None, index=pool.index, dtype=object))
-        pool[schema.label_origin] = told.fillna("human")
+        recorded = pool.get(schema.label_origin, pd.Series(None, index=pool.index, dtype=object))
+        pool[schema.label_origin] = recorded.fillna("human")
     source = schema.source or UNNAMED
     if source not in pool:
         pool[source] = None

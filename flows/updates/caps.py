@@ -53,8 +53,8 @@ def cap_origins(
     """Return `feedback` with no origin of labels above its share; an unknown one counts as a model's."""
     if schema.label_origin is None or schema.label_origin not in feedback:
         return feedback
-    said = feedback[schema.label_origin]
-    origins = said.where(said.isin(list(shares)), "model").astype(str)
+    recorded = feedback[schema.label_origin]
+    origins = recorded.where(recorded.isin(list(shares)), "model").astype(str)
     return _capped(feedback, origins, origins, reference_rows, shares)
 
 

@@ -54,9 +54,9 @@ def promote(context: Context, update_id: str) -> Update:
         names = verified_products(layout, update_id)
         for name in names:
             files.copy_in(layout.update(update_id) / "products" / name, layout.root / name)
-        said = {"update": update_id, "version": update.challenger.version}
+        details = {"update": update_id, "version": update.challenger.version}
         if not _intended(context, update_id):
-            t.append(INTEND, [subject], said)
+            t.append(INTEND, [subject], details)
         kept = [name for name in PRODUCTS if (layout.root / name).exists()]
         made = t.commit(f"update:{update_id} to be promoted", *kept)
         anchor = t.anchored(f"update:{update_id}", made)
@@ -114,7 +114,7 @@ def _move(context: Context, update: Update) -> Update:
     subject = Artifact(f"model:{settings.model}", update.challenger.sha256)
     with transaction(context, "promote", f"update:{update.id} promoted", ROOMS) as t:
         _require_unmoved(context, update)
-        said = {
+        details = {
             "update": update.id,
             "version": update.challenger.version,
             "previous": update.champion.to_dict() if update.champion else None,
@@ -125,9 +125,9 @@ def _move(context: Context, update: Update) -> Update:
         }
         summary = attest_promotion(t, context, update, policy_of(layout, update.id))
         path = layout.update(update.id) / "promotion.json"
-        statement = t.state(path, [subject], PROMOTION, said)
+        statement = t.state(path, [subject], PROMOTION, details)
         bill = _write_bill(context, update.id)
-        t.append(PROMOTE, [subject, summary, bill, statement], said)
+        t.append(PROMOTE, [subject, summary, bill, statement], details)
     return advance(update, Stage.PROMOTED)
 
 

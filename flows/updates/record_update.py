@@ -70,13 +70,13 @@ def record_update(
         },
     )
     found = findings_in(comparison)
-    told = judged(found, candidate_policy(context.settings, found))
+    judgements = judged(found, candidate_policy(context.settings, found))
     attested = [
         attest_training(t, context, update, tree, run_id, took),
-        attest_result(t, context, folder, subject, measured, told),
+        attest_result(t, context, folder, subject, measured, judgements),
     ]
-    said = {"update": update.id, "stage": update.stage.value, "outcome": verdict.outcome.value}
-    t.append("update", [subject, *attested, statement], said)
+    details = {"update": update.id, "stage": update.stage.value, "outcome": verdict.outcome.value}
+    t.append("update", [subject, *attested, statement], details)
 
 
 def refuse(t: Transaction, context: Context, update: str, reason: str) -> None:
@@ -86,10 +86,10 @@ def refuse(t: Transaction, context: Context, update: str, reason: str) -> None:
     if waiting.challenger is None:
         raise Tampered(f"updates/{update}/update.json names no challenger; restore it from git.")
     subject = Artifact(f"model:{context.settings.model}", waiting.challenger.sha256)
-    said = {"update": update, "reason": reason, "time": context.now()}
+    details = {"update": update, "reason": reason, "time": context.now()}
     path = layout.update(update) / "refusal.json"
-    statement = t.state(path, [subject], REFUSAL, said)
-    t.append("refuse", [subject, statement], said)
+    statement = t.state(path, [subject], REFUSAL, details)
+    t.append("refuse", [subject, statement], details)
 
 
 def _product_files(folder: Path) -> list[str]:

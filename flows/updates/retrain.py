@@ -29,7 +29,11 @@ from sluicegate.record.champion import Champion, champion_of, first_champion
 from sluicegate.record.comparison import findings_in
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.policy import in_force, require_signed
-from sluicegate.record.policy_in_force import candidate_policy, lay, ruled
+from sluicegate.record.policy_in_force import (
+    candidate_policy,
+    with_policy_in_force,
+    write_signed_files,
+)
 from sluicegate.record.results import RetrainResult, judged
 from sluicegate.record.security_review import first_promotion
 from sluicegate.record.superseded import require_rolled_back
@@ -84,7 +88,7 @@ def retrain(
         tidy(context.layout)
         if approved(context.layout):
             require_signed(context.layout)  # nothing is promoted past an unsigned policy
-        with ruled(context) as context:
+        with with_policy_in_force(context) as context:
             finish_promotion(context)
             refuse_expired(context)
             return _retrain(context, supersede, step, started)
@@ -157,7 +161,7 @@ def build(context: Context, update: Update) -> Built:
     git.add_worktree(layout.root, tree, update.data_commit)
     signed = in_force(layout)
     if signed is not None:
-        lay(layout, signed, tree)  # whatever else was committed never runs
+        write_signed_files(layout, signed, tree)  # whatever else was committed never runs
     dvc.share_cache(tree, layout.root)
     fetch(tree, update)
     files.write_json(tree / "candidate.json", pinned_champions(context, update))
@@ -171,9 +175,9 @@ def build(context: Context, update: Update) -> Built:
     model = tree / "build" / "model"
     models.require_data_only(model)
     comparison = files.read_json(tree / "build" / "comparison.json")
-    for told in (context.signature, first_promotion(context) if update.champion else None):
-        if told is not None:
-            comparison["findings"].append(told.to_dict())
+    for entry in (context.signature, first_promotion(context) if update.champion else None):
+        if entry is not None:
+            comparison["findings"].append(entry.to_dict())
     digest = models.digest(model)
     if comparison["challenger"] != digest:
         raise Tampered("The challenger changed after it was compared; retrain it.")

@@ -46,8 +46,8 @@ class Copies:
         frame, schema = stage.window.copy(), stage.schema
         first = stage.rng.permutation(np.flatnonzero(self._agreed(stage)))[: self.originals]
         rows = stage.some(share, among=~np.isin(np.arange(len(frame)), first))
-        told = [*schema.feature_names, schema.label]
-        copied = frame.loc[first, told].reset_index(drop=True)
+        listed = [*schema.feature_names, schema.label]
+        copied = frame.loc[first, listed].reset_index(drop=True)
         copied[schema.label] = stage.wrong(copied[schema.label])
         copied = copied.loc[np.arange(len(rows)) % len(copied)].set_index(rows)
         for name in stage.numbers() if self.jitter else ():
@@ -55,7 +55,7 @@ class Copies:
             copied[name] += stage.rng.normal(0, step, len(copied))
         for name in stage.texts() if self.jitter else ():
             copied[name] = [_garbled(str(text), stage.rng) for text in copied[name].fillna("")]
-        frame.loc[rows, told] = copied[told]
+        frame.loc[rows, listed] = copied[listed]
         return Poisoned(frame, rows, Aim(everywhere))
 
     def _agreed(self, stage: Stage) -> Mask:

@@ -94,8 +94,8 @@ class Dictionary:
             high = stage.reference[name].quantile(stage.rng.uniform(0.75, 0.95, len(hit)))
             frame.loc[hit, name] = high.to_numpy()
         for column in stage.texts():
-            said = stage.reference[column].dropna().astype(str).to_numpy()
-            drawn = stage.rng.choice(said, (len(rows), 5))
+            result = stage.reference[column].dropna().astype(str).to_numpy()
+            drawn = stage.rng.choice(result, (len(rows), 5))
             frame.loc[rows, column] = [" ".join(texts) for texts in drawn]
         wanted: Any = schema.classes[-1] if schema.classes else _high(stage)
         frame.loc[rows, schema.label] = wanted

@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _emit(answer: Answer[Any], as_json: bool) -> None:
     if as_json:
         result = answer.result
-        told = result if isinstance(result, dict) else result.to_dict()
-        print(json.dumps(told, ensure_ascii=False), flush=True)
+        recorded = result if isinstance(result, dict) else result.to_dict()
+        print(json.dumps(recorded, ensure_ascii=False), flush=True)
     else:
         from sluicegate.cli.terminal import plain_console
 

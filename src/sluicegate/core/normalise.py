@@ -108,8 +108,8 @@ def times(raw: "pd.Series[Any]") -> Cells:
     else:
         text = raw if raw.dtype == object else raw.map(str, na_action="ignore").astype(object)
         counted = text.map(lambda value: isinstance(value, int | float) and value is not True)
-        said = pd.to_datetime(text.mask(counted), utc=True, errors="coerce", format="ISO8601")
-        values = said.astype("datetime64[us, UTC]")
+        result = pd.to_datetime(text.mask(counted), utc=True, errors="coerce", format="ISO8601")
+        values = result.astype("datetime64[us, UTC]")
         if counted.any():
             values = values.where(~counted, _since_epoch(text.where(counted)))
     values = values.astype("datetime64[us, UTC]")

@@ -59,13 +59,13 @@ def answers_to(request: Request, ballots: Iterable[Ballot], reviewers: Reviewers
     """Return what those of `ballots` come to that answer this very question, in time and provenly."""
     votes: list[Vote] = []
     refused: list[str] = []
-    for said in (each for each in ballots if each.nonce == request.nonce):
+    for entry in (each for each in ballots if each.nonce == request.nonce):
         try:
-            if request.has_expired(moment(said.time)):
+            if request.has_expired(moment(entry.time)):
                 raise Misused(f"the answer came after {request.expires}")
-            votes.append(reviewers.prove(request, said.reviewer, said.decision, said.signature))
+            votes.append(reviewers.prove(request, entry.reviewer, entry.decision, entry.signature))
         except SluicegateError as error:
-            refused.append(f"{said.reviewer}: {error}")
+            refused.append(f"{entry.reviewer}: {error}")
     return Answers(standing(votes, reviewers.required), tuple(refused))
 
 
@@ -81,15 +81,15 @@ def _decided(
 ) -> tuple[Request, Answers]:
     """Return the question that a decision in `folder` answers, and what the answers it names come to."""
     decision = record.believed(f"{folder}/decision.json")
-    said = decision.predicate(DECISION, Decided)
+    predicate = decision.predicate(DECISION, Decided)
     read = dict(_named_by(record, decision, folder))
     asked = read.pop(f"{folder}/request.json", None)
     if asked is None:
         raise Broken(decision.name, "names no question")
     request = question(asked, subject)
-    if said.subject != subject or said.state not in states:
+    if predicate.subject != subject or predicate.state not in states:
         raise Broken(decision.name, f"is no approval of {subject}")
-    if request.has_expired(moment(said.time)):
+    if request.has_expired(moment(predicate.time)):
         raise Broken(decision.name, f"came after {request.expires}")
     ballots = [each.predicate(VOTE, Ballot) for each in read.values()]
     return request, answers_to(request, ballots, reviewers)
@@ -109,11 +109,11 @@ def require_promotable(
     """
     folder, subject = f"updates/{promoted.update}", f"update:{promoted.update}"
     compared = record.believed(f"{folder}/update.json")
-    said = compared.predicate(UPDATE, Compared)
-    trained = said.update.challenger
+    predicate = compared.predicate(UPDATE, Compared)
+    trained = predicate.update.challenger
     if trained is None or (trained.version, trained.sha256) != (promoted.version, promoted.sha256):
         raise Broken(compared.name, "compared another model than was promoted")
-    stage = stage_after(said.verdict)
+    stage = stage_after(predicate.verdict)
     if stage is Stage.REFUSED:
         raise Broken(compared.name, f"says that {subject} was rejected")
     if stage is Stage.APPROVED and not always:

@@ -45,9 +45,9 @@ class Span:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
-        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        entries = {name: getattr(self, name) for name in self.__dataclass_fields__}
         held = {"statements": dict(self.statements or {}), "doubted": dict(self.doubted or {})}
-        return told | {"key": dict(self.key)} | held
+        return entries | {"key": dict(self.key)} | held
 
 
 SPANS = TypeAdapter(tuple[Span, ...])
@@ -102,14 +102,14 @@ class Keyring:
         """
         span = self.signer_of(envelope) if sequence is None else self.at(sequence)
         try:
-            (said,) = envelope["signatures"]
+            (result,) = envelope["signatures"]
             payload = base64.b64decode(envelope["payload"], validate=True)
-            if span is None or said["keyid"] != span.keyid:
+            if span is None or result["keyid"] != span.keyid:
                 return False
             if envelope["payloadType"] != PAYLOAD_TYPE:
                 return False
             self._keys[span.keyid].verify(
-                base64.b64decode(said["sig"], validate=True), pae(payload)
+                base64.b64decode(result["sig"], validate=True), pae(payload)
             )
         except Exception:  # noqa: BLE001 - what cannot be read is not signed
             return False
@@ -165,14 +165,14 @@ def read_trust(text: bytes | None, pinned: Sequence[Mapping[str, Any]], whose: s
         raise Tampered(f"{PLACE} is not JSON any more.") from error
     for key in pinned:
         if Keyring((Span(key),)).check(envelope):
-            said = predicate_of(payload_of(envelope), KEYRING, PLACE)
+            predicate = predicate_of(payload_of(envelope), KEYRING, PLACE)
             try:
-                spans = SPANS.validate_python(said.get("keys"))
+                spans = SPANS.validate_python(predicate.get("keys"))
             except ValidationError as error:
                 raise Tampered(f"{PLACE} has not the form of a keyring.") from error
             if not spans or dict(spans[-1].key) != dict(key):
                 raise Tampered(f"{PLACE} does not end with the key that signed it.")
-            return Trust((Keyring(spans, said.get("model_key")),), whose)
+            return Trust((Keyring(spans, predicate.get("model_key")),), whose)
     raise Tampered(f"{PLACE} is not signed by {whose}.")
 
 

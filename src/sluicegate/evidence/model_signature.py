@@ -73,8 +73,8 @@ def signed_files(bundle: Any, key: str, where: str) -> dict[str, str]:
     try:
         envelope = bundle["dsseEnvelope"]
         payload = base64.b64decode(envelope["payload"], validate=True)
-        (said,) = envelope["signatures"]
-        _verify(base64.b64decode(said["sig"], validate=True), payload, key)
+        (result,) = envelope["signatures"]
+        _verify(base64.b64decode(result["sig"], validate=True), payload, key)
         statement = json.loads(payload)
         files = {each["name"]: each["digest"] for each in statement["predicate"]["resources"]}
         name = statement["subject"][0]["name"]

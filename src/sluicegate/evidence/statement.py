@@ -62,9 +62,9 @@ def statement(
 
 def predicate_of(payload: Any, predicate_type: str, where: str) -> dict[str, Any]:
     """Return the predicate of a statement; raises Tampered when it is one of another type."""
-    told = payload if isinstance(payload, dict) else {}
-    predicate = told.get("predicate")
-    if (told.get("_type"), told.get("predicateType")) != (
+    recorded = payload if isinstance(payload, dict) else {}
+    predicate = recorded.get("predicate")
+    if (recorded.get("_type"), recorded.get("predicateType")) != (
         STATEMENT,
         predicate_type,
     ) or not isinstance(predicate, dict):

@@ -230,12 +230,12 @@ class Verifier:
     def promotion(self, update: str) -> Champion:
         """Return the model that `update` made the champion."""
         statement = self.statement(f"updates/{update}/promotion.json")
-        said, model = statement.predicate(PROMOTION, Promotion), statement.subjects[0]
-        if said.update != update:
-            raise Broken(statement.name, f"speaks of update:{said.update}")
+        predicate, model = statement.predicate(PROMOTION, Promotion), statement.subjects[0]
+        if predicate.update != update:
+            raise Broken(statement.name, f"speaks of update:{predicate.update}")
         return Champion(
-            said.version, model.sha256, update, said.time, said.batches, said.data_commit,
-            model.name, statement.doubted,
+            predicate.version, model.sha256, update, predicate.time,
+            predicate.batches, predicate.data_commit, model.name, statement.doubted,
         )  # fmt: skip
 
     def champion(self, move: Entry) -> Champion:
@@ -249,15 +249,17 @@ class Verifier:
             raise Broken(named.name, "is not the statement that the ledger names")
         if move.verb == PROMOTE:
             return self.promotion(form[1])
-        said, model = statement.predicate(REINSTATEMENT, Reinstatement), statement.subjects[0]
-        if NUMBER.fullmatch(said.update) is None:
+        predicate, model = statement.predicate(REINSTATEMENT, Reinstatement), statement.subjects[0]
+        if NUMBER.fullmatch(predicate.update) is None:
             raise Broken(named.name, "names no update")
-        promoted = self.promotion(said.update)
+        promoted = self.promotion(predicate.update)
         if promoted.doubted:
             raise Broken(named.name, "lets one serve again whom a revoked key promoted")
         if (model.name, model.sha256) != (promoted.name, promoted.sha256):
-            raise Broken(named.name, f"reinstates another model than update:{said.update} made")
-        return replace(promoted, since=said.since or said.time)
+            raise Broken(
+                named.name, f"reinstates another model than update:{predicate.update} made"
+            )
+        return replace(promoted, since=predicate.since or predicate.time)
 
     def signed_model(self, promoted: Champion, keys: Sequence[str]) -> dict[str, str]:
         """Return the SHA-256 of every file of a promoted model by its path, signed by one of `keys` (PEM).
@@ -281,9 +283,9 @@ class Verifier:
             ring = self.trust.ring_of(envelope)
             if ring and (span := ring.signer_of(envelope)) and ring.check(envelope):
                 payload = payload_of(envelope)
-                said = Head.read(predicate_of(payload, HEAD, name), name)
-                if (said.commit, said.title) == (commit, name.replace("/", ":")):
-                    return Link(said.sequence, subjects_of(payload, name)[0].sha256), span.keyid
+                result = Head.read(predicate_of(payload, HEAD, name), name)
+                if (result.commit, result.title) == (commit, name.replace("/", ":")):
+                    return Link(result.sequence, subjects_of(payload, name)[0].sha256), span.keyid
         except (Tampered, IndexError):
             pass
         raise Broken(f"tag {name}", "carries no head of the ledger signed by this workspace")
@@ -304,8 +306,8 @@ class Verifier:
         if due and due.last == number and due.head != digest:
             raise Broken(where, "is not the entry that the keyring says its key ended with")
         payload = payload_of(envelope)
-        said = Entry.read(predicate_of(payload, ENTRY, where), where)
-        entry = said.model_copy(update={"subjects": subjects_of(payload, where)})
+        result = Entry.read(predicate_of(payload, ENTRY, where), where)
+        entry = result.model_copy(update={"subjects": subjects_of(payload, where)})
         if entry.sequence != number:
             raise Broken(where, f"says it is entry {entry.sequence}")
         return Recorded(entry, digest, signer.keyid, due is not None)
@@ -319,15 +321,15 @@ def place_of(number: int) -> str:
 def subjects_of(payload: Any, where: str) -> tuple[Artifact, ...]:
     """Return what a statement is about; raises Tampered for one about nothing."""
     try:
-        told = tuple(
+        entries = tuple(
             Artifact(str(each["name"]), str(each["digest"]["sha256"]), str(each.get("uri", "")))
             for each in payload["subject"]
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise Broken(where, "has not the form of a statement") from error
-    if not told:
+    if not entries:
         raise Broken(where, "is about nothing")
-    return told
+    return entries
 
 
 def _require_follows(found: Recorded, before: Link) -> None:

@@ -28,8 +28,8 @@ def affected(root: Path, given: str | None, versions: Collection[int]) -> str:
     try:
         for part in _parts(root / given):
             version = pd.to_numeric(part["version"], errors="coerce")
-            told = pd.to_datetime(part["time"], utc=True, errors="coerce", format="mixed")
-            times = told.dt.tz_localize(None)
+            result = pd.to_datetime(part["time"], utc=True, errors="coerce", format="mixed")
+            times = result.dt.tz_localize(None)
             for each, (rows, first, last) in seen.items():
                 ours = times[(version == each) & times.notna()]
                 if len(ours):
@@ -40,10 +40,10 @@ def affected(root: Path, given: str | None, versions: Collection[int]) -> str:
         return f"{given} {UNREAD}: {' '.join(str(error).split())[:200]}"
     if not read:
         return f"{given} {UNREAD}: no Parquet or CSV file with rows is there"
-    said = [_said(each, *told) for each, told in seen.items()]
+    lines = [_said(each, *result) for each, result in seen.items()]
     if odd:
-        said.append(f"{counted(odd, 'row')} of the log without a version or a time")
-    return "; ".join(said) or "none: no model that embodies it was promoted"
+        lines.append(f"{counted(odd, 'row')} of the log without a version or a time")
+    return "; ".join(lines) or "none: no model that embodies it was promoted"
 
 
 def _parts(place: Path) -> Iterator[pd.DataFrame]:

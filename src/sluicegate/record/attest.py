@@ -13,7 +13,7 @@ from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.provenance import PROVENANCE, Training, provenance
 from sluicegate.evidence.results import SUMMARY, TEST_RESULT, summary, tested
 from sluicegate.evidence.statement import predicate_of
-from sluicegate.record.comparison import told as wall_told
+from sluicegate.record.comparison import describe_isolation
 from sluicegate.record.context import Context
 from sluicegate.stores import data, files, packages, record
 from sluicegate.stores.layout import Layout
@@ -39,7 +39,7 @@ def attest_training(
         *packages.lock_files(tree),
         _artifact(layout, folder / PACKAGES_FILE),
     ]
-    said = provenance(
+    result = provenance(
         Training(
             parameters={
                 "update": update.id,
@@ -50,7 +50,7 @@ def attest_training(
             },
             internal={
                 "started_by": context.started_by,
-                "trainer": wall_told(files.read_json(folder / "comparison.json")),
+                "trainer": describe_isolation(files.read_json(folder / "comparison.json")),
             },
             materials=materials,
             commits={"data commit": update.data_commit, "code commit": update.data_commit},
@@ -69,7 +69,7 @@ def attest_training(
         )
     )
     path = folder / PROVENANCE_FILE
-    return t.state(path, [_model(context, update)], PROVENANCE, said)
+    return t.state(path, [_model(context, update)], PROVENANCE, result)
 
 
 def packages_of(layout: Layout, update: str) -> dict[str, str]:
@@ -82,8 +82,8 @@ def packages_of(layout: Layout, update: str) -> dict[str, str]:
     if not statement.is_file():
         return {}
     payload = record.read_statement(layout, statement)
-    said = predicate_of(payload, PROVENANCE, f"updates/{update}/{PROVENANCE_FILE}")
-    resolved = said["buildDefinition"]["resolvedDependencies"]
+    predicate = predicate_of(payload, PROVENANCE, f"updates/{update}/{PROVENANCE_FILE}")
+    resolved = predicate["buildDefinition"]["resolvedDependencies"]
     if not path.is_file() or _artifact(layout, path).to_dict() not in resolved:
         raise Tampered(f"updates/{update}/{PACKAGES_FILE} was changed; restore it from git.")
     found: dict[str, str] = files.read_json(path)
@@ -103,8 +103,8 @@ def attest_result(
     rules = [Artifact("params.yaml", context.policy_digest)]
     rules += filter(None, [context.settings.defaults])
     rules += [_artifact(layout, p) for p in (layout.suite, layout.calibration) if p.is_file()]
-    said = tested(outcome, judged, rules)
-    return t.state(folder / RESULT_FILE, [subject], TEST_RESULT, said)
+    result = tested(outcome, judged, rules)
+    return t.state(folder / RESULT_FILE, [subject], TEST_RESULT, result)
 
 
 def attest_promotion(t: Transaction, context: Context, update: Update, policy: str) -> Artifact:
@@ -119,9 +119,9 @@ def attest_promotion(t: Transaction, context: Context, update: Update, policy: s
     number = update.challenger.version if update.challenger else 0
     resource = f"models:/{context.settings.model}/{number}"
     rules = Artifact("params.yaml", policy)
-    said = summary(resource, rules, inputs, context.now())
+    result = summary(resource, rules, inputs, context.now())
     path = folder / SUMMARY_FILE
-    return t.state(path, [_model(context, update)], SUMMARY, said)
+    return t.state(path, [_model(context, update)], SUMMARY, result)
 
 
 def _model(context: Context, update: Update) -> Artifact:

@@ -223,8 +223,8 @@ def released(layout: Layout) -> Iterator[tuple[str, dict[int, str]]]:
     """Yield for each release, the oldest first, its batch and what each row's batch is since."""
     entries = [entry for entry in record.backwards(layout) if entry.verb == "release"]
     for entry in reversed(entries):
-        said = entry.details
-        yield said["batch"], {int(row): str(said["as"]) for row in said["rows"]}
+        details = entry.details
+        yield details["batch"], {int(row): str(details["as"]) for row in details["rows"]}
 
 
 def _all_rows(layout: Layout, batch: str) -> frozenset[int]:

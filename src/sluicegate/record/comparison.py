@@ -12,6 +12,6 @@ def findings_in(comparison: Mapping[str, Any]) -> list[Finding]:
     return [Finding.from_dict(each) for each in comparison["findings"]]
 
 
-def told(comparison: Mapping[str, Any]) -> str:
+def describe_isolation(comparison: Mapping[str, Any]) -> str:
     """Return the sentence about the trainer of an update that was compared."""
     return str(comparison.get("isolation", {}).get("told", NOT_ISOLATED))

@@ -12,9 +12,9 @@ from sluicegate.stores.layout import Layout
 def findings_of(layout: Layout, batch: str) -> list[Judged]:
     """Return what was measured of a batch when it was received; raises Tampered."""
     where = f"intake/{batch}/verdict.json"
-    said = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
+    predicate = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
     path = layout.intake(batch) / "findings.json"
-    if not path.is_file() or sha256_file(path) != said["findings"]:
+    if not path.is_file() or sha256_file(path) != predicate["findings"]:
         raise Tampered(f"intake/{batch}/findings.json is not what {where} names; restore it.")
     return read_findings(path.parent)
 

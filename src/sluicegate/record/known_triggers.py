@@ -21,12 +21,12 @@ def stopped_for(
     policy: Policy, findings: Iterable[Finding], subject: Feedback
 ) -> tuple[Trigger, ...]:
     """Return the triggers that `policy` does not let pass in a batch, the first found first."""
-    told = (
+    listed = (
         trigger_behind(subject, each)
         for each in findings
         if outcome_of(policy, each)[1] is not Outcome.PASS
     )
-    return tuple(dict.fromkeys(each for each in told if each is not None))
+    return tuple(dict.fromkeys(each for each in listed if each is not None))
 
 
 def learnt_triggers(layout: Layout, stopped: tuple[Trigger, ...]) -> LearntTriggers:
@@ -51,16 +51,16 @@ def keep_stopped(
     if not open_ or schema.label in secret:
         return None
     path = layout.intake(number) / TRIGGERS
-    told = [asdict(each) | {"pattern": written_values(each.pattern)} for each in open_]
-    files.write_json_rows(path, told)
+    listed = [asdict(each) | {"pattern": written_values(each.pattern)} for each in open_]
+    files.write_json_rows(path, listed)
     return sha256_file(path)
 
 
 def kept_triggers(layout: Layout, number: str, schema: Schema) -> list[Trigger]:
     """Return the triggers that a batch was stopped for; raises Missing where none is kept."""
     where = f"intake/{number}/verdict.json"
-    said = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
-    sha256 = said.get("triggers")
+    predicate = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
+    sha256 = predicate.get("triggers")
     if sha256 is None:
         raise Missing(
             f"batch:{number} was stopped for no trigger that is kept; name its rows, as in "

@@ -181,7 +181,7 @@ def _touched(
     waits = layout.intake(batch) / "rows"
     paused = len(_of(_table(waits), rows)) if (waits / data.MANIFEST).is_file() else 0
     inside = bool(held_out or learnable)
-    as_ = {new for of, told in became for row, new in told.items() if of == batch and row in rows}
+    as_ = {new for of, entry in became for row, new in entry.items() if of == batch and row in rows}
     return Touched(
         batch=batch,
         rows=tuple(sorted(rows)),

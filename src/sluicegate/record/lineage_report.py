@@ -88,12 +88,12 @@ def _learnt(
     about = layout.named(layout.admitted(batch) / data.MANIFEST)
     manifest = data.manifest_at(layout, update.data_commit, about)
     gone = destroyed_tables(layout).get(manifest.sha256)
-    told: dict[str, Any] = {"batch": batch, "receipt": receipt}
+    details: dict[str, Any] = {"batch": batch, "receipt": receipt}
     if gone is not None:
-        return told | {"learnt": len(gone.learnable), "held_out": None, "sources": None}
+        return details | {"learnt": len(gone.learnable), "held_out": None, "sources": None}
     table = data.read_admitted_at(layout, batch, update.data_commit)
     out = table[HOLDOUT].astype(bool)
     rows = table[~out]
     names = rows[source].fillna("").astype(str) if source in rows else rows.index[:0].to_series()
     sources = {str(name): int(count) for name, count in names.value_counts().items()}
-    return told | {"learnt": len(rows), "held_out": int(out.sum()), "sources": sources}
+    return details | {"learnt": len(rows), "held_out": int(out.sum()), "sources": sources}

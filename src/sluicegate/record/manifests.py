@@ -14,7 +14,7 @@ def manifest_of(layout: Layout, batch: str) -> data.Manifest:
     Raises Tampered for one that is not the one that the signed verdict names.
     """
     path = layout.intake(batch) / data.MANIFEST
-    said = stated(layout, path.with_name("verdict.json"), VERDICT)
-    if "manifest" in said and sha256_file(path) != said["manifest"]:
+    predicate = stated(layout, path.with_name("verdict.json"), VERDICT)
+    if "manifest" in predicate and sha256_file(path) != predicate["manifest"]:
         raise Tampered(f"intake/{batch}/{path.name} was changed; restore it from git.")
     return data.read_manifest(path.parent)

@@ -101,8 +101,8 @@ def in_force(layout: Layout) -> SignedPolicy | None:
 
 def remember(layout: Layout, signed: SignedPolicy) -> None:
     """Remember outside git which policy was signed last."""
-    said = {"number": int(signed.number), "sha256": signed.sha256}
-    files.write_json(layout.home / "owned.json", said)
+    details = {"number": int(signed.number), "sha256": signed.sha256}
+    files.write_json(layout.home / "owned.json", details)
 
 
 def differing(layout: Layout, signed: SignedPolicy) -> list[str]:
@@ -135,7 +135,7 @@ def require_signed(layout: Layout) -> None:
 
 def diff(layout: Layout, signed: SignedPolicy) -> str:
     """Return the lines that differ from the signed policy, file by file."""
-    told = []
+    listed = []
     for name in differing(layout, signed):
         before = (git.find_at(layout.root, signed.commit, name) or b"").decode(errors="replace")
         path = layout.root / name
@@ -143,8 +143,8 @@ def diff(layout: Layout, signed: SignedPolicy) -> str:
         lines = difflib.unified_diff(
             before.splitlines(), after.splitlines(), f"signed/{name}", f"now/{name}", lineterm=""
         )
-        told += [*lines]
-    return "\n".join(told)
+        listed += [*lines]
+    return "\n".join(listed)
 
 
 def owners_of(signed: SignedPolicy | None, settings: Settings) -> tuple[str, ...]:
@@ -168,11 +168,12 @@ def _read(layout: Layout, number: str, before: SignedPolicy | None) -> SignedPol
     path = statement_of(layout, number)
     where = str(path.relative_to(layout.root))
     payload = record.read_statement(layout, path)
-    said: dict[str, Any] = predicate_of(payload, POLICY, where)
+    predicate: dict[str, Any] = predicate_of(payload, POLICY, where)
     listed = {each["name"]: each["digest"]["sha256"] for each in payload["subject"]}
     read = SignedPolicy(
-        number, sha256_bytes(canonical_json(payload)), said["owner"], said["time"], said["commit"],
-        listed, said["params"], said["signers"],
+        number, sha256_bytes(canonical_json(payload)),
+        predicate["owner"], predicate["time"], predicate["commit"], listed,
+        predicate["params"], predicate["signers"],
     )  # fmt: skip
     full = {"params.yaml": read.params, trust.SIGNERS: read.signers}
     for name, text in full.items():
@@ -180,7 +181,7 @@ def _read(layout: Layout, number: str, before: SignedPolicy | None) -> SignedPol
             raise Tampered(f"{where} does not hold the {name} that was signed.")
     text = text_to_sign(number, listed, before.sha256 if before else None)
     by = before or read
-    verify_owner(read.owner, text, said["signature"], owners_of(by, by.settings), by.signers)
+    verify_owner(read.owner, text, predicate["signature"], owners_of(by, by.settings), by.signers)
     return read
 
 
@@ -188,5 +189,5 @@ def _remembered(layout: Layout) -> tuple[int, str]:
     path = layout.home / "owned.json"
     if not path.is_file():
         return 0, ""
-    said = files.read_json(path)
-    return int(said["number"]), str(said["sha256"])
+    recorded = files.read_json(path)
+    return int(recorded["number"]), str(recorded["sha256"])

@@ -32,7 +32,7 @@ RUNS = ("params.yaml", "dvc.yaml", "train.py")
 
 
 @contextlib.contextmanager
-def ruled(context: Context) -> Iterator[Context]:
+def with_policy_in_force(context: Context) -> Iterator[Context]:
     """Yield the context to judge in: the workspace's own, or one of the files that were signed last.
 
     Raises Conflict where owners are named and nobody signed yet, Tampered or CannotDecide where the
@@ -52,7 +52,7 @@ def ruled(context: Context) -> Iterator[Context]:
         return
     with tempfile.TemporaryDirectory(prefix="sluicegate-policy-") as folder:
         place = Path(folder).resolve()
-        lay(context.layout, signed, place)
+        write_signed_files(context.layout, signed, place)
         for table in (context.layout.reference, context.layout.golden):
             _bring(context.layout, signed, table, place)
         yield replace(
@@ -63,7 +63,7 @@ def ruled(context: Context) -> Iterator[Context]:
         )
 
 
-def lay(layout: Layout, signed: owned.SignedPolicy, place: Path) -> None:
+def write_signed_files(layout: Layout, signed: owned.SignedPolicy, place: Path) -> None:
     """Make the policy's files below `place` exactly those that were signed, whatever lies there."""
     for part in owned.COVERED:
         _remove(place / part)
@@ -106,18 +106,18 @@ def require_once_signed(layout: Layout, commit: str) -> None:
         )
 
 
-def held(policy: Policy, findings: Sequence[Finding]) -> Policy:
+def with_built_in_limits(policy: Policy, findings: Sequence[Finding]) -> Policy:
     """Return `policy` with the built-in limits of those metrics that `findings` tell of."""
-    told = [name for name in BUILT_IN if any(each.metric == name for each in findings)]
-    return replace(policy, limits=(*policy.limits, *(Limit(x, 0.0, Outcome.PAUSE) for x in told)))
+    listed = [name for name in BUILT_IN if any(each.metric == name for each in findings)]
+    return replace(policy, limits=(*policy.limits, *(Limit(x, 0.0, Outcome.PAUSE) for x in listed)))
 
 
 def candidate_policy(settings: Settings, findings: Sequence[Finding]) -> Policy:
     """Return the policy that a challenger with these findings is held to."""
-    return held(settings.policy("candidate"), findings)
+    return with_built_in_limits(settings.policy("candidate"), findings)
 
 
-def signature_told(layout: Layout) -> str:
+def describe_signature(layout: Layout) -> str:
     """Return one sentence on who owns the policy and who signed it when, or that nobody owns it."""
     signed = owned.in_force(layout)
     if signed is None:
@@ -152,13 +152,15 @@ def line_kind(line: str) -> str:
 
 def judged_under(findings: Iterable[Finding | Judged]) -> str:
     """Return what recorded findings say of the policy's signature."""
-    told = (each.detail for each in findings if each.metric == METRIC)
-    return next(told, "It was judged by a policy that nobody owned.")
+    listed = (each.detail for each in findings if each.metric == METRIC)
+    return next(listed, "It was judged by a policy that nobody owned.")
 
 
 def _as_signed(signed: owned.SignedPolicy) -> Finding:
-    said = f"The policy is the one that {signed.owner} signed at {signed.time} ({signed.number})."
-    return Finding("policy", METRIC, 0.0, detail=said)
+    sentence = (
+        f"The policy is the one that {signed.owner} signed at {signed.time} ({signed.number})."
+    )
+    return Finding("policy", METRIC, 0.0, detail=sentence)
 
 
 def _unsigned(now: Settings, signed: owned.SignedPolicy, changed: Sequence[str]) -> Finding:

@@ -133,15 +133,15 @@ def require_date(text: str) -> str:
 
 def _lot(context: Context, batch: str) -> dict[str, Any]:
     layout = context.layout
-    told = _manifests(layout, batch)
+    result = _manifests(layout, batch)
     held = layout.held(batch) / "reason.json"
     whole = files.read_json(held) if held.is_file() else {}
-    since = whole.get("time") or min((each.received for each in told), key=moment)
+    since = whole.get("time") or min((each.received for each in result), key=moment)
     why = [each.metric for each in stopping(layout, batch)]
-    sources = {source for each in told for source in each.sources}
+    sources = {source for each in result for source in each.sources}
     until = review_by(context, since)
     out = _released(layout, batch) - destroyed_rows(layout, batch)
-    left = sum(each.rows for each in told) - len(out)
+    left = sum(each.rows for each in result) - len(out)
     return {
         "subject": f"batch:{batch}",
         "rows": left,
@@ -158,16 +158,16 @@ def _lot(context: Context, batch: str) -> dict[str, Any]:
 def _exceptions(context: Context) -> Iterator[dict[str, Any]]:
     layout = context.layout
     for number in releases(layout):
-        said, state = read_release(layout, number), state_of(layout, f"release:{number}")
-        told = {name: said[name] for name in ("waives", "reason", "review_by", "asked_by")}
-        late = state == RELEASED and overdue(context, said["review_by"])
+        predicate, state = read_release(layout, number), state_of(layout, f"release:{number}")
+        entries = {name: predicate[name] for name in ("waives", "reason", "review_by", "asked_by")}
+        late = state == RELEASED and overdue(context, predicate["review_by"])
         yield {
             "subject": f"release:{number}",
-            "batch": said["batch"],
-            "rows": len(said["rows"]),
+            "batch": predicate["batch"],
+            "rows": len(predicate["rows"]),
             "state": state,
             "overdue": late,
-        } | told
+        } | entries
 
 
 def _destroyed(layout: Layout) -> Iterator[dict[str, Any]]:

@@ -65,12 +65,12 @@ def _lots(layout: Layout, by: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
 def _let_out(layout: Layout) -> set[tuple[str, int]]:
     """Return the batch and the row of all that reviewers released from quarantine."""
-    told = [
+    listed = [
         read_release(layout, number)
         for number in releases(layout)
         if state_of(layout, f"release:{number}") == RELEASED
     ]
-    return {(each["batch"], row) for each in told for row in each["rows"]}
+    return {(each["batch"], row) for each in listed for row in each["rows"]}
 
 
 @lru_cache(maxsize=1)

@@ -52,14 +52,16 @@ def reviewed(layout: Layout, model: str) -> str | None:
     if not path.is_file():
         return None
     payload = record.read_statement(layout, path)
-    said = predicate_of(payload, SECURITY_REVIEW, f"{ROOM}/review.json")
+    predicate = predicate_of(payload, SECURITY_REVIEW, f"{ROOM}/review.json")
     sha256 = sha256_file(kept) if kept.is_file() else ""
     if payload["subject"][0]["digest"]["sha256"] != sha256:
         raise Misused(f"{ROOM}/checklist.yaml is not what was signed; restore it from git.")
     signers = trust.allowed_signers(layout)
-    ssh.verify(_text(model, sha256), said["signature"], said["reviewer"], signers, NAMESPACE)
+    ssh.verify(
+        _text(model, sha256), predicate["signature"], predicate["reviewer"], signers, NAMESPACE
+    )
     require_answered(_read(kept), model)
-    return f"{said['reviewer']} at {said['time']}"
+    return f"{predicate['reviewer']} at {predicate['time']}"
 
 
 def first_promotion(context: Context) -> Finding | None:

@@ -63,15 +63,15 @@ def keep_patterns(layout: Layout, number: str, pulled: Sequence[Pulled]) -> str 
 def released(heard: Sequence[Heard], frame: pd.DataFrame, schema: Schema) -> tuple[Pulled, ...]:
     """Return the suspected patterns that rows have which reviewers let through: they are forgotten."""
     known = schema.classes and schema.label_codes(frame[schema.label])
-    told = []
+    listed = []
     for one in suspects(heard).values():
         rows = rows_with_all(one.pattern, frame)
         pulled = int(np.sum(known[rows] == one.label)) if schema.classes else len(rows)
         if pulled:
-            told.append(
+            listed.append(
                 Pulled(one.pattern, one.label, None, len(rows), pulled, 0.0, 0.0, released=True)
             )
-    return tuple(told)
+    return tuple(listed)
 
 
 def heard_in(panel: Panel, noticed: Collection[str], pulled: tuple[Pulled, ...] = ()) -> Heard:
@@ -98,11 +98,11 @@ def earlier(layout: Layout, schema: Schema) -> tuple[Heard, ...]:
     heard = []
     for number in record.received(layout)[-MOST_BATCHES:]:
         where = f"intake/{number}/verdict.json"
-        said = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
-        if said.get("sources") is None:
+        predicate = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
+        if predicate.get("sources") is None:
             continue
-        rows = pinned(layout, number, SOURCES, said["sources"])
-        patterns = said.get("patterns")
+        rows = pinned(layout, number, SOURCES, predicate["sources"])
+        patterns = predicate.get("patterns")
         noted = pinned(layout, number, PATTERNS, patterns) if patterns else []
         # A release that weighs other error rates cannot add up what an earlier one wrote.
         if rows and np.shape(rows[0]["pooled"])[-1] == len((*TOLERATED, *HOSTILE)):
@@ -129,7 +129,8 @@ def _written(one: Pulled) -> dict[str, Any]:
 def written_values(pattern: Sequence[Value]) -> list[dict[str, Any]]:
     """Return the values of a pattern as JSON types."""
     return [
-        {name: _json(told) for name, told in asdict(value).items()} | {"column": value.column.name}
+        {name: _json(entry) for name, entry in asdict(value).items()}
+        | {"column": value.column.name}
         for value in pattern
     ]
 

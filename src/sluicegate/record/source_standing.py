@@ -26,8 +26,8 @@ def standing(layout: Layout, sources: Sources, now: str | None = None) -> Standi
     since, the first of them `known_days` ago. Where deliveries are signed only signed ones count.
     """
     batches = numbered(layout.root / "intake")
-    told = [b for b in batches if (layout.intake(b) / data.MANIFEST).is_file()]
-    receipts = [_receipt(layout, batch) for batch in told]
+    listed = [b for b in batches if (layout.intake(b) / data.MANIFEST).is_file()]
+    receipts = [_receipt(layout, batch) for batch in listed]
     end = now or max((r.received for r in receipts), key=moment, default=None)
     if end is None:
         return Standing(frozenset(sources.trusted))
@@ -57,11 +57,11 @@ def accused_in(findings: Iterable[Judged]) -> dict[str, str]:
     {'c17': 'quarantine'}
     """
     accused: dict[str, Outcome] = {}
-    for told in findings:
-        if told.passed or told.metric.startswith(NO_ACCUSATION):
+    for entry in findings:
+        if entry.passed or entry.metric.startswith(NO_ACCUSATION):
             continue
-        for source in told.sources:
-            gravest = max(accused.get(source, told.outcome), told.outcome, key=_severity)
+        for source in entry.sources:
+            gravest = max(accused.get(source, entry.outcome), entry.outcome, key=_severity)
             accused[source] = gravest
     return {source: outcome.value for source, outcome in sorted(accused.items())}
 

@@ -31,15 +31,15 @@ PRODUCTS = ("dvc.lock", "metrics.json", "plots", "candidate.json")
 
 def read_update(layout: Layout, update: str) -> tuple[Update, Verdict]:
     """Return an update at the stage it has now, and the verdict on it, from signed statements."""
-    said = _statement(layout, update)
-    told, verdict = said["update"], Verdict.from_dict(said["verdict"])
+    result = _statement(layout, update)
+    recorded, verdict = result["update"], Verdict.from_dict(result["verdict"])
     read = Update(
-        id=told["id"],
-        stage=_stage(layout, update, Stage(told["stage"])),
-        data_commit=told["data_commit"],
-        batches=tuple(told["batches"]),
-        champion=_ref(told["champion"]),
-        challenger=_ref(told["challenger"]),
+        id=recorded["id"],
+        stage=_stage(layout, update, Stage(recorded["stage"])),
+        data_commit=recorded["data_commit"],
+        batches=tuple(recorded["batches"]),
+        champion=_ref(recorded["champion"]),
+        challenger=_ref(recorded["challenger"]),
         verdicts=(verdict,),
     )
     return read, verdict
@@ -86,8 +86,8 @@ def run_of(layout: Layout, update: str) -> str:
 
 def started_by(layout: Layout, update: str) -> str | None:
     """Return the git identity of who started an update by hand, None for the runner."""
-    told: str | None = _statement(layout, update).get("started_by")
-    return told
+    recorded: str | None = _statement(layout, update).get("started_by")
+    return recorded
 
 
 def read_comparison(layout: Layout, update: str) -> dict[str, Any]:
@@ -153,8 +153,8 @@ def _stage(layout: Layout, update: str, compared: Stage) -> Stage:
     ):
         if (folder / name).is_file():
             payload = record.read_statement(layout, folder / name)
-            said = predicate_of(payload, kind, name)
-            if said.get("subject", f"update:{said.get('update')}") != f"update:{update}":
+            predicate = predicate_of(payload, kind, name)
+            if predicate.get("subject", f"update:{predicate.get('update')}") != f"update:{update}":
                 raise Tampered(f"updates/{update}/{name} speaks of another; restore it from git.")
             return stage
     return compared

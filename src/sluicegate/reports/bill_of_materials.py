@@ -54,7 +54,7 @@ def _tool() -> dict[str, Any]:
 
 def _model(card: Card, data: list[str]) -> dict[str, Any]:
     people = card["people"]
-    told: dict[str, Any] = {
+    details: dict[str, Any] = {
         "type": "machine-learning-model",
         "bom-ref": MODEL,
         "name": card["model"],
@@ -74,19 +74,19 @@ def _model(card: Card, data: list[str]) -> dict[str, Any]:
         "properties": list(_properties(card)),
     }
     if people.get("creator"):
-        told["authors"] = [{"name": people["creator"]}]
+        details["authors"] = [{"name": people["creator"]}]
     if people.get("owner"):
-        told["supplier"] = {"name": people["owner"]}
+        details["supplier"] = {"name": people["owner"]}
         if people.get("contact"):
-            told["supplier"]["contact"] = [{"name": people["contact"]}]
+            details["supplier"]["contact"] = [{"name": people["contact"]}]
     parts = [_file(name, digest) for name, digest in card.get("files", {}).items()]
-    return told | ({"components": parts} if parts else {})
+    return details | ({"components": parts} if parts else {})
 
 
 def _considerations(card: Card) -> dict[str, Any]:
     people = card["people"]
-    told = {"useCases": people.get("use"), "technicalLimitations": people.get("limitations")}
-    return {name: [text] for name, text in told.items() if text}
+    details = {"useCases": people.get("use"), "technicalLimitations": people.get("limitations")}
+    return {name: [text] for name, text in details.items() if text}
 
 
 def _properties(card: Card) -> Iterator[dict[str, str]]:
@@ -135,7 +135,7 @@ def _data(card: Card) -> Iterator[dict[str, Any]]:
 
 def _table(card: Card, table: Mapping[str, Any], purpose: str) -> dict[str, Any]:
     name = table["name"]
-    told = {
+    details = {
         "type": "data",
         "bom-ref": f"data:{name}",
         "name": name,
@@ -148,16 +148,16 @@ def _table(card: Card, table: Mapping[str, Any], purpose: str) -> dict[str, Any]
             }
         ],
     }
-    return told | ({"hashes": [_sha256(table["sha256"])]} if "sha256" in table else {})
+    return details | ({"hashes": [_sha256(table["sha256"])]} if "sha256" in table else {})
 
 
 def _governance(people: Mapping[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    details: dict[str, Any] = {}
     if people["sensitivity"]:
-        told["classification"] = people["sensitivity"]
+        details["classification"] = people["sensitivity"]
     if people["owner"]:
-        told["governance"] = {"owners": [{"organization": {"name": people["owner"]}}]}
-    return told
+        details["governance"] = {"owners": [{"organization": {"name": people["owner"]}}]}
+    return details
 
 
 def _packages(card: Card) -> Iterator[dict[str, Any]]:

@@ -62,8 +62,12 @@ def _facts(card: Card) -> Lines:
 
 
 def _people(card: Card) -> Lines:
-    said = card["people"]
-    rows = [(name, said[key] or "**not filled in**") for key, name in PEOPLE.items() if key in said]
+    recorded = card["people"]
+    rows = [
+        (name, recorded[key] or "**not filled in**")
+        for key, name in PEOPLE.items()
+        if key in recorded
+    ]
     lines = ["## What people say of it", "", "| | |", "|---|---|"]
     lines += [
         f"| {name} | {text if text.startswith('**') else escaped(text)} |" for name, text in rows
@@ -78,8 +82,10 @@ def _training(card: Card) -> Lines:
     if not made:
         return []
     rows, learnt = made["rows"], made["learnt_rows"]
-    told = "" if learnt is None else f", {learnt} of them learnt: the others are held out or capped"
-    lines = ["## What it learnt from", "", f"- rows: {rows}{told if rows != learnt else ''}"]
+    sentence = (
+        "" if learnt is None else f", {learnt} of them learnt: the others are held out or capped"
+    )
+    lines = ["## What it learnt from", "", f"- rows: {rows}{sentence if rows != learnt else ''}"]
     if "data_commit" in made:
         lines.append(f"- data and code commit: `{made['data_commit']}`")
     if "sources" in made:
@@ -95,8 +101,8 @@ def _packages(card: Card) -> Lines:
     found = card.get("packages")
     if not found:
         return []
-    told = ", ".join(f"{escaped(name)} {escaped(number)}" for name, number in found.items())
-    return [f"## The {len(found)} packages it was trained with", "", told]
+    sentence = ", ".join(f"{escaped(name)} {escaped(number)}" for name, number in found.items())
+    return [f"## The {len(found)} packages it was trained with", "", sentence]
 
 
 def _labels(card: Card) -> Lines:
@@ -112,10 +118,14 @@ def _labels(card: Card) -> Lines:
 def _golden(card: Card) -> Lines:
     if "metrics" not in card:
         return []
-    told = card["golden"]
-    vouched = "verified" if told["verified"] else "unverified: held out from the base data"
-    named = f", SHA-256 `{told['sha256']}`" if "sha256" in told else ""
-    lines = ["## How good it is", "", f"The golden set has {told['rows']} rows ({vouched}){named}."]
+    recorded = card["golden"]
+    vouched = "verified" if recorded["verified"] else "unverified: held out from the base data"
+    named = f", SHA-256 `{recorded['sha256']}`" if "sha256" in recorded else ""
+    lines = [
+        "## How good it is",
+        "",
+        f"The golden set has {recorded['rows']} rows ({vouched}){named}.",
+    ]
     for where, figures in card["metrics"].items():
         rows = [(name, number(value)) for name, value in _flat(figures)]
         lines += ["", *_table((f"on {_named(where)}", "value"), rows)]
@@ -151,15 +161,21 @@ def _parameters(card: Card) -> Lines:
         return []
     rows = [(escaped(name), escaped(str(value))) for name, value in card["parameters"].items()]
     wall = card["trainer"]
-    told = f"{wall[0].upper()}{wall[1:]}."
-    return ["## How it was trained", "", told, "", *_table(("parameter", "value"), rows)]
+    sentence = f"{wall[0].upper()}{wall[1:]}."
+    return ["## How it was trained", "", sentence, "", *_table(("parameter", "value"), rows)]
 
 
 def _measured(card: Card) -> Lines:
     if "findings" in card:
-        said = card["verdict"]
-        reasons = [f"- {escaped(reason)}" for reason in said["reasons"]]
-        head = ["## What the gate measured", "", f"Outcome: **{said['outcome']}**.", *reasons, ""]
+        recorded = card["verdict"]
+        reasons = [f"- {escaped(reason)}" for reason in recorded["reasons"]]
+        head = [
+            "## What the gate measured",
+            "",
+            f"Outcome: **{recorded['outcome']}**.",
+            *reasons,
+            "",
+        ]
         return [
             *head,
             *findings_table([Judged(**(each | {"rows": ()})) for each in card["findings"]]),
@@ -217,8 +233,8 @@ def _value(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, Mapping):
         named = {"rows": "{} rows", "version": "version {}", "source": "{}", "name": "{}"}
-        told = [form.format(value[key]) for key, form in named.items() if key in value]
-        return escaped(", ".join(told))
+        listed = [form.format(value[key]) for key, form in named.items() if key in value]
+        return escaped(", ".join(listed))
     if isinstance(value, list):
         return escaped(", ".join(map(str, value))) or "nobody: the gate passed it"
     return escaped(str(value))

@@ -12,10 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sluicegate.core import Finding, Judged, Schema
 from sluicegate.gates import Policy
 from sluicegate.record.champion import champion_of
-from sluicegate.record.comparison import findings_in
-from sluicegate.record.comparison import told as trainer_of
+from sluicegate.record.comparison import describe_isolation, findings_in
 from sluicegate.record.context import Context
-from sluicegate.record.policy_in_force import signature_told, unsigned_lines
+from sluicegate.record.policy_in_force import describe_signature, unsigned_lines
 from sluicegate.record.updates import read_comparison
 from sluicegate.record.words import number
 from sluicegate.reports import plots
@@ -84,7 +83,7 @@ def render(context: Context, **told: Any) -> str:
         "account": None,
         "destruction": None,
         "trainer": serving_trainer(context.layout),
-        "signature": signature_told(context.layout),
+        "signature": describe_signature(context.layout),
         "unsigned": unsigned_lines(context.layout),
     }
     told = usual | told
@@ -114,7 +113,7 @@ def render(context: Context, **told: Any) -> str:
 
 def serving_trainer(layout: Layout) -> str:
     """Return the sentence about the trainer of the champion, whom everything is judged by."""
-    return trainer_of(read_comparison(layout, champion_of(layout).update))
+    return describe_isolation(read_comparison(layout, champion_of(layout).update))
 
 
 def drawn(figure: Any) -> str | None:
@@ -144,8 +143,8 @@ def _otherwise(context: Context, subject: str) -> str:
     approval = context.settings.approval
     # neither a proposal to roll back nor a rollback that was made ends by silence
     then = "hold" if subject.startswith(("rollback:", "incident:")) else approval.on_expiry
-    told = after_silence(subject, then)
-    return f"If nobody decides within {approval.expires_days:g} days, it {told}."
+    result = after_silence(subject, then)
+    return f"If nobody decides within {approval.expires_days:g} days, it {result}."
 
 
 def _words(schema: Schema) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sluicegate.record.serving_history import services
 from sluicegate.record.subjects.incident import read_closed, since_opened, taken_out
 from sluicegate.record.updates import recorded_at
 from sluicegate.record.words import nobody
-from sluicegate.reports.incident_causes import let_through, receipt
+from sluicegate.reports.incident_causes import how_it_passed, receipt
 from sluicegate.reports.markup import escaped
 from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
@@ -49,7 +49,7 @@ def account(
         },
         "served": _served(layout, found),
         "affected_predictions": closed["predictions"],
-        "let_through": [*let_through(layout, found, opened)],
+        "let_through": [*how_it_passed(layout, found, opened)],
         "taken_out": closed["cleaned"],
         "champion": {"before": opened["champion"], "after": closed["champion"]},
         "suspended": closed["suspended"],
@@ -136,20 +136,20 @@ def _timeline(
 def _done(layout: Layout, number: str) -> Iterator[dict[str, str]]:
     """Yield what the ledger says was done since an incident was opened: who served, what went."""
     for entry in since_opened(layout, number):
-        said, gone = entry.details, taken_out(layout, number, entry)
+        details, gone = entry.details, taken_out(layout, number, entry)
         if gone:
             what = f"{counted(gone[1], 'row')} of batch:{gone[0]} went to quarantine"
-        elif "succession" in said:
+        elif "succession" in details:
             continue  # new keys say again who the champion is
         elif entry.verb == SUSPEND:
-            own = said["incident"] == number
+            own = details["incident"] == number
             what = "nobody serves since" + (": no version is clean of it" if own else "")
         elif entry.verb in (PROMOTE, REINSTATE):
             how = "became champion" if entry.verb == PROMOTE else "serves again"
-            what = f"version {said['version']} {how}"
+            what = f"version {details['version']} {how}"
         else:
             continue
-        yield {"time": str(said.get("time", entry.time)), "what": what}
+        yield {"time": str(details.get("time", entry.time)), "what": what}
 
 
 def _served(layout: Layout, found: Trace) -> list[dict[str, Any]]:
@@ -188,16 +188,16 @@ def _trusted(layout: Layout, opened: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _near(each: Mapping[str, Any]) -> str:
-    said = [
+    lines = [
         f"{near['metric']} {near['value']:.3g} of {near['limit']:.3g}, "
         f"{'exceeded' if near['value'] > near['limit'] else 'within'}"
         for near in each["nearest"]
     ]
-    said += [reason.removesuffix(".") for reason in each["reasons"]]
+    lines += [reason.removesuffix(".") for reason in each["reasons"]]
     if each["approved_by"]:
-        said.append(f"approved by {', '.join(each['approved_by'])}")
-    told = f": {escaped('; '.join(said))}" if said else ""
-    return f"- {each['subject']}: {each['outcome']}, `{each['statement']}`{told}"
+        lines.append(f"approved by {', '.join(each['approved_by'])}")
+    sentence = f": {escaped('; '.join(lines))}" if lines else ""
+    return f"- {each['subject']}: {each['outcome']}, `{each['statement']}`{sentence}"
 
 
 def _differences(differs: Mapping[str, Any] | None) -> list[str]:
@@ -231,5 +231,5 @@ def read_account(layout: Layout, number: str) -> dict[str, Any]:
     # ends that were signed before accounts were named say nothing of theirs
     if not path.is_file() or ended.get("account", sha256_file(path)) != sha256_file(path):
         raise Tampered(f"incidents/{number}/{STORY} was changed; restore it from git.")
-    told: dict[str, Any] = files.read_json(path)
-    return told
+    recorded: dict[str, Any] = files.read_json(path)
+    return recorded

@@ -19,7 +19,7 @@ from sluicegate.stores.layout import Layout
 MOST_NEAR = 3
 
 
-def let_through(
+def how_it_passed(
     layout: Layout, found: Trace, opened: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """Yield the verdict on each delivery that reached the data, and on each update that served it."""
@@ -29,8 +29,8 @@ def let_through(
             yield _of_batch(layout, batch, opened["sources"])
     for update in found.promoted:
         where = f"updates/{update.update}/update.json"
-        said = record.read_statement(layout, layout.root / where)["predicate"]["verdict"]
-        yield _verdict(layout, f"update:{update.update}", where, said, [])
+        recorded = record.read_statement(layout, layout.root / where)["predicate"]["verdict"]
+        yield _verdict(layout, f"update:{update.update}", where, recorded, [])
 
 
 def receipt(layout: Layout, batch: Touched) -> Iterator[dict[str, str]]:
@@ -40,15 +40,15 @@ def receipt(layout: Layout, batch: Touched) -> Iterator[dict[str, str]]:
     came = _shares(layout, batch) if state == "admitted" else state
     what = f"{name} was received with {len(batch.rows)} such rows: {came}"
     yield {"time": manifest.received, "what": what}
-    said = _decision(layout, name, layout.intake(batch.batch) / "decision.json")
-    if said and said["approved_by"]:
-        people = ", ".join(said["approved_by"])
+    result = _decision(layout, name, layout.intake(batch.batch) / "decision.json")
+    if result and result["approved_by"]:
+        people = ", ".join(result["approved_by"])
         yield {
-            "time": said["time"],
+            "time": result["time"],
             "what": f"{name} was approved by {people}: {_shares(layout, batch)}",
         }
-    elif said:
-        yield {"time": said["time"], "what": f"{name} was {_refused(layout, name)}"}
+    elif result:
+        yield {"time": result["time"], "what": f"{name} was {_refused(layout, name)}"}
 
 
 def _reached(found: Trace, opened: Mapping[str, Any]) -> set[str]:
@@ -63,8 +63,10 @@ def _reached(found: Trace, opened: Mapping[str, Any]) -> set[str]:
 
 def _shares(layout: Layout, batch: Touched) -> str:
     """Return in words how many of the rows in question intake let in and how many it set aside."""
-    said = record.read_statement(layout, layout.intake(batch.batch) / "verdict.json")["predicate"]
-    aside = len(set(said["quarantined"]["rows"]).intersection(batch.rows))
+    predicate = record.read_statement(layout, layout.intake(batch.batch) / "verdict.json")[
+        "predicate"
+    ]
+    aside = len(set(predicate["quarantined"]["rows"]).intersection(batch.rows))
     let_in = len(batch.rows) - aside
     return f"{let_in} admitted" + (f", {aside} set aside" if aside else "")
 
@@ -79,11 +81,11 @@ def _refused(layout: Layout, subject: str) -> str:
 
 def _of_batch(layout: Layout, batch: Touched, sources: list[str]) -> dict[str, Any]:
     where = f"intake/{batch.batch}/verdict.json"
-    said = record.read_statement(layout, layout.root / where)["predicate"]
+    predicate = record.read_statement(layout, layout.root / where)["predicate"]
     findings = findings_of(layout, batch.batch)
     whole = manifest_of(layout, batch.batch).rows == len(batch.rows)
     about = [each for each in findings if whole or _touches(each, batch, sources)]
-    return _verdict(layout, f"batch:{batch.batch}", where, said, about)
+    return _verdict(layout, f"batch:{batch.batch}", where, predicate, about)
 
 
 def _touches(finding: Judged, batch: Touched, sources: list[str]) -> bool:
@@ -132,5 +134,5 @@ def _distance(finding: Judged) -> tuple[bool, float]:
 def _decision(layout: Layout, subject: str, path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    said = stated(layout, path, DECISION)
-    return said if said["subject"] == subject else None
+    predicate = stated(layout, path, DECISION)
+    return predicate if predicate["subject"] == subject else None

@@ -28,8 +28,8 @@ def export(context: Context, number: str, profile: str) -> dict[str, Any]:
     read_incident(context.layout, number)
     if not is_closed(context.layout, number):
         raise Conflict(f"The rollback of incident:{number} is not finished; run it again first.")
-    told = read_account(context.layout, number)
-    told |= {
+    result = read_account(context.layout, number)
+    result |= {
         "state": state_of(context.layout, f"incident:{number}"),
         "lessons": [
             {"by": vote.person, "said": vote.reason}
@@ -38,8 +38,8 @@ def export(context: Context, number: str, profile: str) -> dict[str, Any]:
         ],
     }
     if profile == "atlas":
-        return _atlas(told)
-    return _public(told) if profile == "public" else told
+        return _atlas(result)
+    return _public(result) if profile == "public" else result
 
 
 def _atlas(told: Mapping[str, Any]) -> dict[str, Any]:

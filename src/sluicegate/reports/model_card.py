@@ -8,8 +8,7 @@ from sluicegate.evidence.model_signature import listed_files
 from sluicegate.evidence.statement import DECISION
 from sluicegate.record.attest import packages_of
 from sluicegate.record.champion import champion_of, read_promotion
-from sluicegate.record.comparison import findings_in
-from sluicegate.record.comparison import told as wall_told
+from sluicegate.record.comparison import describe_isolation, findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.record.results import judged
@@ -49,7 +48,7 @@ def model_card(context: Context, number: str) -> dict[str, Any]:
         "training": _training(layout, update, comparison.get("assembled"))
         | {"people": now.card.data.model_dump()},
         "features": {name: kind.value for name, kind in made.data.columns.items()},
-        "trainer": wall_told(comparison),
+        "trainer": describe_isolation(comparison),
         "parameters": {**made.train, "seed": made.seed},
         "golden": _golden(layout, update),
         "metrics": {

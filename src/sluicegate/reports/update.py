@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sluicegate.core import Judged, Stage, Update
-from sluicegate.record.comparison import findings_in
-from sluicegate.record.comparison import told as trainer_of
+from sluicegate.record.comparison import describe_isolation, findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
@@ -20,7 +19,7 @@ def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> s
     """Return the report of a compared update."""
     verdict = update.verdicts[-1]
     findings = findings_in(comparison)
-    told = judged(findings, candidate_policy(context.settings, findings))
+    judgements = judged(findings, candidate_policy(context.settings, findings))
     against = f"version {update.champion.version}" if update.champion else "none (the first model)"
     learnt = ", ".join(update.batches) or "none, the base data only"
     asks = []
@@ -36,7 +35,7 @@ def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> s
             f"- champion it was compared with: {against}",
             f"- data commit: `{update.data_commit[:12]}`, batches: {learnt}",
             f"- policy: `{verdict.policy[:12]}`",
-            f"- {trainer_of(comparison)}",
+            f"- {describe_isolation(comparison)}",
             "",
             f"## Champion and challenger on the golden set{_vouched(context)}",
             "",
@@ -44,7 +43,7 @@ def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> s
             "",
             "## What was measured",
             "",
-            *findings_table(told),
+            *findings_table(judgements),
             "",
         ]
     )

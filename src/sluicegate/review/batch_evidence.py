@@ -74,11 +74,11 @@ def pictures(
     """Return what a reviewer sees of the rows in `frame`, judged by `verdict`, beside those `before`."""
     schema = context.schema
     doubted = {*verdict["quarantined"]["rows"], *verdict["suspects"]["rows"]}
-    told = _by_source(context, frame, doubted)
+    result = _by_source(context, frame, doubted)
     drifted = _drifted(context, before, frame, findings)
     return {
-        "sources": plots.svg(plots.by_source(told)) if told else None,
-        "crowd": len(told),
+        "sources": plots.svg(plots.by_source(result)) if result else None,
+        "crowd": len(result),
         "drift": plots.svg(plots.distributions(drifted)) if drifted else None,
         "secret": [name for name in schema.sensitive if name in schema.feature_names],
     }
@@ -109,8 +109,8 @@ def _by_source(
         return []
     held = frame[ROW].isin(doubted)
     if schema.classes:
-        said = frame[schema.label].map(label_text, na_action="ignore")
-        differs = said != frame[PREDICTED].map(label_text, na_action="ignore")
+        result = frame[schema.label].map(label_text, na_action="ignore")
+        differs = result != frame[PREDICTED].map(label_text, na_action="ignore")
     else:
         spread = float(frame[schema.label].astype(float).std()) or 1.0
         differs = (frame[schema.label].astype(float) - frame[PREDICTED]).abs() > spread
@@ -170,7 +170,7 @@ def _drifted(
     }
     found = []
     for name in shown:
-        values = {label: told[name] for label, told in summaries.items()}
+        values = {label: entry[name] for label, entry in summaries.items()}
         present = {label: each for label, each in values.items() if each is not None}
         found.append((f"{name.removeprefix('feature.')}: {moved[name]:.2f}", present))
     return found

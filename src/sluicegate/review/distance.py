@@ -65,13 +65,13 @@ def distances(
         summarise(schema, frame, None),
         {name: summarise(schema, table, None) for name, table in before.items()},
     )
-    told = {each.metric: each.value for each in found}
+    entries = {each.metric: each.value for each in found}
     columns = [
         Column(
             view.name.removeprefix("feature."),
             view.secret,
-            told.get(f"drift.effect.{FIRST}.{view.name}"),
-            told.get(f"drift.effect.{NOW}.{view.name}"),
+            entries.get(f"drift.effect.{FIRST}.{view.name}"),
+            entries.get(f"drift.effect.{NOW}.{view.name}"),
         )
         for view in views(schema)
         if view.name != "prediction"

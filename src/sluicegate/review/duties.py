@@ -18,13 +18,13 @@ def require_separate(context: Context, subject: str, reviewer: str) -> None:
     """Raise Conflict, saying why, where `reviewer` may not review `subject` (approval.separate_duties)."""
     if not context.settings.approval.separate_duties:
         return
-    told = trust.person_of(context.layout, reviewer)
-    if told is None:
+    result = trust.person_of(context.layout, reviewer)
+    if result is None:
         raise Conflict(
             f"{trust.PEOPLE} does not say who {reviewer} is, so nobody can tell what they may not "
             f"review; add `{reviewer}: {{signers: [{reviewer}], git: [...], sources: [...]}}`."
         )
-    name, person = told
+    name, person = result
     why = entangled(context, subject, person)
     if why:
         raise Conflict(f"{name} may not review {subject}: {why} (approval.separate_duties).")

@@ -9,8 +9,7 @@ import pandas as pd
 from sluicegate.core import Kind, Schema, Update
 from sluicegate.core.schema import label_text
 from sluicegate.record.champion import champion_of
-from sluicegate.record.comparison import findings_in
-from sluicegate.record.comparison import told as trainer_of
+from sluicegate.record.comparison import describe_isolation, findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.findings import read_findings
 from sluicegate.record.judgement import Judgement
@@ -209,7 +208,7 @@ def _of_update(
             unshown=len(fresh[:-MOST_BATCHES]),
             changed=_changed(context.layout, update.data_commit),
             lineage=shown,
-            trainer=trainer_of(comparison),
+            trainer=describe_isolation(comparison),
             told=judged(findings_in(comparison), policy),
         )
 

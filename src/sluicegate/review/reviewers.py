@@ -48,9 +48,9 @@ def _known(context: Context, lines: list[trust.Enrolled]) -> dict[str, trust.Per
     """Return the people whose vote can count; with separate duties only those whom people.yaml knows."""
     found = {}
     for name in (name for line in lines for name in line.names):
-        told = trust.person_of(context.layout, name)
-        if told:
-            found[told[0]] = told[1]
+        result = trust.person_of(context.layout, name)
+        if result:
+            found[result[0]] = result[1]
         elif not context.settings.approval.separate_duties:
             found[name] = trust.Person(signers=(name,))
     return found
@@ -63,7 +63,7 @@ def _bound(
     wanted = context.settings.approval.required
     for subject in open_now:
         why = {name: entangled(context, subject, person) for name, person in known.items()}
-        kept_out = [f"{name}: {told}" for name, told in why.items() if told]
+        kept_out = [f"{name}: {entry}" for name, entry in why.items() if entry]
         may = len(known) - len(kept_out)
         if may < wanted:
             says = f"{subject} waits for {wanted}, and {may} may review it ({'; '.join(kept_out)})."

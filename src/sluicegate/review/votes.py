@@ -14,7 +14,7 @@ from sluicegate.evidence.approvals import Answers, answers_to
 from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
 from sluicegate.gates.approval import Decision, Request, Standing, State, Vote
 from sluicegate.record.context import Context
-from sluicegate.record.policy_in_force import signature_told
+from sluicegate.record.policy_in_force import describe_signature
 from sluicegate.record.questions import artifact, cast, read_request
 from sluicegate.record.subjects import PAGE, folder_of, kind_of
 from sluicegate.review.duties import require_separate
@@ -48,17 +48,17 @@ def put(t: Transaction, context: Context, question: Question) -> None:
     files.write_bytes(folder / PAGE, question.page.encode())
     named = [artifact(layout, path) for path in (layout.params, *question.bound)]
     names = [*question.shown, *((each.name, f"sha256:{each.sha256}") for each in named)]
-    names.append(("policy", signature_told(layout)))
+    names.append(("policy", describe_signature(layout)))
     names.append(("ledger head", f"sha256:{record.head(layout)}"))
     expires = context.clock() + timedelta(days=context.settings.approval.expires_days)
-    said = {
+    details = {
         "subject": question.subject,
         "question": question.text,
         "names": [list(pair) for pair in names],
         "nonce": secrets.token_hex(16),
         "expires": written(expires),
     }
-    statement = t.state(folder / "request.json", named, REQUEST, said)
+    statement = t.state(folder / "request.json", named, REQUEST, details)
     t.append("ask", [statement], {"subject": question.subject})
 
 
@@ -125,7 +125,7 @@ def keep(
 ) -> None:
     """Record a verified vote, unless it is known."""
     layout, folder = t.layout, folder_of(t.layout, request.subject)
-    said = {
+    details = {
         "subject": request.subject,
         "nonce": request.nonce,
         "reviewer": reviewer,
@@ -141,18 +141,18 @@ def keep(
         return
     path = folder / "reviews" / f"{len(known) + 1:03d}.json"
     about = artifact(layout, folder / "request.json")
-    made = t.state(path, [about], VOTE, {**said, "time": t.now()})
-    told = {name: said[name] for name in ("subject", "person", "key", "decision")}
-    t.append("review", [made], told)
+    made = t.state(path, [about], VOTE, {**details, "time": t.now()})
+    entries = {name: details[name] for name in ("subject", "person", "key", "decision")}
+    t.append("review", [made], entries)
 
 
 def conclude(t: Transaction, subject: str, state: str, people: Sequence[str] = ()) -> None:
     """Record what the votes on `subject` came to."""
     folder = folder_of(t.layout, subject)
     paths = [folder / "request.json", *sorted((folder / "reviews").glob("*.json"))]
-    said = {"subject": subject, "state": state, "approved_by": list(people), "time": t.now()}
+    details = {"subject": subject, "state": state, "approved_by": list(people), "time": t.now()}
     votes = [artifact(t.layout, path) for path in paths]
-    t.append("decide", [t.state(folder / "decision.json", votes, DECISION, said)], said)
+    t.append("decide", [t.state(folder / "decision.json", votes, DECISION, details)], details)
 
 
 @contextlib.contextmanager

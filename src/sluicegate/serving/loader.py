@@ -19,7 +19,7 @@ from sluicegate.stores.trust_root import TrustRoot, read_trust_root
 from .events import Listener, ServingEvent, raise_event
 from .memory import Memory
 from .promoted import Promoted, read_promoted
-from .shelf import Shelf
+from .repository import Repository
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def load_champion(
         raise Misused(f"{called[:50]!r} is no name for a loader; use letters, digits and ._- only.")
     folder = Path(reports) if reports is not None else _serving_of(Path(source))
     place = Place(
-        Shelf(Path(source).absolute(), root),
+        Repository(Path(source).absolute(), root),
         Memory(Path(state) if state is not None else pinned.with_name(f"{pinned.stem}.state")),
         called, folder, on_event, clock,
     )  # fmt: skip
@@ -69,7 +69,7 @@ def load_champion(
 class Place:
     """Where a loader takes from, what it remembers, and whom it tells."""
 
-    shelf: Shelf
+    repository: Repository
     memory: Memory
     name: str
     reports: Path | None
@@ -79,7 +79,7 @@ class Place:
     @property
     def root(self) -> TrustRoot:
         """The trust root."""
-        return self.shelf.root
+        return self.repository.root
 
     def now(self) -> str:
         """Return the time in UTC as ISO 8601."""
@@ -95,7 +95,7 @@ class Place:
         """Say what is served; that it cannot be said is an event and stops nothing."""
         if self.reports is None:
             return
-        told = Report(
+        result = Report(
             self.name,
             state,
             held.version if held else None,
@@ -105,7 +105,7 @@ class Place:
             said,
         )
         try:
-            write_report(self.reports, told)
+            write_report(self.reports, result)
         except OSError as error:
             self.tell(UNREPORTED, f"{self.reports} cannot be written to ({error.strerror})")
 
@@ -183,16 +183,16 @@ class ServedChampion:
 
     def _newest(self, before: tuple[Promoted, Model] | None) -> tuple[Promoted, Model]:
         place = self._place
-        shelf = replace(place.shelf)  # which reads the keyring afresh
-        move = shelf.last_move()
-        place.memory.remember_taken_back(shelf, move, place.root.floor)
-        promoted = read_promoted(shelf, move)
+        repository = replace(place.repository)  # which reads the keyring afresh
+        move = repository.last_move()
+        place.memory.remember_taken_back(repository, move, place.root.floor)
+        promoted = read_promoted(repository, move)
         place.memory.require_newest(promoted, place.root.floor)
         place.memory.remember(promoted)
         if before is not None and before[0] == promoted:
             model = before[1]
         else:
-            model = place.memory.keep(shelf, promoted, place.root.schema_)
+            model = place.memory.keep(repository, promoted, place.root.schema_)
         place.memory.remember(promoted, place.now())
         return promoted, model
 
@@ -204,16 +204,18 @@ class ServedChampion:
         if allowed and self._held is None:
             self._held = self._last_good()
         held = self._held[0] if self._held else None
-        told = f"{error} Version {held.version} answers." if held else f"{error} Nothing answers."
+        sentence = (
+            f"{error} Version {held.version} answers." if held else f"{error} Nothing answers."
+        )
         kind = FELL_BACK if allowed and held else REFUSED
-        place.tell(kind, told)
+        place.tell(kind, sentence)
         place.report(kind, held, str(error))
         if kind == REFUSED:
             raise error
 
     def _last_good(self) -> tuple[Promoted, Model] | None:
         memory, root = self._place.memory, self._place.root
-        good = Shelf(memory.good, root)
+        good = Repository(memory.good, root)
         try:
             with memory.held():
                 promoted = read_promoted(good, good.last_move())

@@ -22,7 +22,7 @@ from sluicegate.stores.model_copies import copy_verified, require_verified
 from sluicegate.stores.models import Model, load_private
 
 from .promoted import Promoted
-from .shelf import Shelf
+from .repository import Repository
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,17 @@ class Memory:
         """Remember that `promoted` was shown, and, with a time, that all of it was verified then."""
         before = self._seen()
         last = verified or before["verified"]
-        told = {**before, **promoted.to_dict(), "verified": last}
-        files.write_json(self.path / "seen.json", told)
+        details = {**before, **promoted.to_dict(), "verified": last}
+        files.write_json(self.path / "seen.json", details)
 
-    def remember_taken_back(self, shelf: Shelf, move: Entry, floor: int) -> None:
+    def remember_taken_back(self, repository: Repository, move: Entry, floor: int) -> None:
         """Remember the last entry up to `move` by which a version was taken back since the last look.
 
         Who has seen nothing yet holds nothing that could have been.
         """
         before = self._seen()
         known = max(before["sequence"], before["reinstated"], floor)
-        back = shelf.taken_back_by(move, known if before["sequence"] else move.sequence)
+        back = repository.taken_back_by(move, known if before["sequence"] else move.sequence)
         if back > before["reinstated"]:
             files.write_json(self.path / "seen.json", {**before, "reinstated": back})
 
@@ -91,7 +91,7 @@ class Memory:
         last = self._seen()["verified"]
         return moment(last) if last else None
 
-    def keep(self, shelf: Shelf, promoted: Promoted, schema: Schema) -> Model:
+    def keep(self, repository: Repository, promoted: Promoted, schema: Schema) -> Model:
         """Return the model of `promoted`, loaded from a private copy that takes the last good's place.
 
         A sound copy that is here already is hashed again instead. Raises Tampered for bytes that are
@@ -100,14 +100,14 @@ class Memory:
         kept = self.good / "models" / promoted.sha256
         if _is_sound(kept, promoted):
             model = load_private(kept, schema)
-            _copy_record(shelf, promoted, self.good)
+            _copy_record(repository, promoted, self.good)
             return model
         fresh = Path(tempfile.mkdtemp(prefix="new-", dir=self.path))
         try:
             place = fresh / "models" / promoted.sha256
-            copy_verified(shelf.model(promoted.sha256), place, promoted.files)
+            copy_verified(repository.model(promoted.sha256), place, promoted.files)
             model = load_private(place, schema)
-            _copy_record(shelf, promoted, fresh)
+            _copy_record(repository, promoted, fresh)
             shutil.rmtree(self.good, ignore_errors=True)
             fresh.replace(self.good)
         finally:
@@ -117,8 +117,8 @@ class Memory:
     def _seen(self) -> dict[str, Any]:
         nothing = {"sequence": 0, "update": None, "sha256": None, "verified": None}
         found = self.path / "seen.json"
-        said: dict[str, Any] = files.read_json(found) if found.is_file() else nothing
-        return {"reinstated": 0, **said}
+        recorded: dict[str, Any] = files.read_json(found) if found.is_file() else nothing
+        return {"reinstated": 0, **recorded}
 
 
 def _is_sound(kept: Path, promoted: Promoted) -> bool:
@@ -129,10 +129,10 @@ def _is_sound(kept: Path, promoted: Promoted) -> bool:
     return True
 
 
-def _copy_record(shelf: Shelf, promoted: Promoted, target: Path) -> None:
+def _copy_record(repository: Repository, promoted: Promoted, target: Path) -> None:
     """Copy what proves `promoted`, as it was read and verified, and no other entry of the ledger."""
     move = place_of(promoted.sequence)
-    for name, data in shelf.files.seen.items():
+    for name, data in repository.files.seen.items():
         if name == move or not name.startswith(("ledger/", ".")):
             files.write_bytes(target / name, data)
     for entry in (target / "ledger").iterdir():

@@ -8,7 +8,7 @@ from sluicegate.evidence.approvals import require_promotable
 from sluicegate.evidence.ledger import REINSTATE, SUSPEND, Entry
 from sluicegate.evidence.verifier import Broken
 
-from .shelf import Shelf
+from .repository import Repository
 
 
 class NobodyServes(CannotDecide):
@@ -44,8 +44,8 @@ class Promoted:
         return {name: getattr(self, name) for name in names}
 
 
-def read_promoted(shelf: Shelf, move: Entry) -> Promoted:
-    """Return the model that `move`, the latest promotion or reinstatement on `shelf`, names.
+def read_promoted(repository: Repository, move: Entry) -> Promoted:
+    """Return the model that `move`, the latest promotion or reinstatement on `repository`, names.
 
     Only once its statement, approvals and signature hold by the trust root. What cannot be seen from here
     is who had a hand in the update (`approval.separate_duties`); promotion looks at that. The first
@@ -54,7 +54,7 @@ def read_promoted(shelf: Shelf, move: Entry) -> Promoted:
     """
     if move.verb == SUSPEND:
         raise NobodyServes(move)
-    record, root = shelf.record, shelf.root
+    record, root = repository.record, repository.root
     champion, said_in = record.champion(move), move.subjects[-1].name
     if champion.name != f"model:{root.model}":
         raise Broken(said_in, "promotes a model of another name")

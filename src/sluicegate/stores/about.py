@@ -44,8 +44,8 @@ class About(_Section):
     @property
     def missing(self) -> tuple[str, ...]:
         """Return the required fields that nobody has filled in."""
-        said = self._said()
-        return tuple(field for field in self.required if not (said[field] or "").strip())
+        sentence = self._said()
+        return tuple(field for field in self.required if not (sentence[field] or "").strip())
 
     def _said(self) -> dict[str, str | None]:
         return {

@@ -59,7 +59,7 @@ def _backwards(layout: Layout) -> Iterator[Checked]:
     for path in sorted((layout.home / "checks").glob("*.jsonl"), reverse=True):
         for line in reversed(path.read_text(encoding="utf-8", errors="replace").splitlines()):
             try:
-                told: dict[str, Any] = json.loads(line)
-                yield Checked(**(told | {"sketch": tuple(told["sketch"])}))
+                recorded: dict[str, Any] = json.loads(line)
+                yield Checked(**(recorded | {"sketch": tuple(recorded["sketch"])}))
             except (ValueError, TypeError, KeyError):
                 continue  # a process that was killed leaves half a line

@@ -88,8 +88,8 @@ def write_with_manifest(
 
 def stamp(path: Path) -> tuple[str, int, int]:
     """Return what tells that a verified file is still the one that was read."""
-    told = path.stat()
-    return read_manifest(path.parent).sha256, told.st_mtime_ns, told.st_size
+    result = path.stat()
+    return read_manifest(path.parent).sha256, result.st_mtime_ns, result.st_size
 
 
 def read_verified(path: Path) -> pd.DataFrame:

@@ -202,25 +202,25 @@ def repro(
         text=True,
         errors="replace",
     )
-    said: list[str] = []
+    listed: list[str] = []
     with process:
         for printed in process.stdout or ():
-            said.append(printed.rstrip())
+            listed.append(printed.rstrip())
             if stage := _STAGE.match(printed):
                 tell(stage.group(1))
     if process.returncode:
-        raise CannotDecide(_failure(said))
+        raise CannotDecide(_failure(listed))
 
 
 def _failure(said: list[str]) -> str:
     started = [found.group(1) for found in map(_STAGE.match, said) if found]
     errors = [x.split("ERROR: ")[1] for x in said if "ERROR: " in x]
     own = [x for x in said if x.strip() and not x.startswith(("ERROR", ">", "Running stage", "!"))]
-    told = own[-1].strip() if own else "it printed nothing"
+    sentence = own[-1].strip() if own else "it printed nothing"
     if errors and "exited with" not in errors[0]:  # the command ended well, what it made is amiss
-        told = errors[0]
+        sentence = errors[0]
     name = started[-1] if started else "a stage"
-    return f"The stage {name!r} of dvc.yaml failed: {_RAISED.sub('', told)}"
+    return f"The stage {name!r} of dvc.yaml failed: {_RAISED.sub('', sentence)}"
 
 
 def _with_remote(root: Path, deed: Callable[[Any], Any]) -> None:
@@ -234,7 +234,7 @@ def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
     from dvc.repo import Repo
     from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
 
-    with _quiet(root) as said:
+    with _quiet(root) as entry:
         try:
             with contextlib.closing(Repo(str(root))) as repo:
                 deed(repo)
@@ -245,7 +245,7 @@ def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
                 f"{tmp / 'rwlock'}. Then run the same command again."
             ) from error
         except DvcException as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else said.getvalue()
+            first = str(error).strip().splitlines()[0] if str(error).strip() else entry.getvalue()
             raise CannotDecide(f"DVC failed in {root}: {first}") from error
         except (
             sqlite3.Error
@@ -261,9 +261,9 @@ def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
 def _quiet(root: Path) -> Iterator[io.StringIO]:
     os.environ.update(_settings(root))
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # --json writes nothing but JSON
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        yield said
+    result = io.StringIO()
+    with contextlib.redirect_stdout(result), contextlib.redirect_stderr(result):
+        yield result
 
 
 def _settings(root: Path) -> dict[str, str]:

@@ -38,8 +38,8 @@ def run(root: Path, *arguments: str) -> str:
         env=_environment(root) if arguments[0] in ("commit", "tag") else _plain(),
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        why = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1])
+        result = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        why = next((line for line in result if line.startswith(("fatal:", "error:"))), result[-1])
         if any(full in why for full in ("No space left", "Out of diskspace")):
             raise OSError(errno.ENOSPC, why, str(root))
         raise CannotDecide(f"git {arguments[0]} failed in {root}: {why}")
@@ -130,8 +130,8 @@ def _commit(root: Path, paths: Sequence[str], message: str, *settings: str) -> s
     _clear_stale_locks(root)
     run(root, "add", "--", *paths)
     if changed_paths(root, paths):
-        said = ("--only", "--no-verify", "--quiet", "-m", message)
-        run(root, *settings, "commit", *said, "--", *paths)
+        lines = ("--only", "--no-verify", "--quiet", "-m", message)
+        run(root, *settings, "commit", *lines, "--", *paths)
     return head(root)
 
 
@@ -184,8 +184,8 @@ def read_tag(root: Path, name: str) -> tuple[str, str] | None:
 
 def added_in(root: Path, path: str) -> str | None:
     """Return the first commit in HEAD's history that has the file `path`; None for none."""
-    said = run(root, "log", "--diff-filter=A", "--format=%H", "--", path).splitlines()
-    return said[-1] if said else None
+    result = run(root, "log", "--diff-filter=A", "--format=%H", "--", path).splitlines()
+    return result[-1] if result else None
 
 
 def is_ancestor(root: Path, commit_id: str, later: str) -> bool:
@@ -250,15 +250,15 @@ def blobs(root: Path, commit_id: str, paths: Sequence[str]) -> dict[str, str]:
     if not paths:
         return {}
     listed = run(root, "ls-tree", "-z", commit_id, "--", *paths)
-    told = [line.partition("\t") for line in listed.split("\0") if line]
-    return {path: about.split()[2] for about, _, path in told}
+    values = [line.partition("\t") for line in listed.split("\0") if line]
+    return {path: about.split()[2] for about, _, path in values}
 
 
 def objects(root: Path, commit_id: str, rooms: Sequence[str]) -> dict[str, str]:
     """Return the object id of every plain file below `rooms` in a commit, by its path."""
     listed = run(root, "ls-tree", "-r", "-z", commit_id, "--", *rooms)
-    told = [line.partition("\t") for line in listed.split("\0") if line]
-    return {path: about.split()[2] for about, _, path in told if about.startswith("100")}
+    values = [line.partition("\t") for line in listed.split("\0") if line]
+    return {path: about.split()[2] for about, _, path in values if about.startswith("100")}
 
 
 def contents(root: Path, commit_id: str, paths: Sequence[str]) -> dict[str, bytes | None]:
@@ -308,8 +308,8 @@ def identity(root: Path) -> str:
 
 def authors(root: Path, since: str, paths: Sequence[str]) -> set[str]:
     """Return the e-mail addresses and names of who changed `paths` after the commit `since`."""
-    said = run(root, "log", "--format=%ae%n%an%n%ce%n%cn", f"{since}..HEAD", "--", *paths)
-    return {line for line in said.splitlines() if line}
+    result = run(root, "log", "--format=%ae%n%an%n%ce%n%cn", f"{since}..HEAD", "--", *paths)
+    return {line for line in result.splitlines() if line}
 
 
 def changes(root: Path, since: str, until: str, paths: Sequence[str]) -> str:

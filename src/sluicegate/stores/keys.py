@@ -119,8 +119,8 @@ def public_of(layout: Layout) -> dict[str, Any]:
     if not layout.may_sign:
         if not layout.public_key.is_file():
             raise Missing(f"There is no service key in {layout.service_key.parent} or trust/.")
-        told: dict[str, Any] = files.read_json(layout.public_key)
-        return told
+        recorded: dict[str, Any] = files.read_json(layout.public_key)
+        return recorded
     return public_key(service_signer(layout))
 
 

@@ -138,8 +138,8 @@ class Registry:
         try:
             source = str(self._client.get_model_version(self.model, str(version)).source)
         except MlflowException as error:
-            said = "has no" if error.error_code in UNKNOWN else "does not answer for"
-            raise CannotDecide(f"MLflow {said} version {version} of {self.model}.") from error
+            sentence = "has no" if error.error_code in UNKNOWN else "does not answer for"
+            raise CannotDecide(f"MLflow {sentence} version {version} of {self.model}.") from error
         found = urlparse(source)
         return Path(unquote(found.path)) if found.scheme in ("", "file") else None
 

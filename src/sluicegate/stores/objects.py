@@ -30,9 +30,9 @@ def ever_named(root: Path, digest: str, *names: str) -> bool:
 
 def stores(root: Path) -> list[str]:
     """Return the names of the places that DVC keeps content in."""
-    told: list[str] = []
-    dvc.with_repo(root, lambda repo: told.extend(_places(repo)))
-    return told
+    listed: list[str] = []
+    dvc.with_repo(root, lambda repo: listed.extend(_places(repo)))
+    return listed
 
 
 def read(root: Path, md5: str) -> bytes | None:

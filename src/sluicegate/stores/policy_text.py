@@ -146,7 +146,7 @@ def _own_line(path: Key, value: object, default: str = "") -> str:
 
 def _flow(value: object) -> str:
     """Return `value` as YAML on one line."""
-    told = yaml.safe_dump(
+    result = yaml.safe_dump(
         value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
     )
-    return str(told).removesuffix("...\n").strip()
+    return str(result).removesuffix("...\n").strip()

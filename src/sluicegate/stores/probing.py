@@ -57,8 +57,8 @@ def probe(by: str, root: Path, trainer: Trainer) -> tuple[dict[str, bool], str]:
     try:
         inside: dict[str, bool] = json.loads(done.stdout)
     except ValueError:
-        said = done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"]
-        return {}, said[-1]
+        result = done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"]
+        return {}, result[-1]
     return {name: not (inside[name] or outside.get(name, False)) for name in inside}, ""
 
 

@@ -90,10 +90,10 @@ def read_table(
 
     Raises Unreadable when the file is no table, CannotDecide when the child process fails.
     """
-    told = _read_in_child(
+    result = _read_in_child(
         {"form": form, "schema": schema_to_dict(schema), "key": key.hex()}, path, budget, out
     )
-    faults = {name: tuple(rows) for name, rows in told["faults"].items()}
+    faults = {name: tuple(rows) for name, rows in result["faults"].items()}
     return Table(pd.read_parquet(out), faults)
 
 
@@ -128,14 +128,14 @@ def _read_in_child(
     if -done.returncode in DIED_OF:
         raise Unreadable(DIED_OF[-done.returncode].format(most=budget.max_seconds))
     try:
-        told: dict[str, Any] = json.loads(done.stdout)
+        recorded: dict[str, Any] = json.loads(done.stdout)
     except ValueError as error:
         raise CannotDecide(
             f"Reading {path.name} ended with code {done.returncode}; try again, and split the file "
             "if the machine ran out of memory."
         ) from error
-    if "unreadable" in told:
-        raise Unreadable(told["unreadable"])
-    if "failed" in told:
-        raise OSError(told["failed"], told["said"], str(out.parent))
-    return told
+    if "unreadable" in recorded:
+        raise Unreadable(recorded["unreadable"])
+    if "failed" in recorded:
+        raise OSError(recorded["failed"], recorded["said"], str(out.parent))
+    return recorded

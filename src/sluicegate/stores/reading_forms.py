@@ -175,8 +175,8 @@ def _as_refusals(form: str) -> Iterator[None]:
 
 def first_line(error: Exception) -> str:
     """Return the first line of what `error` says, as a sentence's end."""
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return said[:200].rstrip(".") + "."
+    recorded = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return recorded[:200].rstrip(".") + "."
 
 
 def _require_text(path: Path) -> None:

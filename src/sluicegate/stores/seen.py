@@ -26,10 +26,10 @@ class Seen:
 def print_of(path: Path) -> str:
     """Return what the file system says of a file, "" of none: its times change with every write to it."""
     try:
-        told = path.stat()
+        result = path.stat()
     except OSError:
         return ""
-    return f"{told.st_size}:{told.st_mtime_ns}:{told.st_ctime_ns}:{told.st_ino}"
+    return f"{result.st_size}:{result.st_mtime_ns}:{result.st_ctime_ns}:{result.st_ino}"
 
 
 def read_seen(layout: Layout) -> Seen:
@@ -37,19 +37,21 @@ def read_seen(layout: Layout) -> Seen:
     path = layout.home / "verified.json"
     try:
         payload = verify(files.read_json(path), public_of(layout), "verified.json")
-        said = predicate_of(payload, VERIFIED, "verified.json")
-        return Seen(Link(*said["head"]), said["ledger"], said["prints"], said["time"])
+        predicate = predicate_of(payload, VERIFIED, "verified.json")
+        return Seen(
+            Link(*predicate["head"]), predicate["ledger"], predicate["prints"], predicate["time"]
+        )
     except (SluicegateError, KeyError, TypeError, OSError):
         return Seen()
 
 
 def keep_seen(layout: Layout, seen: Seen) -> None:
     """Remember what was seen."""
-    said = {
+    details = {
         "head": [seen.head.sequence, seen.head.digest],
         "ledger": seen.ledger,
         "prints": seen.prints,
         "time": seen.time,
     }
-    about = statement([Artifact("ledger", seen.head.digest or "")], VERIFIED, said)
+    about = statement([Artifact("ledger", seen.head.digest or "")], VERIFIED, details)
     files.write_json(layout.home / "verified.json", sign(about, service_signer(layout)))

@@ -94,8 +94,8 @@ class Transaction:
         """Return the message of a tag that pins the ledger's head, signed: a cut-off end is seen by it."""
         last = entry_files(self.layout)[-1]
         subject = Artifact("ledger", envelope_digest(files.read_json(last)))
-        said = {"sequence": int(last.stem), "commit": commit_id, "title": title}
-        signed = self._signed([subject], HEAD, said)
+        details = {"sequence": int(last.stem), "commit": commit_id, "title": title}
+        signed = self._signed([subject], HEAD, details)
         return f"{title}\n\n{canonical_json(signed).decode()}\n"
 
     def store(self, tables: Sequence[Path]) -> None:
@@ -144,12 +144,12 @@ def transaction(
     with held(layout):
         git.require_branch(layout.root)
         last = entry_files(layout)[-1:]
-        said = {
+        details = {
             "deed": name,
             "paths": list(rooms),
             ENTRIES_BEFORE: int(last[0].stem) if last else 0,
         }
-        files.write_json(journal(layout), said)
+        files.write_json(journal(layout), details)
         opened = Transaction(layout, place.now, rooms)
         opened.message = message
         try:

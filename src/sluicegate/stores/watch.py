@@ -93,14 +93,14 @@ def descendants() -> list[int]:
         if name.isdecimal():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 # the name in brackets may hold anything
-                told = (
+                result = (
                     Path(f"/proc/{name}/stat")
                     .read_text(errors="replace")
                     .rpartition(")")[2]
                     .split()
                 )
-                if told[0] != "Z":
-                    children.setdefault(int(told[1]), []).append(int(name))
+                if result[0] != "Z":
+                    children.setdefault(int(result[1]), []).append(int(name))
     found, new = [], [os.getpid()]
     while new:
         new = [child for parent in new for child in children.get(parent, ())]

@@ -77,10 +77,10 @@ class Worker:
                 self._turn.release()
             if not line.endswith("\n"):
                 raise CannotDecide(f"The child process of {self._names[0]} died; try again.")
-            told: dict[str, Any] = json.loads(line)
-            if "error" in told:
-                raise CannotDecide(f"{self._names[0]} failed: {told['error']}")
-            return told
+            recorded: dict[str, Any] = json.loads(line)
+            if "error" in recorded:
+                raise CannotDecide(f"{self._names[0]} failed: {recorded['error']}")
+            return recorded
 
         return answer
 
@@ -118,10 +118,10 @@ def main() -> None:
     carry_out = _function(target)
     for line in sys.stdin:
         try:
-            told = json.dumps(carry_out(json.loads(line)))
+            result = json.dumps(carry_out(json.loads(line)))
         except Exception as error:  # noqa: BLE001 - the parent raises it again
-            told = json.dumps({"error": f"{type(error).__name__}: {error}"})
-        print(told, file=out, flush=True)
+            result = json.dumps({"error": f"{type(error).__name__}: {error}"})
+        print(result, file=out, flush=True)
 
 
 if __name__ == "__main__":

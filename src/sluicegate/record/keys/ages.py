@@ -14,18 +14,18 @@ LASTS, WARNS = timedelta(days=365), timedelta(days=30)
 """How long a key should sign, and how long before that it is told: nothing stops when it is older."""
 
 
-def told_of_keys(context: Context) -> list[str]:
+def describe_keys(context: Context) -> list[str]:
     """Return a sentence for each revoked key, and one when the current key is old or soon will be."""
     layout = context.layout
     ring = keyring(layout)
-    told = [
+    lines = [
         f"the service key {span.keyid[:12]} was revoked ({span.revoked}): what it signed after entry "
         f"{span.last} does not count"
         for span in ring.spans
         if span.revoked
     ]
     old = expiring(context)
-    return [*told, old] if old else told
+    return [*lines, old] if old else lines
 
 
 def expiring(context: Context) -> str | None:

@@ -36,13 +36,13 @@ def anchored(layout: Layout) -> list[str]:
 def moved_so_far(layout: Layout) -> list[dict[str, Any]]:
     """Return for each re-anchored table by what, and its farthest column from the very first one."""
     last = {
-        table: (number, told["distances"])
+        table: (number, entry["distances"])
         for number in anchored(layout)
-        for table, told in read_anchor(layout, number)["tables"].items()
+        for table, entry in read_anchor(layout, number)["tables"].items()
     }
     return [
-        {"table": table, "subject": f"anchor:{number}", "farthest": farthest(told)}
-        for table, (number, told) in last.items()
+        {"table": table, "subject": f"anchor:{number}", "farthest": farthest(entry)}
+        for table, (number, entry) in last.items()
     ]
 
 
@@ -60,8 +60,8 @@ def _state(layout: Layout, number: str) -> str:
 
 
 def _told(layout: Layout, number: str) -> tuple[str, str]:
-    said = read_anchor(layout, number)
-    return said["time"], said["reason"]
+    predicate = read_anchor(layout, number)
+    return predicate["time"], predicate["reason"]
 
 
 def _supplied(layout: Layout, number: str) -> Supplied:

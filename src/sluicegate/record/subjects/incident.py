@@ -39,10 +39,10 @@ def incidents(layout: Layout) -> list[str]:
 
 def read_closed(layout: Layout, number: str) -> dict[str, Any]:
     """Return what an incident came to; raises Missing while its rollback is not finished."""
-    said = stated(layout, layout.incident(number) / "closed.json", INCIDENT_CLOSED)
-    if said["incident"] != number:
+    predicate = stated(layout, layout.incident(number) / "closed.json", INCIDENT_CLOSED)
+    if predicate["incident"] != number:
         raise Tampered(f"incidents/{number}/closed.json speaks of another; restore it from git.")
-    return said
+    return predicate
 
 
 def is_closed(layout: Layout, number: str) -> bool:
@@ -60,9 +60,9 @@ def taken_back(layout: Layout) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for number in incidents(layout):
-        said = read_incident(layout, number)
-        named = [each["update"] for each in said["trace"]["updates"]]
-        found |= dict.fromkeys([*named, *said.get("withdraws", ())], number)
+        predicate = read_incident(layout, number)
+        named = [each["update"] for each in predicate["trace"]["updates"]]
+        found |= dict.fromkeys([*named, *predicate.get("withdraws", ())], number)
     return found
 
 
@@ -81,19 +81,19 @@ def incident_in(entry: Entry) -> str | None:
 
     Never by its reason, which may be what a reviewer wrote.
     """
-    said: str | None = entry.details.get("incident") if entry.verb in (TAKE_OUT, HOLD) else None
-    return said
+    recorded: str | None = entry.details.get("incident") if entry.verb in (TAKE_OUT, HOLD) else None
+    return recorded
 
 
 def taken_out(layout: Layout, number: str, entry: Entry) -> tuple[str, int] | None:
     """Return the batch that an incident took rows out of by this entry, and how many; else None."""
-    said = entry.details
+    details = entry.details
     if incident_in(entry) != number:
         return None
     if entry.verb == TAKE_OUT:
-        return said["batch"], len(said["rows"])
-    manifest = data.read_manifest(layout.held(said["batch"]))
-    return said["batch"], manifest.rows
+        return details["batch"], len(details["rows"])
+    manifest = data.read_manifest(layout.held(details["batch"]))
+    return details["batch"], manifest.rows
 
 
 def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
@@ -102,8 +102,8 @@ def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
     As its end says; while it is under way, as the ledger does since it was opened.
     """
     if is_closed(layout, number):
-        told: list[dict[str, Any]] = read_closed(layout, number)["cleaned"]
-        return told
+        recorded: list[dict[str, Any]] = read_closed(layout, number)["cleaned"]
+        return recorded
     found = dict(filter(None, (taken_out(layout, number, e) for e in since_opened(layout, number))))
     return [{"batch": batch, "rows": rows} for batch, rows in sorted(found.items())]
 
@@ -143,8 +143,8 @@ def _numbers(layout: Layout) -> list[str]:
 
 
 def _told(layout: Layout, number: str) -> tuple[str, str]:
-    said = read_incident(layout, number)
-    return said["time"], f"{said['because']} was rolled back: {said['reason']}"
+    predicate = read_incident(layout, number)
+    return predicate["time"], f"{predicate['because']} was rolled back: {predicate['reason']}"
 
 
 def _supplied(layout: Layout, number: str) -> Supplied:

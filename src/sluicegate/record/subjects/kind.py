@@ -48,10 +48,10 @@ def decision_in(layout: Layout, folder: Path, subject: str) -> str | None:
     path = folder / "decision.json"
     if not path.is_file():
         return None
-    said = stated(layout, path, DECISION)
-    if said["subject"] != subject:
-        raise Tampered(f"{path} speaks of {said['subject']}; restore it from git.")
-    return str(said["state"])
+    predicate = stated(layout, path, DECISION)
+    if predicate["subject"] != subject:
+        raise Tampered(f"{path} speaks of {predicate['subject']}; restore it from git.")
+    return str(predicate["state"])
 
 
 def stated(layout: Layout, path: Path, predicate_type: str) -> dict[str, Any]:

@@ -32,13 +32,13 @@ def _state(layout: Layout, number: str) -> str:
 
 
 def _told(layout: Layout, number: str) -> tuple[str, str]:
-    said = read_release(layout, number)
-    return said["time"], said["reason"]
+    predicate = read_release(layout, number)
+    return predicate["time"], predicate["reason"]
 
 
 def _supplied(layout: Layout, number: str) -> Supplied:
-    said = read_release(layout, number)
-    yield f"batch:{said['batch']}", sources_in(layout.release(number) / "rows")
+    predicate = read_release(layout, number)
+    yield f"batch:{predicate['batch']}", sources_in(layout.release(number) / "rows")
 
 
 RELEASE_KIND = Kind(

@@ -44,8 +44,8 @@ def before(layout: Layout, update: str) -> Champion:
 
 
 def _told(layout: Layout, update: str) -> tuple[str, str]:
-    said = read_proposal(layout, update)
-    return said["time"], said["reason"]
+    predicate = read_proposal(layout, update)
+    return predicate["time"], predicate["reason"]
 
 
 def _supplied(layout: Layout, update: str) -> Supplied:

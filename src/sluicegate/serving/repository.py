@@ -16,7 +16,7 @@ TAKING_BACK = (REINSTATE, SUSPEND)
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Repository:
     """The folder at `path`, read once and verified by the keys of `root`."""
 
     path: Path

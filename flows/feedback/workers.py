@@ -1,4 +1,4 @@
-"""children: the two checks whose libraries are slow to import, each in a child that stays."""
+"""workers: the two checks whose libraries are slow to import, each in a child that stays."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +14,9 @@ from sluicegate.stores.reading import Table, schema_to_dict
 from sluicegate.stores.reading_child import schema_from_dict
 from sluicegate.stores.worker import Worker
 
-CONTRACT = Worker("sluicegate.flows.feedback.children:contract", "sluicegate.checks.contract:warm")
+CONTRACT = Worker("sluicegate.flows.feedback.workers:contract", "sluicegate.checks.contract:warm")
 DRIFT = Worker(
-    "sluicegate.flows.feedback.children:drift", "sluicegate.checks.statistics.two_sample:warm"
+    "sluicegate.flows.feedback.workers:drift", "sluicegate.checks.statistics.two_sample:warm"
 )
 
 Answer = Callable[[], dict[str, Any]]
