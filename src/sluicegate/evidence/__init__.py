@@ -1,1 +1,1 @@
-"""What is remembered, signed and chained, and the one verifier of it: pure, knows gates/approval.py only."""
+"""What is remembered, signed and chained, and the one verifier of it. Of gates it knows approval.py."""
