@@ -24,7 +24,7 @@ from sluicegate.record.questions import read_request
 from sluicegate.record.updates import read_update
 from sluicegate.review.votes import current
 from sluicegate.stores import files, git, record
-from sluicegate.stores.transaction import Transaction
+from sluicegate.stores.transaction import Transaction, transaction
 
 pytestmark = pytest.mark.slow
 
@@ -357,16 +357,13 @@ def test_a_question_that_was_written_in_the_clocks_zone_still_verifies(
     place.renew_review("batch:0002")
     layout = place._context.layout
     path = layout.intake("0002") / "request.json"
-    with record.writing(layout, "review", record.ROOMS):
+    with transaction(place._context, "review", "asked by an earlier version") as writing:
         payload = record.read_statement(layout, path)
         bound = [Artifact(each["name"], each["digest"]["sha256"]) for each in payload["subject"]]
         end = datetime.fromisoformat(payload["predicate"]["expires"])
         there = end.astimezone(timezone(timedelta(hours=hours))).isoformat(timespec="seconds")
-        said = payload["predicate"] | {"expires": there}
-        made = record.write_statement(layout, path, bound, REQUEST, said)
-        told = {"subject": "batch:0002"}
-        record.append(layout, "ask", [made], told, place._context.now())
-        git.commit_all(layout.root, record.ROOMS, "asked by an earlier version")
+        made = writing.state(path, bound, REQUEST, payload["predicate"] | {"expires": there})
+        writing.append("ask", [made], {"subject": "batch:0002"})
     assert answer(place, keys, "ann", "approve", "batch:0002") is State.APPROVED
     assert place.verify(full=True).wrong == ()
 
