@@ -149,7 +149,7 @@ def test_only_what_is_new_is_looked_at(target: Target) -> None:
     context = target.place._context
     with transaction(context, "test", "more") as t:
         t.append("test", [Artifact("x", "0" * 64)], {})
-    assert target.place.verify().counts == {"entries": 1}
+    assert target.place.verify().looked_at == {"entries": 1}
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["the whole line", "serving and verifying"])
@@ -165,7 +165,7 @@ def test_verify_works_in_a_clone_and_says_what_is_not_there(
     found = Workspace.open(clone, reading=True).verify()
     assert (found.wrong, found.undecided) == ((), ())
     assert any("MLflow's registry is not here" in note for note in found.notes)
-    assert found.counts["objects"] > 0
+    assert found.looked_at["objects"] > 0
     path = clone / entry(2)
     files.write_json(path, files.read_json(path) | {"payload": "e30="})
     changed = Workspace.open(clone, reading=True).verify()

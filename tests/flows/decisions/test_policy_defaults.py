@@ -87,8 +87,8 @@ def test_every_verdict_carries_rules_and_pins_the_defaults(
     assert materials_of(layout, "0000")[pin.name] == pin.sha256
     first = record.read_statement(layout, layout.update("0000") / "update.json")["predicate"]
     assert first["verdict"]["rules"] == 1
-    assert workspace.explain("batch:0001")["same"]
-    assert workspace.explain("update:0000")["same"]
+    assert workspace.explain("batch:0001").same
+    assert workspace.explain("update:0000").same
 
 
 def test_a_policy_that_extends_nothing_pins_nothing(workspace: Workspace, honest: Frames) -> None:
@@ -102,7 +102,7 @@ def test_a_policy_that_extends_nothing_pins_nothing(workspace: Workspace, honest
     layout = place._context.layout
     said = record.read_statement(layout, layout.intake("0001") / "verdict.json")["predicate"]
     assert "defaults" not in said
-    assert place.explain("batch:0001")["same"]
+    assert place.explain("batch:0001").same
 
 
 @pytest.mark.slow
