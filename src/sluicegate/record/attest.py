@@ -9,10 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sluicegate.core import Artifact, Judged, Outcome, Tampered, Update
-from sluicegate.core.canonical import sha256_file
+from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.evidence.provenance import PROVENANCE, Training, provenance
 from sluicegate.evidence.results import SUMMARY, TEST_RESULT, summary, tested
 from sluicegate.evidence.statement import predicate_of
+from sluicegate.record.calibration import CALIBRATED
 from sluicegate.record.comparison import describe_isolation
 from sluicegate.record.context import Context
 from sluicegate.stores import data, files, packages, record
@@ -102,7 +103,9 @@ def attest_result(
     layout = context.layout
     rules = [Artifact("params.yaml", context.policy_digest)]
     rules += filter(None, [context.settings.defaults])
-    rules += [_artifact(layout, p) for p in (layout.suite, layout.calibration) if p.is_file()]
+    rules += [_artifact(layout, layout.suite)] if layout.suite.is_file() else []
+    held = record.committed(layout).files.get(CALIBRATED)
+    rules += [] if held is None else [Artifact(CALIBRATED, sha256_bytes(held))]
     result = tested(outcome, judged, rules)
     return t.state(folder / RESULT_FILE, [subject], TEST_RESULT, result)
 

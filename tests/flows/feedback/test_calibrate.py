@@ -150,6 +150,17 @@ def edited(layout: Layout) -> None:
     layout.calibration.write_text(json.dumps(told))
 
 
+@pytest.mark.slow
+def test_an_edit_that_is_in_no_commit_moves_no_limit(root: Path) -> None:
+    """The working tree has no say: the limits are those of the commit."""
+    layout = Layout(root)
+    before = read_calibration(layout)
+    edited(layout)
+    assert read_calibration(layout) == before
+    layout.calibration.unlink()
+    assert read_calibration(layout) == before
+
+
 def unsigned(layout: Layout) -> None:
     """Take the statement away."""
     layout.calibration.with_name("statement.json").unlink()
@@ -165,10 +176,11 @@ def put_back(layout: Layout) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("deed", [edited, unsigned, put_back])
-def test_a_tampered_calibration_is_refused(root: Path, honest: Any, deed: Any) -> None:
+def test_a_tampered_calibration_is_refused(root: Path, honest: Any, git: Any, deed: Any) -> None:
     """Nothing is judged by it."""
     deed(Layout(root))
-    with pytest.raises(Tampered, match="git restore calibration"):
+    git(root, "commit", "-qm", "an insider's commit", "--", "calibration")
+    with pytest.raises(Tampered, match="restore calibration/ from git"):
         Workspace.open(root).check(honest(100, 5))
 
 
