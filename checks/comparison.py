@@ -33,6 +33,10 @@ BATCH = 100
 LEAST_P = 1e-300
 
 
+SHARES = ("accuracy", "balanced_accuracy")
+"""Measures that people read in percent."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The challenger's losses against the champion's on the rows of `where`: "golden" or "recent".
@@ -133,11 +137,12 @@ class Comparison:
         old, new = metrics(before), metrics(now)
         for name, loss in _losses(before, now).items():
             low, high = intervals[name]
-            was = f"{name}: {old[name]:.4g} before, {new[name]:.4g} now"
-            between = f"{was}; its loss is between {low:.4g} and {high:.4g}."
-            yield self._finding(f"loss.{name}", float(loss[0]), f"{was}.")
-            yield self._finding(f"loss_lower.{name}", low, between)
-            yield self._finding(f"loss_upper.{name}", high, between)
+            sure = f"{1 - self.alpha:.0%} CI {_size(name, low)} to {_size(name, high)}"
+            lost = f"{_size(name, float(loss[0]))}{' points' if name in SHARES else ''} lost"
+            detail = f"{_change(name, old[name], new[name])} ({lost}; {sure})."
+            yield self._finding(f"loss.{name}", float(loss[0]), detail)
+            yield self._finding(f"loss_lower.{name}", low, detail)
+            yield self._finding(f"loss_upper.{name}", high, detail)
 
     def _intervals(self, before: Answers, now: Answers) -> dict[str, tuple[float, float]]:
         rows = len(now.truth)
@@ -275,6 +280,19 @@ def _worse(before: Answers, now: Answers, mask: Mask, margin: float) -> float:
     grown = (now.missed_by - before.missed_by)[mask] - margin * now.truth.std()
     moved = grown[grown != 0]
     return float(wilcoxon(moved, alternative="greater").pvalue) if len(moved) else 1.0
+
+
+def _change(name: str, old: float, new: float) -> str:
+    """Return in words how a measure moved."""
+    moved = "fell" if new < old else "rose" if new > old else "stayed"
+    sides = [f"{value:.1%}" if name in SHARES else f"{value:.4g}" for value in (old, new)]
+    where = f"at {sides[1]}" if moved == "stayed" else f"from {sides[0]} to {sides[1]}"
+    return f"{name.replace('_', ' ').capitalize()} {moved} {where}"
+
+
+def _size(name: str, loss: float) -> str:
+    """Return a loss for people: points of a share, else as it is."""
+    return f"{100 * loss:.1f}" if name in SHARES else f"{loss:.3g}"
 
 
 def _told(name: str, before: Answers, now: Answers, mask: Mask) -> str:

@@ -78,7 +78,7 @@ def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
             "",
             escaped(asked["why"]),
             "",
-            f"It needs {asked['required']} to say yes; one no is a no.",
+            f"Needs {counted(asked['required'], 'approval')}; a single rejection refuses it.",
             *(["", "Said so far:", "", *votes] if votes else []),
             "",
             "**To answer**, run this in your own clone of the workspace, which checks the record and "

@@ -154,7 +154,9 @@ def test_signed_files_that_cannot_be_read_decide_nothing(
         ({"gone.py": "0" * 64}, CannotDecide),
     ):
         with pytest.raises(error):
-            ruling.write_signed_files(target.layout, replace(signed, files=files), target.root.parent / "laid")
+            ruling.write_signed_files(
+                target.layout, replace(signed, files=files), target.root.parent / "laid"
+            )
     batch = honest(300, seed=21)
     shutil.rmtree(target.root / ".dvc" / "cache")
     remote = Path(dvc.default_remote(target.root) or "")

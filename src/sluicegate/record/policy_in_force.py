@@ -121,7 +121,7 @@ def describe_signature(layout: Layout) -> str:
     """Return one sentence on who owns the policy and who signed it when, or that nobody owns it."""
     signed = owned.in_force(layout)
     if signed is None:
-        return "Policy not owned: whoever may commit may change it."
+        return "No policy owner: anyone who can commit can change the policy."
     owners = ", ".join(signed.settings.owned.owners)
     changed = owned.differing(layout, signed)
     now = f"; NOT signed since: {_named(changed)}" if changed else ""

@@ -14,6 +14,7 @@ from sluicegate.gates import Policy
 from sluicegate.record.champion import champion_of
 from sluicegate.record.comparison import describe_isolation, findings_in
 from sluicegate.record.context import Context
+from sluicegate.record.policy import in_force
 from sluicegate.record.policy_in_force import describe_signature, unsigned_lines
 from sluicegate.record.updates import read_comparison
 from sluicegate.record.words import number
@@ -84,6 +85,7 @@ def render(context: Context, **told: Any) -> str:
         "destruction": None,
         "trainer": serving_trainer(context.layout),
         "signature": describe_signature(context.layout),
+        "owned": in_force(context.layout) is not None,
         "unsigned": unsigned_lines(context.layout),
     }
     told = usual | told

@@ -75,7 +75,7 @@ def _require_open(layout: Layout, subject: str, decision: Decision | None = None
             f"{subject} is admitted already; take it out again with "
             f"`sluicegate rollback --because {subject} --reason WHY`."
         )
-    raise Conflict(f"{subject} is decided already; `sluicegate show {subject}` tells how.")
+    raise Conflict(f"{subject} is already decided; `sluicegate show {subject}` shows how.")
 
 
 def _otherwise(context: Context, subject: str, expires: str) -> str:

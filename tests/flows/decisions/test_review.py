@@ -58,7 +58,7 @@ def test_a_signed_yes_moves_the_champion(place: Workspace, keys: dict[str, Path]
     assert champion(place) == "0000"
     assert answer(place, keys, "ann", "approve", "update:0001") is State.APPROVED
     assert champion(place) == "0001"
-    with pytest.raises(Conflict, match="decided already"):
+    with pytest.raises(Conflict, match="already decided"):
         answer(place, keys, "bob", "reject", "update:0001")
     assert [each.verb for each in record.backwards(place._context.layout)][:4] == [
         "promote",
@@ -446,7 +446,7 @@ def test_the_command_line_in_a_clone(
         "done": "version 2 is champion",
     }
     assert main(["review", "show", "update:0001", "-C", str(place.root)]) == 0
-    assert "decided already" in capsys.readouterr().out
+    assert "already decided" in capsys.readouterr().out
     said = ["batch:0002", "--as", "bob", "--key", str(keys["bob"])]
     assert main(["review", "reject", *said, "-C", str(place.root)]) == 4
 
@@ -456,7 +456,7 @@ def test_what_cannot_be_reviewed(place: Workspace) -> None:
     for name in ("champion", "update:../0001", "row:1", "update:"):
         with pytest.raises(Misused, match="cannot be reviewed"):
             place.show_review(name)
-    with pytest.raises(Missing, match="asks nobody"):
+    with pytest.raises(Missing, match="Nothing to review"):
         place.show_review("batch:0001")
 
 

@@ -129,7 +129,7 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
         "0002": "0001",
     }
     assert git.run(place.root, "status", "--porcelain").strip() == ""
-    with pytest.raises(Conflict, match="decided already"):
+    with pytest.raises(Conflict, match="already decided"):
         say(place, keys, "bob", "approve", subject)
     with pytest.raises(Conflict, match="released, or asked for already"):
         ask(place)

@@ -38,7 +38,9 @@ def folder_of(layout: Layout, subject: str) -> Path:
     kind, number = kind_of(subject)
     folder = kind.folder(layout, number)
     if not (folder / "request.json").is_file():
-        raise Missing(f"{subject} asks nobody anything; `sluicegate review list` tells what does.")
+        raise Missing(
+            f"Nothing to review for {subject}; `sluicegate review list` shows what waits."
+        )
     return folder
 
 
