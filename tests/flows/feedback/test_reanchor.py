@@ -86,7 +86,7 @@ def test_a_kill_in_the_middle(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(reanchor, "conclude", killed)
+        patch.setattr(reanchor, "artifact", killed)
         with pytest.raises(KeyboardInterrupt):
             say(place, keys, "ann", "approve", ANCHOR)
     assert trusted(place) == {"reference": 1500, "golden": 2000}
