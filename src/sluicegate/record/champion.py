@@ -2,7 +2,7 @@
 
 from sluicegate.core import CannotDecide, Missing
 from sluicegate.evidence.ledger import PROMOTE, REINSTATE, SUSPEND, Entry
-from sluicegate.evidence.verifier import Champion
+from sluicegate.evidence.verifier import Champion, Verifier
 from sluicegate.record.context import Context
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
@@ -17,12 +17,17 @@ def champion_of(layout: Layout) -> Champion:
 
     Raises Missing before the first promotion, Tampered when the entry or its statement do not hold.
     """
-    return record.committed(layout).champion(last_move(layout))
+    held = record.committed(layout)  # one commit: the next may come between two looks
+    return held.champion(_last_move(held, layout))
 
 
 def last_move(layout: Layout) -> Entry:
     """Return the ledger's latest committed promotion or reinstatement; raises Missing before the first."""
-    entry = record.committed(layout).last(PROMOTE, REINSTATE)
+    return _last_move(record.committed(layout), layout)
+
+
+def _last_move(held: Verifier, layout: Layout) -> Entry:
+    entry = held.last(PROMOTE, REINSTATE)
     if entry is None:
         raise Missing(f"{layout.root} has no champion yet; run `sluicegate init` again.")
     return entry

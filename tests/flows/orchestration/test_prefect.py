@@ -32,7 +32,7 @@ UP = (
 )
 UPDATE = (
     "import json, sys; from pathlib import Path; from sluicegate.record.context import open_context; "
-    "from sluicegate.flows.orchestration.embedded import run_update; "
+    "from sluicegate.flows.deployments import run_update; "
     "print(json.dumps(run_update(open_context(Path(sys.argv[1])), sys.argv[2]).to_dict()))"
 )
 
