@@ -49,7 +49,7 @@ def rolled_back(
     shutil.copytree(template, root, symlinks=True)
     place = Workspace.open(root)
     place.intake(poisoned(honest(300, seed=11), "c99", 40))
-    place.rollback("source:c01", reason="reported", retrain=False)
+    place.rollback("source:c25", reason="reported", retrain=False)
     return place
 
 
@@ -156,4 +156,3 @@ def test_policy_show_lists_the_limits_in_force(rolled_back: Workspace, run_cli: 
     assert code == 0
     assert {each["gate"] for each in answer["limits"]} == {"intake", "candidate", "watch"}
     assert all(each["limit"] >= each["written"] for each in answer["limits"])
-    assert any(each["limit"] > each["written"] for each in answer["limits"])
