@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from findings import judged
 from reviewing import trust_them
 
 from sluicegate import Workspace
@@ -105,7 +106,7 @@ def test_what_is_sensitive_is_not_on_the_page(paused: Workspace) -> None:
     secret = replace(schema, sensitive=(first,))
     vars(context)["schema"] = secret
     findings = [
-        {"metric": f"drift.effect.original.feature.{name}", "value": 0.9}
+        judged(metric=f"drift.effect.original.feature.{name}", value=0.9)
         for name in schema.feature_names
     ]
     frame = pd.read_parquet(paused.root / "intake" / "0002" / "rows" / "feedback.parquet")
