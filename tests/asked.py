@@ -1,13 +1,11 @@
 """What tests of questions in a live Prefect share: a served workspace in which two things wait."""
 
-import json
 import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect_api import Reached, ask, eventually
+from prefect_api import Reached, ask, call, eventually
 
 from sluicegate import Workspace
 from sluicegate.gates.approval import NAMESPACE, Decision
@@ -68,8 +66,7 @@ class Asked:
         return str(self.read(f"/flow_runs/{run['id']}/input/{keys['description']}"))
 
     def read(self, path: str) -> Any:
-        with urllib.request.urlopen(self.served.prefect + path, timeout=30) as reply:
-            return json.load(reply)
+        return call(self.served, "GET", path)
 
     def answer(self, run: dict[str, Any], **said: Any) -> dict[str, Any]:
         """Fill in the form of `run` as the browser does; return Prefect's reply."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -18,15 +19,23 @@ class Reached(Protocol):
 
 
 def ask(served: Reached, path: str, body: dict[str, Any] | None = None) -> Any:
-    """Return Prefect's answer to a POST; a busy SQLite is asked again."""
+    """Return Prefect's answer to a POST."""
+    return call(served, "POST", path, body or {})
+
+
+def call(served: Reached, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """Return Prefect's answer; a busy SQLite (503) is asked again, what it refuses is raised."""
     request = urllib.request.Request(
-        served.prefect + path, json.dumps(body or {}).encode(), {"content-type": "application/json"}
-    )
-    for turn in range(5):
+        served.prefect + path, None if body is None else json.dumps(body).encode(),
+        {"content-type": "application/json"}, method=method,
+    )  # fmt: skip
+    for turn in range(6):
         try:
             with urllib.request.urlopen(request, timeout=30) as reply:
-                return json.load(reply)
-        except OSError:
+                return json.loads(reply.read() or b"null")
+        except OSError as error:
+            if isinstance(error, urllib.error.HTTPError) and error.code < 500:
+                raise
             time.sleep(turn)
     raise AssertionError(f"{path} did not answer")
 

@@ -2,15 +2,13 @@
 
 import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asked import BATCH, UPDATE, Asked
-from prefect_api import ask, eventually
+from prefect_api import ask, call, eventually
 from reviewing import trust_them
 
 from sluicegate import Workspace
@@ -176,7 +174,7 @@ def author(place: Workspace) -> str:
 
 
 def post(asked: Asked, path: str, body: dict[str, Any]) -> None:
-    send(asked, "POST", path, body)
+    call(asked.served, "POST", path, body)
 
 
 def state_of(asked: Asked, run: dict[str, Any]) -> str:
@@ -184,13 +182,4 @@ def state_of(asked: Asked, run: dict[str, Any]) -> str:
 
 
 def delete(asked: Asked, path: str) -> None:
-    send(asked, "DELETE", path)
-
-
-def send(asked: Asked, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-    request = urllib.request.Request(
-        asked.served.prefect + path, json.dumps(body).encode() if body else None,
-        {"content-type": "application/json"}, method=method,
-    )  # fmt: skip
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        assert reply.status < 300
+    call(asked.served, "DELETE", path)
