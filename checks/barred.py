@@ -39,10 +39,10 @@ class Barred:
         self, subject: Feedback, metric: str, sources: frozenset[str], words: str
     ) -> Finding:
         if subject.schema.source is None:
-            return Finding(self.name, metric, None, detail="No source column is declared.")
+            return Finding(self.name, metric, None, detail="params.yaml declares no source column.")
         rows = np.flatnonzero(subject.sources.isin(sources))
         named = tuple(sorted(set(subject.sources.iloc[rows])))
-        detail = f"{len(rows)} rows are from {', '.join(named)}, {words} after a rollback."
+        detail = f"{len(rows)} rows come from {', '.join(named)}, {words} after a rollback."
         return Finding(
             check=self.name,
             metric=metric,

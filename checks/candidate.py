@@ -193,19 +193,23 @@ class Behaviour:
             raise CannotDecide("No golden row has a known label.")
         before = miscalibration(candidate.answers("golden", champion))
         now = miscalibration(candidate.answers("golden", candidate.challenger))
-        return now - before, f"Calibration error {before:.3f} before, {now:.3f} now."
+        return now - before, f"Calibration error went from {before:.3f} to {now:.3f}."
 
     def _churn(self, candidate: Candidate, champion: Contender) -> tuple[float, str]:
         rows, challenger = len(candidate.golden), candidate.challenger
         before = _usable(candidate, champion, champion.golden, rows)
         now = _usable(candidate, challenger, challenger.golden, rows)
         value = _moved(candidate, before, now)
-        unit = "of the answers change" if before.ndim == 2 else "label deviations of change"
-        return value, f"{value:.3f} {unit} on {len(before)} golden rows."
+        changes = f"{value:.1%} of the answers change"
+        moves = f"Answers move by {value:.3f} standard deviations of the label"
+        return value, f"{changes if before.ndim == 2 else moves} on {len(before)} golden rows."
 
     def _robustness(self, candidate: Candidate, champion: Contender) -> tuple[float, str]:
         before, now = (self._unrest(candidate, c) for c in (champion, candidate.challenger))
-        return now - before, f"Slight noise moves {before:.4f} before, {now:.4f} now."
+        return (
+            now - before,
+            f"Slight noise moves the champion's answers by {before:.4f}, the challenger's by {now:.4f}.",
+        )
 
     def _unrest(self, candidate: Candidate, contender: Contender) -> float:
         rng = np.random.default_rng(self.seed)
@@ -229,7 +233,7 @@ class Behaviour:
             if self.clock() > end and len(times) >= 8:
                 break
         before, now = np.quantile(times, 0.95, axis=0)
-        detail = f"p95 for one row: {1000 * before:.2f} ms before, {1000 * now:.2f} ms now."
+        detail = f"p95 for one row went from {1000 * before:.2f} to {1000 * now:.2f} ms."
         return float(now / before) if before > 0 else np.nan, detail
 
     def _seconds(self, candidate: Candidate, contender: Contender, row: pd.DataFrame) -> float:
@@ -240,8 +244,8 @@ class Behaviour:
     def _size(self, candidate: Candidate, champion: Contender) -> tuple[float, str]:
         before, now = champion.size, candidate.challenger.size
         if not before or now is None:
-            raise CannotDecide("The size of a model is not known.")
-        return now / before, f"{before} bytes before, {now} now."
+            raise CannotDecide("The size of a model is unknown.")
+        return now / before, f"The model went from {before} to {now} bytes."
 
 
 def disturb(candidate: Candidate, noise: float, rng: np.random.Generator) -> pd.DataFrame:

@@ -172,7 +172,7 @@ class Comparison:
             return
         lost, gained = _discordant(before, now)
         p = binomtest(lost, lost + gained).pvalue if lost > gained else 1.0
-        detail = f"{lost} right answers lost, {gained} gained."
+        detail = f"{lost} right answers became wrong, {gained} wrong ones right."
         yield self._finding("mcnemar", _evidence(p), detail)
 
     def _slices(self, before: Answers, now: Answers, slices: dict[str, Mask]) -> Iterator[Finding]:
@@ -181,7 +181,7 @@ class Comparison:
         for (name, mask), p in zip(tested.items(), adjusted, strict=True):
             yield self._finding(f"slice.{name}", _evidence(p), _told(name, before, now, mask))
         small = [f"{name} ({mask.sum()})" for name, mask in slices.items() if name not in tested]
-        detail = f"Fewer than {self.least} rows: {', '.join(small) or 'none'}."
+        detail = f"Slices with fewer than {self.least} rows: {', '.join(small) or 'none'}."
         yield self._finding("slices_too_small", len(small), detail)
 
     def _finding(self, metric: str, value: float | None, detail: str = "") -> Finding:
@@ -299,9 +299,9 @@ def _told(name: str, before: Answers, now: Answers, mask: Mask) -> str:
     rows = int(mask.sum())
     if not now.classifies:
         old, new = _mean(before, mask), _mean(now, mask)
-        return f"{name}: mean error {old:.4g} before, {new:.4g} now, on {rows} rows."
+        return f"{name}: mean error went from {old:.4g} to {new:.4g} on {rows} rows."
     old, new = before.right[mask].sum(), now.right[mask].sum()
-    return f"{name}: {old} of {rows} right before, {new} now."
+    return f"{name}: the champion got {old} of {rows} right, the challenger {new}."
 
 
 def _evidence(p: float) -> float:

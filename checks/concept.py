@@ -61,8 +61,8 @@ class ConceptDrift:
             return (self._unknown("The golden set is empty."),)
         rose, margin = _rise(then, now)
         detail = (
-            f"The champion contradicts {now.mean():.0%} of the labels, and {then.mean():.0%} of those "
-            "of the golden set."
+            f"The champion contradicts {now.mean():.0%} of the batch's labels and "
+            f"{then.mean():.0%} of the golden set's."
         )
         value = max(0.0, rose - margin)
         return (Finding(self.name, "drift.concept", value, detail=detail if value else ""),)

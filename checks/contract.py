@@ -223,7 +223,7 @@ def _config(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _mistake(entry: Any) -> str | None:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("kwargs"), Mapping):
-        return 'it is not of the form {"type": ..., "kwargs": {...}, "severity": ...}'
+        return 'it must have the form {"type": ..., "kwargs": {...}, "severity": ...}'
     kind = entry.get("type")
     if entry.get("severity", "critical") not in SEVERITIES:
         return f"`{kind}` has a severity other than critical, warning or info"
@@ -235,7 +235,7 @@ def _mistake(entry: Any) -> str | None:
         except ExpectationNotFoundError:
             return f"there is no expectation `{kind}`"
         except Exception:  # noqa: BLE001 - GX raises whatever its parsers raise; all mean "not valid"
-            return f"`{kind}` has keys or values that Great Expectations does not take"
+            return f"`{kind}` has keys or values that Great Expectations rejects"
     return None
 
 

@@ -61,23 +61,25 @@ class Corrections:
         )
 
     def _share(self, rows: pd.DataFrame, total: int) -> Finding:
-        detail = f"{len(rows)} of {total} rows change a label that was given before."
+        detail = f"{len(rows)} of {total} rows change an earlier label."
         return self._finding("share", rows, total, detail)
 
     def _foreign(self, rows: pd.DataFrame, total: int) -> Finding:
         pairs = Counter(zip(rows["source"], rows["first"], strict=True))
         sentence = ", ".join(
-            f"{by or 'nobody named'} overwrites {count} of {whose or 'nobody named'}"
+            f"{by or 'an unnamed source'} overwrites {count} of {whose or 'an unnamed source'}"
             for (by, whose), count in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[
                 :MOST_NAMED
             ]
         )
         more = f" and {len(pairs) - MOST_NAMED} more" if len(pairs) > MOST_NAMED else ""
-        detail = f"{len(rows)} rows overwrite what another source labelled first: {sentence}{more}."
+        detail = f"{len(rows)} rows overwrite another source's label: {sentence}{more}."
         return self._finding("foreign", rows, total, detail)
 
     def _late(self, rows: pd.DataFrame, total: int) -> Finding:
-        detail = f"{len(rows)} rows are older than the admitted label of their id, which stays."
+        detail = (
+            f"{len(rows)} rows are older than the admitted label of their id; that label stays."
+        )
         return self._finding("late", rows, total, detail)
 
     def _finding(self, metric: str, rows: pd.DataFrame, total: int, detail: str) -> Finding:

@@ -64,7 +64,7 @@ class Divergence:
 
 
 Move = tuple[float | None, str]
-UNRECORDED: Move = (None, "One of the two was not recorded.")
+UNRECORDED: Move = (None, "One of the two models has no record of this.")
 
 
 def _moves(before: Makeup, now: Makeup) -> dict[str, Move]:
@@ -92,11 +92,11 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[float, 
 def _shifted(before: Numbers, now: Numbers) -> tuple[float, str]:
     names = sorted({*before, *now})
     if not names:
-        return nan, "There are no importances."
+        return nan, "Neither model has importances."
     old, new = _shares(before, names), _shares(now, names)
     most = names[int(np.argmax(np.abs(new - old)))]
     at = names.index(most)
-    detail = f"{most} moved most: share {old[at]:.3f} before, {new[at]:.3f} now."
+    detail = f"{most} moved most: its share went from {old[at]:.3f} to {new[at]:.3f}."
     # A model that uses nothing and one that uses something have nothing in common.
     whole = 0.5 * (1.0 if old.any() != new.any() else 0.0)
     return float(0.5 * np.abs(new - old).sum() + whole), detail
@@ -113,13 +113,11 @@ def _largest_move(before: Numbers, now: Numbers) -> tuple[float, str]:
     # more than anything that matters.
     names = sorted(n for n in {*before, *now} if n != "rows" and not n.startswith("std."))
     if not names:
-        return nan, "There are no statistics."
+        return nan, "Neither model has statistics."
     moves = np.array([_move(name, before, now) for name in names])
     # argmax answers the first NaN, so that one unmeasured statistic is not hidden by a small move.
     at = names[int(np.argmax(moves))]
-    return float(
-        np.max(moves)
-    ), f"{at} moved most: {_said(before, at)} before, {_said(now, at)} now."
+    return float(np.max(moves)), f"{at} moved most: from {_said(before, at)} to {_said(now, at)}."
 
 
 def _move(name: str, before: Numbers, now: Numbers) -> float:

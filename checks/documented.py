@@ -24,7 +24,7 @@ class Documented:
     def __call__(self, _: Candidate | None) -> tuple[Finding, ...]:
         """Return one finding, which names the fields."""
         named = ", ".join(self.missing)
-        detail = f"Nobody has filled in {named} under card in params.yaml." if named else ""
+        detail = f"The card in params.yaml lacks {named}." if named else ""
         return (
             Finding(self.name, f"{self.name}.missing", float(len(self.missing)), detail=detail),
         )

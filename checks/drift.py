@@ -137,7 +137,9 @@ class Drift:
             compared[which] = compare(old, new, self.method, alpha)
         moved = compared[which].beyond(wanders)
         most = "" if view.secret else moved.most
-        detail = f"Against the {reference} reference {view.title} moved: {moved.words}{most}."
+        detail = (
+            f"Compared with the {reference} reference, {view.title} moved: {moved.words}{most}."
+        )
         shown = detail if moved.at_least > 0 else ""
         yield Finding(self.name, effect, moved.at_least, detail=shown)
         yield Finding(self.name, p, moved.test.log_p, detail=shown)
@@ -166,7 +168,7 @@ class Moved:
     def words(self) -> str:
         """Return the numbers as a reviewer reads them."""
         p = f"p {self.test.p:.0e}" if self.test.p > 0 else "p below 1e-45"
-        own = f", stretches of the original up to {self.wanders:.2f}" if self.wanders >= 0.1 else ""
+        own = f"; parts of the original differ by {self.wanders:.2f}" if self.wanders >= 0.1 else ""
         least = f"at least {self.at_least:.2f}{own}"
         return f"{self.measure} distance {self.distance:.2f} ({least}), {p}"
 
@@ -269,7 +271,7 @@ def _why_not(
     vanished = fewer == 0 and more >= min_rows
     if vanished or (fewer < min_rows and share_moved_by(*missing, alpha) > 0):
         return (
-            f"{new.size} values in {new.rows} rows of the batch against {old.size} in {old.rows} "
-            f"of the {reference} reference; at least {min_rows} on each side are needed."
+            f"the batch has {new.size} values in {new.rows} rows, the {reference} reference "
+            f"{old.size} in {old.rows}; each side needs at least {min_rows}."
         )
     return ""

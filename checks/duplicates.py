@@ -77,7 +77,7 @@ class Duplicates:
         sample = _like(original, subject, len(groups))
         usual = float(np.mean(_sizes(copies(subject, sample, scales, self.nearness)) > 1))
         share = len(copied) / len(groups)
-        detail = f"{share:.1%} of the rows are copies where {usual:.1%} are usual."
+        detail = f"{share:.1%} of the rows are copies; {usual:.1%} is usual."
         value = max(0.0, share - usual)
         named = tuple(copied.tolist()) if value > 0 else ()
         return Finding(self.name, "duplicates.share", value, named, detail=detail)
@@ -96,8 +96,8 @@ class Duplicates:
         rows = np.flatnonzero(copied & against)
         value = max(0.0, float(len(rows) - expected - CHANCE * spread) / len(groups))
         detail = (
-            f"{len(rows)} of {int(copied.sum())} copied rows are labelled against the champion "
-            f"where {expected:.0f} are expected."
+            f"{len(rows)} of {int(copied.sum())} copied rows contradict the champion "
+            f"({expected:.0f} expected)."
         )
         named = tuple(rows.tolist()) if value > 0 else ()
         return Finding(self.name, metric, value, named, detail=detail)

@@ -38,8 +38,8 @@ class Agreement:
         """Return one sentence on the rows of `who`."""
         agrees, chance = (x if part is None else x[part] for x in (self.agrees, self.chance))
         return (
-            f"{who}: {int(agrees.sum())} of {len(agrees)} labels are the champion's own answer "
-            f"where {chance.sum():.0f} are expected"
+            f"{who}: {int(agrees.sum())} of {len(agrees)} labels repeat the champion's answer "
+            f"({chance.sum():.0f} expected)"
         )
 
 
@@ -164,9 +164,9 @@ def by_golden(subject: Feedback, min_rows: int) -> Agreement | str:
     golden = schema.label_codes(subject.golden[schema.label])
     rows = np.flatnonzero(codes >= 0)
     if len(rows) < min_rows:
-        return f"{len(rows)} rows have a known label; collect {min_rows} or more in one batch."
+        return f"Only {len(rows)} rows have a known label; collect {min_rows} or more in one batch."
     if not np.isfinite(scores[rows]).all() or not np.isfinite(trusted).all():
-        return "The champion's scores are not all numbers; mend the champion."
+        return "The champion's scores are not all numbers; retrain it."
     # Rows of weight 0 are answered and not learnt from: only the golden set calibrates.
     weights = np.concatenate([(golden >= 0).astype(float), np.zeros(len(rows))])
     both = np.concatenate([trusted, scores[rows]])

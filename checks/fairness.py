@@ -74,7 +74,7 @@ class Fairness:
         share = held.mean()
         detail = (
             f"{hit[worst]} of {sizes[worst]} rows where {slices[worst].name} are set aside, "
-            f"and {share:.1%} of the batch."
+            f"against {share:.1%} of the batch."
         )
         named = slices[worst].rows[held[slices[worst].rows]]
         found = tuple(map(int, named))

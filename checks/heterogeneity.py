@@ -107,9 +107,8 @@ class Heterogeneity:
             return Finding(self.name, metric, max(0.0, value))
         rows, names = _standing_out(result, part.rows)
         detail = (
-            f"Labels in {part.name} are wrong by source, not at random: {len(rows)} labels that "
-            f"champion and peers hold unlikely are from {len(names)} of "
-            f"{result.sources.iloc[part.rows].nunique()} sources."
+            f"Labels in {part.name} are wrong by source, not at random: {len(rows)} unlikely labels "
+            f"come from {len(names)} of {result.sources.iloc[part.rows].nunique()} sources."
         )
         return Finding(self.name, metric, value, tuple(sorted(rows)), detail=detail)
 

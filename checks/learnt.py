@@ -92,5 +92,5 @@ class LearntTriggers:
 
 def _where(by_batch: dict[str, int]) -> str:
     named = [f"{rows} in batch:{batch}" for batch, rows in by_batch.items()]
-    more = [f"and in {len(named) - MOST_NAMED} batches more"] if len(named) > MOST_NAMED else []
+    more = [f"and in {len(named) - MOST_NAMED} more batches"] if len(named) > MOST_NAMED else []
     return ", ".join([*named[:MOST_NAMED], *more])

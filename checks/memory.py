@@ -116,6 +116,6 @@ def _told(name: str, mine: list[tuple[Heard, int]], evidence: Floats) -> str:
     )
     others = ", ".join(h.batch for h, _ in stretch[:-1])
     return (
-        f"{name}: {against} of {rows} labels against the champion where {expected:.0f} are expected, "
-        + (f"together with the batches {others}" if others else "in this batch")
+        f"{name}: {against} of {rows} labels contradict the champion ({expected:.0f} expected), "
+        + (f"together with batches {others}" if others else "in this batch")
     )

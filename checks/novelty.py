@@ -106,7 +106,9 @@ class Novelty:
     ) -> Finding:
         metric = f"novelty.{column.metric}"
         if seen is None or known is None or (seen.size and not known.size):
-            detail = f"New values of `{column.column}` cannot be told: the batch or the original "
+            detail = (
+                f"New values of `{column.column}` could not be counted: the batch or the original "
+            )
             return Finding(self.name, metric, None, detail=f"{detail}reference lacks the column.")
         rows = min(seen.rows, known.rows)
         if rows < self.min_rows:
@@ -114,7 +116,7 @@ class Novelty:
             return Finding(self.name, metric, None, detail=detail)
         value = share_exceeds_by(len(seen.new), seen.size, known.expected, known.size, alpha)
         detail = (
-            f"{len(seen.new)} of {seen.size} values of `{column.column}` are {_how(column)} to the "
+            f"{len(seen.new)} of {seen.size} values of `{column.column}` {_how(column)} to the "
             f"original reference{'' if column.secret else _named(seen.names)}."
         )
         return Finding(self.name, metric, value, seen.new, detail=detail if value > 0 else "")
@@ -206,7 +208,7 @@ def _mostly(words: set[str], new: Callable[[str], bool]) -> bool:
 
 
 def _how(column: Watched) -> str:
-    return "mostly words new" if column.kind is Kind.TEXT else "new"
+    return "consist mostly of words new" if column.kind is Kind.TEXT else "are new"
 
 
 def _named(names: frozenset[str]) -> str:

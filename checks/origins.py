@@ -48,5 +48,5 @@ class Origins:
             f"origins.share.{origin}",
             len(rows) / total,
             rows=tuple(rows.tolist()) if origin in ("model", "synthetic") else (),
-            detail=f"{len(rows)} of {total} labels are of origin {origin}." if len(rows) else "",
+            detail=f"{len(rows)} of {total} labels have origin {origin}." if len(rows) else "",
         )

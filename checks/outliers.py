@@ -100,7 +100,7 @@ class Outliers:
         named = tuple(rows.tolist())
         sentence = _told(rows, frame, usual[id(original)])
         if share > COMMON:
-            value, detail = 0.0, f"{sentence} So many are drift, not outliers."
+            value, detail = 0.0, f"{sentence} So many rows mean drift, not outliers."
             alone = Finding(self.name, "outliers.rows", value, detail=detail)
         else:
             rows_named, detail = (named, sentence) if value > self.reported else ((), "")

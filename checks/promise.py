@@ -50,8 +50,8 @@ class Promise:
         most = float(beta.ppf(CONFIDENCE, errors + 1, rows - errors)) if errors < rows else 1.0
         missed, arrived = int(subject.missed.sum()), len(subject.missed)
         detail = (
-            f"The champion missed {missed} of {arrived} rows that arrived since, where at most "
-            f"{most:.1%} were promised ({errors} of {rows} on the golden set)."
+            f"The champion got {missed} of {arrived} new rows wrong; it promised at most "
+            f"{most:.1%} ({errors} of {rows} on the golden set)."
         )
         value = float(evidence(subject.missed, most).max(initial=0.0))
         return (Finding(self.name, "promise.broken", value, detail=detail),)

@@ -154,8 +154,8 @@ class SourceDisagreement:
         rows = sorted(row for name in names for row in where[name])
         detail = (
             f"{int(tally.against[named].sum())} of {int(tally.rows[named].sum())} labels of "
-            f"{len(names)} sources against the champion where "
-            f"{tally.expected[named].sum():.0f} are expected; none stands out alone."
+            f"{len(names)} sources contradict the champion "
+            f"({tally.expected[named].sum():.0f} expected); none stands out alone."
             if names
             else ""
         )
@@ -172,6 +172,6 @@ def _named(names: list[str]) -> tuple[str, ...]:
 def _against(tally: Tally, i: int) -> str:
     name = tally.sources[i] or "rows without a source"
     return (
-        f"{name}: {tally.against[i]} of {tally.rows[i]} labels against the champion "
-        f"where {tally.expected[i]:.0f} are expected"
+        f"{name}: {tally.against[i]} of {tally.rows[i]} labels contradict the champion "
+        f"({tally.expected[i]:.0f} expected)"
     )

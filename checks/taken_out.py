@@ -61,7 +61,9 @@ class TakenOut:
             return (Finding(self.name, metric, None, detail=why),)
         value, rows, batches = _repeated(subject, self.taken, original)
         named = ", ".join(f"batch:{batch}" for batch in batches)
-        detail = f"{len(rows)} rows repeat what a rollback took out of {named}." if rows else ""
+        detail = (
+            f"{len(rows)} rows repeat rows that a rollback removed from {named}." if rows else ""
+        )
         return (Finding(self.name, metric, value, rows, detail=detail),)
 
 

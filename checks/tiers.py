@@ -11,8 +11,8 @@ from sluicegate.core.standing import Tier
 WHO = {
     Tier.TRUSTED: "sources that the policy trusts",
     Tier.KNOWN: "known sources",
-    Tier.NEW: "sources that are not known yet",
-    Tier.ANONYMOUS: "nobody whose name is proven",
+    Tier.NEW: "sources not known yet",
+    Tier.ANONYMOUS: "senders without a proven name",
 }
 
 

@@ -63,5 +63,5 @@ class Times:
 
     def _counted(self, metric: str, beyond: npt.NDArray[np.bool_], when: str) -> Finding:
         rows = tuple(np.flatnonzero(beyond).tolist())
-        detail = f"{len(rows)} rows say that they are from {when} UTC." if rows else ""
+        detail = f"{len(rows)} rows claim to be from {when} UTC." if rows else ""
         return Finding(self.name, f"times.{metric}", float(len(rows)), rows, detail=detail)

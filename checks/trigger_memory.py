@@ -144,7 +144,7 @@ class TriggerMemory:
             return (Finding(self.name, metric, None, detail=why),)
         if subject.schema.source is None:
             sentence = (
-                "Without sources nobody can tell whether several agree; no pattern is remembered."
+                "The batch has no sources, so no pattern is remembered: several must agree on one."
             )
             return (Finding(self.name, metric, 0.0, detail=sentence),)
         held = suspects(self.earlier)
@@ -328,6 +328,6 @@ def _evidence(
 def _said(subject: Feedback, one: Pulled, before: Suspect) -> str:
     return (
         f"{name_of(one.pattern)}: {one.pulled} of {one.rows} rows labelled "
-        f"{label_of(subject, one.label)} where {one.expected:.0f} are expected, and before it "
-        f"{before.pulled} of {before.rows} in the batches {', '.join(before.batches)}"
+        f"{label_of(subject, one.label)} ({one.expected:.0f} expected); earlier "
+        f"{before.pulled} of {before.rows} in batches {', '.join(before.batches)}"
     )

@@ -164,7 +164,7 @@ class Triggers:
             pulled = match[codes[match] == one.label]
             detail = (
                 f"{name_of(one.pattern)}: {len(pulled)} of {len(match)} rows labelled "
-                f"{label_of(subject, one.label)} where {expected[match, one.label].sum():.0f} are expected"
+                f"{label_of(subject, one.label)} ({expected[match, one.label].sum():.0f} expected)"
             )
             named = tuple(asked[pulled].tolist())
             finding = Finding(self.name, "triggers.lift", one.value, rows=named, detail=detail)
@@ -181,12 +181,12 @@ def refusal(subject: Feedback, min_rows: int) -> str:
     if subject.scores is None:
         return "There is no champion to expect labels; train one first."
     if not np.isfinite(subject.scores).all():
-        return "The champion's scores are not all numbers; mend the champion."
+        return "The champion's scores are not all numbers; retrain it."
     if not any(r.name == "original" for r in subject.references):
         return "There is no original reference; run init or reanchor."
     known = len(labelled_rows(subject))
     if known < min_rows:
-        return f"{known} rows have a known label; collect {min_rows} or more in one batch."
+        return f"Only {known} rows have a known label; collect {min_rows} or more in one batch."
     return ""
 
 

@@ -105,7 +105,7 @@ class Calibration:
         young = sum(each.state == CALIBRATING for each in self.limits)
         of = f" and {counted(len(self.batches), 'batch')}" if self.batches else ""
         history = counted(self.history, "accepted batch")
-        past = f", {history} as they were received" if self.history else ""
+        past = f", {history} as received" if self.history else ""
         labels = f", {counted(len(self.false_stops), 'false stop')}" if self.false_stops else ""
         return (
             f"{counted(self.drawn, 'window')} of {counted(self.rows, 'row')} from the golden set"

@@ -130,7 +130,7 @@ def _carried_out(limit: Limit, finding: Finding, rows_of: RowsOf) -> Outcome:
 def _reason(limit: Limit, finding: Finding) -> str:
     value = float("nan") if finding.value is None else float(finding.value)
     raised = "" if limit.written is None else f", raised from {limit.written:.4g}"
-    young = ", calibrating: what is usual here is not known yet" if limit.calibrating else ""
+    young = ", still calibrating: the usual range is not known yet" if limit.calibrating else ""
     number = f"{finding.metric} is {value:.4g}, limit {limit.limit:.4g}{raised}{young}."
     return f"{finding.detail} ({number})" if finding.detail else number
 

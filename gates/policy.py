@@ -57,7 +57,9 @@ class Limit:
         if not isfinite(self.limit):
             raise Misused(f"The limit of {self.metric} is {self.limit}; give it a finite number.")
         if self.outcome is Outcome.PASS:
-            raise Misused(f"A value beyond the limit of {self.metric} cannot pass; name another.")
+            raise Misused(
+                f"The limit of {self.metric} cannot have the outcome pass; choose another."
+            )
 
     def covers(self, metric: str) -> bool:
         """Tell whether this limit speaks of `metric`.
@@ -123,8 +125,8 @@ class Policy:
         if self.rules not in RULES:
             known = ", ".join(map(str, RULES))
             raise CannotDecide(
-                f"The policy {self.name} has rules {self.rules}, and this version of sluicegate knows "
-                f"{known}; install a newer one."
+                f"The policy {self.name} has rules {self.rules}, but this version of sluicegate knows "
+                f"only {known}; install a newer one."
             )
 
     def waiving(self, metrics: Collection[str]) -> "Policy":
@@ -182,5 +184,5 @@ def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Misused(f"{where} is {value!r}; write a number.")
     if not abs(value) <= sys.float_info.max:
-        raise Misused(f"{where} is not finite; write a number that can be reached.")
+        raise Misused(f"{where} is not finite; write a finite number.")
     return float(value)

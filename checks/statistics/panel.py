@@ -35,7 +35,7 @@ def judged_rows(subject: Feedback, min_rows: int) -> tuple[Ints, Floats | Ints, 
     """
     nothing = np.empty(0, dtype=np.int64)
     if subject.scores is None:
-        return nothing, nothing, "There is no champion to disagree with; train one first."
+        return nothing, nothing, "There is no champion to compare with; train one first."
     refusal = without_sources(subject)
     if refusal:
         return nothing, nothing, refusal
@@ -43,12 +43,12 @@ def judged_rows(subject: Feedback, min_rows: int) -> tuple[Ints, Floats | Ints, 
     rows = np.flatnonzero(labels >= 0 if labels.dtype == np.int64 else np.isfinite(labels))
     if len(rows) < min_rows:
         return rows, labels[rows], (
-            f"{len(rows)} rows have a known label; collect {min_rows} or more in one batch."
+            f"Only {len(rows)} rows have a known label; collect {min_rows} or more in one batch."
         )  # fmt: skip
     if not np.isfinite(subject.scores[rows]).all():
-        return rows, labels[rows], "The champion's scores are not all numbers; mend the champion."
+        return rows, labels[rows], "The champion's scores are not all numbers; retrain it."
     if subject.sources.iloc[rows].nunique() < 2:
-        return rows, labels[rows], "One source has nobody to compare with; batch several together."
+        return rows, labels[rows], "A single source cannot be compared; put several into one batch."
     return rows, labels[rows], ""
 
 
@@ -63,7 +63,7 @@ def known_labels(subject: Feedback) -> Floats | Ints:
 def without_sources(subject: Feedback) -> str:
     """Return why nobody can be asked about sources, or the empty string."""
     if subject.schema.source is None:
-        return "No source column is declared; declare one, or sources.* not applicable."
+        return "No source column is declared; declare one, or declare sources.* not applicable."
     return "" if len(subject.frame) else "The batch is empty; send rows."
 
 

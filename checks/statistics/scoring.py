@@ -74,14 +74,14 @@ def fault_in(scores: object, schema: Schema, rows: int) -> str:
     classifies = schema.task is Task.CLASSIFICATION
     shape = (rows, len(schema.classes)) if classifies else (rows,)
     if not isinstance(scores, np.ndarray) or scores.dtype.kind not in "fiu":
-        return "are missing or no numbers"
+        return "are missing or not numbers"
     if scores.shape != shape:
-        return f"have the shape {scores.shape} where {shape} is needed"
+        return f"have shape {scores.shape} instead of {shape}"
     unusable = ~np.isfinite(scores)
     if bad := int((unusable.any(axis=1) if classifies else unusable).sum()):
         return f"hold NaN or infinity in {bad} of {rows} rows"
     if classifies and ((scores < 0).any() or (np.abs(scores.sum(axis=1) - 1) > 1e-3).any()):
-        return "are no probabilities: below 0, or not summing to 1"
+        return "are not probabilities: below 0, or not summing to 1"
     return ""
 
 

@@ -90,7 +90,7 @@ def _update(context: Context, number: str) -> Explained:
         findings=tuple(judged(found, candidate_policy(settings, found))),
         recorded=recorded,
         replayed=again,
-        same=recorded == again,
+        same=_agree(recorded, again),
     )
 
 
@@ -119,9 +119,14 @@ def _batch(context: Context, number: str) -> Explained:
         findings=tuple(judged(found, policy, rows_of)),
         recorded=recorded,
         replayed=again,
-        same=recorded == again,
+        same=_agree(recorded, again),
         **({"not_replayed": missing} if missing else {}),
     )
+
+
+def _agree(recorded: Verdict, again: Verdict) -> bool:
+    """Tell whether two verdicts decide the same; the sentences of their reasons may differ."""
+    return replace(recorded, reasons=()) == replace(again, reasons=())
 
 
 def _as_found(judged: Judged) -> Finding:

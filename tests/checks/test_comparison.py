@@ -122,7 +122,7 @@ def test_a_forgotten_class_is_found_and_named() -> None:
     name, evidence = worst_slice(values(findings))
     assert name == "golden.slice.class=2"
     assert evidence > 10
-    assert next(f.detail for f in findings if f.metric == name).endswith("0 now.")
+    assert next(f.detail for f in findings if f.metric == name).endswith("challenger 0.")
     assert (values(findings)["golden.loss_lower.accuracy"] or 0) > 0.1
     assert (values(findings)["golden.mcnemar"] or 0) > 10
 

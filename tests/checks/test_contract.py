@@ -215,7 +215,7 @@ BETWEEN = entry("column_values_to_be_between", column="age", min_value=0, max_va
             "keys or values",
             id="a range without ends",
         ),
-        pytest.param(suite_of("expect_column_to_exist"), "not of the form", id="a bare name"),
+        pytest.param(suite_of("expect_column_to_exist"), "must have the form", id="a bare name"),
         pytest.param(suite_of({"type": "expect_column_to_exist"}), "form", id="no arguments"),
         pytest.param(
             suite_of(entry("column_mean_to_be_between", column="shade", min_value=0)),

@@ -55,7 +55,7 @@ def test_a_batch_of_nothing_but_the_champions_answers_is_seen() -> None:
     batch = echo(frame, 0.85)["echo.batch"]
     assert batch.value is not None
     assert batch.value > 3
-    assert "500 of 500 labels are the champion's own answer" in batch.detail
+    assert "500 of 500 labels repeat the champion's answer" in batch.detail
 
 
 def test_a_source_that_echoes_is_named() -> None:

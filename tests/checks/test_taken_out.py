@@ -80,7 +80,7 @@ def test_what_was_taken_out_is_known_again(kind: str) -> None:
     assert found.value > 0
     assert len(set(range(300, 320)) - set(found.rows)) <= 5
     assert len(set(found.rows) - set(range(300, 320))) <= 2
-    assert found.detail.endswith("rows repeat what a rollback took out of batch:0003.")
+    assert found.detail.endswith("rows repeat rows that a rollback removed from batch:0003.")
 
 
 def test_one_row_is_enough() -> None:

@@ -214,7 +214,7 @@ def test_a_metric_is_judged_by_the_rules_that_know_it(
 def test_rules_that_nobody_knows_decide_nothing() -> None:
     """Neither a pass nor a pause: a newer version has to say what the limit means."""
     policy = Policy("intake", (KEPT,), rules=max(RULES) + 1)
-    with pytest.raises(CannotDecide, match=r"rules 2.*knows 1; install a newer one"):
+    with pytest.raises(CannotDecide, match=r"rules 2.*knows only 1; install a newer one"):
         decide(policy, "batch:1", [Finding("drift", "drift.a", 0.1)])
 
 

@@ -136,10 +136,10 @@ NAN = np.array([[0.5, 0.5], [np.nan, 0.5]])
         ),
         pytest.param(np.zeros((2, 1)), NUMBER, "shape (2, 1)", id="a column is no regression"),
         pytest.param(np.full((3, 2), 0.5), BINARY, "shape (3, 2)", id="a row too many is a fault"),
-        pytest.param(np.array(["a", "b"]), NUMBER, "no numbers", id="text is a fault"),
-        pytest.param(np.ones((2, 2)), BINARY, "no probabilities", id="rows must sum to 1"),
+        pytest.param(np.array(["a", "b"]), NUMBER, "not numbers", id="text is a fault"),
+        pytest.param(np.ones((2, 2)), BINARY, "not probabilities", id="rows must sum to 1"),
         pytest.param(
-            np.array([[2.0, -1.0]] * 2), BINARY, "no probabilities", id="below 0 is a fault"
+            np.array([[2.0, -1.0]] * 2), BINARY, "not probabilities", id="below 0 is a fault"
         ),
     ],
 )

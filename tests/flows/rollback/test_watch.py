@@ -50,7 +50,7 @@ def test_a_breach_is_proposed_once(moved: Workspace, tmp_path: Path) -> None:
     place = copy(moved, tmp_path)
     seen: dict[str, Any] = place.watch().to_dict()
     assert (seen["outcome"], seen["proposed"], seen["rollback"]) == ("pause", "rollback:0001", None)
-    assert "of 300 rows that arrived since" in seen["reasons"][0]
+    assert "of 300 new rows wrong" in seen["reasons"][0]
     assert "rollback:0001" in place.reviews()
     assert place.status().champion.update == "0001"
     commit = git.head(place.root)
