@@ -7,7 +7,7 @@ from sluicegate.core import Conflict
 from sluicegate.core.canonical import sha256_file
 from sluicegate.flows.erasure import carry_out, order
 from sluicegate.flows.feedback import reanchor, release
-from sluicegate.flows.feedback.hold import hold_from
+from sluicegate.flows.feedback.quarantine import hold_from
 from sluicegate.flows.feedback.settle import place_reviewed
 from sluicegate.flows.rollback import incident, proposal
 from sluicegate.flows.updates.promote import promote

@@ -21,6 +21,7 @@ from sluicegate.core.standing import Tier
 from sluicegate.evidence.statement import VERDICT
 from sluicegate.flows.feedback.judge import batch_of
 from sluicegate.flows.feedback.measure import feedback
+from sluicegate.flows.feedback.quarantine import set_aside
 from sluicegate.gates import Policy
 from sluicegate.gates.decide import outcome_of
 from sluicegate.record import source_history as history
@@ -84,15 +85,9 @@ def _place(context: Context, judgement: Judgement, number: str) -> tuple[str, li
     if verdict.outcome is Outcome.PAUSE:
         return "paused", [_write_rows(context, layout.intake(number) / "rows", frame, number)]
     held = frame[ROW].isin(verdict.quarantined.rows)
-    tables = []
-    if held.any():
-        reasons = _reasons(judgement, len(frame))
-        aside = frame.assign(_reason=reasons)[held]
-        tables.append(_write_rows(context, layout.quarantine(number), aside, number))
-    if held.all():
-        return "quarantined", tables
-    tables.append(_admit(context, frame[~held], number))
-    return "admitted", tables
+    reasons = pd.Series(_reasons(judgement, len(frame)), index=frame.index)
+    tables = _divide(context, number, frame, held, reasons)
+    return "quarantined" if held.all() else "admitted", tables
 
 
 def place_reviewed(context: Context, number: str) -> list[Path]:
@@ -103,14 +98,23 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
     frame = data.read_verified(folder / "rows" / data.FEEDBACK)
     taken = _taken_back(context, number, frame)
     held = frame[ROW].isin(verdict.quarantined.rows) | taken
+    gate = f"set aside by the gate; see intake/{number}/findings.json"
+    rollback = "removed by a rollback that began while the batch waited"
+    return _divide(context, number, frame, held, taken.map({True: rollback, False: gate}))
+
+
+def _divide(
+    context: Context,
+    number: str,
+    frame: pd.DataFrame,
+    held: "pd.Series[bool]",
+    reasons: "pd.Series[str]",
+) -> list[Path]:
+    """Set the `held` rows aside and admit the others; return the tables written."""
     tables = []
     if held.any():
-        why = f"set aside by the gate; see intake/{number}/findings.json"
-        aside = frame.assign(_reason=why)[held]
-        aside.loc[taken[held], "_reason"] = (
-            "a rollback speaks of it, which began while the batch waited"
-        )
-        tables.append(_write_rows(context, layout.quarantine(number), aside, number))
+        folder = context.layout.quarantine(number)
+        tables.append(set_aside(context, folder, frame[held], reasons[held], batch=number))
     if not held.all():
         tables.append(_admit(context, frame[~held], number))
     return tables

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluicegate.core.schema import ROW
-from sluicegate.flows.feedback.hold import hold
+from sluicegate.flows.feedback.quarantine import hold, set_aside
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import Touched
 from sluicegate.record.questions import artifact
@@ -29,7 +29,7 @@ def take_out(
     t.store(tables)
     for each in parts:
         left = artifact(layout, layout.admitted(each.batch) / data.FEEDBACK)
-        gone = artifact(layout, _lot(context, each.batch, incident))
+        gone = artifact(layout, layout.taken_out(each.batch, incident) / data.FEEDBACK)
         details = {"incident": incident, "batch": each.batch, "rows": list(each.admitted)}
         t.append(TAKE_OUT, [left, gone], details)
 
@@ -39,19 +39,20 @@ def _is_whole(context: Context, touched: Touched) -> bool:
     return int(manifest.rows) == len(touched.admitted)
 
 
-def _lot(context: Context, batch: str, incident: str) -> Path:
-    return context.layout.taken_out(batch, incident) / data.FEEDBACK
-
-
 def _split(context: Context, touched: Touched, incident: str, reason: str) -> list[Path]:
     """Write the rows that go and those that stay, each with its manifest; return both tables."""
     layout, batch = context.layout, touched.batch
     stays = layout.admitted(batch) / data.FEEDBACK
-    goes = _lot(context, batch, incident)
     frame = data.read_verified(stays)
     out = frame[ROW].isin(touched.admitted)
-    about = {"batch": batch, "received": context.now(), "incident": incident}
-    data.write_with_manifest(goes, frame[out].assign(_reason=reason), context.schema, about)
+    goes = set_aside(
+        context,
+        layout.taken_out(batch, incident),
+        frame[out],
+        reason,
+        batch=batch,
+        incident=incident,
+    )
     received = data.read_manifest(stays.parent).received
     # Without its pointer the table counts as changed, so that a kill from here on brings both back.
     files.remove(dvc.pointer(stays))

@@ -11,6 +11,7 @@ from sluicegate.core import CannotDecide, Conflict, Misused
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import BISECTION
 from sluicegate.flows.feedback.exception import Wanted
+from sluicegate.flows.feedback.quarantine import readmit
 from sluicegate.flows.feedback.release import propose
 from sluicegate.flows.trials.bisect import Order, bisect
 from sluicegate.flows.trials.bisected import Bisected, Bisection, GivenBack, Within
@@ -19,7 +20,7 @@ from sluicegate.record.context import Context
 from sluicegate.record.quarantine import taken
 from sluicegate.record.questions import artifact
 from sluicegate.record.subjects.incident import barred, incidents, read_incident
-from sluicegate.stores import data, dvc, files
+from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.transaction import Transaction, transaction
 
@@ -88,14 +89,7 @@ def _admit(
 ) -> None:
     """Move held batches to where they were admitted."""
     layout = context.layout
-    for batch in back:
-        source, target = layout.held(batch), layout.admitted(batch)
-        data.read_verified(source / data.FEEDBACK)
-        # the table last: until its pointer lies beside it, a kill brings both back
-        for path in (dvc.pointer(source / data.FEEDBACK), source / data.MANIFEST):
-            files.move(path, target / path.name)
-        files.move(source / data.FEEDBACK, target / data.FEEDBACK)
-        files.remove(source / "reason.json")
+    readmit(t, back)
     tables = [artifact(layout, layout.admitted(batch) / data.FEEDBACK) for batch in back]
     evidence = Bisection(
         update=update,

@@ -21,7 +21,7 @@ from sluicegate.core import (
 )
 from sluicegate.core.update import stage_after
 from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
-from sluicegate.flows.feedback.hold import hold
+from sluicegate.flows.feedback.quarantine import hold
 from sluicegate.flows.updates.promote import finish_promotion, promote
 from sluicegate.flows.updates.record_update import record_update, refuse
 from sluicegate.gates import decide

@@ -359,7 +359,9 @@ def test_a_reviewer_reads_what_moved_but_no_sensitive_value():
         " ".join(f.detail for f in Drift(method=Method.SCIPY)(subject(batch, schema=schema)))
         for schema in (SCHEMA, private)
     )
-    assert "Compared with the original reference, `state` moved: total variation distance 0.9" in said
+    assert (
+        "Compared with the original reference, `state` moved: total variation distance 0.9" in said
+    )
     assert "'WA', from " in said
     assert "WA" not in unsaid
     assert "spam" not in unsaid

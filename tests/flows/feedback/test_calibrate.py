@@ -13,7 +13,7 @@ from sluicegate import Workspace
 from sluicegate.core import Tampered
 from sluicegate.flows.feedback.calibrate import calibrate, is_stale, try_calibration
 from sluicegate.flows.feedback.eligible import eligible, history
-from sluicegate.flows.feedback.hold import hold
+from sluicegate.flows.feedback.quarantine import hold
 from sluicegate.flows.rollback.rollback import Order, rollback
 from sluicegate.record.calibration import intake_policy, read_calibration
 from sluicegate.record.context import Context, open_context

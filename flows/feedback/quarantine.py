@@ -1,12 +1,32 @@
-"""hold: set a batch aside whole, with the reason: the one place that moves a table to quarantine."""
+"""quarantine: the one place that sets rows and batches aside, each with its reason, and moves them back."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from sluicegate.core import Artifact
+from sluicegate.record.context import Context
 from sluicegate.record.subjects.incident import HOLD
 from sluicegate.stores import data, dvc, files
 from sluicegate.stores.transaction import Transaction
+
+
+def set_aside(
+    context: Context,
+    folder: Path,
+    frame: pd.DataFrame,
+    reasons: "str | pd.Series[str]",
+    **about: str,
+) -> Path:
+    """Write rows to a folder of quarantine, each with its reason; return the table's path.
+
+    `about` goes into the manifest beside the table.
+    """
+    path = folder / data.FEEDBACK
+    about["received"] = context.now()
+    data.write_with_manifest(path, frame.assign(_reason=reasons), context.schema, about)
+    return path
 
 
 def hold(t: Transaction, batches: Sequence[str], reason: str, incident: str | None = None) -> None:
@@ -34,3 +54,15 @@ def hold_from(
     subject = Artifact(t.layout.named(target / data.FEEDBACK), sha256)
     by = {"incident": incident} if incident else {}
     t.append(HOLD, [subject], {"batch": batch, "reason": reason, **by})
+
+
+def readmit(t: Transaction, batches: Sequence[str]) -> None:
+    """Move held `batches` back to where they were admitted; raises Tampered where a table differs."""
+    for batch in batches:
+        source, target = t.layout.held(batch), t.layout.admitted(batch)
+        data.read_verified(source / data.FEEDBACK)
+        # the table last: until its pointer lies beside it, a kill brings both back
+        for path in (dvc.pointer(source / data.FEEDBACK), source / data.MANIFEST):
+            files.move(path, target / path.name)
+        files.move(source / data.FEEDBACK, target / data.FEEDBACK)
+        files.remove(source / "reason.json")
