@@ -59,7 +59,7 @@ def test_without_the_line_no_workspace_opens_for_writing(
 ) -> None:
     """A script hears the same sentence, before anything is made."""
     without_line(monkeypatch)
-    with pytest.raises(Misused, match="without dvc"):
+    with pytest.raises(Misused, match="Without dvc"):
         opened("shop")
 
 

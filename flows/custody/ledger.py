@@ -34,7 +34,7 @@ def tags(found: Inspection, start: Link) -> None:
         try:
             head, _ = found.held.pinned(name, *(git.read_tag(root, name) or ("", "")))
         except Tampered:
-            found.blame(f"tag {name}", "carries no head of the ledger signed by this workspace")
+            found.blame(f"tag {name}", "carries no head of this workspace's ledger")
             continue
         if head.sequence > max((0, *found.held.numbers)):
             found.blame("ledger", f"ends before entry {head.sequence}, which the tag {name} pins")

@@ -124,11 +124,11 @@ def test_what_an_attack_sends_has_the_normal_form(attack: Attack, schema: Schema
     ("name", "schema", "why"),
     [
         ("sybils", replace(CLASSES, source=None), "no sources"),
-        ("outliers", CATEGORIES, "numbers"),
-        ("near copies", CATEGORIES, "numbers or text"),
-        ("gradient", TEXTS, "numbers"),
-        ("dictionary", CATEGORIES, "numbers or text"),
-        ("slice", TEXTS, "slice"),
+        ("outliers", CATEGORIES, "numeric"),
+        ("near copies", CATEGORIES, "numeric or text"),
+        ("gradient", TEXTS, "numeric"),
+        ("dictionary", CATEGORIES, "numeric or text"),
+        ("slice", TEXTS, "no feature selects"),
     ],
 )
 def test_what_cannot_be_played_says_why(name: str, schema: Schema, why: str) -> None:

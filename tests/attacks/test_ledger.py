@@ -123,9 +123,7 @@ def test_a_tag_moved_to_another_commit_pins_nothing(target: Target) -> None:
     assert any(each["where"] == "tag update/0001" for each in target.wrong())
     git.run(target.root, "tag", "--annotate", "update/0001", "HEAD", "-m", message[1])
     told = [each for each in target.wrong() if each["where"] == "tag update/0001"]
-    assert [each["says"] for each in told] == [
-        "carries no head of the ledger signed by this workspace"
-    ]
+    assert [each["says"] for each in told] == ["carries no head of this workspace's ledger"]
 
 
 def test_what_was_verified_before_is_believed_only_when_we_signed_it(target: Target) -> None:

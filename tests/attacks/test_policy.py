@@ -113,7 +113,7 @@ def test_what_no_owner_signed_pauses_and_is_judged_by_what_was_signed(
     batch = honest(300, seed=21)
     before = target.place.check(batch)
     assert before.outcome.value == "pass"
-    assert says(before).startswith("pass: The policy is the one that ann signed")
+    assert says(before).startswith("pass: ann signed the policy")
     attack(target, keys)
     after = target.place.intake(batch)
     assert after.outcome.value == "pause"
@@ -135,7 +135,7 @@ def test_an_ownership_that_is_gone_from_git_stops_the_line(
     owned_by_ann(target, keys)
     nobody_owns_it(target, keys)
     for deed in (lambda: target.place.check(honest(300, seed=21)), target.place.retrain):
-        with pytest.raises(Tampered, match=f"{owned.ROOM}.*is gone"):
+        with pytest.raises(Tampered, match=f"{owned.ROOM}.*is missing"):
             deed()
 
 
@@ -147,7 +147,7 @@ def test_signed_files_that_cannot_be_read_decide_nothing(
     other_trainer(target, keys)
     (signed,) = owned.signed_policies(target.layout)
     ruling.require_once_signed(target.layout, signed.commit)
-    with pytest.raises(Conflict, match="signed by no owner"):
+    with pytest.raises(Conflict, match="No owner signed"):
         ruling.require_once_signed(target.layout, git.head(target.root))
     for files, error in (
         ({"params.yaml": "0" * 64}, Tampered),
@@ -178,7 +178,7 @@ def test_unsigned_training_code_never_runs_and_what_it_asked_for_is_paused(
     made = target.place.retrain()
     assert made.update.stage.value == "awaiting"
     assert "LOOSENED" in says(made)
-    assert says(made).startswith("pause: params.yaml, train.py: changed and not signed")
+    assert says(made).startswith("pause: params.yaml, train.py changed without an owner")
     subject = f"update:{made.update.id}"
     folder = target.layout.update(made.update.id)
     materials = json.loads((folder / "update.json").read_text())["payload"]
@@ -208,7 +208,7 @@ def test_owners_do_not_review_under_a_change_that_they_signed(
     batch = "batch:0002"
     target.place.renew_review(batch)
     if who == "ann":
-        said = "as ann they signed the policy that it is judged by"
+        said = "as ann they signed the policy that judges it"
         with pytest.raises(Conflict, match=said):
             target.place.sign_review(batch, Decision.APPROVE, who, keys[who])
         text = read_request(target.layout, batch)[0].text(Decision.APPROVE, who)
@@ -234,7 +234,7 @@ def test_an_owner_accepts_a_change_and_sees_which_limits_let_more_pass(
     assert "eve" in told["diff"]
     assert "[ann]" in told["diff"]
     owned.require_signed(target.layout)
-    with pytest.raises(Misused, match="ann is no owner"):
+    with pytest.raises(Misused, match="ann does not own"):
         target.place.sign_policy("ann", keys["ann"])
     committed(target, "params.yaml", text)
     with pytest.raises(Conflict, match="differs from the policy that ann signed"):
@@ -245,5 +245,5 @@ def test_an_owner_who_is_named_but_signed_nothing_stops_the_line(target: Target)
     """Naming an owner is not yet a signature."""
     params = target.root / "params.yaml"
     committed(target, "params.yaml", params.read_text() + "\npolicy:\n  owners: [ann]\n")
-    with pytest.raises(Conflict, match="nobody signed the policy yet"):
+    with pytest.raises(Conflict, match="none has signed the policy yet"):
         owned.require_signed(target.layout)

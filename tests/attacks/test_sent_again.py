@@ -121,7 +121,7 @@ def test_what_cannot_be_verified_stops_intake(place: Workspace, honest: Rows) ->
     there = data.read_verified(table)
     about = {"batch": "0002", "received": context.now()}
     data.write_with_manifest(table, there.assign(income=there["income"] + 9), context.schema, about)
-    with pytest.raises(Tampered, match="incident:0001 took out of batch:0002 is not in quarantine"):
+    with pytest.raises(Tampered, match="removed from batch:0002 are not in quarantine"):
         place.check(honest(300, seed=14))
 
 

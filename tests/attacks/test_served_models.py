@@ -146,16 +146,16 @@ TAMPERED = [
     pytest.param(lambda s: archive(s, ("../../canary", b"x")), r"holds \.\./\.\./canary", id="an archive that escapes"),
     pytest.param(lambda s: archive(s, ("MLmodel", b"x")), "MLmodel of the model is not the one", id="an archive with a file twice"),
     pytest.param(linked_member, "holds model.skops", id="an archive with a link"),
-    pytest.param(lambda s: other_record(s, "model.sig"), "0001/model.sig signs another model", id="another model's signature"),
-    pytest.param(lambda s: other_record(s, "promotion.json"), "0001/promotion.json is not the statement that the ledger names", id="another promotion"),
-    pytest.param(lambda s: other_record(s, "update.json"), "0001/update.json compared another", id="another comparison"),
-    pytest.param(lambda s: (s / "updates/0001/decision.json").unlink(), "decision.json is not there", id="no decision"),
-    pytest.param(lambda s: (s / "updates/0001/reviews/002.json").unlink(), "reviews/002.json is not there", id="an approval taken away"),
-    pytest.param(lambda s: (s / "updates/0001/reviews/002.json").write_bytes((s / "updates/0001/reviews/001.json").read_bytes()), "reviews/002.json is not what", id="an approval counted twice"),
+    pytest.param(lambda s: other_record(s, "model.sig"), "0001/model.sig signs a different model", id="another model's signature"),
+    pytest.param(lambda s: other_record(s, "promotion.json"), "0001/promotion.json is not the statement named in the ledger", id="another promotion"),
+    pytest.param(lambda s: other_record(s, "update.json"), "0001/update.json compares a different", id="another comparison"),
+    pytest.param(lambda s: (s / "updates/0001/decision.json").unlink(), "decision.json is missing", id="no decision"),
+    pytest.param(lambda s: (s / "updates/0001/reviews/002.json").unlink(), "reviews/002.json is missing", id="an approval taken away"),
+    pytest.param(lambda s: (s / "updates/0001/reviews/002.json").write_bytes((s / "updates/0001/reviews/001.json").read_bytes()), "reviews/002.json does not match", id="an approval counted twice"),
     pytest.param(lambda s: (s / "updates/0001/request.json").write_text("{}"), "request.json is not signed", id="a question without a signature"),
-    pytest.param(replayed, "an old one is played again", id="an old champion, validly signed"),
+    pytest.param(replayed, "an old one is replayed", id="an old champion, validly signed"),
     pytest.param(played_on_top, "says it is entry 4", id="an old entry under a new number"),
-    pytest.param(lambda s: shutil.rmtree(s / "ledger"), "holds no promotion", id="no ledger"),
+    pytest.param(lambda s: shutil.rmtree(s / "ledger"), "contains no promotion", id="no ledger"),
 ]  # fmt: skip
 
 
@@ -204,8 +204,8 @@ def test_a_validly_signed_model_that_is_no_data_is_not_loaded(
 @pytest.mark.parametrize(
     ("outcome", "when", "said"),
     [
-        pytest.param("pass", "always", "decision.json is not there", id="always"),
-        pytest.param("pause", "on_divergence", "decision.json is not there", id="it paused"),
+        pytest.param("pass", "always", "decision.json is missing", id="always"),
+        pytest.param("pause", "on_divergence", "decision.json is missing", id="it paused"),
         pytest.param("reject", "on_divergence", "was rejected", id="it was rejected"),
     ],
 )

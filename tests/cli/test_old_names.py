@@ -129,10 +129,10 @@ def test_export_and_restore(workspace: Workspace, tmp_path: Path, run_cli: Cli) 
     [
         pytest.param("check", "Name a BATCH", id="check nothing"),
         pytest.param("check x.parquet --champion", "Name a BATCH", id="check two things"),
-        pytest.param("update --no-retrain", "nothing to do", id="update nothing"),
+        pytest.param("update --no-retrain", "Nothing to do", id="update nothing"),
         pytest.param("update x.parquet --supersede", "first", id="supersede with a batch"),
-        pytest.param("show batch:0001 --as atlas", "no incident", id="a batch as an incident"),
-        pytest.param("show incident:0001 --as account --profile partner", "partners", id="profile"),
+        pytest.param("show batch:0001 --as atlas", "not an incident", id="a batch as an incident"),
+        pytest.param("show incident:0001 --as account --profile partner", "partner", id="profile"),
         pytest.param("show batch:0001 --as card --explain", "not both", id="two forms"),
         pytest.param(
             "retire batch:0001 --row 3 --destroy", "quarantine:0001", id="rows of a batch"

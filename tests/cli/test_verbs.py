@@ -85,9 +85,11 @@ def test_an_old_name_is_understood_and_not_listed(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        pytest.param(["chekc"], "there is no verb 'chekc'; did you mean check?", id="verb"),
-        pytest.param(["xyzzy"], "there is no verb 'xyzzy'; see `sluicegate --help`.", id="no verb"),
-        pytest.param(["policy", "shwo"], "no command 'shwo'; did you mean show?", id="command"),
+        pytest.param(["chekc"], "unknown verb 'chekc'; did you mean check?", id="verb"),
+        pytest.param(["xyzzy"], "unknown verb 'xyzzy'; see `sluicegate --help`.", id="no verb"),
+        pytest.param(
+            ["policy", "shwo"], "unknown command 'shwo'; did you mean show?", id="command"
+        ),
         pytest.param(["check", "a", "--jsno"], "--jsno; did you mean --json?", id="option"),
         pytest.param(["check", "--jsno=1"], "--jsno; did you mean --json?", id="with a value"),
         pytest.param(["--hlep"], "--hlep; did you mean --help?", id="before any verb"),
@@ -180,5 +182,5 @@ def test_a_workspace_of_somebody_else_is_not_found(
     monkeypatch.setattr("os.getuid", lambda: hollow.stat().st_uid + 1)
     code, answer, _ = run_cli("status")
     assert (code, answer["error"]) == (
-        2, f"{hollow} belongs to another user; name it with -C if you trust it."
+        2, f"{hollow} belongs to another user; pass it with -C if you trust it."
     )  # fmt: skip

@@ -310,16 +310,16 @@ def edited(world: World, name: str) -> None:
 
 LEDGER = [
     pytest.param(lambda w: edited(w, place_of(2)), 2, "is not signed by the service's key", id="edited"),
-    pytest.param(lambda w: w.append("init", Artifact("x", "0"), number=2), 3, "does not follow", id="signed anew"),
-    pytest.param(lambda w: w.files.pop(place_of(2)), 3, "what was between them is gone", id="dropped"),
+    pytest.param(lambda w: w.append("init", Artifact("x", "0"), number=2), 3, "does not match the entry before it", id="signed anew"),
+    pytest.param(lambda w: w.files.pop(place_of(2)), 3, "the entries between are gone", id="dropped"),
     pytest.param(lambda w: w.files.pop(place_of(1)), 2, "follows entry 0", id="the first dropped"),
     pytest.param(lambda w: swap(w, place_of(2), place_of(3)), 2, "says it is entry 3", id="reordered"),
     pytest.param(lambda w: w.files.update({place_of(6): w.files[place_of(5)]}), 6, "says it is entry 5", id="played again"),
     pytest.param(lambda w: w.append("promote", Artifact("x", "0"), key=stranger()), 6, "is not signed by", id="a stranger's"),
-    pytest.param(lambda w: w.files.update({place_of(4): b"{"}), 4, "is not JSON", id="no JSON"),
+    pytest.param(lambda w: w.files.update({place_of(4): b"{"}), 4, "is not valid JSON", id="no JSON"),
     pytest.param(lambda w: w.files.update({place_of(4): b"[NaN]"}), 4, "is not signed", id="not even an envelope"),
     pytest.param(lambda w: w.say(place_of(4), PROMOTION, {}, Artifact("x", "0")), 4, "not a statement of type", id="no entry"),
-    pytest.param(lambda w: w.say(place_of(4), "https://sluicegate.dev/predicate/ledger-entry/v1", {"sequence": 4}, Artifact("x", "0")), 4, "has not its form", id="half an entry"),
+    pytest.param(lambda w: w.say(place_of(4), "https://sluicegate.dev/predicate/ledger-entry/v1", {"sequence": 4}, Artifact("x", "0")), 4, "is not valid", id="half an entry"),
 ]  # fmt: skip
 
 
@@ -375,19 +375,19 @@ def another_update(world: World) -> None:
 
 
 CHAMPION = [
-    pytest.param(another_digest, "0000/promotion.json is not the statement that the ledger names", id="another digest"),
-    pytest.param(lambda w: w.say("updates/0001/promotion.json", PROMOTION, w.said("updates/0000/promotion.json"), Artifact("m", "0")), "is not the statement that the ledger names", id="said anew"),
-    pytest.param(another_update, "speaks of update:0000", id="another update's promotion"),
+    pytest.param(another_digest, "0000/promotion.json is not the statement named in the ledger", id="another digest"),
+    pytest.param(lambda w: w.say("updates/0001/promotion.json", PROMOTION, w.said("updates/0000/promotion.json"), Artifact("m", "0")), "is not the statement named in the ledger", id="said anew"),
+    pytest.param(another_update, "is about update:0000", id="another update's promotion"),
     pytest.param(lambda w: named_by_the_ledger(w, "updates/0001/update.json"), "names no promotion", id="no promotion"),
     pytest.param(lambda w: w.append(PROMOTE, Artifact("../promotion.json", "0")), "names no promotion", id="a way out"),
-    pytest.param(another_model, "reinstates another model than update:0000 made", id="another model reinstated"),
+    pytest.param(another_model, "reinstates a different model from that of update:0000", id="another model reinstated"),
     pytest.param(lambda w: w.reinstate(update="../0000"), "names no update", id="a way out of updates"),
-    pytest.param(lambda w: w.reinstate(update="0009"), "updates/0009/promotion.json is not there", id="nobody reinstated"),
-    pytest.param(lambda w: w.files.pop("updates/0001/promotion.json"), "promotion.json is not there", id="its promotion gone"),
-    pytest.param(lambda w: w.compare("0001", 2, FIRST, Outcome.PASS), "compared another model", id="another comparison"),
+    pytest.param(lambda w: w.reinstate(update="0009"), "updates/0009/promotion.json is missing", id="nobody reinstated"),
+    pytest.param(lambda w: w.files.pop("updates/0001/promotion.json"), "promotion.json is missing", id="its promotion gone"),
+    pytest.param(lambda w: w.compare("0001", 2, FIRST, Outcome.PASS), "compares a different model", id="another comparison"),
     pytest.param(lambda w: w.compare("0001", 2, SECOND, Outcome.REJECT), "was rejected", id="a rejected one"),
-    pytest.param(lambda w: w.compare("0001", 2, SECOND, Outcome.QUARANTINE), "asked about another comparison", id="compared anew after the answers"),
-    pytest.param(lambda w: w.write("updates/0001/model.sig", sign_model("loans", FIRST, w.model_key)), "signs another model", id="another signature"),
+    pytest.param(lambda w: w.compare("0001", 2, SECOND, Outcome.QUARANTINE), "asks about a different comparison", id="compared anew after the answers"),
+    pytest.param(lambda w: w.write("updates/0001/model.sig", sign_model("loans", FIRST, w.model_key)), "signs a different model", id="another signature"),
     pytest.param(lambda w: w.write("updates/0001/model.sig", sign_model("loans", SECOND, signer_of(new_model_key(), "x"))), "not signed by this model's key", id="a stranger's signature"),
 ]  # fmt: skip
 
@@ -427,7 +427,7 @@ def taken_away(world: World) -> None:
 
 
 APPROVALS = [
-    pytest.param(lambda w: w.files.pop("updates/0001/decision.json"), "decision.json is not there", id="no decision"),
+    pytest.param(lambda w: w.files.pop("updates/0001/decision.json"), "decision.json is missing", id="no decision"),
     pytest.param(taken_away, "1 of 2 approvals", id="too few people"),
     pytest.param(lambda w: cast_again(w, "ann"), "1 of 2 approvals", id="the same person twice"),
     pytest.param(lambda w: cast_again(w, "bob", by="eve"), "1 of 2 approvals .*not bob's signature", id="another's key"),
@@ -435,18 +435,18 @@ APPROVALS = [
     pytest.param(lambda w: voted(w, decision="reject"), "1 of 2 approvals", id="a yes as a no"),
     pytest.param(lambda w: one_more(w, "bob", decision="withdraw"), "1 of 2 approvals", id="taken back before"),
     pytest.param(lambda w: voted(w, nonce="2"), "1 of 2 approvals", id="an answer to another question"),
-    pytest.param(lambda w: voted(w, time=EVENING), "1 of 2 approvals .*bob: the answer came after", id="too late"),
+    pytest.param(lambda w: voted(w, time=EVENING), "1 of 2 approvals .*bob: the question had expired", id="too late"),
     pytest.param(lambda w: voted(w, time="2026-01-05T13:00:00-05:00"), "1 of 2 approvals", id="too late by a clock in New York"),
-    pytest.param(lambda w: voted(w, time="now"), "002.json has not its form .time", id="at no time"),
+    pytest.param(lambda w: voted(w, time="now"), "002.json is not valid .time", id="at no time"),
     pytest.param(lambda w: asked_anew(w, nonce="2"), "0 of 2 approvals", id="another nonce"),
     pytest.param(lambda w: asked_anew(w, expires=MIDNIGHT), "0 of 2 approvals", id="a later end than was signed"),
     pytest.param(lambda w: asked_anew(w, subject="update:0002"), "asks about update:0002", id="a question about another"),
-    pytest.param(lambda w: asked_anew(w, names=[]), "asked about another comparison", id="a question that names nothing"),
-    pytest.param(lambda w: w.decide("0001", subject="update:0002"), "is no approval of update:0001", id="another's decision"),
-    pytest.param(lambda w: w.decide("0001", state="refused"), "is no approval", id="a refusal"),
-    pytest.param(lambda w: w.decide("0001", time=MIDNIGHT), "came after", id="decided too late"),
-    pytest.param(lambda w: w.say("updates/0001/decision.json", DECISION, w.said("updates/0001/decision.json"), Artifact("updates/0000/update.json", "0")), "is no answer to it", id="names something else"),
-    pytest.param(lambda w: swap(w, "updates/0001/reviews/001.json", "updates/0001/reviews/002.json"), "is not what updates/0001/decision.json names", id="answers exchanged"),
+    pytest.param(lambda w: asked_anew(w, names=[]), "asks about a different comparison", id="a question that names nothing"),
+    pytest.param(lambda w: w.decide("0001", subject="update:0002"), "is not an approval of update:0001", id="another's decision"),
+    pytest.param(lambda w: w.decide("0001", state="refused"), "is not an approval", id="a refusal"),
+    pytest.param(lambda w: w.decide("0001", time=MIDNIGHT), "question expired", id="decided too late"),
+    pytest.param(lambda w: w.say("updates/0001/decision.json", DECISION, w.said("updates/0001/decision.json"), Artifact("updates/0000/update.json", "0")), "is not an answer to it", id="names something else"),
+    pytest.param(lambda w: swap(w, "updates/0001/reviews/001.json", "updates/0001/reviews/002.json"), "does not match updates/0001/decision.json", id="answers exchanged"),
     pytest.param(lambda w: w.files.update({"updates/0001/request.json": b"{}"}), "request.json is not signed", id="nobody's question"),
 ]  # fmt: skip
 
@@ -490,7 +490,7 @@ def test_a_decision_about_anything_needs_its_answers(world: World) -> None:
     folder, subject = "updates/0001", "update:0001"
     require_decided(world.record, folder, subject, ("approved",), world.reviewers())
     for states, required, says in [
-        (("admitted",), 2, "is no approval"),
+        (("admitted",), 2, "is not an approval"),
         (("approved",), 3, "of 3"),
     ]:
         with pytest.raises(Tampered, match=says):
@@ -517,16 +517,16 @@ def a_statement_more(world: World) -> None:
 
 
 KEYS = [
-    pytest.param(after_its_end, "not signed by the service key that signed the ledger then", id="a retired key too late"),
-    pytest.param(its_last_anew, "not the entry that the keyring says its key ended with", id="its last entry signed anew"),
-    pytest.param(a_statement_more, "service key that was retired before it was made", id="a retired key's statement"),
+    pytest.param(after_its_end, "not signed by the service key in use at that entry", id="a retired key too late"),
+    pytest.param(its_last_anew, "not the last entry of its key in the keyring", id="its last entry signed anew"),
+    pytest.param(a_statement_more, "was signed after its service key was retired", id="a retired key's statement"),
     pytest.param(lambda w: w.rotate(doubted_from=4) and w.reinstate(SECOND, "0001"), "a revoked key promoted", id="a doubted champion reinstated"),
-    pytest.param(lambda w: w.rotate(doubted_from=4) and named_by_the_ledger(w, "updates/0001/promotion.json"), "revoked before it was made", id="a doubted promotion"),
+    pytest.param(lambda w: w.rotate(doubted_from=4) and named_by_the_ledger(w, "updates/0001/promotion.json"), "signed after its service key was revoked", id="a doubted promotion"),
     pytest.param(lambda w: w.rotate() and w.files.pop(PLACE), "is not signed by the service's key", id="the keyring gone"),
     pytest.param(lambda w: w.say(PLACE, KEYRING, Keyring(w.spans).to_dict(), Artifact("k", "0"), key=stranger()), "keyring.json is not signed by the service's key", id="a stranger's keyring"),
     pytest.param(lambda w: w.say(PLACE, KEYRING, Keyring((Span(public_key(stranger())),)).to_dict(), Artifact("k", "0")), "does not end with the key that signed it", id="a keyring for another"),
-    pytest.param(lambda w: w.say(PLACE, KEYRING, {"keys": [{"key": "x"}]}, Artifact("k", "0")), "has not the form of a keyring", id="half a keyring"),
-    pytest.param(lambda w: w.files.update({PLACE: b"["}), "keyring.json is not JSON", id="no keyring"),
+    pytest.param(lambda w: w.say(PLACE, KEYRING, {"keys": [{"key": "x"}]}, Artifact("k", "0")), "is not a valid keyring", id="half a keyring"),
+    pytest.param(lambda w: w.files.update({PLACE: b"["}), "keyring.json is not valid JSON", id="no keyring"),
 ]  # fmt: skip
 
 
@@ -562,7 +562,7 @@ def test_what_a_revoked_key_signed_too_late_is_history(world: World) -> None:
     doubted = record.promotion("0001")
     assert (doubted.doubted, doubted.version) == (True, 2)
     assert record.signed_model(doubted, ()) == SECOND, "its files are known, whoever signed them"
-    with pytest.raises(Tampered, match="revoked before it was made"):
+    with pytest.raises(Tampered, match="signed after its service key was revoked"):
         record.believed("updates/0001/promotion.json")
 
 
@@ -579,5 +579,5 @@ def test_without_a_keyring_each_pinned_key_stands_for_itself(world: World) -> No
 
 def test_what_is_asked_for_and_not_there_is_missing(world: World) -> None:
     """Not tampered with: it may only not have been fetched."""
-    with pytest.raises(Missing, match=r"intake/0001/verdict\.json is not there"):
+    with pytest.raises(Missing, match=r"intake/0001/verdict\.json is missing"):
         world.record.statement("intake/0001/verdict.json")

@@ -52,7 +52,7 @@ def test_no_log_is_said(tmp_path: Path) -> None:
     [
         ("log.csv", "when,what\n1,2\n", "log.csv could not be read: Usecols"),
         ("log.parquet", "no parquet", "log.parquet could not be read"),
-        ("empty", None, "empty could not be read: no Parquet or CSV file with rows is there"),
+        ("empty", None, "empty could not be read: it has no Parquet or CSV file with rows"),
         ("log.csv", "version,time\n3,\n,2026-11-02\nx,y\n", "3 rows of the log without"),
     ],
 )

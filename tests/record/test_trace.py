@@ -146,7 +146,7 @@ def test_what_a_person_reads_of_a_version(
     said = " ".join(capsys.readouterr().out.split())
     for words in ("made by update:0001, rolled_back", "reference: ", "learnt "):
         assert words in said
-    assert "taken back by incident:0001" in said
+    assert "rolled back by incident:0001" in said
     assert "(update:0000 was reinstated, incident:0001)" in " ".join(said.split("│")).replace(
         "  ", " "
     )

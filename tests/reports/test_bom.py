@@ -84,7 +84,7 @@ def test_the_public_one_names_no_parameter_package_or_table(place: Workspace) ->
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("model.sig", "model signature|other files"), ("packages.json", "was changed")],
+    [("model.sig", "model signature|does not list"), ("packages.json", "was changed")],
 )
 def test_a_changed_record_is_refused(workspace: Workspace, name: str, said: str) -> None:
     """What a bill rests on is held against signed digests, and named where it does not hold."""

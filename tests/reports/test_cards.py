@@ -160,7 +160,7 @@ def test_a_required_field_that_does_not_exist_is_refused(told: Workspace, git: G
     text = (told.root / "params.yaml").read_text()
     try:
         (told.root / "params.yaml").write_text(fill(text, {"card.required": ["data.ownr"]}))
-        with pytest.raises(Misused, match=r"data\.ownr is no field of a card"):
+        with pytest.raises(Misused, match=r"data\.ownr is not a card field"):
             told.card("update:0000")
     finally:
         (told.root / "params.yaml").write_text(text)

@@ -23,12 +23,12 @@ pytestmark = pytest.mark.slow
 UPDATE, BATCH = "update:0001", "batch:0002"
 SECTIONS = [
     "What would change for users",
-    "Champion against challenger",
-    "What was forgotten and what was gained",
-    "The batches it would learn from, new since the champion",
-    "Policy, trainer and golden set since the champion",
+    "Champion and challenger",
+    "What the challenger forgot and gained",
+    "New batches it would learn from since the champion",
+    "Changes to policy, trainer and golden set since the champion",
     "Limits and checks",
-    "What the answer is bound to",
+    "What your answer covers",
 ]
 
 

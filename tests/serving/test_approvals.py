@@ -80,9 +80,7 @@ def test_a_forged_approval_counts_for_nothing(host: Host, keys: dict[str, Path])
     for reviewer in ("bob", "eve"):
         proof = signed_by(host.source, keys["eve"], reviewer)
         vote(host.source, "002", reviewer=reviewer, person=reviewer, signature=proof)
-        with pytest.raises(
-            SluicegateError, match="update:0001 was let through on 1 of 2 approvals"
-        ):
+        with pytest.raises(SluicegateError, match="update:0001 passed with 1 of 2 approvals"):
             host.load()
 
 
@@ -108,17 +106,17 @@ def test_one_person_twice_is_one(host: Host, keys: dict[str, Path]) -> None:
 CHANGED = [
     pytest.param(lambda s: vote(s, "002", decision="reject"), "1 of 2", id="a no as a yes"),
     pytest.param(lambda s: vote(s, "002", nonce="0"), "1 of 2", id="an answer to another question"),
-    pytest.param(lambda s: decide(s, state="refused"), "is no approval", id="a refusal"),
+    pytest.param(lambda s: decide(s, state="refused"), "is not an approval", id="a refusal"),
     pytest.param(
-        lambda s: decide(s, time="2100-01-01T00:00:00+00:00"), "came after", id="too late"
+        lambda s: decide(s, time="2100-01-01T00:00:00+00:00"), "question expired", id="too late"
     ),
     pytest.param(
         lambda s: names(s, lambda k, v: v.replace("version 2", "version 3")),
-        "another model than was promoted", id="another model",
+        "a different model from the promoted one", id="another model",
     ),
     pytest.param(
         lambda s: names(s, lambda k, v: "sha256:0" if k.endswith("update.json") else v),
-        "another comparison", id="another comparison",
+        "a different comparison", id="another comparison",
     ),
     pytest.param(
         lambda s: names(s, lambda k, v: "better" if k.startswith("golden") else v),

@@ -106,8 +106,8 @@ def test_refresh_takes_the_next_champion(host: Host, honest: Rows) -> None:
     shutil.rmtree(source)
     shutil.copytree(first, source)
     with (
-        pytest.warns(ServingWarning, match="played again"),
-        pytest.raises(Tampered, match="an old one is played again"),
+        pytest.warns(ServingWarning, match="replayed"),
+        pytest.raises(Tampered, match="an old one is replayed"),
     ):
         served.refresh()
     assert served.version == 2
@@ -119,7 +119,7 @@ def test_a_new_host_does_not_take_what_is_older_than_its_trust_root(
 ) -> None:
     """A host that remembers nothing has the trust root's word for the newest promotion."""
     host.trust.write_bytes((promoted_template / "trust.json").read_bytes())
-    with pytest.raises(Tampered, match="an old one is played again"):
+    with pytest.raises(Tampered, match="an old one is replayed"):
         host.load(host.source.parent / "first")
     assert host.load(host.source.parent / "second").version == 2
 
@@ -137,7 +137,7 @@ def test_another_promotion_of_the_same_number_is_refused(host: Host) -> None:
             path.unlink()
     shutil.rmtree(layout.update("0002"))
     promote_as_thief(host.source, lambda folder: (folder / "note.txt").write_text("two"))
-    with pytest.raises(Tampered, match="was another promotion before"):
+    with pytest.raises(Tampered, match="was a different promotion before"):
         host.load()
 
 
@@ -218,7 +218,7 @@ def test_what_was_taken_back_answers_no_more_after_a_later_promotion(
     shutil.copytree(layout.ledger, tmp_path / "ledger")
     for path in set(layout.ledger.iterdir()) - before:
         path.unlink()
-    with pytest.raises(Tampered, match="an old one is played again"):
+    with pytest.raises(Tampered, match="an old one is replayed"):
         served.refresh()
     shutil.copytree(tmp_path / "ledger", layout.ledger, dirs_exist_ok=True)
     (tmp_path / "away").rename(layout.models / third)
@@ -326,7 +326,7 @@ def test_a_planted_journal_hides_a_move_only_from_who_has_not_seen_it(host: Host
 
     for planted in (plant, '{"entries": 0}'):
         journal.write_text(planted)
-        with pytest.raises((Tampered, Missing), match=r"played again|holds no promotion"):
+        with pytest.raises((Tampered, Missing), match=r"replayed|contains no promotion"):
             host.load()
         with pytest.raises((Tampered, Missing)):
             served.refresh()
@@ -353,7 +353,7 @@ def test_where_no_version_is_clean_nobody_answers(
     suspend(context, "0001", "batch:0001")
     entry = record.entry_files(layout)[-1]
     for attempt in (served.refresh, host.load):
-        with pytest.raises(CannotDecide, match="Nobody serves since incident:0001"):
+        with pytest.raises(CannotDecide, match="No model has served since incident:0001"):
             attempt()
     with pytest.raises(CannotDecide, match="No champion"):
         served.predict(honest(3, seed=6))
@@ -362,7 +362,7 @@ def test_where_no_version_is_clean_nobody_answers(
     with pytest.raises(Conflict, match="Nobody serves"):
         place.export_champion(tmp_path / "export")
     entry.rename(tmp_path / "entry.json")
-    with pytest.raises(Tampered, match="an old one is played again"):
+    with pytest.raises(Tampered, match="an old one is replayed"):
         served.refresh()
     (tmp_path / "entry.json").rename(entry)
 
@@ -387,7 +387,7 @@ def test_nothing_older_than_the_trust_root_is_fallen_back_to(host: Host) -> None
     host.trusts(on_failure="last_good")
     host.load()
     host.trusts(floor=1000)
-    with pytest.raises(Tampered, match="an old one is played again"):
+    with pytest.raises(Tampered, match="an old one is replayed"):
         host.load()
     assert host.heard[-1].kind == "refused"
 
@@ -464,9 +464,9 @@ def test_loaders_of_one_host_do_not_disturb_each_other(host: Host) -> None:
 
 
 WRONG = [
-    pytest.param({"name": "../web"}, Misused, "no name for a loader", id="a name that is a path"),
+    pytest.param({"name": "../web"}, Misused, "not a loader name", id="a name that is a path"),
     pytest.param({"trust": "nowhere.json"}, Missing, "sluicegate trust export", id="no trust root"),
-    pytest.param({"source": "nowhere"}, Missing, "holds no promotion", id="no source"),
+    pytest.param({"source": "nowhere"}, Missing, "contains no promotion", id="no source"),
 ]
 
 

@@ -135,7 +135,7 @@ def test_the_whole_policy_says_of_each_line_where_it_comes_from() -> None:
     assert "min_rows: 40 # params.yaml; default: 30" in lines
     assert "drift.concept: null # params.yaml; default: {pause: 0.5}" in lines
     assert "mine.own: {pause: 1} # params.yaml" in lines
-    assert "behind_days: 3650 # and before the earliest known time by so much" in lines
+    assert "behind_days: 3650 # and this far before the earliest known time" in lines
     written = yaml.safe_load(fill(SHORT, own))
     marked = sum("# params.yaml" in line for line in lines)
     assert marked == len([*leaves(written | {"train": None})])

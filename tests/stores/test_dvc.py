@@ -123,7 +123,7 @@ def test_no_room_for_what_dvc_remembers_is_one_sentence(root: Path) -> None:
     for memory in (root / ".sluicegate" / "dvc-site").rglob("*.db*"):
         memory.write_bytes(b"not a database, and long enough to be told from an empty one" * 99)
     table.write_bytes(b"y" * 100)
-    with pytest.raises(CannotDecide, match="DVC's memory"):
+    with pytest.raises(CannotDecide, match="DVC's state"):
         dvc.add(root, [table])
     shutil.rmtree(root / ".sluicegate" / "dvc-site")
     dvc.add(root, [table])

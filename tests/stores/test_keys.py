@@ -67,10 +67,10 @@ def test_what_is_no_key_is_told_in_one_sentence(
 ) -> None:
     """The sentence names where it came from."""
     monkeypatch.setenv(SERVICE_KEY, "no key")
-    with pytest.raises(Misused, match=f"variable {SERVICE_KEY} is no unencrypted private key"):
+    with pytest.raises(Misused, match=f"variable {SERVICE_KEY} is not an unencrypted"):
         keys.service_signer(layout)
     layout.model_key.unlink()
-    with pytest.raises(Missing, match="is not there; restore it"):
+    with pytest.raises(Missing, match="is missing; restore it"):
         keys.model_signer(layout)
 
 

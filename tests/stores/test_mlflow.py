@@ -26,5 +26,5 @@ def test_mlflow_away_is_one_sentence(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     registry = open_registry(Layout(tmp_path), "loans", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(CannotDecide, match="see that it can be reached"):
+    with pytest.raises(CannotDecide, match="check that it is reachable"):
         deed(registry)

@@ -79,10 +79,10 @@ def test_a_model_answers_as_its_library_does(
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        pytest.param(TWO, "answers for 3 classes", id="other classes"),
+        pytest.param(TWO, "predicts 3 classes", id="other classes"),
         pytest.param(
             Schema(Task.CLASSIFICATION, "y", (Column("a", Kind.TEXT),), classes=("x", "y")),
-            "takes numbers only, and a is none", id="a text",
+            "takes only numbers, and a is not one", id="a text",
         ),
     ],
 )  # fmt: skip
@@ -108,5 +108,5 @@ def test_an_onnx_model_that_may_name_other_files_is_refused(tmp_path: Path) -> N
     named = "flavors: {onnx: {data: m.onnx}, python_function: {loader_module: mlflow.onnx}}"
     (tmp_path / "MLmodel").write_text(named)
     (tmp_path / "m.onnx").write_bytes(b"\x6a\x10\x0a\x08location\x12\x04/tmp")
-    with pytest.raises(CannotDecide, match="may name files beside it"):
+    with pytest.raises(CannotDecide, match="may refer to external files"):
         models.load_private(tmp_path, NUMBER)

@@ -54,7 +54,7 @@ REFUSED = [
     pytest.param(flavour("python_function", loader_module="mine"), "names code", id="a loader"),
     pytest.param(flavour("sklearn", pickled_model="../m.skops"), "names ../m", id="a path outside"),
     pytest.param(flavour("sklearn", pickled_model="m.json"), "names m.json", id="another format"),
-    pytest.param(flavour("sklearn", pickled_model="m.skops"), "not there", id="a file not there"),
+    pytest.param(flavour("sklearn", pickled_model="m.skops"), "is missing", id="a file not there"),
     pytest.param(
         lambda d: described(d, lambda told: told.pop("flavors")),
         "names no scikit-learn",

@@ -117,7 +117,7 @@ def test_the_ledger_that_intake_writes_verifies_as_a_chain(
         "init", "update", "intend", "promote", "calibrate", "intake",
     ]  # fmt: skip
     paths[2].unlink()
-    with pytest.raises(Tampered, match="what was between them is gone"):
+    with pytest.raises(Tampered, match="the entries between are gone"):
         list(record.working(context.layout).backwards())
     assert [*record.backwards(context.layout)] == entries, "git has all of them"
 

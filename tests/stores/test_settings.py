@@ -57,10 +57,10 @@ BAD = [
     pytest.param(
         GOOD.replace("{pause: 5}", "{pass: 5}"), "latency.ratio", id="a limit that passes"
     ),
-    pytest.param(GOOD.replace("seed: 0", "seed: 0\nseed: 1"), "seed is written", id="a key twice"),
+    pytest.param(GOOD.replace("seed: 0", "seed: 0\nseed: 1"), "seed appears", id="a key twice"),
     pytest.param(
         GOOD.replace("  churn: {pause: 0.15}", "  churn: {pause: 0.15}\n    churn: {pause: 9}"),
-        "churn is written twice",
+        "churn appears twice",
         id="a limit twice",
     ),
     pytest.param(fill(GOOD, {"data.sensitive": ["y"]}), "y is the label", id="a sensitive label"),

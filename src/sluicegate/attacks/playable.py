@@ -18,15 +18,15 @@ def why_not(attack: Attack, stage: Stage) -> str | None:
         return "the feedback names no sources"
     jittered = isinstance(attack, Copies) and attack.jitter > 0
     if isinstance(attack, GradientPoints) and not numbers:
-        return "no feature holds numbers"
+        return "no feature is numeric"
     free = isinstance(attack, OutOfDistribution | Dictionary)
     if (jittered or free) and not numbers and not texts:
-        return "no feature holds numbers or text"
+        return "no feature is numeric or text"
     carries = {Kind.CATEGORICAL, Kind.BOOLEAN, Kind.TEXT}
     if isinstance(attack, Backdoor) and not numbers and not kinds & carries:
         return "no feature can carry a pattern"
     if isinstance(attack, SliceFlips) and some_slice(stage) is everywhere:
-        return "no feature tells a slice of 5 to 35 % of the rows"
+        return "no feature selects 5 to 35 % of the rows"
     if schema.task is Task.REGRESSION and not stage.reference[schema.label].std() > 0:
-        return "the label is the same everywhere"
+        return "every row has the same label"
     return None

@@ -47,12 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _failed(options, str(error), 2 if isinstance(error, Misused) else 1)
     except KeyboardInterrupt:
-        return _failed(options, "Stopped; run the same command again to finish it.", 1)
+        return _failed(options, "Interrupted; run the same command again to finish.", 1)
     except Exception as error:
         if options.debug:
             raise
         first = str(error).splitlines()[0] if str(error) else ""
-        sentence = f"Unexpected error ({type(error).__name__}: {first}); --debug shows where."
+        sentence = f"Unexpected error ({type(error).__name__}: {first}); use --debug to see where."
         return _failed(options, sentence, 1)
     return int(answer.code)
 

@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
             if each == "--" or (self._subparsers and not each.startswith("-")):
                 break
             if name.startswith("--") and not any(option.startswith(name) for option in known):
-                self.error(f"there is no option {name}{_nearest(name, known)}")
+                self.error(f"unknown option {name}{_nearest(name, known)}")
         return super().parse_known_args(args, namespace)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
             return
         if isinstance(action, argparse._SubParsersAction):
             listed = [each.dest for each in action._get_subactions()] or list(VERBS)
-            self.error(f"there is no {action.metavar} {value!r}{_nearest(value, listed)}")
+            self.error(f"unknown {action.metavar} {value!r}{_nearest(value, listed)}")
         name, listed = action.option_strings[-1], [str(each) for each in action.choices]
         nearest = _nearest(str(value), listed) or f"; choose from {', '.join(listed)}"
         self.error(f"{name} cannot be {value!r}{nearest}")
@@ -85,7 +85,7 @@ def _nearest(given: str, known: Iterable[str]) -> str:
 
 def parser(modules: Iterable[str] = EVERYTHING) -> Parser:
     """Return the parser of the verbs in these modules of the command line."""
-    words = "Let a deployed model learn from feedback without being taken over by it."
+    words = "Let a model in production learn from user feedback without letting it take over."
     whole = Whole(prog="sluicegate", description=words)
     whole.add_argument("--version", action="version", version=f"sluicegate {__version__}")
     whole.add_argument("--print-completion", action=PrintCompletion, choices=SHELLS)
@@ -147,7 +147,7 @@ def _added(verbs: Verbs, name: str, words: str) -> Parser:
 
 
 def _runs(verb: Parser, run: Run) -> Parser:
-    verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    verb.add_argument("--json", action="store_true", help="print only JSON")
     verb.add_argument("--debug", action="store_true", help="show a traceback on errors")
     verb.set_defaults(run=run)
     return verb
@@ -155,7 +155,7 @@ def _runs(verb: Parser, run: Run) -> Parser:
 
 def in_workspace(verb: Parser) -> Parser:
     """Give `verb` the option -C."""
-    words = "the workspace (default: here, or the nearest folder above that is one)"
+    words = "the workspace (default: this folder, or the nearest parent that is one)"
     verb.add_argument("-C", dest="root", metavar="DIR", help=words)
     return verb
 
@@ -163,7 +163,7 @@ def in_workspace(verb: Parser) -> Parser:
 def may_run_dry(verb: Parser) -> Parser:
     """Give `verb` the option --dry-run."""
     verb.add_argument(
-        "--dry-run", action="store_true", help="say what would happen, change nothing"
+        "--dry-run", action="store_true", help="show what would happen; change nothing"
     )
     return verb
 

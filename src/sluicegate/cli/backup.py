@@ -19,10 +19,10 @@ def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     verb = in_workspace(add_verb(verbs, "backup", backup, example=EXAMPLES))
     verb.add_argument("path", metavar="FILE", help="a new file outside the workspace")
-    verb.add_argument("--with-keys", action="store_true", help="also the private keys")
+    verb.add_argument("--with-keys", action="store_true", help="include the private keys")
     verb.add_argument(
         "--restore", action="store_true",
-        help="make this clone a workspace again, from the DVC remote and the backup",
+        help="turn this clone back into a workspace, from the DVC remote and the backup",
     )  # fmt: skip
     former = in_workspace(add_former(verbs, "restore", restore))
     former.add_argument("path", metavar="FILE", help="the backup")
@@ -32,10 +32,10 @@ def backup(options: argparse.Namespace) -> Answer[Any]:
     """Write a backup, or restore one."""
     if not options.restore:
         made = opened(options).backup(options.path, with_keys=options.with_keys)
-        words = [f"{made.files} files are in {made.path}.", *made.notes]
+        words = [f"Wrote {made.files} files to {made.path}.", *made.notes]
         return Answer(made, sentence(" ".join(words)))
     if options.with_keys:
-        raise Misused("--restore brings back the keys that the backup has; leave --with-keys out.")
+        raise Misused("--restore restores the keys that the backup holds; omit --with-keys.")
     return restore(options)
 
 
@@ -43,9 +43,9 @@ def restore(options: argparse.Namespace) -> Answer["Restored"]:
     """Restore a clone."""
     made = opened(options, reading=True).restore(options.path)
     version = made.champion.version
-    words = f"Version {version} is back and verified, with {made.models} models."
+    words = f"Restored and verified version {version}, with {made.models} models."
     if made.old_keys:
         words += f" Not restored, no longer in use: {', '.join(made.old_keys)}."
     if not made.keys:
-        words += " The keys are missing: put them into .sluicegate/keys to go on writing."
+        words += " The keys are missing: copy them to .sluicegate/keys before you change anything."
     return Answer(made, sentence(words))

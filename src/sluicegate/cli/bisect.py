@@ -17,7 +17,7 @@ ASKED = ("update", "example", "slice", "limit", "repeat", "most")
 EXAMPLES = """\
 sluicegate bisect update:0007                     what made this update fail?
 sluicegate bisect --example complaints.parquet    what makes the champion answer these wrong?
-sluicegate bisect --slice region=north --dry-run  how many trainings would it take?"""
+sluicegate bisect --slice region=north --dry-run  how many training runs would it take?"""
 
 
 def add(verbs: Verbs) -> None:
@@ -25,22 +25,22 @@ def add(verbs: Verbs) -> None:
     verb = may_run_dry(in_workspace(add_verb(verbs, "bisect", bisect, example=EXAMPLES)))
     verb.add_argument(
         "update", metavar="UPDATE", nargs="?", type=lambda text: text.removeprefix("update:"),
-        help="a rejected or paused update, like update:0007: its comparison is the test",
+        help="a rejected or paused update, like update:0007; its comparison is the test",
     )  # fmt: skip
     verb.add_argument(
-        "--example", metavar="FILE", help="rows with the label that the champion should answer"
+        "--example", metavar="FILE", help="rows with the labels that the champion should predict"
     )
     verb.add_argument(
-        "--slice", metavar="COLUMN=VALUE", help="a slice of the golden set that became worse"
+        "--slice", metavar="COLUMN=VALUE", help="a slice of the golden set that got worse"
     )
     verb.add_argument(
         "--limit", metavar="SHARE", type=float,
-        help="the share of the slice that may be missed (default: what the first champion missed, "
-        "and compare.slice_margin)",
+        help="the share of the slice that may be wrong (default: what the first champion got wrong, "
+        "plus compare.slice_margin)",
     )  # fmt: skip
     verb.add_argument(
         "--repeat", metavar="N", type=int, default=1,
-        help="train each set with N seeds and take the majority (for trainers that vary)",
+        help="train each set with N seeds and take the majority (for trainers that are not deterministic)",
     )  # fmt: skip
     verb.add_argument(
         "--most", metavar="N", type=int, default=3,
@@ -48,7 +48,7 @@ def add(verbs: Verbs) -> None:
     )  # fmt: skip
     verb.add_argument(
         "--give-back", action="store_true",
-        help="admit again the innocent batches that a rejected update put on hold",
+        help="readmit the innocent batches that a rejected update put on hold",
     )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def bisect(options: argparse.Namespace) -> Answer[Any]:
 def print_plan(console: Console, plan: "BisectPlan") -> None:
     """Print how many trainings a bisect would take."""
     console.print(escape(plan.asked))
-    console.print(f"  fails where {escape(plan.metric)} is beyond {plan.limit:.4g}")
+    console.print(f"  fails when {escape(plan.metric)} exceeds {plan.limit:.4g}")
     console.print(
         f"  {counted(len(plan.batches), 'batch')} in question, at most "
         f"{counted(plan.most_sources, 'source')} in one: about "
@@ -85,7 +85,7 @@ def print_bisect(console: Console, found: "Bisected") -> None:
     console.print(_steps(found), soft_wrap=False)
     done = found.trainings
     console.print(
-        f"  {counted(done.sets, 'set')}, {counted(done.trained, 'model')} trained for it in "
+        f"  {counted(done.sets, 'set')}, {counted(done.trained, 'model')} trained in "
         f"{done.seconds:.0f} s"
     )
     for each in found.mend:
@@ -97,7 +97,7 @@ def print_bisect(console: Console, found: "Bisected") -> None:
 
 def _steps(found: "Bisected") -> Table:
     table = Table(expand=False, box=None, pad_edge=False)
-    for heading in ("  learnt, besides the base", found.metric, "test", "seconds"):
+    for heading in ("  learnt besides the base data", found.metric, "test", "seconds"):
         table.add_column(escape(heading))
     for step in found.steps:
         value = "not measured" if step.value is None else f"{step.value:.4g}"

@@ -2,28 +2,28 @@
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Learn from feedback": {
-        "check": ("update", "Judge a batch and change nothing; or judge the champion"),
-        "update": ("update", "Take a batch in, then retrain; or do one of the two"),
-        "review": ("review", "Decide on what is paused"),
-        "rollback": ("rollback", "Take something out of serving, data and models"),
+        "check": ("update", "Judge a batch without changing anything, or judge the champion"),
+        "update": ("update", "Take in a batch, then retrain; or only one of the two"),
+        "review": ("review", "Approve or reject what is paused"),
+        "rollback": ("rollback", "Remove something from serving, data and models"),
         "verify": ("verify", "Check data, models and approvals against the signed record"),
     },
     "Look closer": {
-        "status": ("show", "Show the champion, what waits for a decision, and the batches"),
-        "show": ("show", "Show a record, where it came from and went, a card or an incident"),
-        "bisect": ("bisect", "Find the batch, then the source, that makes something fail"),
+        "status": ("show", "Show the champion, the batches and what awaits a decision"),
+        "show": ("show", "Show a record, its lineage, a card or an incident"),
+        "bisect": ("bisect", "Find the batch, then the source, behind a failure"),
     },
     "Set up and serve": {
-        "init": ("setup", "Make a workspace and train its first champion"),
-        "demo": ("setup", "See the whole line at work on real data"),
-        "up": ("setup", "Serve the schedules, the Prefect UI and the MLflow UI"),
-        "doctor": ("setup", "Say what is wrong with this machine or workspace, and how to fix it"),
+        "init": ("setup", "Create a workspace and train its first champion"),
+        "demo": ("setup", "Run the whole pipeline on real data"),
+        "up": ("setup", "Run the schedules, the Prefect UI and the MLflow UI"),
+        "doctor": ("setup", "Find problems in this machine or workspace, and how to fix them"),
     },
     "Keep or destroy data": {
-        "quarantine": ("quarantine", "List, show and release the rows that are set aside"),
-        "retire": ("retire", "Destroy data or a model in every store, once the reviewers agree"),
-        "reanchor": ("retire", "Trust a new reference or golden set, once the reviewers agree"),
-        "backup": ("backup", "Back up what is neither in git nor in DVC, or restore it"),
+        "quarantine": ("quarantine", "List, show and release quarantined rows"),
+        "retire": ("retire", "Destroy data or a model in every store, once reviewers approve"),
+        "reanchor": ("retire", "Trust a new reference or golden set, once reviewers approve"),
+        "backup": ("backup", "Back up what neither git nor DVC holds, or restore it"),
     },
     "Set the rules": {
         "policy": ("policy", "Show, try, calibrate and sign the limits"),
@@ -56,9 +56,9 @@ EXAMPLES = """\
 Examples
   sluicegate check feedback.parquet            would this batch pass?
   sluicegate update feedback.parquet           take it in, retrain, promote what passes
-  sluicegate rollback --because source:c17     take out all that c17 ever sent
-  sluicegate show update:0007 --as tree        which data it learnt, and when it served
+  sluicegate rollback --because source:c17     remove everything that c17 sent
+  sluicegate show update:0007 --as tree        which data it learnt from, and when it served
 
-Exit codes: 0 passed (also with rows quarantined), 1 could not decide, 2 usage, 3 paused for a human,
-4 rejected. `sluicegate VERB --help` explains a verb; inside a workspace no verb needs -C.
+Exit codes: 0 passed (even if rows were quarantined), 1 could not decide, 2 usage, 3 paused for a human,
+4 rejected. `sluicegate VERB --help` explains a verb. Inside a workspace, you can omit -C.
 """

@@ -17,14 +17,12 @@ def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     verb = may_run_dry(in_workspace(add_verb(verbs, "drill", drill)))
     verb.add_argument(
-        "--full", action="store_true", help="more windows and 200 tries of the adaptive attacker"
+        "--full", action="store_true", help="more windows, and 200 tries for the adaptive attacker"
     )
     verb.add_argument(
-        "--attack", metavar="NAME", nargs="+", action="extend", default=[], help="only these"
+        "--attack", metavar="NAME", nargs="+", action="extend", default=[], help="run only these"
     )
-    verb.add_argument(
-        "--seed", type=int, metavar="N", help="of windows and attacks (default: params.yaml's)"
-    )
+    verb.add_argument("--seed", type=int, metavar="N", help="the seed (default: from params.yaml)")
 
 
 def drill(options: argparse.Namespace) -> Answer[Any]:

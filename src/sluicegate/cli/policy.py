@@ -37,35 +37,35 @@ MOST_DECIDING = 3
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     commands = add_group(verbs, "policy")
-    words = "Print the policy in force with its defaults, and what calibration raised"
+    words = "Print the policy in force, with its defaults and calibrated limits"
     in_workspace(add_verb(commands, "show", show, words))
-    words = "Show what differs from the policy that was signed last"
+    words = "Show what differs from the last signed policy"
     in_workspace(add_verb(commands, "diff", diff, words))
-    words = "Let params.yaml extend the newest defaults"
+    words = "Move params.yaml to the newest defaults"
     upgraded = may_run_dry(in_workspace(add_verb(commands, "upgrade", upgrade, words)))
-    upgraded.add_argument("--to", metavar="NAME", help="other defaults, as in sluicegate/2")
-    words = "Say what changed limits would have stopped"
+    upgraded.add_argument("--to", metavar="NAME", help="use these defaults, like sluicegate/2")
+    words = "Show what changed limits would have stopped"
     tried = in_workspace(add_verb(commands, "try", try_policy, words))
     tried.add_argument(
         "--params", metavar="FILE", help="the changed policy (default: the workspace's params.yaml)"
     )
     tried.add_argument(
-        "--measure", action="store_true", help="measure stored batches again, whatever changed"
+        "--measure", action="store_true", help="measure stored batches again in any case"
     )
     tried.add_argument(
-        "--drill", action="store_true", help="also attack the changed policy: a quick drill"
+        "--drill", action="store_true", help="also run a quick drill against the changed policy"
     )
     words = "Sign the committed policy as its owner"
     signed = in_workspace(add_verb(commands, "sign", sign, words))
-    signs(signed, "owner", "you, in policy.owners")
-    words = "Write the checklist of the security review, or sign it filled in (--as)"
+    signs(signed, "owner", "your name in policy.owners")
+    words = "Write the checklist of the security review, or sign the completed one (--as)"
     reviewed = in_workspace(add_verb(commands, "review", review, words))
     reviewed.add_argument("path", metavar="FILE", help="the checklist")
-    signs(reviewed, "reviewer", "you, to sign it", required=False)
-    words = "Raise the limits to what honest batches of this workspace need"
+    signs(reviewed, "reviewer", "your name, to sign it", required=False)
+    words = "Raise limits to fit the honest batches of this workspace"
     may_run_dry(in_workspace(add_verb(commands, "calibrate", calibrate, words)))
     may_run_dry(in_workspace(add_former(verbs, "calibrate", calibrate)))
-    words = "Measure whether retraining pays, and how often to retrain"
+    words = "Measure whether retraining pays off, and how often to do it"
     for verb in (add_verb(commands, "plan", plan, words), add_former(verbs, "plan", plan)):
         may_run_dry(in_workspace(verb)).add_argument(
             "--most", metavar="N", type=int, default=8,
@@ -144,7 +144,7 @@ def print_upgrade(console: Console, found: "Newer") -> None:
     """Print what the defaults changed, and what is left to do."""
     print_dry_upgrade(console, found)
     console.print(
-        f"params.yaml extends {found.newest}. Look at `git diff`, commit it, and let an owner sign it."
+        f"params.yaml extends {found.newest}. Check `git diff`, commit, and have an owner sign it."
     )
 
 
@@ -160,7 +160,7 @@ def print_dry_upgrade(console: Console, found: "Newer") -> None:
 def print_difference(console: Console, found: dict[str, Any], verb: str = "differ from it") -> None:
     """Print which files `verb`, how, and which limits let more pass."""
     for limit in found["retired"]:
-        console.print(f"no longer measured, so this limit does nothing: {escape(limit)}")
+        console.print(f"no longer measured, so this limit has no effect: {escape(limit)}")
     newer = found["defaults"]
     if newer["extends"] != newer["newest"]:
         count = counted(len(newer["limits"]) + len(newer["values"]), "value")
@@ -169,7 +169,7 @@ def print_difference(console: Console, found: dict[str, Any], verb: str = "diffe
         )
     if not found["signed"] and not found["diff"]:
         console.print(
-            "policy: nobody has signed one, so there is nothing to compare; name its owners under "
+            "policy: not signed yet, so there is nothing to compare; list its owners under "
             "policy.owners in params.yaml, then run `sluicegate policy sign`"
         )
         return
@@ -196,7 +196,7 @@ def print_trial(console: Console, trial: "Trial") -> None:
     shown = [each for each in trial.batches if {each.before, each.after} != {Outcome.PASS}]
     if shown:
         console.print(_batches(shown), soft_wrap=False)
-    console.print(f"{len(trial.batches) - len(shown)} further batches pass under both policies.")
+    console.print(f"{len(trial.batches) - len(shown)} other batches pass under both policies.")
     console.print(f"committed limits: {_rate(trial.stops.before)}")
     console.print(f"changed limits: {_rate(trial.stops.after)}")
     if trial.drill:
@@ -231,10 +231,10 @@ def _number(value: float | None) -> str:
 
 def _rate(stops: "Stops") -> str:
     if stops.per_60 is None:
-        return "no accepted batch to count stops among"
-    within = "within" if stops.within_budget else "[yellow]beyond[/]"
+        return "no accepted batches yet"
+    within = "within" if stops.within_budget else "[yellow]over[/]"
     return (
-        f"{stops.stopped} of {stops.accepted} accepted batches stopped or held rows back, "
+        f"{stops.stopped} of {stops.accepted} accepted batches stopped or lost rows to quarantine, "
         f"{stops.per_60:g} in 60, {within} the budget of {stops.budget_per_60:g} "
         "(checks.false_stops)"
     )
@@ -244,13 +244,13 @@ def print_calibration(console: Console, done: dict[str, Any]) -> None:
     """Print every limit that calibrates: the largest honest value, as written and in force."""
     console.print(escape(done["told"]))
     console.print(
-        f"  {done['stopped']} of {done['drawn'] + done['history']} honest windows are beyond a "
-        f"written limit, {done['stops']} beyond a calibrated one"
+        f"  {done['stopped']} of {done['drawn'] + done['history']} honest windows exceed a "
+        f"written limit, {done['stops']} a calibrated one"
     )
     console.print(f"  sources: {escape(done['sources'])}")
     table = Table(box=None)
-    for name in ("limit", "beyond it", "largest", "written", "now", ""):
-        words = name in ("limit", "beyond it", "")
+    for name in ("limit", "outcome", "largest", "written", "now", ""):
+        words = name in ("limit", "outcome", "")
         table.add_column(name, justify="left" if words else "right", no_wrap=name != "")
     for each in done["limits"]:
         largest = each["quantiles"][-1] if each["quantiles"] else None
@@ -264,7 +264,7 @@ def _remark(each: dict[str, Any]) -> str:
     if each["state"] != CALIBRATED:
         return str(each["state"])
     loosened = f"[yellow]loosened[/] from {each['before']:.3g}" if each["loosened"] else ""
-    bounded = "as far as one calibration may" if each["bounded"] else ""
+    bounded = "capped for one calibration" if each["bounded"] else ""
     return ", ".join(word for word in (loosened, bounded) if word)
 
 
@@ -280,7 +280,7 @@ def print_backtest_plan(console: Console, plan: "BacktestPlan") -> None:
         f"{counted(len(plan.batches), 'batch')}"
     )
     if plan.left_out:
-        console.print(f"  every {', '.join(map(str, plan.left_out))} needs more: --most")
+        console.print(f"  every {', '.join(map(str, plan.left_out))} needs a larger --most")
 
 
 def print_backtest(console: Console, found: "Backtested") -> None:

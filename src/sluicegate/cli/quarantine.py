@@ -26,11 +26,11 @@ PAUSED = 3
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     commands = add_group(verbs, "quarantine")
-    words = "List what is set aside, why and until when"
+    words = "List what is in quarantine, why, and when to review it"
     in_workspace(add_verb(commands, "list", list_all, words))
-    words = "Show every row of a batch that is set aside, and why"
+    words = "Show every quarantined row of a batch, and why"
     shown = in_workspace(add_verb(commands, "show", show, words))
-    words = "Ask the reviewers to send rows through intake again"
+    words = "Ask reviewers to send rows through intake again"
     released = may_run_dry(in_workspace(add_verb(commands, "release", release, words)))
     for each in (shown, released):
         each.add_argument("batch", metavar="SUBJECT", help="batch:0001")
@@ -42,14 +42,14 @@ def _add_release(verb: Parser) -> None:
     verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
     verb.add_argument(
         "--waive", metavar="LIMIT", action="append", default=[],
-        help="do not hold these rows to this limit, by its key in params.yaml",
+        help="exempt these rows from this limit, named as in params.yaml",
     )  # fmt: skip
     verb.add_argument(
         "--waive-unmeasured", action="store_true",
-        help="also waive the limits that so few rows cannot be measured for",
+        help="also waive the limits that need more rows to measure",
     )  # fmt: skip
     takes_rows(verb)
-    verb.add_argument("--review-by", metavar="DATE", help="look at the exception again by then")
+    verb.add_argument("--review-by", metavar="DATE", help="review the exception again by then")
 
 
 def list_all(options: argparse.Namespace) -> Answer[dict[str, Any]]:
@@ -94,7 +94,7 @@ def print_quarantine(console: Console, found: dict[str, Any]) -> None:
         if lot["sources"]:
             console.print(f"  sources {escape(shortened(', '.join(lot['sources'])))}")
         for asked in lot["asked"]:
-            console.print(f"  {asked} asks to let rows out")
+            console.print(f"  {asked} asks to release rows")
     for each in found["exceptions"]:
         late = ", [bold red]overdue[/]" if each["overdue"] else ""
         console.print(
@@ -116,12 +116,12 @@ def print_rows(console: Console, found: dict[str, Any]) -> None:
         f"{found['subject']}: {counted(found['rows'], 'row')}, review by {found['review_by']}"
     )
     groups = Counter(
-        (row["source"] or "no source", ", ".join(row["held_for"]) or found["reason"])
+        (row["source"] or "an unnamed source", ", ".join(row["held_for"]) or found["reason"])
         for row in found["held"]
         if not row["released"]
     )
     for (source, why), count in groups.most_common():
-        console.print(f"  {counted(count, 'row')} of {escape(source)}: {escape(shortened(why))}")
+        console.print(f"  {counted(count, 'row')} from {escape(source)}: {escape(shortened(why))}")
     out = sum(row["released"] for row in found["held"])
     if out:
         console.print(f"  {out} more {'row was' if out == 1 else 'rows were'} released")

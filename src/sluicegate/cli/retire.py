@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 PAUSED = 3
 SUBJECTS = "batch:0003, source:NAME, row:0003/57, subject:ID, model:2 or quarantine:0003"
 EXAMPLES = """\
-sluicegate retire batch:0003 --dry-run                     what would go, from where
+sluicegate retire batch:0003 --dry-run                     what would go, and from where
 sluicegate retire subject:u81 --destroy --reason "asked to be forgotten"
-sluicegate retire quarantine:0003 --source c17 --destroy   only rows that are set aside
-sluicegate retire --due                                    what has passed its retention"""
+sluicegate retire quarantine:0003 --source c17 --destroy   only quarantined rows
+sluicegate retire --due                                    what is past its retention"""
 
 
 def add(verbs: Verbs) -> None:
@@ -40,14 +40,14 @@ def add(verbs: Verbs) -> None:
     verb = may_run_dry(in_workspace(add_verb(verbs, "retire", retire, example=EXAMPLES)))
     verb.add_argument("what", metavar="SUBJECT", nargs="?", help=SUBJECTS)
     how = verb.add_mutually_exclusive_group()
-    how.add_argument("--destroy", action="store_true", help="keep nothing but digests")
-    how.add_argument("--due", action="store_true", help="list what has passed its retention")
+    how.add_argument("--destroy", action="store_true", help="keep only digests")
+    how.add_argument("--due", action="store_true", help="list what is past its retention")
     how.add_argument("--archive", metavar="DIR", help="keep one copy there, outside the workspace")
     verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
     takes_rows(verb)
     again = in_workspace(add_verb(verbs, "reanchor", reanchor))
     again.add_argument(
-        "--reference", metavar="FILE", help="labelled data that models learn from first"
+        "--reference", metavar="FILE", help="labelled data that every model starts from"
     )
     again.add_argument("--golden", metavar="FILE", help="trusted labelled examples")
     again.add_argument("--reason", metavar="WHY", required=True, help="for the reviewers")
@@ -57,11 +57,11 @@ def takes_rows(verb: Parser) -> None:
     """Give `verb` the options that choose among rows in quarantine."""
     verb.add_argument(
         "--row", metavar="N", type=int, action="append",
-        help="of what is in quarantine, only this row of the file",
+        help="among quarantined rows, only this row of the file",
     )  # fmt: skip
     verb.add_argument(
         "--source", metavar="NAME", action="append", default=[],
-        help="of what is in quarantine, only rows of this source",
+        help="among quarantined rows, only those from this source",
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def number_of(subject: str) -> str:
     """Return the number of a batch like `batch:0001`; raises Misused for anything else."""
     kind, _, number = subject.partition(":")
     if kind != "batch" or not (number.isascii() and number.isdigit()):
-        raise Misused(f"{subject!r} names no batch; write batch:0001.")
+        raise Misused(f"{subject!r} is not a batch; write it like batch:0001.")
     return number
 
 
@@ -86,11 +86,11 @@ def retire(options: argparse.Namespace) -> Answer[Any]:
     if options.due:
         return Answer(opened(options, reading=True).due(), print_due)
     if not options.what:
-        raise Misused("Name what to retire, like batch:0003, or list it with --due.")
+        raise Misused("Name what to retire, like batch:0003, or list what is due with --due.")
     if not (options.dry_run or options.destroy or options.archive):
-        raise Misused("Say what becomes of it: --destroy, or --archive DIR.")
+        raise Misused("Choose --destroy or --archive DIR.")
     if (options.row or options.source) and not options.what.startswith("quarantine:"):
-        raise Misused("--row and --source choose among rows in quarantine: name quarantine:0001.")
+        raise Misused("--row and --source need a subject like quarantine:0001.")
     return _retire(options, options.what, options.archive)
 
 
@@ -123,7 +123,7 @@ def print_plan(console: Console, plan: "RetirementPlan") -> None:
     tree, where = Tree(escape(plan.what)), "in DVC's cache and every remote"
     archive = plan.archive
     if archive:
-        tree.add(escape(f"a copy of all that would be destroyed goes to {archive} first"))
+        tree.add(escape(f"first, a copy of everything goes to {archive}"))
     tables = tree.add(f"would {'then ' if archive else ''}be destroyed {where}")
     for each in plan.tables:
         words = "row stays" if each.stays == 1 else "rows stay"
@@ -132,10 +132,10 @@ def print_plan(console: Console, plan: "RetirementPlan") -> None:
     for model in plan.models:
         tables.add(f"the model of update:{model.update} (version {model.version})")
     for name in plan.received:
-        tree.add(escape(f"would be destroyed whole: {name}, as it was received"))
+        tree.add(escape(f"would be destroyed entirely: {name}, as received"))
     for learner in plan.descendants:
         tree.add(
-            f"stays, though it learnt from it: update:{learner.update}, version {learner.version} "
+            f"stays, but learnt from it: update:{learner.update}, version {learner.version} "
             f"({learner.stage.value}); `sluicegate retire model:{learner.version}`"
         )
     for name in plan.pages:
@@ -155,11 +155,11 @@ def print_retired(console: Console, made: "Retired") -> None:
     how = f"archived in {done.archive} and destroyed" if done.archive else "destroyed"
     console.print(escape(f"{made.subject}: {done.what} is {how}"))
     for name in done.stores:
-        console.print(f"  gone from {escape(name)}")
+        console.print(f"  removed from {escape(name)}")
     for each in done.descendants:
         console.print(f"  version {each.version} (update:{each.update}) learnt from it")
     for name in done.left:
-        console.print(f"  left: {escape(name)}")
+        console.print(f"  not reached: {escape(name)}")
 
 
 def print_certificate(console: Console, shown: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ def print_certificate(console: Console, shown: dict[str, Any]) -> None:
     def line(text: str) -> None:
         console.print(escape(text))
 
-    how = f"kept in {done.archive} alone" if done.archive else "destroyed"
+    how = f"kept only in {done.archive}" if done.archive else "destroyed"
     line(f"{shown['subject']}: {done.what} was {how} ({done.time})")
     line(f"  why: {certified.reason}")
     line(f"  asked by: {certified.asked_by or 'the runner'}")
@@ -186,11 +186,11 @@ def print_certificate(console: Console, shown: dict[str, Any]) -> None:
         line(f"    the model of {of}: sha256 {model.sha256[:12]}, run {model.run[:8]}")
     for name in done.received:
         place, _, file = name.rpartition("/")
-        line(f"    as it was received: {place}/{file[:12]}")
+        line(f"    as received: {place}/{file[:12]}")
     for name in done.stores:
-        line(f"  gone from: {name}")
+        line(f"  removed from: {name}")
     for learner in done.descendants:
-        line(f"  learnt from it and stayed: version {learner.version} (update:{learner.update})")
+        line(f"  learnt from it and stays: version {learner.version} (update:{learner.update})")
     for place in done.left:
         line(f"  not reached: {place}")
     line(f"  certificate: {certified.file}, {_signature(certified.signed_by)}")
@@ -199,8 +199,8 @@ def print_certificate(console: Console, shown: dict[str, Any]) -> None:
 def _signature(signed: "SignedBy") -> str:
     by = f"the service key {signed.key[:12]}"
     if not signed.believed:
-        return f"signed with {by} after it was revoked ({signed.revoked}): do not believe it"
-    followed = "" if signed.current else ", which another key has followed since,"
+        return f"signed with {by} after it was revoked ({signed.revoked}): do not trust it"
+    followed = "" if signed.current else ", since replaced by another key,"
     return f"signed by {by}{followed} and verified"
 
 
@@ -208,9 +208,9 @@ def print_due(console: Console, found: "Due") -> None:
     """Print what has passed its retention, and the cards that state no period."""
     for name, card in found.cards.items():
         if not card.period:
-            says = f"says {card.retention!r}" if card.retention else "says nothing"
+            says = f"says {card.retention!r}" if card.retention else "is empty"
             console.print(escape(f"card.{name}.retention {says}; write a period, like 24 months"))
     for each in found.due:
         console.print(f"{each.what}: kept since {each.since}, due on {each.until}")
     if not found.due:
-        console.print("Nothing has passed its retention.")
+        console.print("Nothing is past its retention.")

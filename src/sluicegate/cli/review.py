@@ -19,34 +19,34 @@ SUBJECT = "like update:0001, batch:0001 or incident:0001"
 DECISIONS = {
     "approve": "Approve it",
     "reject": "Reject it",
-    "withdraw": "Take your approval back",
+    "withdraw": "Withdraw your approval",
 }
 
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     commands = add_group(verbs, "review")
-    in_workspace(add_verb(commands, "list", review_list, "List what waits for a decision"))
-    words = "Show one question, and the digests that an answer is bound to"
+    in_workspace(add_verb(commands, "list", review_list, "List what awaits a decision"))
+    words = "Show one question and the digests that an answer covers"
     shown = in_workspace(add_verb(commands, "show", review_show, words))
     for decision, words in DECISIONS.items():
         verb = in_workspace(add_verb(commands, decision, review_answer, words))
-        signs(verb, "reviewer", "you, in trust/allowed_signers")
+        signs(verb, "reviewer", "your name in trust/allowed_signers")
         verb.add_argument(
             "--proof", metavar="FILE", help="a signature made elsewhere; - reads stdin"
         )
         verb.add_argument("--reason", default="", metavar="WHY", help="for the record")
         verb.set_defaults(decision=decision)
         verb.add_argument("subject", metavar="SUBJECT", help=SUBJECT)
-    words = "Print a proof to paste into Prefect's form, or to send; your key stays where it is"
+    words = "Print a proof to paste into Prefect's form or to send; your key stays with you"
     signing = in_workspace(add_verb(commands, "sign", review_sign, words))
-    signs(signing, "reviewer", "you, in trust/allowed_signers")
+    signs(signing, "reviewer", "your name in trust/allowed_signers")
     chosen = signing.add_mutually_exclusive_group(required=True)
     for decision in DECISIONS:
         flag = f"--{decision}"
         chosen.add_argument(flag, dest="decision", action="store_const", const=decision)
-    signing.add_argument("--text", action="store_true", help="print the text to sign instead")
-    words = "Ask again, after the question expired or something changed"
+    signing.add_argument("--text", action="store_true", help="print only the text to sign")
+    words = "Ask again after the question expired or its evidence changed"
     renewed = in_workspace(add_verb(commands, "renew", review_renew, words))
     for verb in (shown, signing, renewed):
         verb.add_argument("subject", metavar="SUBJECT", help=SUBJECT)
@@ -96,17 +96,17 @@ def review_answer(options: argparse.Namespace) -> Answer["Reviewed"]:
 
 def _read_proof(path: Path) -> str:
     if not path.exists():
-        raise Misused(f"{path} is not there; make a proof with `sluicegate review sign`.")
+        raise Misused(f"{path} does not exist; make a proof with `sluicegate review sign`.")
     try:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise Misused(f"{path} holds no SSH signature; make one with `review sign`.") from error
+        raise Misused(f"{path} is not an SSH signature; make one with `review sign`.") from error
 
 
 def print_reviews(console: Console, listed: dict[str, Any]) -> None:
     """Print what waits for a decision."""
     if not listed["reviews"]:
-        console.print("Nothing waits for a decision.")
+        console.print("Nothing awaits a decision.")
     for each in listed["reviews"]:
         console.print(f"{each['subject']}: {escape(each['question'])}")
         console.print(f"  {escape(shortened(each['why']))}")

@@ -12,9 +12,9 @@ from sluicegate.core.counted import counted
 
 CAUSES = "batch:0003, source:NAME, row:0003/57, trigger:0003 or update:0003"
 EXAMPLES = """\
-sluicegate rollback --because batch:0003 --dry-run   what would go, and who would serve
+sluicegate rollback --because batch:0003 --dry-run   what would go, and what would serve
 sluicegate rollback --because source:c17 --reason "reported by support"
-sluicegate rollback --to update:0002                 undo all that came after it"""
+sluicegate rollback --to update:0002                 undo everything after it"""
 
 
 def add(verbs: Verbs) -> None:
@@ -24,14 +24,12 @@ def add(verbs: Verbs) -> None:
     what.add_argument("--because", metavar="WHAT", help=CAUSES)
     what.add_argument(
         "--to", metavar="UPDATE", type=_goal, dest="because",
-        help="return to the data and champion of update:0002, and take out all that came after",
+        help="go back to the data and champion of update:0002; remove everything after it",
     )  # fmt: skip
     verb.add_argument(
         "--reason", metavar="WHY", default="", help="for the record and the reviewers"
     )
-    verb.add_argument(
-        "--no-retrain", action="store_true", help="leave training without it to the schedule"
-    )
+    verb.add_argument("--no-retrain", action="store_true", help="leave retraining to the schedule")
 
 
 def _goal(text: str) -> str:
@@ -65,11 +63,11 @@ def print_plan(console: Console, plan: dict[str, Any]) -> None:
     for at, each in enumerate(plan["clean"]):
         sound = each["fault"] is None
         first = sound and all(other["fault"] for other in plan["clean"][:at])
-        words = "would serve instead" if first else "is clean too"
+        words = "would serve instead" if first else "is also clean"
         state = words if sound else f"cannot serve: {each['fault']}"
         console.print(f"  version {each['version']} {escape(state)} ({_worth(each)})")
     if not plan["clean"]:
-        console.print("  no earlier champion is clean of it")
+        console.print("  no earlier champion is clean")
 
 
 def print_rollback(console: Console, done: dict[str, Any]) -> None:
@@ -80,24 +78,24 @@ def print_rollback(console: Console, done: dict[str, Any]) -> None:
         return
     if done["repeated"]:
         console.print(
-            f"{because}: already rolled back, nothing is left to do; incident:{incident} says why. "
-            "This was done then:"
+            f"{because}: already rolled back by incident:{incident}; there is nothing left to do. "
+            "It did this:"
         )
     else:
         console.print(f"{because}: rolled back, incident:{incident}")
     console.print(f"  serving: {_serving(done)}")
     for each in done["cleaned"]:
         rows = counted(each["rows"], "row")
-        console.print(f"  data: {rows} of batch:{each['batch']} went to quarantine")
+        console.print(f"  data: {rows} of batch:{each['batch']} moved to quarantine")
     _print_differs(console, done["differs"])
     for each in done["still_serving"]:
         console.print(
-            f"  [red]{escape(each['loader'])} still serves version {each['version']}[/]: have it "
-            "refresh; until then the rollback is not complete"
+            f"  [red]{escape(each['loader'])} still serves version {each['version']}[/]; make it "
+            "refresh: the rollback is incomplete until then"
         )
     if done["update"]:
         update = done["update"]
-        console.print(f"  trained without it: update:{update['id']} is {update['stage']}")
+        console.print(f"  retrained without it: update:{update['id']} is {update['stage']}")
     console.print(
         f"  next: reviewers countersign it (`sluicegate review show incident:{incident}`); "
         f"the account is in incidents/{incident}/incident.md"
@@ -115,14 +113,14 @@ def _serving(done: dict[str, Any]) -> str:
             f"[red]version {after['version']}, which learnt from it[/]: no clean version is left, and "
             "rollback.without_clean is serve_on"
         )
-    return f"version {before['version']} before, version {after['version']} now"
+    return f"version {after['version']} replaces version {before['version']}"
 
 
 def _print_differs(console: Console, differs: dict[str, Any] | None) -> None:
     taken = differs["taken"] if differs else None
     if taken:
         console.print(
-            f"  on the {counted(taken['rows'], 'row')} that went, the earlier model agreed with the labels "
+            f"  of the {counted(taken['rows'], 'row')} removed, the earlier model agreed with the labels "
             f"on {taken['tainted']:.0%}, the model that serves now on {taken['clean']:.0%}"
         )
 

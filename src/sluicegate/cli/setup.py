@@ -37,7 +37,7 @@ def add(verbs: Verbs) -> None:
     played = add_verb(verbs, "demo", demo)
     played.add_argument("root", metavar="DIR", nargs="?", default="sluicegate-demo")
     played.add_argument("--data", metavar="FILE", help="your own data instead of the digits")
-    played.add_argument("--label", metavar="COL", help="the label of --data")
+    played.add_argument("--label", metavar="COL", help="the label column of --data")
     played.add_argument("--no-prefect", action="store_true", help="run without Prefect")
     served = in_workspace(add_verb(verbs, "up", up))
     served.add_argument("--prefect-port", type=int, metavar="PORT")
@@ -47,18 +47,18 @@ def add(verbs: Verbs) -> None:
 
 def _add_init(verbs: Verbs) -> None:
     verb = may_run_dry(add_verb(verbs, "init", init, example=INIT))
-    verb.add_argument("root", metavar="DIR", help="where to make the workspace")
+    verb.add_argument("root", metavar="DIR", help="where to create the workspace")
     verb.add_argument("--data", required=True, metavar="FILE", help="labelled base data")
     for name, words in (
         ("label", "the column to predict"),
-        ("source", "who contributed a row of feedback"),
-        ("time", "when a row was given"),
-        ("id", "what identifies a row"),
-        ("label-origin", "where a label comes from"),
+        ("source", "the column that names a row's contributor"),
+        ("time", "the column with a row's time"),
+        ("id", "the column that identifies a row"),
+        ("label-origin", "the column that says where a label comes from"),
     ):
         verb.add_argument(f"--{name}", metavar="COL", help=words)
     verb.add_argument("--golden", metavar="FILE", help="trusted labelled examples")
-    verb.add_argument("--model", metavar="NAME", help="its name in MLflow (default: DIR's)")
+    verb.add_argument("--model", metavar="NAME", help="the model's name in MLflow (default: DIR's)")
     verb.add_argument(
         "--sensitive", metavar="COL", action="append", default=[], help="pseudonymise this column"
     )
@@ -67,7 +67,7 @@ def _add_init(verbs: Verbs) -> None:
     )
     verb.add_argument("--task", choices=("classification", "regression"))
     verb.add_argument("--remote", metavar="URL", help="the DVC remote (default: inside DIR)")
-    verb.add_argument("--no-input", action="store_true", help="ask nothing")
+    verb.add_argument("--no-input", action="store_true", help="never prompt")
 
 
 def init(options: argparse.Namespace) -> Answer[Any]:
@@ -92,7 +92,7 @@ def _roles(options: argparse.Namespace) -> tuple[str, str | None]:
     if options.label and (options.source or not asks):
         return options.label, options.source
     if not asks:
-        raise Misused("init needs --label COL: the column that the model predicts.")
+        raise Misused("init needs --label COL, the column to predict.")
     console = Console(stderr=True)
     label = options.label or Prompt.ask("Which column does the model predict?", console=console)
     words = "Which column of the feedback names its contributor? (empty: none)"

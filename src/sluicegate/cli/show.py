@@ -35,13 +35,13 @@ FORMS = (RECORD, TREE, CARD, BOM, ACCOUNT, ATLAS)
 TRACED_ONLY = ("source", "row", "trigger", "model")
 """Subjects without a record of their own: they are shown as a tree."""
 PROFILES = ("internal", "partner", "public")
-PROFILE = "for whom a card or an account is: the public one names no limits, sources or parameters"
+PROFILE = "the audience of a card or account; public omits limits, sources and parameters"
 SUBJECTS = (
     "batch:0003, update:0007, incident:0001, release:, anchor: or retirement:0001; "
-    "as a tree also source:NAME, row:0003/57, trigger:0003 or model:3"
+    "with --as tree also source:NAME, row:0003/57, trigger:0003 or model:3"
 )
 AS = (
-    "tree: which data and models contain it; card, cyclonedx: for those who rely on it; "
+    "tree: the data and models that contain it; card, cyclonedx: for those who rely on it; "
     "account, atlas: an incident in full, or as a MITRE ATLAS case study (default: its record)"
 )
 EXAMPLES = """\
@@ -90,12 +90,12 @@ def show(options: argparse.Namespace) -> Answer[Any]:
     form = options.form or (TREE if kind in TRACED_ONLY else RECORD)
     if options.explain:
         if options.form:
-            raise Misused("Write --explain or --as, not both.")
+            raise Misused("Use --explain or --as, not both.")
         explained = opened(options, reading=True).explain(options.subject)
         return Answer(explained, print_explained, 0 if explained.same else 4)
     if form in (ACCOUNT, ATLAS) and kind != "incident":
         raise Misused(
-            f"{options.subject} is no incident; --as {form} shows one, like incident:0001."
+            f"{options.subject} is not an incident; --as {form} needs one, like incident:0001."
         )
     if form in (CARD, BOM):
         return _card(options, form)
@@ -108,9 +108,7 @@ def show(options: argparse.Namespace) -> Answer[Any]:
 
 def _incident_profile(profile: str) -> str:
     if profile == "partner":
-        raise Misused(
-            "An account of an incident is internal or public; there is none for partners."
-        )
+        raise Misused("An account has no partner profile; choose internal or public.")
     return "full" if profile == "internal" else profile
 
 
@@ -208,7 +206,7 @@ def print_explained(console: Console, replay: "Explained") -> None:
         console.print(f"  because: {escape(reason)}")
     if replay.not_replayed:
         console.print(f"  not replayed: {escape(replay.not_replayed)}")
-    same = "the same verdict" if replay.same else "[red]NOT the verdict that was recorded[/]"
+    same = "the same verdict" if replay.same else "[red]NOT the recorded verdict[/]"
     then, now = replay.recorded.outcome.value, replay.replayed.outcome.value
     console.print(f"recorded: {then}; replayed: {now}: {same}")
 
@@ -223,13 +221,13 @@ def print_status(console: Console, now: "Status", root: Path) -> None:
     )
     if now.suspended:
         console.print(
-            f"  [red]nobody serves[/] since incident:{now.suspended}: no version is clean of it; "
+            f"  [red]no version has served[/] since incident:{now.suspended}: none is clean; "
             "train one with `sluicegate update`"
         )
     if not now.golden_verified:
         console.print(
             "  golden set: [yellow]unverified[/], held out from the base data; "
-            "nobody vouched for its labels"
+            "nobody has verified its labels"
         )
     _print_batches(console, now)
     if now.trainer.startswith("trainer not"):
@@ -250,7 +248,7 @@ def print_status(console: Console, now: "Status", root: Path) -> None:
         )
     for moved in now.anchored:
         console.print(
-            f"  {moved['table']}: replaced by {moved['subject']}; farthest from the very first: "
+            f"  {moved['table']}: replaced by {moved['subject']}; moved most from the original: "
             f"{escape(moved['farthest'])}"
         )
     for line in now.keys:
@@ -258,7 +256,7 @@ def print_status(console: Console, now: "Status", root: Path) -> None:
     _print_serving(console, now)
     if now.unfinished:
         console.print(
-            f"  update:{now.unfinished} is approved and its promotion is not finished; "
+            f"  update:{now.unfinished} is approved, but its promotion is unfinished; "
             "`sluicegate up` or the next `sluicegate update` finishes it"
         )
 

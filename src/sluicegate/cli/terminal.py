@@ -36,7 +36,7 @@ def find_workspace() -> Path | None:
     for place in (here, *here.parents):
         if (place / "params.yaml").is_file() and (place / "ledger").is_dir():
             if place != here and place.stat().st_uid != os.getuid():
-                raise Misused(f"{place} belongs to another user; name it with -C if you trust it.")
+                raise Misused(f"{place} belongs to another user; pass it with -C if you trust it.")
             return place
     return None
 
@@ -46,7 +46,7 @@ def workspace_of(options: argparse.Namespace) -> Path:
     place = find_workspace() if options.root is None else Path(options.root)
     if place is None:
         raise Missing(
-            "This folder is not in a sluicegate workspace; name one with -C DIR, or make one with "
+            "This is not a sluicegate workspace; pass one with -C DIR, or create one with "
             "`sluicegate init DIR`."
         )
     return place

@@ -9,7 +9,7 @@ from sluicegate.cli.terminal import escape
 from sluicegate.core.counted import counted
 
 MOST_SOURCES = 8
-VERBS = {"promote": "promoted", "reinstate": "reinstated", "suspend": "nobody served then"}
+VERBS = {"promote": "promoted", "reinstate": "reinstated", "suspend": "serving stopped"}
 
 
 def print_tree(console: Console, found: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ def _model_tree(found: dict[str, Any]) -> Tree:
     made = tree.add(
         f"made by update:{model['update']}, {model['stage']}; verdict {model['outcome']}"
     )
-    made.add(f"run {model['run'][:8]} in MLflow, of data commit {model['data_commit'][:12]}")
+    made.add(f"run {model['run'][:8]} in MLflow, from data commit {model['data_commit'][:12]}")
     made.add(f"reference: {reference['rows']} rows, sha256 {reference['sha256'][:12]}")
     for batch in found["batches"]:
         node = made.add(f"batch:{batch['batch']}: {_learnt_of(batch)}")
@@ -64,7 +64,7 @@ def _add_served(node: Tree, update: dict[str, Any]) -> None:
         else:
             node.add(f"serves since {each['since']} ({began})")
     if update.get("taken_back_by"):
-        node.add(f"taken back by incident:{update['taken_back_by']}")
+        node.add(f"rolled back by incident:{update['taken_back_by']}")
 
 
 def _ended(move: dict[str, Any]) -> str:
@@ -86,7 +86,7 @@ def _receipt(receipt: dict[str, Any]) -> str:
 
 def _learnt_of(batch: dict[str, Any]) -> str:
     if batch["sources"] is None:
-        return f"learnt {counted(batch['learnt'], 'row')}, whose table was destroyed since"
+        return f"learnt {counted(batch['learnt'], 'row')}, whose table has since been destroyed"
     named = list(batch["sources"].items())
     sources = [f"{name or 'no source'} {rows}" for name, rows in named[:MOST_SOURCES]]
     if named[MOST_SOURCES:]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sluicegate.record.keys.survey import Signatures
 
 EXAMPLES = """\
-sluicegate trust export trust.json         what a serving host is to trust
+sluicegate trust export trust.json         what a serving host trusts
 sluicegate trust export --model champion   the champion and its proofs, for hosts without the workspace"""
 
 
@@ -36,7 +36,7 @@ def add(verbs: Verbs) -> None:
     words = "Write what a serving host trusts (keys, reviewers, rules), or copy the champion"
     exported = in_workspace(add_verb(commands, "export", export, words, EXAMPLES))
     exported.add_argument(
-        "path", metavar="FILE", nargs="?", help="to carry to the serving host, and pin there"
+        "path", metavar="FILE", nargs="?", help="a file to copy to the serving host and pin there"
     )
     exported.add_argument(
         "--model", metavar="FOLDER", help="copy the champion and its proofs to this new folder"
@@ -59,36 +59,34 @@ def add(verbs: Verbs) -> None:
 
 
 def _add_rotate(commands: Verbs) -> None:
-    words = "Replace the service's keys; everything that the old ones signed still verifies"
+    words = "Replace the service's keys; what the old keys signed still verifies"
     rotated = may_run_dry(in_workspace(add_verb(commands, "rotate", rotate, words)))
     rotated.add_argument(
-        "--only", choices=("statements", "models"), help="one of the two keys (default: both)"
+        "--only", choices=("statements", "models"), help="replace only this key (default: both)"
     )
     rotated.add_argument("--reason", metavar="WHY", default="rotated", help="for the record")
 
 
 def _add_revoke(commands: Verbs) -> None:
-    words = "Stop trusting a stolen key, from an entry of the ledger on"
+    words = "Stop trusting a stolen key from a ledger entry on"
     revoked = may_run_dry(in_workspace(add_verb(commands, "revoke", revoke, words)))
-    revoked.add_argument("keyid", metavar="KEY", help="how its id begins, or `current`")
+    revoked.add_argument("keyid", metavar="KEY", help="the start of its id, or `current`")
     revoked.add_argument(
         "--since", metavar="ENTRY", type=int, required=True,
-        help="the first entry of the ledger that you do not trust it to have signed",
+        help="the first ledger entry whose signature you do not trust",
     )  # fmt: skip
     revoked.add_argument("--reason", metavar="WHY", required=True, help="for the record")
     revoked.add_argument(
         "--vouch", action="store_true",
-        help="you compared the entries before ENTRY that no tag or approval covers with an older copy",
+        help="confirm that you compared the earlier entries that nothing pins with an older copy",
     )  # fmt: skip
-    signs(revoked, "reviewer", "countersign it as this reviewer", required=False)
+    signs(revoked, "reviewer", "countersign as this reviewer", required=False)
 
 
 def export(options: argparse.Namespace) -> Answer[Any]:
     """Write the trust root, or copy the champion."""
     if bool(options.path) == bool(options.model):
-        raise Misused(
-            "Name the FILE to write, or the folder to copy the champion to: --model FOLDER."
-        )
+        raise Misused("Name a FILE to write, or pass --model FOLDER to copy the champion.")
     if options.model:
         return export_model(options)
     made = opened(options).export_trust(
@@ -97,14 +95,14 @@ def export(options: argparse.Namespace) -> Answer[Any]:
         max_age_hours=options.max_age,
         pseudonym_key=Path(options.pseudonym_key) if options.pseudonym_key else None,
     )
-    words = f"{made.path} holds what a serving host is to trust; carry it there by a safe way."
+    words = f"Wrote the trust root to {made.path}; copy it to the serving host over a safe channel."
     return Answer(made, sentence(words))
 
 
 def export_model(options: argparse.Namespace) -> Answer["ChampionExport"]:
     """Copy the champion."""
     made = opened(options).export_champion(options.model)
-    words = f"{made.folder} holds version {made.champion.version} and what proves it."
+    words = f"Copied version {made.champion.version} and its proofs to {made.folder}."
     return Answer(made, sentence(words))
 
 
@@ -145,15 +143,15 @@ def print_plan(console: Console, plan: "RotationPlan") -> None:
     for kind, each in plan.keys.items():
         old = each.before[:12]
         if plan.finishes:
-            line(f"{kind}: would finish replacing {old} by {(each.after or '')[:12]}")
+            line(f"{kind}: would finish replacing {old} with {(each.after or '')[:12]}")
         else:
-            line(f"{kind}: would replace {old} by a new key, and delete its private half")
+            line(f"{kind}: would replace {old} with a new key and delete its private half")
     if plan.vouches_for:
         line(f"  the new key would vouch for {plan.vouches_for} statements of the old one")
     for model in plan.models:
         line(f"  would be signed again: version {model.version} (update:{model.update})")
     if plan.entries:
-        line(f"  entries of the ledger, in one commit: {', '.join(plan.entries)}")
+        line(f"  ledger entries, in one commit: {', '.join(plan.entries)}")
     for note in plan.notes:
         line(f"  afterwards: {note}")
 
@@ -163,7 +161,7 @@ def print_revocation(console: Console, made: "Believed") -> None:
     from sluicegate.flows.custody.revoke import Revoked
 
     done = "was revoked" if isinstance(made, Revoked) else "would be revoked"
-    console.print(f"key {made.key[:12]} {done} since entry {made.since} of the ledger")
+    console.print(f"key {made.key[:12]} {done} from ledger entry {made.since} on")
     by = made.anchor.by
     console.print(f"  trusted until entry {made.believed_until} (last pinned by {escape(by)})")
     _print_signed(console, "before, and trusted", made.signed_before)

@@ -54,7 +54,7 @@ def add(verbs: Verbs) -> None:
     _takes_batch(checked, "?")
     checked.add_argument(
         "--champion", action="store_true",
-        help="judge the champion in service on feedback that it has not learnt from; a breach proposes "
+        help="judge the serving champion on feedback it has not learnt from; a broken promise proposes "
         "a rollback to the reviewers",
     )  # fmt: skip
     updated = may_run_dry(in_workspace(add_verb(verbs, "update", update, example=UPDATE)))
@@ -73,13 +73,13 @@ def add(verbs: Verbs) -> None:
 
 
 def _takes_batch(verb: Parser, nargs: str | None) -> None:
-    verb.add_argument("batch", metavar="BATCH", nargs=nargs, help="a parquet, CSV or JSONL file")
+    verb.add_argument("batch", metavar="BATCH", nargs=nargs, help="a Parquet, CSV or JSONL file")
 
 
 def check(options: argparse.Namespace) -> Answer[Any]:
     """Judge a batch, or the champion."""
     if options.champion == (options.batch is not None):
-        raise Misused("Name a BATCH to check, or write --champion to judge the champion.")
+        raise Misused("Name a BATCH to check, or pass --champion to judge the champion.")
     return watch(options) if options.champion else judge(options)
 
 
@@ -111,7 +111,7 @@ def retrain(options: argparse.Namespace) -> Answer[Any]:
 def update(options: argparse.Namespace) -> Answer[Any]:
     """Take a batch in, retrain, or both."""
     if options.batch is None and options.no_retrain:
-        raise Misused("Without a BATCH and with --no-retrain there is nothing to do.")
+        raise Misused("Nothing to do: name a BATCH, or drop --no-retrain.")
     if options.batch is not None and options.supersede:
         raise Misused("Take the batch in first, then run `sluicegate update --supersede`.")
     if options.dry_run:
@@ -164,7 +164,7 @@ def print_intake(console: Console, result: "IntakeResult") -> None:
     console.print(f"{name}: {coloured(verdict.outcome.value)}", after(result.seconds))
     console.print(f"  {counted(batch.rows, 'row')} from {counted(batch.sources, 'source')}")
     if result.duplicate_of:
-        console.print(f"  received before as batch:{result.duplicate_of}; nothing changed")
+        console.print(f"  already received as batch:{result.duplicate_of}; nothing changed")
     held, asked = verdict.quarantined, verdict.suspects
     if verdict.outcome is not Outcome.REJECT:  # of what is rejected nothing is kept apart
         print_selection(console, "set aside", len(held.rows), held.sources)
@@ -200,7 +200,7 @@ def print_update(console: Console, result: "UpdateResult") -> None:
     if result.retrain:
         print_retrain(console, result.retrain)
     else:
-        console.print("  nothing was trained; the champion serves on")
+        console.print("  nothing was trained; the champion keeps serving")
 
 
 def print_watch(console: Console, seen: "Watched") -> None:

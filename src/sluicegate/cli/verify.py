@@ -16,7 +16,7 @@ def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     verb = in_workspace(add_verb(verbs, "verify", verify))
     verb.add_argument(
-        "--full", action="store_true", help="everything, not only what is new or was touched"
+        "--full", action="store_true", help="check everything, not only what is new or changed"
     )
 
 
@@ -35,10 +35,10 @@ def print_verified(console: "Console", done: "Verified") -> None:
         result = "[magenta]could not be decided[/]"
     if done.wrong:
         count = len(done.wrong)
-        result = f"[red]{count} {'thing is' if count == 1 else 'things are'} wrong[/]"
+        result = f"[red]{count} {'problem' if count == 1 else 'problems'}[/]"
     console.print(f"verify: {result} [dim]({done.seconds:.1f} s)[/]")
     counts = ", ".join(f"{number} {what}" for what, number in done.looked_at.items() if number)
-    since = f" since entry {done.since} of the ledger" if done.since else ""
+    since = f" since ledger entry {done.since}" if done.since else ""
     console.print(f"  checked{since}: {counts or 'nothing is new'}")
     for title, found in (("[red]wrong[/]", done.wrong), ("[magenta]undecided[/]", done.undecided)):
         for each in found:

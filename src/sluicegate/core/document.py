@@ -30,8 +30,8 @@ class Document(BaseModel):
             return cls.model_validate(value)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise Tampered(f"{where} has not its form ({key}: {first['msg']}).") from error
+            key = ".".join(str(part) for part in first["loc"]) or "the whole document"
+            raise Tampered(f"{where} is not valid ({key}: {first['msg']}).") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, with the keys in the order of the fields."""

@@ -31,7 +31,7 @@ def infer_schema(
     roles = {label, source, time, id_column, label_origin}
     taken = sorted(RESERVED & {*raw.columns, *roles})
     if taken:
-        raise Misused(f"The base data has a column {taken[0]!r}, a name of our own; rename it.")
+        raise Misused(f"The base data has a column {taken[0]!r}, a reserved name; rename it.")
     given = [name for name in (label, source, time, id_column, label_origin) if name]
     if len(set(given)) < len(given):
         raise Misused("Label, source, time, id and label origin must be different columns.")
@@ -41,7 +41,7 @@ def infer_schema(
         if name not in roles
     )
     if not features:
-        raise Misused("The base data has no feature columns beside the label.")
+        raise Misused("The base data has no feature columns besides the label.")
     task = task or task_of(raw[label])
     classes = _classes_of(raw[label]) if task is Task.CLASSIFICATION else ()
     return Schema(
@@ -100,5 +100,5 @@ def _classes_of(label: "pd.Series[Any]") -> tuple[Any, ...]:
         known = values.astype("int64") if (values % 1 == 0).all() else values
     classes = tuple(sorted(known.unique().tolist()))
     if len(classes) < 2:
-        raise Misused(f"The label has {len(classes)} class; at least two are needed to learn.")
+        raise Misused(f"The label has {len(classes)} class; training needs at least two.")
     return classes

@@ -12,6 +12,6 @@ def require_line() -> None:
     absent = [name for name in LINE if find_spec(name) is None]
     if absent:
         raise Misused(
-            f"Only `load_champion` and `verify` work without {', '.join(absent)}; "
-            'for the whole line run `pip install "sluicegate[line]"`.'
+            f"Without {', '.join(absent)}, only `load_champion` and `verify` work; "
+            'for everything else run `pip install "sluicegate[line]"`.'
         )

@@ -62,7 +62,7 @@ def answers_to(request: Request, ballots: Iterable[Ballot], reviewers: Reviewers
     for entry in (each for each in ballots if each.nonce == request.nonce):
         try:
             if request.has_expired(moment(entry.time)):
-                raise Misused(f"the answer came after {request.expires}")
+                raise Misused(f"the question had expired at {request.expires}")
             votes.append(reviewers.prove(request, entry.reviewer, entry.decision, entry.signature))
         except SluicegateError as error:
             refused.append(f"{entry.reviewer}: {error}")
@@ -88,16 +88,16 @@ def _decided(
         raise Broken(decision.name, "names no question")
     request = question(asked, subject)
     if predicate.subject != subject or predicate.state not in states:
-        raise Broken(decision.name, f"is no approval of {subject}")
+        raise Broken(decision.name, f"is not an approval of {subject}")
     if request.has_expired(moment(predicate.time)):
-        raise Broken(decision.name, f"came after {request.expires}")
+        raise Broken(decision.name, f"was made after its question expired at {request.expires}")
     ballots = [each.predicate(VOTE, Ballot) for each in read.values()]
     return request, answers_to(request, ballots, reviewers)
 
 
 def _require_carried(subject: str, answers: Answers) -> None:
     if answers.standing.state is not State.APPROVED:
-        raise Broken(subject, f"was let through on {answers.tally}")
+        raise Broken(subject, f"passed with {answers.tally}")
 
 
 def require_promotable(
@@ -112,7 +112,7 @@ def require_promotable(
     predicate = compared.predicate(UPDATE, Compared)
     trained = predicate.update.challenger
     if trained is None or (trained.version, trained.sha256) != (promoted.version, promoted.sha256):
-        raise Broken(compared.name, "compared another model than was promoted")
+        raise Broken(compared.name, "compares a different model from the promoted one")
     stage = stage_after(predicate.verdict)
     if stage is Stage.REFUSED:
         raise Broken(compared.name, f"says that {subject} was rejected")
@@ -120,10 +120,10 @@ def require_promotable(
         return
     request, answers = _decided(record, folder, subject, ("approved",), reviewers)
     if (compared.name, f"sha256:{compared.sha256}") not in request.names:
-        raise Broken(f"{folder}/request.json", "asked about another comparison")
+        raise Broken(f"{folder}/request.json", "asks about a different comparison")
     asked = f"version {promoted.version}, sha256:{promoted.sha256}"
     if ("challenger", asked) not in request.names:
-        raise Broken(f"{folder}/request.json", "asked about another model than was promoted")
+        raise Broken(f"{folder}/request.json", "asks about a different model from the promoted one")
     _require_carried(subject, answers)
 
 
@@ -135,9 +135,9 @@ def _named_by(
     read = []
     for named in decision.subjects:
         if inside.fullmatch(named.name) is None:
-            raise Broken(decision.name, f"names {named.name}, which is no answer to it")
+            raise Broken(decision.name, f"names {named.name}, which is not an answer to it")
         found = record.believed(named.name)
         if found.sha256 != named.sha256:
-            raise Broken(named.name, f"is not what {decision.name} names")
+            raise Broken(named.name, f"does not match {decision.name}")
         read.append((named.name, found))
     return read

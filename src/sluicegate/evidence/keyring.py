@@ -162,14 +162,14 @@ def read_trust(text: bytes | None, pinned: Sequence[Mapping[str, Any]], whose: s
     try:
         envelope = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Tampered(f"{PLACE} is not JSON any more.") from error
+        raise Tampered(f"{PLACE} is not valid JSON.") from error
     for key in pinned:
         if Keyring((Span(key),)).check(envelope):
             predicate = predicate_of(payload_of(envelope), KEYRING, PLACE)
             try:
                 spans = SPANS.validate_python(predicate.get("keys"))
             except ValidationError as error:
-                raise Tampered(f"{PLACE} has not the form of a keyring.") from error
+                raise Tampered(f"{PLACE} is not a valid keyring.") from error
             if not spans or dict(spans[-1].key) != dict(key):
                 raise Tampered(f"{PLACE} does not end with the key that signed it.")
             return Trust((Keyring(spans, predicate.get("model_key")),), whose)

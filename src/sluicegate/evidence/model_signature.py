@@ -85,7 +85,7 @@ def signed_files(bundle: Any, key: str, where: str) -> dict[str, str]:
     if bundle.get("mediaType") != BUNDLE or envelope.get("payloadType") != PAYLOAD_TYPE:
         raise Tampered(f"{where} is a bundle of another type.")
     if statement != model_statement(name, files) or not all(map(_is_inside, files)):
-        raise Tampered(f"{where} does not cover every file of a model in the form that we sign.")
+        raise Tampered(f"{where} does not cover every file of the model.")
     return files
 
 

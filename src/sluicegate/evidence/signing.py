@@ -52,7 +52,7 @@ def signer_of(private_pem: bytes, where: str) -> Signer:
     try:
         made: Signer = CryptoSigner(load_pem_private_key(private_pem, password=None))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise Misused(f"{where} is no unencrypted private key in PEM form; restore it.") from error
+        raise Misused(f"{where} is not an unencrypted PEM private key; restore it.") from error
     return made
 
 

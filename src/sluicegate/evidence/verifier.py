@@ -147,7 +147,7 @@ class Verifier:
         try:
             return self.files[name]
         except KeyError as error:
-            raise Missing(f"{name} is not there; restore it from git.") from error
+            raise Missing(f"{name} is missing; restore it from git.") from error
 
     def json(self, name: str) -> Any:
         """Return the JSON in a file, which proves nothing yet."""
@@ -164,14 +164,14 @@ class Verifier:
         doubted = (span.doubted or {}).get(name) == sha256
         if span is not ring.current and not doubted and (span.statements or {}).get(name) != sha256:
             done = "revoked" if span.revoked else "retired"
-            raise Broken(name, f"is signed with a service key that was {done} before it was made")
+            raise Broken(name, f"was signed after its service key was {done}")
         return Statement(name, sha256, payload_of(envelope), doubted)
 
     def believed(self, name: str) -> Statement:
         """Return a statement on which something in force may rest."""
         found = self.statement(name)
         if found.doubted:
-            raise Broken(name, "is signed with a service key that was revoked before it was made")
+            raise Broken(name, "was signed after its service key was revoked")
         return found
 
     @cached_property
@@ -232,7 +232,7 @@ class Verifier:
         statement = self.statement(f"updates/{update}/promotion.json")
         predicate, model = statement.predicate(PROMOTION, Promotion), statement.subjects[0]
         if predicate.update != update:
-            raise Broken(statement.name, f"speaks of update:{predicate.update}")
+            raise Broken(statement.name, f"is about update:{predicate.update}")
         return Champion(
             predicate.version, model.sha256, update, predicate.time,
             predicate.batches, predicate.data_commit, model.name, statement.doubted,
@@ -246,7 +246,7 @@ class Verifier:
             raise Broken(place_of(move.sequence), "names no promotion")
         statement = self.believed(named.name)
         if statement.sha256 != named.sha256:
-            raise Broken(named.name, "is not the statement that the ledger names")
+            raise Broken(named.name, "is not the statement named in the ledger")
         if move.verb == PROMOTE:
             return self.promotion(form[1])
         predicate, model = statement.predicate(REINSTATEMENT, Reinstatement), statement.subjects[0]
@@ -254,10 +254,10 @@ class Verifier:
             raise Broken(named.name, "names no update")
         promoted = self.promotion(predicate.update)
         if promoted.doubted:
-            raise Broken(named.name, "lets one serve again whom a revoked key promoted")
+            raise Broken(named.name, "reinstates a model that a revoked key promoted")
         if (model.name, model.sha256) != (promoted.name, promoted.sha256):
             raise Broken(
-                named.name, f"reinstates another model than update:{predicate.update} made"
+                named.name, f"reinstates a different model from that of update:{predicate.update}"
             )
         return replace(promoted, since=predicate.since or predicate.time)
 
@@ -270,7 +270,7 @@ class Verifier:
         bundle = self.json(name)
         files = listed_files(bundle, name) if promoted.doubted else _by_any(bundle, keys, name)
         if sha256_json(files) != promoted.sha256:
-            raise Broken(name, "signs another model than was promoted")
+            raise Broken(name, "signs a different model from the promoted one")
         return files
 
     def pinned(self, name: str, commit: str, message: str) -> tuple[Link, str]:
@@ -288,7 +288,7 @@ class Verifier:
                     return Link(result.sequence, subjects_of(payload, name)[0].sha256), span.keyid
         except (Tampered, IndexError):
             pass
-        raise Broken(f"tag {name}", "carries no head of the ledger signed by this workspace")
+        raise Broken(f"tag {name}", "carries no head of this workspace's ledger")
 
     def _entry(self, number: int) -> Recorded:
         where = place_of(number)
@@ -300,11 +300,11 @@ class Verifier:
         try:
             due, digest = ring.at(number), envelope_digest(envelope)
         except ValueError as error:  # a number or a letter that JSON has no form for
-            raise Broken(where, "is not JSON any more") from error
+            raise Broken(where, "is not valid JSON") from error
         if due not in (None, signer):
-            raise Broken(where, "is not signed by the service key that signed the ledger then")
+            raise Broken(where, "is not signed by the service key in use at that entry")
         if due and due.last == number and due.head != digest:
-            raise Broken(where, "is not the entry that the keyring says its key ended with")
+            raise Broken(where, "is not the last entry of its key in the keyring")
         payload = payload_of(envelope)
         result = Entry.read(predicate_of(payload, ENTRY, where), where)
         entry = result.model_copy(update={"subjects": subjects_of(payload, where)})
@@ -326,24 +326,24 @@ def subjects_of(payload: Any, where: str) -> tuple[Artifact, ...]:
             for each in payload["subject"]
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise Broken(where, "has not the form of a statement") from error
+        raise Broken(where, "is not a valid statement") from error
     if not entries:
-        raise Broken(where, "is about nothing")
+        raise Broken(where, "has no subject")
     return entries
 
 
 def _require_follows(found: Recorded, before: Link) -> None:
     if found.entry.sequence != before.sequence + 1:
-        raise Broken(found.where, f"follows entry {before.sequence}: what was between them is gone")
+        raise Broken(found.where, f"follows entry {before.sequence}: the entries between are gone")
     if before.digest != TAMPERED_WITH and found.entry.previous != before.digest:
-        raise Broken(found.where, "does not follow the entry before it as that one is now")
+        raise Broken(found.where, "does not match the entry before it")
 
 
 def _parsed(data: bytes, name: str) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise Broken(name, "is not JSON any more") from error
+        raise Broken(name, "is not valid JSON") from error
 
 
 def _by_any(bundle: Any, keys: Sequence[str], name: str) -> dict[str, str]:

@@ -39,11 +39,11 @@ def affected(root: Path, given: str | None, versions: Collection[int]) -> str:
     except UNREADABLE as error:
         return f"{given} {UNREAD}: {' '.join(str(error).split())[:200]}"
     if not read:
-        return f"{given} {UNREAD}: no Parquet or CSV file with rows is there"
+        return f"{given} {UNREAD}: it has no Parquet or CSV file with rows"
     lines = [_said(each, *result) for each, result in seen.items()]
     if odd:
         lines.append(f"{counted(odd, 'row')} of the log without a version or a time")
-    return "; ".join(lines) or "none: no model that embodies it was promoted"
+    return "; ".join(lines) or "none: no model that learnt from it was promoted"
 
 
 def _parts(place: Path) -> Iterator[pd.DataFrame]:

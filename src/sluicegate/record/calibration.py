@@ -26,13 +26,11 @@ def read_calibration(layout: Layout) -> Calibration | None:
     statement = held.statement(STATEMENT) if STATEMENT in held.files else None
     if last is None or statement is None or last.subjects[-1].sha256 != statement.sha256:
         raise Tampered(
-            f"{CALIBRATED} is not the calibration that the ledger names; restore calibration/ from git."
+            f"{CALIBRATED} is not the calibration named in the ledger; restore calibration/ from git."
         )
     predicate_of(statement.payload, CALIBRATION, STATEMENT)
     if statement.subjects[0].sha256 != sha256_bytes(held.read(CALIBRATED)):
-        raise Tampered(
-            f"{CALIBRATED} is not what its statement says; restore calibration/ from git."
-        )
+        raise Tampered(f"{CALIBRATED} does not match its statement; restore calibration/ from git.")
     return Calibration.from_dict(held.json(CALIBRATED))
 
 

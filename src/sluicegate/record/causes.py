@@ -101,12 +101,12 @@ def concerned(context: Context, cause: Cause) -> Rows:
         sent = {batch: _rows_of_source(context, batch, cause.name) for batch in received}
         rows = {batch: found for batch, found in sent.items() if found}
         if all(found is None for found in sent.values()):
-            raise Missing(f"No row of {cause.name!r} was ever received.")
+            raise Missing(f"No row from {cause.name!r} was ever received.")
     elif cause.kind == MODEL:
         made_by = f"update:{update_of_version(layout, cause.name)[0].id}"
         raise Misused(
-            f"{cause} is made of all that {made_by} learnt, much of it known before; to take back what "
-            f"that update added, say `sluicegate rollback --because {made_by}`."
+            f"{cause} also learnt from everything before {made_by}; to remove only what "
+            f"that update added, run `sluicegate rollback --because {made_by}`."
         )
     elif cause.kind == TO:
         kept = read_update(layout, cause.name)[0].batches
@@ -115,14 +115,14 @@ def concerned(context: Context, cause: Cause) -> Rows:
         added = added_by(layout, cause.name)
         if not added:
             raise Conflict(
-                f"update:{cause.name} learnt from no batch that the champion before it had not learnt "
-                "from, so it brought nothing to take out; name a batch or a source, or go back to "
+                f"update:{cause.name} learnt from no new batch, so there "
+                "is nothing to remove; name a batch or a source, or go back to "
                 "another update with `sluicegate rollback --to update:NNNN`."
             )
         rows = {batch: _all_rows(layout, batch) for batch in added}
     elif cause.name not in received:
         raise Missing(
-            f"There is no batch:{cause.name}; `sluicegate status` tells how many there are."
+            f"There is no batch:{cause.name}; `sluicegate status` shows how many there are."
         )
     elif cause.kind == "trigger":
         rows = _rows_obeying(context, cause.name, received)
@@ -164,7 +164,7 @@ def _rows_of_source(context: Context, batch: str, source: str) -> frozenset[int]
     tables = [*tables_of(layout, batch)] if len(found) < sent else []
     if tables and all(column in table for table in tables):
         raise Tampered(
-            f"batch:{batch} was received with {sent} rows of {source!r}, and its tables name "
+            f"batch:{batch} arrived with {sent} rows from {source!r}, but its tables have "
             f"{len(found)}; restore them from git and DVC."
         )
     return found

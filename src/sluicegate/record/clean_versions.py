@@ -45,7 +45,7 @@ def first_sound(context: Context, versions: Sequence[Champion]) -> Champion:
         else:
             return each
     raise NothingClean(
-        "No former champion is clean and sound"
+        "No earlier champion is clean and intact"
         + (f" ({faults[0]})" if faults else "")
-        + "; train one with `sluicegate retrain`."
+        + "; train one with `sluicegate update`."
     )

@@ -68,11 +68,11 @@ def feed_of(context: Context, path: Path, signature: str | None, copy: Path) -> 
         return None
     try:
         if allowed is None:
-            raise Misused(f"no feed is listed in {trust.FEEDS}")
+            raise Misused(f"{trust.FEEDS} lists no feed")
         name, key = ssh.verify_file(copy, signature, allowed, NAMESPACE)
     except Misused as error:
         raise Misused(
-            f"{signature_of(path)} does not hold: {error}; sign the file again with "
+            f"{signature_of(path)} does not verify: {error}; sign the file again with "
             f"`ssh-keygen -Y sign -n {NAMESPACE} -f KEY {path.name}`, or list the key in "
             f"{trust.FEEDS} and commit it."
         ) from error

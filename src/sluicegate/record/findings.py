@@ -15,7 +15,7 @@ def findings_of(layout: Layout, batch: str) -> list[Judged]:
     predicate = predicate_of(record.read_statement(layout, layout.root / where), VERDICT, where)
     path = layout.intake(batch) / "findings.json"
     if not path.is_file() or sha256_file(path) != predicate["findings"]:
-        raise Tampered(f"intake/{batch}/findings.json is not what {where} names; restore it.")
+        raise Tampered(f"intake/{batch}/findings.json does not match {where}; restore it.")
     return read_findings(path.parent)
 
 

@@ -24,7 +24,7 @@ def bring_back(layout: Layout, update: str, sha256: str) -> bool:
     name = f"updates/{update}/{SIGNATURE}"
     signed = signed_files(files.read_json(layout.root / name), keys.public_model_key(layout), name)
     if sha256_json(signed) != sha256:
-        raise Tampered(f"{name} signs another model than was promoted; restore it from git.")
+        raise Tampered(f"{name} signs a different model; restore it from git.")
     archive = layout.archive(sha256)
     layout.models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=layout.models, prefix=".back-") as scratch:

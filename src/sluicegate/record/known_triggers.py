@@ -63,7 +63,7 @@ def kept_triggers(layout: Layout, number: str, schema: Schema) -> list[Trigger]:
     sha256 = predicate.get("triggers")
     if sha256 is None:
         raise Missing(
-            f"batch:{number} was stopped for no trigger that is kept; name its rows, as in "
+            f"batch:{number} has no stored trigger; name its rows, as in "
             f"row:{number}/0, or its sources."
         )
     rows = pinned(layout, number, TRIGGERS, sha256)
@@ -73,5 +73,5 @@ def kept_triggers(layout: Layout, number: str, schema: Schema) -> list[Trigger]:
         if is_known(row, schema)
     ]
     if not found:
-        raise Missing(f"The columns of batch:{number}'s triggers do not exist any more.")
+        raise Missing(f"The columns of batch:{number}'s triggers no longer exist.")
     return found

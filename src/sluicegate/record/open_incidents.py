@@ -29,7 +29,7 @@ def incomplete(context: Context) -> dict[str, list[str]]:
             for each in still_serving(layout, opened)
         ]
         if not is_closed(layout, number):
-            todo.insert(0, "its rollback broke off: run the same command again")
+            todo.insert(0, "its rollback was interrupted: run the same command again")
         elif number in late:
             todo.insert(0, f"nobody countersigned it within a day of {opened['time']}")
         if todo:

@@ -81,7 +81,7 @@ def signed_policies(layout: Layout) -> Iterator[SignedPolicy]:
     for place, number in enumerate(numbered(layout.root / ROOM), 1):
         read = _read(layout, number, before)
         if int(number) != place:
-            raise Tampered(f"{ROOM}/{place:04d} is gone; restore it from git.")
+            raise Tampered(f"{ROOM}/{place:04d} is missing; restore it from git.")
         yield read
         before = read
 
@@ -91,7 +91,7 @@ def in_force(layout: Layout) -> SignedPolicy | None:
     last = next(iter([*signed_policies(layout)][-1:]), None)
     number, sha256 = _remembered(layout)
     if number > (int(last.number) if last else 0):
-        raise Tampered(f"{ROOM}/{number:04d} was signed and is gone; restore it from git.")
+        raise Tampered(f"{ROOM}/{number:04d} was signed but is missing; restore it from git.")
     if last and int(last.number) == number and last.sha256 != sha256:
         raise Tampered(f"{ROOM}/{last.number} is not what was signed; restore it from git.")
     if last and layout.may_sign and int(last.number) > number:
@@ -119,8 +119,8 @@ def require_signed(layout: Layout) -> None:
         text = git.read_at(layout.root, "HEAD", "params.yaml")
         if parse_settings(text, "params.yaml").owned.owners:
             raise Conflict(
-                "policy.owners in params.yaml names owners, but nobody signed the policy yet; one of "
-                "them runs `sluicegate policy sign --as NAME`."
+                "policy.owners in params.yaml names owners, but none has signed the policy yet; one of "
+                "them must run `sluicegate policy sign --as NAME`."
             )
         return
     changed = differing(layout, signed)
@@ -128,8 +128,8 @@ def require_signed(layout: Layout) -> None:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise Conflict(
             f"{changed[0]}{more} differs from the policy that {signed.owner} signed at "
-            f"{signed.time}; `sluicegate policy diff` shows how, and an owner accepts it with "
-            "`sluicegate policy sign --as NAME`. The champion serves on."
+            f"{signed.time}; `sluicegate policy diff` shows how, and an owner can accept it with "
+            "`sluicegate policy sign --as NAME`. The champion keeps serving."
         )
 
 
@@ -157,7 +157,7 @@ def verify_owner(
 ) -> str:
     """Return the key with which an owner signed; raises Tampered for anybody else's signature."""
     if owner not in owners:
-        raise Tampered(f"{owner} is no owner of the policy; its owners are {', '.join(owners)}.")
+        raise Tampered(f"{owner} does not own the policy; its owners are {', '.join(owners)}.")
     try:
         return ssh.verify(text, signature, owner, signers, NAMESPACE)
     except SluicegateError as error:
@@ -178,7 +178,7 @@ def _read(layout: Layout, number: str, before: SignedPolicy | None) -> SignedPol
     full = {"params.yaml": read.params, trust.SIGNERS: read.signers}
     for name, text in full.items():
         if sha256_bytes(text.encode()) != listed.get(name):
-            raise Tampered(f"{where} does not hold the {name} that was signed.")
+            raise Tampered(f"{where} does not contain the signed {name}.")
     text = text_to_sign(number, listed, before.sha256 if before else None)
     by = before or read
     verify_owner(read.owner, text, predicate["signature"], owners_of(by, by.settings), by.signers)

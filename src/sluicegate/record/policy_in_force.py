@@ -74,7 +74,7 @@ def write_signed_files(layout: Layout, signed: owned.SignedPolicy, place: Path) 
         content = git.find_at(layout.root, signed.commit, name)
         if content is None:
             raise CannotDecide(
-                f"{name} of the signed policy {signed.number} is not in git any more (commit "
+                f"{name} of the signed policy {signed.number} is no longer in git (commit "
                 f"{signed.commit[:12]}); fetch that commit, or have an owner sign what is there."
             )
         if sha256_bytes(content) != sha256 or ".." in PurePosixPath(name).parts:
@@ -102,7 +102,7 @@ def require_once_signed(layout: Layout, commit: str) -> None:
     digests = {name: sha256_bytes(text) for name, text in code.items() if text is not None}
     if not any(all(p.files.get(x) == digests.get(x) for x in RUNS) for p in policies):
         raise Conflict(
-            f"{', '.join(RUNS)} in the commit {commit[:12]} were signed by no owner, so they are not run."
+            f"No owner signed {', '.join(RUNS)} in commit {commit[:12]}, so they do not run."
         )
 
 
@@ -124,7 +124,7 @@ def describe_signature(layout: Layout) -> str:
         return "No policy owner: anyone who can commit can change the policy."
     owners = ", ".join(signed.settings.owned.owners)
     changed = owned.differing(layout, signed)
-    now = f"; NOT signed since: {_named(changed)}" if changed else ""
+    now = f"; changed since and NOT signed: {_named(changed)}" if changed else ""
     return (
         f"Policy {signed.number}, signed by {signed.owner} at {signed.time}; owners: {owners}{now}."
     )
@@ -153,13 +153,11 @@ def line_kind(line: str) -> str:
 def judged_under(findings: Iterable[Finding | Judged]) -> str:
     """Return what recorded findings say of the policy's signature."""
     listed = (each.detail for each in findings if each.metric == METRIC)
-    return next(listed, "It was judged by a policy that nobody owned.")
+    return next(listed, "It was judged by a policy without an owner.")
 
 
 def _as_signed(signed: owned.SignedPolicy) -> Finding:
-    sentence = (
-        f"The policy is the one that {signed.owner} signed at {signed.time} ({signed.number})."
-    )
+    sentence = f"{signed.owner} signed the policy at {signed.time} ({signed.number})."
     return Finding("policy", METRIC, 0.0, detail=sentence)
 
 
@@ -173,8 +171,8 @@ def _unsigned(now: Settings, signed: owned.SignedPolicy, changed: Sequence[str])
         METRIC,
         float(len(changed)),
         detail=(
-            f"{_named(changed)}: changed and not signed by an owner, so this was judged by policy "
-            f"{signed.number} of {signed.owner}, {signed.time}. An owner accepts it with `sluicegate "
+            f"{_named(changed)} changed without an owner's signature, so this was judged by policy "
+            f"{signed.number} of {signed.owner}, {signed.time}. An owner can accept it with `sluicegate "
             f"policy sign --as NAME`, or undo it: `git {mend}`, and commit.{limits}"
         ),
     )

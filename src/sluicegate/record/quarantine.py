@@ -128,7 +128,7 @@ def require_date(text: str) -> str:
     try:
         return datetime.strptime(text, "%Y-%m-%d").date().isoformat()
     except ValueError as error:
-        raise Misused(f"{text!r} is no date; write it like 2026-12-24.") from error
+        raise Misused(f"{text!r} is not a date; write it like 2026-12-24.") from error
 
 
 def _lot(context: Context, batch: str) -> dict[str, Any]:

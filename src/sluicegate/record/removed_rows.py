@@ -56,8 +56,8 @@ def _lots(layout: Layout, by: Sequence[str]) -> Iterator[tuple[str, Path]]:
             other = not destroyed and digest != named.get(batch, digest)
             if other or rows + destroyed < each["rows"]:
                 raise Tampered(
-                    f"What incident:{incident} took out of batch:{batch} is not in quarantine; "
-                    "restore it from git."
+                    f"The rows that incident:{incident} removed from batch:{batch} are not in quarantine; "
+                    "restore them from git."
                 )
             if lot is not None:
                 yield batch, lot / FEEDBACK

@@ -24,7 +24,7 @@ from sluicegate.stores.layout import Layout
 ROOM = "trust/security-review"
 NAMESPACE = "sluicegate-security-review"
 SECTION = "## Not stopped"
-MEND = "fill the checklist of `sluicegate policy review FILE` and sign it with `--as NAME`"
+MEND = "complete the checklist of `sluicegate policy review FILE` and sign it with `--as NAME`"
 
 
 def require_answered(filled: str, model: str) -> None:
@@ -34,13 +34,13 @@ def require_answered(filled: str, model: str) -> None:
         answers = {str(each["attack"]): each["answer"] for each in read["items"]}
         named = read["model"]
     except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise Misused("That is no checklist; take a new one: `policy review FILE`.") from error
+        raise Misused("That is not a checklist; make one with `policy review FILE`.") from error
     if named != model:
-        raise Misused(f"The checklist is of the model {named}, not of {model}.")
+        raise Misused(f"The checklist is for model {named}, not {model}.")
     for each in _items():
         answer = answers.get(each["attack"])
         if not isinstance(answer, str) or not answer.strip():
-            raise Misused(f"The checklist leaves open: {each['attack']}; answer every item.")
+            raise Misused(f"The checklist has no answer for: {each['attack']}; answer every item.")
 
 
 def reviewed(layout: Layout, model: str) -> str | None:
@@ -73,7 +73,7 @@ def first_promotion(context: Context) -> Finding | None:
         why = f"The security review is signed by {by}." if by else ""
     except SluicegateError as error:
         by, why = None, f"{error} "
-    detail = why if by else f"{why}No security review holds for production; {MEND}."
+    detail = why if by else f"{why}Production has no valid security review; {MEND}."
     return Finding("policy", METRIC, 0.0 if by else 1.0, detail=detail)
 
 
@@ -100,7 +100,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Misused(f"{path} cannot be read as UTF-8; name the filled checklist.") from error
+        raise Misused(f"{path} cannot be read as UTF-8; name the completed checklist.") from error
 
 
 def _text(model: str, checklist_sha256: str) -> str:
@@ -113,7 +113,7 @@ def _items() -> Iterator[dict[str, str]]:
     section = page.read_text(encoding="utf-8").partition(SECTION)[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")][2:]
     if not rows:
-        raise Missing("The threat model in this package names nothing; install it anew.")
+        raise Missing("The threat model in this package lists nothing; reinstall sluicegate.")
     for row in rows:
         attack, who, why, harder, *_ = (cell.strip() for cell in row.strip("|").split("|"))
         yield {"attack": attack, "who": who, "why_not_stopped": why, "what_makes_it_harder": harder}

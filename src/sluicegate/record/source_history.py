@@ -116,7 +116,7 @@ def pinned(layout: Layout, number: str, name: str, sha256: str) -> list[dict[str
     path = layout.intake(number) / name
     if not path.is_file() or sha256_file(path) != sha256:
         where = f"intake/{number}/verdict.json"
-        raise Tampered(f"intake/{number}/{name} is not what {where} names; restore it from git.")
+        raise Tampered(f"intake/{number}/{name} does not match {where}; restore it from git.")
     rows: list[dict[str, Any]] = files.read_json(path)
     return rows
 

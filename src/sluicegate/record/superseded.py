@@ -21,7 +21,7 @@ def require_standing(context: Context, update: Update) -> None:
     """Raise Conflict where `update` learnt rows that were taken out since, or are about to be."""
     for number, found in _broken_off(context).items():
         if update.id in {each.update for each in found.updates}:
-            raise Conflict(f"update:{update.id} learnt what incident:{number} takes back.")
+            raise Conflict(f"update:{update.id} learnt from rows that incident:{number} removed.")
     root = context.layout.root
     tables = {f"batches/{batch}/{data.MANIFEST}": batch for batch in update.batches}
     then, now = (git.blobs(root, at, list(tables)) for at in (update.data_commit, "HEAD"))
@@ -29,7 +29,7 @@ def require_standing(context: Context, update: Update) -> None:
     if moved:
         raise Conflict(
             f"Rows of batch:{moved[0]} left the data after update:{update.id} learnt them; "
-            "run `sluicegate retrain` again."
+            "run `sluicegate update` again."
         )
 
 

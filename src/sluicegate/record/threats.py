@@ -81,7 +81,7 @@ def open_threats(root: Path) -> list[str]:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError
     except (yaml.YAMLError, ValueError) as error:
-        raise Misused(f"{path} is no list of threats; run `git restore {THREATS}`.") from error
+        raise Misused(f"{path} is not a list of threats; run `git restore {THREATS}`.") from error
     return [str(row.get("attack")) for row in rows if row.get("state") == OPEN]
 
 

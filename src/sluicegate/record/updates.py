@@ -155,7 +155,7 @@ def _stage(layout: Layout, update: str, compared: Stage) -> Stage:
             payload = record.read_statement(layout, folder / name)
             predicate = predicate_of(payload, kind, name)
             if predicate.get("subject", f"update:{predicate.get('update')}") != f"update:{update}":
-                raise Tampered(f"updates/{update}/{name} speaks of another; restore it from git.")
+                raise Tampered(f"updates/{update}/{name} is for another one; restore it from git.")
             return stage
     return compared
 

@@ -20,7 +20,7 @@ def bill_of_materials(card: Card) -> dict[str, Any]:
     Raises Misused for the card of a batch, Conflict for a model that was not promoted.
     """
     if card["card"] != "model":
-        raise Misused(f"{card['subject']} has no bill of materials; write update:0007.")
+        raise Misused(f"{card['subject']} has no bill of materials; name an update.")
     if card["promoted"] is None:
         raise Conflict(f"{card['subject']} was not promoted; its model has no bill of materials.")
     data, packages = list(_data(card)), list(_packages(card))

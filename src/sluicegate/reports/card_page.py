@@ -12,13 +12,13 @@ Card = Mapping[str, Any]
 Lines = list[str]
 
 FACTS = (
-    ("profile", "for"),
+    ("profile", "audience"),
     ("version", "version"),
     ("sha256", "SHA-256"),
     ("signature", "signature"),
     ("stage", "stage"),
     ("promoted", "promoted"),
-    ("serving", "serves now"),
+    ("serving", "serving now"),
     ("task", "task"),
     ("classes", "answers"),
     ("replaces", "replaces"),
@@ -28,9 +28,9 @@ FACTS = (
     ("rows", "rows received"),
     ("admitted", "admitted"),
     ("set_aside", "set aside"),
-    ("held", "held whole"),
-    ("rolled_back", "taken out by a rollback"),
-    ("destroyed", "destroyed for good"),
+    ("held", "held as a whole"),
+    ("rolled_back", "removed by a rollback"),
+    ("destroyed", "destroyed"),
     ("source_count", "sources"),
     ("signed_by", "signed by the feed"),
     ("approved_by", "approved by"),
@@ -68,12 +68,12 @@ def _people(card: Card) -> Lines:
         for key, name in PEOPLE.items()
         if key in recorded
     ]
-    lines = ["## What people say of it", "", "| | |", "|---|---|"]
+    lines = ["## Purpose and ownership", "", "| | |", "|---|---|"]
     lines += [
         f"| {name} | {text if text.startswith('**') else escaped(text)} |" for name, text in rows
     ]
     if card["missing"]:
-        lines += ["", f"**Missing, though required: {', '.join(card['missing'])}.**"]
+        lines += ["", f"**Required but missing: {', '.join(card['missing'])}.**"]
     return lines
 
 
@@ -83,9 +83,9 @@ def _training(card: Card) -> Lines:
         return []
     rows, learnt = made["rows"], made["learnt_rows"]
     sentence = (
-        "" if learnt is None else f", {learnt} of them learnt: the others are held out or capped"
+        "" if learnt is None else f", {learnt} of them trained on; the rest held out or capped"
     )
-    lines = ["## What it learnt from", "", f"- rows: {rows}{sentence if rows != learnt else ''}"]
+    lines = ["## Training data", "", f"- rows: {rows}{sentence if rows != learnt else ''}"]
     if "data_commit" in made:
         lines.append(f"- data and code commit: `{made['data_commit']}`")
     if "sources" in made:
@@ -102,7 +102,7 @@ def _packages(card: Card) -> Lines:
     if not found:
         return []
     sentence = ", ".join(f"{escaped(name)} {escaped(number)}" for name, number in found.items())
-    return [f"## The {len(found)} packages it was trained with", "", sentence]
+    return [f"## Packages used in training ({len(found)})", "", sentence]
 
 
 def _labels(card: Card) -> Lines:
@@ -122,7 +122,7 @@ def _golden(card: Card) -> Lines:
     vouched = "verified" if recorded["verified"] else "unverified: held out from the base data"
     named = f", SHA-256 `{recorded['sha256']}`" if "sha256" in recorded else ""
     lines = [
-        "## How good it is",
+        "## Performance",
         "",
         f"The golden set has {recorded['rows']} rows ({vouched}){named}.",
     ]
@@ -139,14 +139,14 @@ def _slices(card: Card) -> Lines:
     measure = next(name for name in ("accuracy", "mae") if name in found[0])
     rows = [(escaped(each["slice"]), int(each["rows"]), number(each[measure])) for each in found]
     head = ("slice of the golden set", "rows", measure)
-    return ["## Where it is better and worse", "", *_table(head, rows)]
+    return ["## Performance by slice", "", *_table(head, rows)]
 
 
 def _inputs(card: Card) -> Lines:
     if "features" in card:
         weights = card.get("importances", {})
         rows = [(escaped(n), kind, number(weights.get(n))) for n, kind in card["features"].items()]
-        return ["## What it is asked with", "", *_table(("column", "kind", "importance"), rows)]
+        return ["## Inputs", "", *_table(("column", "kind", "importance"), rows)]
     if "columns" in card:
         rows = [
             (escaped(each["name"]), each["is"], "yes" if each["pseudonymised"] else "")
@@ -190,8 +190,8 @@ def _learnt_by(card: Card) -> Lines:
     if "learnt_by" not in card:
         return []
     rows = [(m["update"], m["version"], m["stage"]) for m in card["learnt_by"]]
-    head = ["## Who learnt from it", ""]
-    return [*head, *(_table(("update", "version", "stage"), rows) if rows else ["No model."])]
+    head = ["## Models that learnt from it", ""]
+    return [*head, *(_table(("update", "version", "stage"), rows) if rows else ["None."])]
 
 
 BLOCKS: tuple[Callable[[Card], Lines], ...] = (
@@ -236,5 +236,5 @@ def _value(value: Any) -> str:
         listed = [form.format(value[key]) for key, form in named.items() if key in value]
         return escaped(", ".join(listed))
     if isinstance(value, list):
-        return escaped(", ".join(map(str, value))) or "nobody: the gate passed it"
+        return escaped(", ".join(map(str, value))) or "none needed: the gate passed it"
     return escaped(str(value))

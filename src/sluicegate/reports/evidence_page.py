@@ -26,11 +26,11 @@ from sluicegate.stores.layout import Layout
 Asked = Sequence[tuple[str, str]]
 
 LEADS = {
-    "release": "Why it is asked",
-    "anchor": "Why it is asked",
+    "release": "Why it was requested",
+    "anchor": "Why it was requested",
     "rollback": "Why it is proposed",
     "incident": "Why it was done",
-    "retirement": "Why it is asked",
+    "retirement": "Why it was requested",
 }
 
 

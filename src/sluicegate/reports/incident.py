@@ -67,11 +67,11 @@ def written(told: Mapping[str, Any]) -> str:
         now = nobody(told["incident"], told["suspended"])
         moved = f"version {before['version']} served, now {now}"
     elif before["version"] != after["version"]:
-        moved = f"version {before['version']} served, version {after['version']} serves"
+        moved = f"version {after['version']} replaced version {before['version']}"
     elif told["still_embodied"]:
-        moved = f"version {after['version']} served and serves, though it embodies it: no version is clean"
+        moved = f"version {after['version']} still serves, although it learnt from it: no version is clean"
     else:
-        moved = f"version {after['version']} served and serves: it embodies none of it"
+        moved = f"version {after['version']} still serves: it learnt none of it"
     lines = [
         f"# incident:{told['incident']}: {escaped(told['because'])}",
         "",
@@ -79,7 +79,7 @@ def written(told: Mapping[str, Any]) -> str:
         "",
         f"- model {escaped(told['model'])}: {moved}",
         f"- detected by {escaped(told['detected_by'])}",
-        f"- trained without it: {'update:' + told['retrained'] if told['retrained'] else 'not yet'}",
+        f"- retrained without it: {'update:' + told['retrained'] if told['retrained'] else 'not yet'}",
         f"- affected predictions: {told['affected_predictions']}",
         *(f"- {escaped(each)}" for each in told["controls"]),
         "",
@@ -89,25 +89,25 @@ def written(told: Mapping[str, Any]) -> str:
         "|---|---|",
         *(f"| {each['time']} | {escaped(each['what'])} |" for each in told["timeline"]),
         "",
-        "## What let it through",
+        "## How it got through",
         "",
-        "What was measured of these rows, those nearest to their limits or beyond them first.",
+        "What was measured on these rows, those nearest to their limits first.",
         "",
         *(_near(each) for each in told["let_through"]),
-        *([] if told["let_through"] else ["Nothing: no row of it reached the data."]),
+        *([] if told["let_through"] else ["Nothing: none of its rows reached the data."]),
         "",
-        "## Taken out of the data",
+        "## Removed from the data",
         "",
         *(f"- {each['rows']} rows of batch:{each['batch']}" for each in told["taken_out"]),
-        *([] if told["taken_out"] else ["Nothing: no row of it was admitted."]),
+        *([] if told["taken_out"] else ["Nothing: none of its rows was admitted."]),
         "",
-        "## Served while it lasted",
+        "## Affected models in service",
         "",
         *(
             f"- version {each['version']} (update:{each['update']}): {each['from']} to {each['until']}"
             for each in told["served"]
         ),
-        *([] if told["served"] else ["No model that learnt it ever served."]),
+        *([] if told["served"] else ["No model that learnt from it ever served."]),
         "",
         *_differences(told["differs"]),
     ]
@@ -121,7 +121,7 @@ def _timeline(
         yield from receipt(layout, batch)
     for update in found.updates:
         rows = sum(update.learnt.values())
-        learnt = f"update:{update.update} learnt {rows} of them (version {update.version})"
+        learnt = f"update:{update.update} learnt from {rows} of them (version {update.version})"
         yield {"time": recorded_at(layout, update.update), "what": learnt}
         if update.promoted:
             yield {"time": update.promoted, "what": f"version {update.version} became champion"}
@@ -138,12 +138,12 @@ def _done(layout: Layout, number: str) -> Iterator[dict[str, str]]:
     for entry in since_opened(layout, number):
         details, gone = entry.details, taken_out(layout, number, entry)
         if gone:
-            what = f"{counted(gone[1], 'row')} of batch:{gone[0]} went to quarantine"
+            what = f"{counted(gone[1], 'row')} of batch:{gone[0]} moved to quarantine"
         elif "succession" in details:
             continue  # new keys say again who the champion is
         elif entry.verb == SUSPEND:
             own = details["incident"] == number
-            what = "nobody serves since" + (": no version is clean of it" if own else "")
+            what = "serving stopped" + (": no version is clean" if own else "")
         elif entry.verb in (PROMOTE, REINSTATE):
             how = "became champion" if entry.verb == PROMOTE else "serves again"
             what = f"version {details['version']} {how}"
@@ -168,10 +168,10 @@ def _served(layout: Layout, found: Trace) -> list[dict[str, Any]]:
 
 
 def _controls(opened: Mapping[str, Any]) -> list[str]:
-    changed = ["Limits that were calibrated on it are calibrated anew without it."]
+    changed = ["Limits calibrated on it are recalibrated without it."]
     if opened["sources"]:
         named = ", ".join(opened["sources"])
-        changed.insert(0, f"The source {named} is barred, if the reviewers countersign.")
+        changed.insert(0, f"The source {named} is barred once reviewers countersign.")
     return changed
 
 
@@ -183,7 +183,7 @@ def _trusted(layout: Layout, opened: Mapping[str, Any]) -> Iterator[str]:
         if rows:
             yield (
                 f"The {table.stem} table holds {counted(rows, 'row')} of it: every model learns from "
-                "or is measured on them until `sluicegate reanchor` puts another in its place."
+                "or is measured on them until `sluicegate reanchor` replaces it."
             )
 
 
@@ -203,10 +203,10 @@ def _near(each: Mapping[str, Any]) -> str:
 def _differences(differs: Mapping[str, Any] | None) -> list[str]:
     if differs is None:
         return []
-    lines = ["## What the champion that was taken back did differently", ""]
+    lines = ["## How the rolled-back champion differed", ""]
     if differs.get("fault"):
         return [*lines, f"Not measured: {escaped(differs['fault'])}", ""]
-    lines += ["| slice of the golden set | rows | taken back | serves now |", "|---|---|---|---|"]
+    lines += ["| slice of the golden set | rows | rolled back | serving now |", "|---|---|---|---|"]
     for each in differs["slices"]:
         figures = f"{each['tainted']:.3f} | {each['clean']:.3f}"
         lines.append(
@@ -216,8 +216,8 @@ def _differences(differs: Mapping[str, Any] | None) -> list[str]:
     if taken:
         lines += [
             "",
-            f"On the {taken['rows']} rows that were taken out of training, it answered "
-            f"{taken['tainted']:.0%} as they are labelled; the model that serves now {taken['clean']:.0%}.",
+            f"On the {taken['rows']} rows removed from training, it agreed with the labels on "
+            f"{taken['tainted']:.0%}; the model serving now agrees on {taken['clean']:.0%}.",
         ]
     return [*lines, ""]
 

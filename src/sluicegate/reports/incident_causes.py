@@ -38,7 +38,7 @@ def receipt(layout: Layout, batch: Touched) -> Iterator[dict[str, str]]:
     manifest = manifest_of(layout, batch.batch)
     state, name = str(manifest.state), f"batch:{batch.batch}"
     came = _shares(layout, batch) if state == "admitted" else state
-    what = f"{name} was received with {len(batch.rows)} such rows: {came}"
+    what = f"{name} arrived with {len(batch.rows)} such rows: {came}"
     yield {"time": manifest.received, "what": what}
     result = _decision(layout, name, layout.intake(batch.batch) / "decision.json")
     if result and result["approved_by"]:

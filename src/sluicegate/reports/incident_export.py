@@ -55,7 +55,7 @@ def _atlas(told: Mapping[str, Any]) -> dict[str, Any]:
         )
     ]
     for each in told["served"]:
-        words = f"A model that learnt them served from {each['from']} to {each['until']}."
+        words = f"A model that learnt from them served from {each['from']} to {each['until']}."
         steps.append((ERODED, words))
     return {
         "study": {
@@ -82,7 +82,7 @@ def _public(told: Mapping[str, Any]) -> dict[str, Any]:
     days = sorted(each["time"][:10] for each in told["timeline"])
     return {
         "model": told["model"],
-        "what": f"{rows} rows of feedback in {batches} deliveries were taken out of training.",
+        "what": f"{rows} rows of feedback in {batches} deliveries were removed from training.",
         "first": days[0],
         "rolled_back": days[-1],
         "served": [
@@ -97,15 +97,15 @@ def _public(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _outcome(told: Mapping[str, Any]) -> str:
     if told["suspended"]:
-        words = ["No version that is clean was left, so none serves since."]
+        words = ["No clean version was left, so none has served since."]
     elif told["champion"]["before"]["version"] != told["champion"]["after"]["version"]:
-        words = ["A version that had not learnt them serves since."]
+        words = ["A version that had not learnt from them has served since."]
     elif told.get("still_embodied"):
-        words = ["No version had not learnt them, and one that did serves on."]
+        words = ["Every version had learnt from them, and one of these keeps serving."]
     else:
-        words = ["None of them was served."]
+        words = ["No model that learnt from them was serving."]
     if told["retrained"]:
-        words.append("A model was trained without them.")
+        words.append("A model was retrained without them.")
     return " ".join(words)
 
 

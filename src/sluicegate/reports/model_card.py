@@ -30,7 +30,7 @@ def model_card(context: Context, number: str) -> dict[str, Any]:
     layout, now = context.layout, context.settings
     update, verdict = read_update(layout, number)
     if update.challenger is None:
-        raise Missing(f"update:{number} has no model; `sluicegate retrain` makes one.")
+        raise Missing(f"update:{number} has no model; `sluicegate update` makes one.")
     made = settings_at(layout, update.data_commit)
     comparison = read_comparison(layout, number)
     figures = comparison["report"]
@@ -127,7 +127,7 @@ def _files(layout: Layout, number: str, sha256: str) -> dict[str, str]:
     where = f"updates/{number}/{SIGNATURE}"
     found = listed_files(files.read_json(path), where)
     if sha256_json(found) != sha256:
-        raise Tampered(f"{where} lists other files than update:{number} made; restore it from git.")
+        raise Tampered(f"{where} does not list the files of update:{number}; restore it from git.")
     return found
 
 

@@ -130,8 +130,8 @@ def _require_unnamed(
         for word in _words(text or ""):
             if len(word) >= LEAST_NAME and word in sources:
                 raise Misused(
-                    f"params.yaml: {where}.{field} names the source {word}, and a {profile.value} "
-                    "card names none; write it without the name."
+                    f"params.yaml: {where}.{field} names the source {word}, but a {profile.value} "
+                    "card must not; remove the name."
                 )
 
 

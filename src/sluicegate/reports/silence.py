@@ -2,7 +2,7 @@
 
 STAYS = {
     "retirement": "nothing is destroyed",
-    "incident": "what was rolled back stays so",
+    "incident": "the rollback stays in effect",
 }
 """What stays as it is meanwhile, by kind of subject; of most, what people care for is who serves."""
 
@@ -13,7 +13,7 @@ def after_silence(subject: str, on_expiry: str) -> str:
     >>> after_silence("retirement:0001", "reject")
     'is refused, and nothing is destroyed'
     """
-    stays = STAYS.get(subject.partition(":")[0], "the champion serves on")
+    stays = STAYS.get(subject.partition(":")[0], "the champion keeps serving")
     if on_expiry == "reject":
         return f"is refused, and {stays}"
-    return f"goes on waiting and {stays}; it then has to be asked again"
+    return f"stays open and {stays}; renew it to decide it later"

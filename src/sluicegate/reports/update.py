@@ -32,7 +32,7 @@ def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> s
             f"**Outcome: {verdict.outcome.value}.** {escaped(' '.join(verdict.reasons[:3]))}",
             *asks,
             "",
-            f"- champion it was compared with: {against}",
+            f"- compared with champion: {against}",
             f"- data commit: `{update.data_commit[:12]}`, batches: {learnt}",
             f"- policy: `{verdict.policy[:12]}`",
             f"- {describe_isolation(comparison)}",
@@ -64,8 +64,8 @@ def findings_table(judged: Sequence[Judged]) -> list[str]:
         for each in limited[:MOST_ROWS]
     ]
     left = len(limited) - MOST_ROWS
-    more = [f"| … {left} more within their limits or alike | | | | |"] if left > 0 else []
-    head = ["| metric | value | limit | outcome | what it says |", "|---|---|---|---|---|"]
+    more = [f"| … {left} more within their limits, or similar | | | | |"] if left > 0 else []
+    head = ["| metric | value | limit | outcome | details |", "|---|---|---|---|---|"]
     return [*head, *rows, *more]
 
 

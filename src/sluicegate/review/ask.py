@@ -59,7 +59,7 @@ def about_batch(context: Context, batch: str) -> Question:
         shown.insert(
             1, ("learnt before", f"`sluicegate rollback --because trigger:{batch}` takes it out")
         )
-    question = f"May batch:{batch} be learnt from?"
+    question = f"May models learn from batch:{batch}?"
     from sluicegate.review.pages import batch_page
 
     page = batch_page(context, batch, question, shown)

@@ -21,7 +21,7 @@ def require_separate(context: Context, subject: str, reviewer: str) -> None:
     result = trust.person_of(context.layout, reviewer)
     if result is None:
         raise Conflict(
-            f"{trust.PEOPLE} does not say who {reviewer} is, so nobody can tell what they may not "
+            f"{trust.PEOPLE} does not list {reviewer}, so nobody can tell what they must not "
             f"review; add `{reviewer}: {{signers: [{reviewer}], git: [...], sources: [...]}}`."
         )
     name, person = result
@@ -46,7 +46,7 @@ def entangled(context: Context, subject: str, person: trust.Person) -> str | Non
     for each in signed_policies(layout):
         new = not git.tracked(layout.root, f"{ROOM}/{each.number}", kind.since(layout, number))
         if new and each.owner in person.signers:
-            return f"as {each.owner} they signed the policy that it is judged by"
+            return f"as {each.owner} they signed the policy that judges it"
     for deed, who in [
         ("started the run by hand", kind.asked_by(layout, number)),
         *_asked(layout, kind.since(layout, number)),

@@ -28,7 +28,7 @@ from sluicegate.stores import data, git
 from sluicegate.stores.layout import Layout
 
 CHANGEABLE = ("params.yaml", "dvc.yaml", "train.py", "expectations", "golden", "reference")
-LEARNT = "The batches that it learnt from, new since the champion before"
+LEARNT = "New batches it learnt from since the previous champion"
 MOST_FEATURES = 5
 MOST_DIFF_LINES = 200
 MOST_BATCHES = 5
@@ -154,7 +154,7 @@ def incident_page(
 ) -> str:
     """Return the evidence about a rollback that was carried out; `told` is the account of it."""
     layout, gone = context.layout, told["taken_out"]
-    taken = [f"{each['rows']} rows of batch:{each['batch']} went to quarantine." for each in gone]
+    taken = [f"{each['rows']} rows of batch:{each['batch']} moved to quarantine." for each in gone]
     if told["suspended"]:
         taken.insert(0, f"Serving now: {nobody(number, told['suspended'])}.")
     differs = told["differs"] or {"changed": []}
@@ -168,7 +168,7 @@ def incident_page(
             account=told,
             otherwise_drawn=drawn(slices({"changes": {"slices": differs["changed"]}})),
             batches=[about_batch(context, each["batch"]) for each in gone[-MOST_BATCHES:]],
-            heading="The batches that rows were taken out of, as they were received",
+            heading="The batches that lost rows, as received",
             unshown=len(gone[:-MOST_BATCHES]),
             changed=_changed(layout, git.head(layout.root)),
             lineage=shown,
@@ -184,7 +184,7 @@ def _of_update(
     question: str,
     why: Sequence[str],
     shown: Asked,
-    heading: str = "The batches it would learn from, new since the champion",
+    heading: str = "New batches it would learn from since the champion",
 ) -> str:
     comparison = read_comparison(context.layout, update.id)
     policy = candidate_policy(context.settings, findings_in(comparison))

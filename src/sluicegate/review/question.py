@@ -72,7 +72,7 @@ def _require_open(layout: Layout, subject: str, decision: Decision | None = None
         return
     if decision is Decision.WITHDRAW and state_of(layout, subject) == "admitted":
         raise Conflict(
-            f"{subject} is admitted already; take it out again with "
+            f"{subject} is already admitted; roll it back with "
             f"`sluicegate rollback --because {subject} --reason WHY`."
         )
     raise Conflict(f"{subject} is already decided; `sluicegate show {subject}` shows how.")
@@ -80,4 +80,4 @@ def _require_open(layout: Layout, subject: str, decision: Decision | None = None
 
 def _otherwise(context: Context, subject: str, expires: str) -> str:
     then = context.settings.approval.on_expiry if kind_of(subject)[0].lapses else "hold"
-    return f"At {expires}: it {after_silence(subject, then)}."
+    return f"If nobody decides by {expires}, it {after_silence(subject, then)}."

@@ -12,12 +12,12 @@ from sluicegate.stores import git, record, trust
 from sluicegate.stores.layout import Layout
 
 ENROL = (
-    f"Put a line `NAME ssh-ed25519 AAAA...` for each into {trust.SIGNERS}, say who they are in "
+    f"Add a line `NAME ssh-ed25519 AAAA...` for each to {trust.SIGNERS}, list them in "
     f"{trust.PEOPLE}, and commit both; or lower approval.required."
 )
 OTHERS = (
-    "Enrol somebody who writes neither updates nor policy, or let the schedules of `sluicegate up` start "
-    "updates."
+    "Enrol someone who starts no updates and writes no policy, or let the schedules of `sluicegate up` do "
+    "that."
 )
 
 
@@ -26,14 +26,14 @@ def reviewers(context: Context) -> Iterator[Diagnosis]:
     wanted, open_now = context.settings.approval.required, waiting(context.layout)
     lines = trust.enrolled(context.layout, NAMESPACE, context.clock())
     if any(line.is_open for line in lines):
-        says = f"{trust.SIGNERS} has a pattern or an authority, so nobody can count the reviewers."
+        says = f"{trust.SIGNERS} has a pattern or an authority, so reviewers cannot be counted."
         yield Diagnosis("reviewers", True, says)
         return
     known = _known(context, lines)
     count = min(len(known), len({line.key for line in lines}))
     if count < wanted:
         waits = f", and {open_now[0]} waits" if open_now else ""
-        says = f"{count} can review, but approval.required wants {wanted}{waits}."
+        says = f"{count} can review, but approval.required is {wanted}{waits}."
         yield Diagnosis("reviewers", False if open_now else None, says, ENROL)
         return
     found = (
@@ -41,7 +41,7 @@ def reviewers(context: Context) -> Iterator[Diagnosis]:
     )
     yield from found
     if not found:
-        yield Diagnosis("reviewers", True, f"{count} can review; approval.required wants {wanted}.")
+        yield Diagnosis("reviewers", True, f"{count} can review; approval.required is {wanted}.")
 
 
 def _known(context: Context, lines: list[trust.Enrolled]) -> dict[str, trust.Person]:
@@ -66,14 +66,14 @@ def _bound(
         kept_out = [f"{name}: {entry}" for name, entry in why.items() if entry]
         may = len(known) - len(kept_out)
         if may < wanted:
-            says = f"{subject} waits for {wanted}, and {may} may review it ({'; '.join(kept_out)})."
+            says = f"{subject} needs {wanted} to review it; only {may} may ({'; '.join(kept_out)})."
             yield Diagnosis("reviewers", False, says, OTHERS)
     hands = _hands(context.layout)
     free = [n for n, person in known.items() if not hands & {name.lower() for name in person.git}]
     if not open_now and len(free) < wanted:
         busy = ", ".join(sorted(set(known) - set(free)))
         says = (
-            f"{len(free)} can review what is started by hand, but approval.required wants {wanted}: "
+            f"{len(free)} can review what is started by hand, but approval.required is {wanted}: "
             f"{busy} starts updates here (approval.separate_duties)."
         )
         yield Diagnosis("reviewers", None, says, OTHERS)

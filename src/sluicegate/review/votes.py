@@ -69,7 +69,7 @@ def require_alive(context: Context, request: Request, bound: Sequence[Artifact])
         path = context.layout.root / each.name
         if not path.is_file() or sha256_file(path) != each.sha256:
             raise Conflict(
-                f"{each.name} changed since {request.subject} was put to review; {again}."
+                f"{each.name} changed since the review of {request.subject} began; {again}."
             )
     if request.has_expired(context.clock()):
         raise Conflict(
@@ -94,8 +94,8 @@ def _require_believed(layout: Layout, subject: str) -> None:
     doubted = [path for path in paths if record.is_doubted(layout, path)]
     if doubted:
         raise Conflict(
-            f"{subject} rests on {doubted[0].name}, signed with a key that was revoked since, so nobody "
-            "can approve it; refuse it: rows can be released from quarantine afterwards."
+            f"{subject} rests on {doubted[0].name}, whose signing key has since been revoked, so nobody "
+            "can approve it; reject it: you can release its rows from quarantine afterwards."
         )
 
 
@@ -176,5 +176,5 @@ def require_approved(context: Context, subject: str) -> Standing:
     """
     found = current(context, subject)
     if found.standing.state is not State.APPROVED:
-        raise Conflict(f"{subject} is {found.standing.state.value}: {found.tally} hold.")
+        raise Conflict(f"{subject} is {found.standing.state.value}: it has {found.tally}.")
     return found.standing

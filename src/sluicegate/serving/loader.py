@@ -53,7 +53,7 @@ def load_champion(
     root = read_trust_root(pinned)
     called = name or socket.gethostname()
     if not NAME.fullmatch(called):
-        raise Misused(f"{called[:50]!r} is no name for a loader; use letters, digits and ._- only.")
+        raise Misused(f"{called[:50]!r} is not a loader name; use letters, digits and ._- only.")
     folder = Path(reports) if reports is not None else _serving_of(Path(source))
     place = Place(
         Repository(Path(source).absolute(), root),
@@ -173,7 +173,7 @@ class ServedChampion:
     def predict_proba(self, frame: "pd.DataFrame") -> Any:
         """Return class probabilities, shape (rows, classes), in the order of `classes`."""
         if not self.classes:
-            raise Misused("The model answers with numbers, not with classes; call predict.")
+            raise Misused("The model predicts numbers, not classes; call predict.")
         return self._scores(frame)
 
     @property
@@ -239,13 +239,13 @@ class ServedChampion:
         if most is not None and age > timedelta(hours=most):
             raise CannotDecide(
                 f"Version {held[0].version} was last verified more than {most:g} hours ago; call "
-                "refresh, and mend what it says."
+                "refresh and fix what it reports."
             )
         return held[1].scores(in_normal_form(frame, self._place.root.schema_, self._pseudonym_key))
 
     def _now_held(self) -> tuple[Promoted, Model]:
         if self._held is None:
-            raise CannotDecide("No champion could be verified, so there is none to answer.")
+            raise CannotDecide("No champion could be verified, so no model can answer.")
         return self._held
 
 
@@ -255,7 +255,7 @@ def in_normal_form(
     """Return the features in the form that models learn from; raises Misused for what cannot be read."""
     absent = [name for name in schema.feature_names if name not in frame]
     if absent:
-        raise Misused(f"The frame has no column {absent[0]!r}, which the model asks for.")
+        raise Misused(f"The frame has no column {absent[0]!r}, which the model needs.")
     features, faults = normalise(frame[schema.feature_names], schema)
     if faults:
         name, rows = next(iter(faults.items()))
@@ -263,7 +263,7 @@ def in_normal_form(
     hidden = tuple(name for name in schema.sensitive if name in schema.feature_names)
     if hidden and pseudonym_key is None:
         raise Misused(
-            f"{hidden[0]!r} is sensitive: give the key that `sluicegate trust export "
+            f"{hidden[0]!r} is sensitive: pass the key that `sluicegate trust export "
             "--pseudonym-key` writes as pseudonym_key."
         )
     return pseudonymise(features, hidden, pseudonym_key or b"")

@@ -50,12 +50,12 @@ class Memory:
         highest = max(seen["sequence"], seen["reinstated"], floor)
         if promoted.sequence < highest:
             raise Tampered(
-                f"The ledger's entry {promoted.sequence} (version {promoted.version}) is the latest "
-                f"promotion shown, and entry {highest} came after it: an old one is played again."
+                f"Ledger entry {promoted.sequence} (version {promoted.version}) is the latest "
+                f"promotion shown, but this host has seen entry {highest}: an old one is replayed."
             )
         same = (seen["update"], seen["sha256"]) == (promoted.update, promoted.sha256)
         if promoted.sequence == seen["sequence"] and not same:
-            raise Tampered(f"The ledger's entry {promoted.sequence} was another promotion before.")
+            raise Tampered(f"Ledger entry {promoted.sequence} was a different promotion before.")
 
     def remember(self, promoted: Promoted, verified: str | None = None) -> None:
         """Remember that `promoted` was shown, and, with a time, that all of it was verified then."""
@@ -82,9 +82,7 @@ class Memory:
         """
         least = max(self._seen()["reinstated"], floor)
         if promoted.sequence < least:
-            raise Tampered(
-                f"Version {promoted.version} was taken back by the ledger's entry {least}."
-            )
+            raise Tampered(f"Version {promoted.version} was rolled back by ledger entry {least}.")
 
     def verified(self) -> datetime | None:
         """Return when a champion was last verified whole."""

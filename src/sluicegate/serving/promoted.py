@@ -18,8 +18,8 @@ class NobodyServes(CannotDecide):
         """Say since which entry, and because of which incident."""
         about = entry.details.get("incident")
         super().__init__(
-            f"Nobody serves since incident:{about} (the ledger's entry {entry.sequence}), for no version "
-            "is clean of it; train and promote another one."
+            f"No model has served since incident:{about} (ledger entry {entry.sequence}): no version "
+            "is clean; train and promote another."
         )
 
 
@@ -57,7 +57,7 @@ def read_promoted(repository: Repository, move: Entry) -> Promoted:
     record, root = repository.record, repository.root
     champion, said_in = record.champion(move), move.subjects[-1].name
     if champion.name != f"model:{root.model}":
-        raise Broken(said_in, "promotes a model of another name")
+        raise Broken(said_in, "promotes a model with another name")
     if champion.sha256 != root.first:
         require_promotable(record, champion, root.approval.when == "always", root.reviewers)
     return Promoted(

@@ -42,7 +42,7 @@ class Repository:
         entry = self.record.last(PROMOTE, *TAKING_BACK)
         if entry is None:
             raise Missing(
-                f"{self.path} holds no promotion; name a workspace, its clone or an export."
+                f"{self.path} contains no promotion; name a workspace, a clone or an export."
             )
         return entry
 
@@ -71,7 +71,7 @@ class Repository:
         found = [self.path / place for place in places if os.path.lexists(self.path / place)]
         if not found:
             raise Missing(
-                f"The model {sha256[:12]} is not in {self.path}; in a clone bring it with "
+                f"The model {sha256[:12]} is not in {self.path}; in a clone, fetch it with "
                 f"`dvc pull models/{sha256}.tar.dvc`."
             )
         return found[0]

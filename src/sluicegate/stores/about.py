@@ -38,7 +38,7 @@ class About(_Section):
         known = self._said()
         for field in self.required:
             if field not in known:
-                raise ValueError(f"{field} is no field of a card; there are {', '.join(known)}")
+                raise ValueError(f"{field} is not a card field; choose from {', '.join(known)}")
         return self
 
     @property

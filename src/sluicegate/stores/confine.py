@@ -95,7 +95,7 @@ def main() -> None:
     if order["starter"]:  # a wall with processes of its own ends them itself
         _prctl(DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != order["starter"]:
-            sys.exit("The process that started the trainer is gone.")
+            sys.exit("The process that started the trainer has ended.")
     limit(order["limits"])
     if order["user"] is not None:
         os.setgroups([])
@@ -135,7 +135,7 @@ def landlock(read: Iterable[str], write: Iterable[str]) -> None:
     """Leave this process and its children these paths only, and no TCP, signal or abstract socket."""
     version = landlock_version()
     if version < OLDEST_LANDLOCK:
-        sys.exit("This kernel has no Landlock, or one that lets files be emptied (before 6.2).")
+        sys.exit("This kernel lacks Landlock, or is older than 6.2 and lets files be emptied.")
     rights = (1 << BY_VERSION[min(version, 5)]) - 1
     handled = struct.pack("QQQ", rights, TCP, SCOPED)[
         : 8 if version < 4 else 16 if version < 6 else 24
@@ -171,7 +171,7 @@ def filter_calls(network: bool) -> None:
     """Have the kernel refuse DENIED; new sockets and modes of files too, unless all is its own."""
     if platform.machine() not in MACHINES:
         if not network:
-            sys.exit(f"No filter of system calls is known for {platform.machine()}.")
+            sys.exit(f"There is no system call filter for {platform.machine()}.")
         return
     program = b"".join(_program(network))
     buffer = ctypes.create_string_buffer(program)

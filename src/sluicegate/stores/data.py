@@ -102,10 +102,10 @@ def read_verified(path: Path) -> pd.DataFrame:
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise Tampered(f"{path} is not there; run `dvc checkout {path}.dvc`.") from error
+        raise Tampered(f"{path} is missing; run `dvc checkout {path}.dvc`.") from error
     if manifest.file != path.name or sha256_bytes(data) != manifest.sha256:
         raise Tampered(
-            f"{path} is not the file that {MANIFEST} names; delete it and its cache object, "
+            f"{path} does not match {MANIFEST}; delete it and its cache object, "
             f"then run `dvc pull {path}.dvc`."
         )
     import pandas as pd
@@ -145,9 +145,7 @@ def read_admitted_at(layout: Layout, batch: str, commit_id: str) -> pd.DataFrame
         return read_verified(path)
     found = dvc.read_at(layout.root, path, commit_id)
     if sha256_bytes(found) != manifest.sha256:
-        raise Tampered(
-            f"{path.name} of batch:{batch} in {commit_id[:12]} is not what {name} names."
-        )
+        raise Tampered(f"{path.name} of batch:{batch} in {commit_id[:12]} does not match {name}.")
     return pd.read_parquet(io.BytesIO(found))
 
 

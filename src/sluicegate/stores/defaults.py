@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {key} is written twice")
+                raise yaml.YAMLError(f"the key {key} appears twice")
         return super().construct_mapping(node, deep)
 
 

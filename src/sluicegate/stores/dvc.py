@@ -85,7 +85,7 @@ def add(root: Path, paths: Sequence[Path]) -> None:
         for path in paths:
             if not repo.cache.local.exists(read_pointer(pointer(path))["md5"]):
                 raise CannotDecide(
-                    f"DVC did not keep {path} in its cache, as when the disk is full; make room and run "
+                    f"DVC did not keep {path} in its cache; if the disk is full, free some space. Then run "
                     "the same command again."
                 )
 
@@ -241,7 +241,7 @@ def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
         except (LockError, RWLockFileCorruptedError, RWLockFileFormatError) as error:
             tmp = root / ".dvc" / "tmp"
             raise CannotDecide(
-                f"Another dvc holds a lock in {tmp}: wait for it to end; where none is at work, delete "
+                f"Another dvc holds a lock in {tmp}: wait for it to end. If none is running, delete "
                 f"{tmp / 'rwlock'}. Then run the same command again."
             ) from error
         except DvcException as error:
@@ -252,7 +252,7 @@ def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
         ) as error:  # what it remembers of files; a full disk, or a damaged memory
             where = home_of(root) / "dvc-site"
             raise CannotDecide(
-                f"DVC's memory in {where} cannot be used ({error}): make room, or delete it, and run the "
+                f"DVC's state in {where} is unusable ({error}): free some space or delete it, and run the "
                 "same command again."
             ) from error
 

@@ -49,9 +49,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise Missing(f"{path} is not there; restore it from git.") from error
+        raise Missing(f"{path} is missing; restore it from git.") from error
     except ValueError as error:
-        raise Tampered(f"{path} is not JSON any more; restore it from git.") from error
+        raise Tampered(f"{path} is not valid JSON; restore it from git.") from error
 
 
 @effect

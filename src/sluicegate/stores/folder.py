@@ -45,7 +45,7 @@ class Folder(Mapping[str, bytes]):
                 raise Tampered(f"{name} is not a plain file.") from error
             raise KeyError(name) from error
         if len(data) > MOST_BYTES:
-            raise Tampered(f"{name} is larger than any statement.")
+            raise Tampered(f"{name} is too large for a statement.")
         self.seen[name] = data
         return data
 

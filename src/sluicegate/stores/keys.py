@@ -80,8 +80,8 @@ def require_own(layout: Layout, key: Path) -> None:
     variable = SERVICE_KEY if key == layout.service_key else MODEL_KEY
     if variable in os.environ:
         raise Conflict(
-            f"The key comes from {variable}, which cannot be changed from here; put it into {key} "
-            "(mode 600), unset the variable, rotate, and keep the new one where the old one was."
+            f"The key comes from {variable}, which sluicegate cannot change; write it to {key} "
+            "(mode 600), unset the variable, rotate, then store the new key where the old one was."
         )
 
 
@@ -150,8 +150,8 @@ def _trust(ring: bytes | None, current: str) -> Trust:
     except Tampered as error:
         raise Tampered(
             f"{PLACE} does not end with the service key {key['keyid'][:12]}; either "
-            "that key was retired or revoked, and the one that followed it belongs in "
-            ".sluicegate/keys, or the file is not ours: restore it from git."
+            "that key was retired or revoked, and its successor belongs in "
+            ".sluicegate/keys, or the file was changed: restore it from git."
         ) from error
 
 
@@ -189,7 +189,7 @@ def _in_force(layout: Layout, key: Path) -> Path:
 
 def _signer_in(path: Path) -> Signer:
     if not path.is_file():
-        raise Missing(f"{path} is not there.")
+        raise Missing(f"{path} is missing.")
     _require_private(path)
     return signer_of(path.read_bytes(), str(path))
 
@@ -199,11 +199,11 @@ def _private(variable: str, path: Path) -> tuple[bytes, str]:
     if variable in os.environ:
         return os.environ[variable].encode(), f"The environment variable {variable}"
     if not path.is_file():
-        raise Missing(f"{path} is not there; restore it, or set {variable} to the key.")
+        raise Missing(f"{path} is missing; restore it, or set {variable} to the key.")
     _require_private(path)
     return path.read_bytes(), str(path)
 
 
 def _require_private(path: Path) -> None:
     if path.stat().st_mode & 0o077:
-        raise Conflict(f"{path} can be read by others; run `chmod 600 {path}`.")
+        raise Conflict(f"{path} is readable by others; run `chmod 600 {path}`.")

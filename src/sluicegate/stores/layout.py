@@ -195,11 +195,11 @@ def open_layout(root: Path, reading: bool = False) -> Layout:
     layout = Layout(root.resolve())
     if not layout.params.is_file() or not (layout.root / "dvc.yaml").is_file():
         raise Missing(
-            f"{root} is not a sluicegate workspace; make one with `sluicegate init {root}`."
+            f"{root} is not a sluicegate workspace; create one with `sluicegate init {root}`."
         )
     if not reading and not layout.may_sign:
         raise Missing(
-            f"{root} has no service key in .sluicegate/keys; a clone is for reading, "
+            f"{root} has no service key in .sluicegate/keys; a clone is read-only, "
             "so run this in the workspace itself."
         )
     return layout

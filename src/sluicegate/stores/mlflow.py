@@ -58,7 +58,7 @@ class Registry:
             self._client = MlflowClient(where)
         except (MlflowException, SQLAlchemyError) as error:
             raise CannotDecide(
-                f"MLflow at {where} cannot be opened ({str(error).splitlines()[0]}); see that it is there "
+                f"MLflow at {where} cannot be opened ({str(error).splitlines()[0]}); check that it exists "
                 "and run the same command again."
             ) from error
 
@@ -126,7 +126,7 @@ class Registry:
         except MlflowException as error:
             if error.error_code in UNKNOWN:
                 return None
-            raise CannotDecide(f"MLflow does not say what {alias} is: {error}") from error
+            raise CannotDecide(f"MLflow could not look up {alias}: {error}") from error
 
     def model_dir(self, version: int) -> Path | None:
         """Return the directory of a version's artifacts; None where they are not on this machine.
@@ -138,7 +138,7 @@ class Registry:
         try:
             source = str(self._client.get_model_version(self.model, str(version)).source)
         except MlflowException as error:
-            sentence = "has no" if error.error_code in UNKNOWN else "does not answer for"
+            sentence = "has no" if error.error_code in UNKNOWN else "could not read"
             raise CannotDecide(f"MLflow {sentence} version {version} of {self.model}.") from error
         found = urlparse(source)
         return Path(unquote(found.path)) if found.scheme in ("", "file") else None
@@ -185,7 +185,7 @@ class Registry:
             if run.info.lifecycle_stage == "active":
                 self._client.delete_run(run_id)
         except (MlflowException, OSError, NotImplementedError) as error:
-            raise CannotDecide(f"MLflow did not delete run {run_id}: {error}") from error
+            raise CannotDecide(f"MLflow could not delete run {run_id}: {error}") from error
 
     @effect
     def log_page(self, run_id: str, path: Path) -> None:
@@ -195,7 +195,7 @@ class Registry:
         try:
             self._client.log_artifact(run_id, str(path), "evidence")
         except (MlflowException, OSError) as error:
-            raise CannotDecide(f"MLflow did not take {path}: {error}") from error
+            raise CannotDecide(f"MLflow could not store {path}: {error}") from error
 
     @contextlib.contextmanager
     def _reached(self) -> Iterator[None]:
@@ -206,7 +206,7 @@ class Registry:
             yield
         except MlflowException as error:
             raise CannotDecide(
-                f"MLflow did not do it ({_reason(error)}); see that it can be reached and written to, and "
+                f"MLflow failed ({_reason(error)}); check that it is reachable and writable, and "
                 "run the same command again."
             ) from error
 

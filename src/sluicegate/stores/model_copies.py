@@ -23,7 +23,7 @@ def opened(path: Path, name: str) -> BinaryIO:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise Missing(f"{name} is not there.") from error
+        raise Missing(f"{name} is missing.") from error
     except OSError as error:
         raise Tampered(f"{name} is not a plain file.") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -58,7 +58,7 @@ def listed(source: Path) -> dict[str, str]:
                 for member in archive:
                     content = archive.extractfile(member) if member.isreg() else None
                     if content is None or member.name in found:
-                        raise Tampered(f"{source.name} holds {member.name} twice, or as no file.")
+                        raise Tampered(f"{source.name} has {member.name} twice, or not as a file.")
                     found[member.name] = _digest(content)
         except (tarfile.TarError, EOFError) as error:
             raise Tampered(f"{source.name} is no archive of a model.") from error
@@ -104,7 +104,7 @@ def _unpack(file: IO[bytes], source: Path, target: Path, files: Mapping[str, str
             for member in archive:
                 content = archive.extractfile(member) if member.isreg() else None
                 if content is None or member.name not in files or member.name in seen:
-                    raise Tampered(f"{source.name} holds {member.name}, which was not signed.")
+                    raise Tampered(f"{source.name} contains {member.name}, which was not signed.")
                 seen.append(member.name)
                 _copy(content, target / member.name, files[member.name], member.name)
     except (tarfile.TarError, EOFError) as error:
@@ -138,6 +138,6 @@ def _names(folder: Path) -> list[str]:
 def _require_same(source: Path, names: Iterable[str], files: Mapping[str, str]) -> None:
     extra, lost = sorted(set(names) - set(files)), sorted(set(files) - set(names))
     if extra:
-        raise Tampered(f"The model {source.name[:12]} holds {extra[0]}, which was not signed.")
+        raise Tampered(f"The model {source.name[:12]} contains {extra[0]}, which was not signed.")
     if lost:
         raise Tampered(f"The model {source.name[:12]} lacks {lost[0]}, which was signed.")

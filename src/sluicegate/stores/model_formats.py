@@ -56,11 +56,11 @@ class Numeric:
             found = np.hstack([1 - found, found])
         if found.shape[1] != len(self.classes_):
             raise CannotDecide(
-                f"The model answers for {found.shape[1]} classes, and data.classes in params.yaml "
+                f"The model predicts {found.shape[1]} classes, but data.classes in params.yaml "
                 f"has {len(self.classes_)}."
             )
         if not ((found >= 0) & (found <= 1)).all():
-            raise CannotDecide("The model's answers are no probabilities; train it to give some.")
+            raise CannotDecide("The model's answers are not probabilities; fix the trainer.")
         return found
 
 
@@ -85,7 +85,7 @@ def described(directory: Path) -> tuple[Format, str]:
     if Path(name).name != name or Path(name).suffix != form.suffix:
         raise CannotDecide(f"The model's MLmodel file names {name}; {_SAVE[form.flavour]}.")
     if not (directory / name).is_file():
-        raise CannotDecide(f"The model's MLmodel file names {name}, which is not there.")
+        raise CannotDecide(f"The model's MLmodel file names {name}, which is missing.")
     return form, name
 
 
@@ -98,7 +98,7 @@ def _skops(data: bytes, schema: Schema) -> Any:
     except UntrustedTypesFoundException:
         foreign = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES)
         raise CannotDecide(
-            f"The model holds the type {min(foreign, default='?')}, which sluicegate does not trust; "
+            f"The model contains the type {min(foreign, default='?')}, which sluicegate does not trust; "
             "build it from scikit-learn's own estimators."
         ) from None
 
@@ -123,7 +123,7 @@ def _lightgbm(data: bytes, schema: Schema) -> Numeric:
 def _onnx(data: bytes, schema: Schema) -> Numeric:
     if b"location" in data:  # the key under which ONNX names files of weights that nobody signed
         raise CannotDecide(
-            "The model may name files beside it ('location'); save it without external data."
+            "The model may refer to external files ('location'); save it without external data."
         )
     session = _imported("onnxruntime").InferenceSession(data, providers=["CPUExecutionProvider"])
     (taken,) = session.get_inputs()
@@ -139,7 +139,7 @@ def _numeric(answers: Callable[[pd.DataFrame], Floats], schema: Schema) -> Numer
     words = [column.name for column in schema.features if not column.kind.is_number]
     if words:
         raise CannotDecide(
-            f"The model takes numbers only, and {words[0]} is none; use a scikit-learn pipeline."
+            f"The model takes only numbers, and {words[0]} is not one; use a scikit-learn pipeline."
         )
     return Numeric(answers, schema.classes if schema.task is Task.CLASSIFICATION else ())
 

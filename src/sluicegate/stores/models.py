@@ -90,13 +90,13 @@ def require_data_only(directory: Path) -> None:
         odd = path.name.startswith(".") or not path.name.isprintable()
         if odd or (path.is_dir() and not any(path.iterdir())):
             raise CannotDecide(
-                f"The model holds {name!r}, which is hidden, empty or unprintable, so that no signature "
-                "covers it; leave it out."
+                f"The model contains {name!r}, which is hidden, empty or unprintable: no signature can "
+                "cover it, so leave it out."
             )
     for name in names(directory):
         if name != "MLmodel" and Path(name).suffix not in DATA_SUFFIXES:
             raise CannotDecide(
-                f"The model holds {name}, which is not a data-only format; save it as skops "
+                f"The model contains {name}, which is not a data-only format; save it as skops "
                 "(mlflow.sklearn.save_model(..., serialization_format='skops')), never as a pickle."
             )
     described(directory)
@@ -136,5 +136,5 @@ def _loaded(form: Format, data: bytes, schema: Schema) -> Model:
     except Exception as error:  # a library raises whatever it likes
         raise CannotDecide(
             f"The installed {form.flavour} cannot load the model ({type(error).__name__}); install "
-            "the versions that its requirements.txt names."
+            "the versions that its requirements.txt lists."
         ) from error

@@ -50,7 +50,7 @@ def read(root: Path, md5: str) -> bytes | None:
 
     dvc.with_repo(root, look)
     if found and hashlib.md5(found[0], usedforsecurity=False).hexdigest() != md5:
-        raise Tampered(f"DVC's object {md5} has other content than its name says; delete it.")
+        raise Tampered(f"DVC's object {md5} does not match its name; delete it.")
     return found[0] if found else None
 
 
@@ -64,7 +64,7 @@ def destroy(root: Path, md5: str) -> None:
                 if place.exists(md5):
                     place.delete(md5)
                 if place.exists(md5):
-                    raise OSError(f"{md5} is still there")
+                    raise OSError(f"{md5} still exists")
 
     dvc.with_repo(root, delete)
 
@@ -88,6 +88,6 @@ class _Reaching:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, CannotDecide):
             raise CannotDecide(
-                f"The {self._name} did not do what was asked ({type(error).__name__}: {error}); "
-                "run the same command again when it can be reached."
+                f"The {self._name} failed ({type(error).__name__}: {error}); "
+                "run the same command again when it is reachable."
             ) from error

@@ -36,8 +36,8 @@ def require_ours(tree: Path) -> None:
             raise Misused(f"{tree / 'dvc.yaml'}: stages.{name}.cmd must be `{OURS[name]}`.")
         if name not in OURS and not (isinstance(cmd, str) and _WORDS.fullmatch(cmd)):
             raise Misused(
-                f"{tree / 'dvc.yaml'}: stages.{name}.cmd must be `{WALLED}` and your command in "
-                "plain words, as in `python train.py`; put anything longer into a script."
+                f"{tree / 'dvc.yaml'}: stages.{name}.cmd must be `{WALLED}` followed by a "
+                "plain command, like `python train.py`; put anything longer into a script."
             )
         for kind in ("deps", "outs", "metrics", "plots"):
             for path in _paths(stage, kind):
@@ -72,7 +72,7 @@ def named_params(text: str) -> set[tuple[str, ...]]:
         stages = yaml.safe_load(text)["stages"].values()
         named = [each for stage in stages for each in stage.get("params", ())]
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise Misused("dvc.yaml has no stages; take it from a new workspace.") from error
+        raise Misused("dvc.yaml has no stages; copy it from a new workspace.") from error
     inner = [each.get("params.yaml", ()) if isinstance(each, dict) else [each] for each in named]
     return {tuple(key.split(".")) for keys in inner for key in keys}
 
@@ -100,7 +100,7 @@ def _stage(tree: Path, name: str) -> Mapping[str, Any]:
     try:
         stage = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"][name]
     except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise Misused(f"{path} has no stage {name}; take it from a new workspace.") from error
+        raise Misused(f"{path} has no stage {name}; copy it from a new workspace.") from error
     if not isinstance(stage, dict):
         raise Misused(f"{path}: stages.{name} must be a mapping.")
     return stage
@@ -113,4 +113,4 @@ def _paths(stage: Mapping[str, Any], kind: str) -> Iterator[str]:
 
 def _refuse(tree: Path, name: str, keys: set[str], why: str) -> None:
     if keys:
-        raise Misused(f"{tree / 'dvc.yaml'}: stages.{name} {why} {min(keys)}; take it out.")
+        raise Misused(f"{tree / 'dvc.yaml'}: stages.{name} {why} {min(keys)}; remove it.")

@@ -40,7 +40,7 @@ def whole_text(text: str) -> str:
     )
     for after, _, path, value in reversed(inner):
         lines.insert(after + 1, _own_line(path, value))
-    head = f"# {name}, and what {ORIGIN} has instead: those lines end with `{ORIGIN}`."
+    head = f"# The defaults {name}; lines marked `{ORIGIN}` come from {ORIGIN}."
     return "\n".join([head, *(_own_line(*each) for each in added if not each[0][1:]), *lines, ""])
 
 

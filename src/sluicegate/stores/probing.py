@@ -57,7 +57,7 @@ def probe(by: str, root: Path, trainer: Trainer) -> tuple[dict[str, bool], str]:
     try:
         inside: dict[str, bool] = json.loads(done.stdout)
     except ValueError:
-        result = done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"]
+        result = done.stderr.strip().splitlines() or [f"it exited with code {done.returncode}"]
         return {}, result[-1]
     return {name: not (inside[name] or outside.get(name, False)) for name in inside}, ""
 

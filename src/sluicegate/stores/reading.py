@@ -30,7 +30,7 @@ SUFFIXES = {
 }
 
 
-_BROKE = "The file breaks the parser that reads it; write it again with another tool."
+_BROKE = "The file crashes its parser; write it again with another tool."
 # What a file can make its parser die of. SIGKILL is not among them: that is the machine, or a person.
 DIED_OF: dict[int, str] = {
     signal.SIGXCPU: "The file takes more than reading.max_seconds ({most}) to read; split it.",
@@ -63,15 +63,15 @@ def require_file(given: str | Path) -> Path:
         raise Misused(f"{text} is a URL; download the file and give its path.")
     path = Path(text)
     if ".." in path.parts:
-        raise Misused(f"{text} climbs with '..'; give the path itself: {path.resolve()}")
+        raise Misused(f"{text} contains '..'; give the resolved path: {path.resolve()}")
     try:
         there = path.exists()
     except OSError as error:
         raise Misused(f"{text[:80]}… cannot be a path ({error.strerror}); shorten it.") from error
     if not there:
-        raise Missing(f"{text} is not there; give the path of a parquet, CSV or JSONL file.")
+        raise Missing(f"{text} does not exist; give the path of a Parquet, CSV or JSONL file.")
     if not path.is_file():
-        raise Misused(f"{text} is not a file; give the path of a parquet, CSV or JSONL file.")
+        raise Misused(f"{text} is not a file; give the path of a Parquet, CSV or JSONL file.")
     if path.suffix.lower() not in SUFFIXES:
         raise Misused(f"{text} ends in {path.suffix!r}; give a .parquet, .csv or .jsonl file.")
     return path
@@ -131,7 +131,7 @@ def _read_in_child(
         recorded: dict[str, Any] = json.loads(done.stdout)
     except ValueError as error:
         raise CannotDecide(
-            f"Reading {path.name} ended with code {done.returncode}; try again, and split the file "
+            f"Reading {path.name} failed with exit code {done.returncode}; try again, and split the file "
             "if the machine ran out of memory."
         ) from error
     if "unreadable" in recorded:

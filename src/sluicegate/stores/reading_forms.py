@@ -60,7 +60,7 @@ class Asked:
             raise Refused(f"The file has more columns than reading.max_columns ({len(names)}).")
         name, count = Counter(names).most_common(1)[0] if names else ("", 0)
         if count > 1:
-            raise Refused(f"The file names the column {name[:80]!r} twice; rename one.")
+            raise Refused(f"The file has the column {name[:80]!r} twice; rename one.")
 
 
 Parts = Generator[pd.DataFrame, None, None]
@@ -69,7 +69,7 @@ Parts = Generator[pd.DataFrame, None, None]
 def too_large(budget: Mapping[str, int]) -> str:
     """Return the sentence about a file that unfolds to more than may be held."""
     most = budget["max_memory"]
-    return f"The file unfolds to more than reading.max_memory ({most} bytes); split it."
+    return f"The file expands to more than reading.max_memory ({most} bytes); split it."
 
 
 def read_parquet(path: Path, asked: Asked) -> Parts:
@@ -82,7 +82,7 @@ def read_parquet(path: Path, asked: Asked) -> Parts:
     wanted = asked.of(schema.names)
     for name in wanted:
         if pa.types.is_nested(schema.field(name).type):
-            raise Refused(f"The column {name[:80]!r} holds nested values; send one value a cell.")
+            raise Refused(f"The column {name[:80]!r} has nested values; send one value per cell.")
     rows = 0
     with _as_refusals("parquet"):
         size = _rows_at_once(wanted)
@@ -92,7 +92,7 @@ def read_parquet(path: Path, asked: Asked) -> Parts:
             # The file's own notes for pandas could make a column an index and hide it.
             yield batch.to_pandas(integer_object_nulls=True, ignore_metadata=True)
     if rows != claimed:
-        raise Refused(f"The file says that it has {claimed} rows but has {rows}; write it again.")
+        raise Refused(f"The file claims {claimed} rows but has {rows}; write it again.")
     if not rows:
         yield schema.empty_table().select(wanted).to_pandas(ignore_metadata=True)
 

@@ -44,9 +44,9 @@ class Data(_Section):
         named = [*self.columns, *(name for name in roles if name)]
         for name in named:
             if named.count(name) > 1:
-                raise ValueError(f"{name} is named in two roles")
+                raise ValueError(f"{name} has two roles")
             if name in RESERVED:
-                raise ValueError(f"{name} is a column of sluicegate's own, so rename it")
+                raise ValueError(f"sluicegate reserves the name {name}, so rename that column")
         return self
 
     @model_validator(mode="after")
@@ -302,7 +302,7 @@ def read_settings(path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise Missing(f"{path} is not there; restore it with `git restore params.yaml`.") from error
+        raise Missing(f"{path} is missing; restore it with `git restore params.yaml`.") from error
     except UnicodeDecodeError as error:
         raise Misused(f"{path} is not UTF-8; save it as UTF-8.") from error
     return parse_settings(text, str(path))

@@ -34,7 +34,7 @@ class Reviewers:
 def sign(text: str, key: Path, namespace: str) -> str:
     """Return the armoured signature of `text`; ssh-keygen asks for a passphrase or a touch itself."""
     if not key.is_file():
-        raise Misused(f"{key} is not there; name your SSH key with --key.")
+        raise Misused(f"{key} does not exist; pass your SSH key with --key.")
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as folder:
         path = Path(folder) / "text"
         path.write_text(text, encoding="utf-8")
@@ -61,7 +61,7 @@ def verify(text: str, signature: str, signer: str, allowed: str, namespace: str)
     signature that does not hold.
     """
     if not NAME.fullmatch(signer):
-        raise Misused(f"{signer[:50]!r} is no reviewer's name; use letters, digits and .@+-_ only.")
+        raise Misused(f"{signer[:50]!r} is not a valid name; use letters, digits and .@+-_ only.")
     if len(signature) > MOST_SIGNATURE:
         raise Misused("The proof is too long to be an SSH signature; paste the signature alone.")
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as folder:
@@ -74,7 +74,7 @@ def verify(text: str, signature: str, signer: str, allowed: str, namespace: str)
     if done.returncode or not found:
         raise Misused(
             f"The proof is not {signer}'s signature of this text ({_last(done.stderr or done.stdout)}); "
-            "make it anew with `sluicegate review sign`, with a key that trust/allowed_signers has for "
+            "make a new one with `sluicegate review sign` and a key that trust/allowed_signers lists for "
             f"{signer}."
         )
     return found.group()
@@ -92,7 +92,7 @@ def verify_file(path: Path, signature: str, allowed: str, namespace: str) -> tup
         named = _run(["-Y", "find-principals", "-f", str(signers), "-s", str(sig)])
         names = sorted({line.strip() for line in named.stdout.splitlines() if line.strip()})
         if named.returncode or not names:
-            raise Misused("it is no SSH signature by a key that is listed")
+            raise Misused("it is not an SSH signature by a listed key")
         if len(names) > 1 or not NAME.fullmatch(names[0]):
             raise Misused(
                 f"its key is listed for {len(names)} names or for a pattern; list it once"
@@ -118,4 +118,4 @@ def _run(arguments: list[str], given: str | BinaryIO = "") -> "subprocess.Comple
 
 def _last(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else "it said nothing"
+    return lines[-1].rstrip(".") if lines else "it printed nothing"

@@ -127,7 +127,7 @@ class Transaction:
 @contextlib.contextmanager
 def held(layout: Layout) -> Iterator[None]:
     """Hold the workspace's lock, with nothing half done in the workspace."""
-    with files.locked(layout.home / "lock", f"{layout.root} is being written to; try again."):
+    with files.locked(layout.home / "lock", f"{layout.root} is busy; try again."):
         recover(layout)
         yield
 
@@ -170,7 +170,7 @@ def tidy(layout: Layout) -> None:
     if layout.may_sign and journal(layout).exists():
         with (
             contextlib.suppress(Conflict),
-            files.locked(layout.home / "lock", f"{layout.root} is being written to.", wait=False),
+            files.locked(layout.home / "lock", f"{layout.root} is busy.", wait=False),
         ):
             recover(layout)
 

@@ -56,7 +56,7 @@ def allowed_signers(layout: Layout) -> str:
     text = _committed(layout, SIGNERS)
     if not text or not text.strip():
         raise Misused(
-            f"No reviewer is known: put a line like `ann ssh-ed25519 AAAA...` into {SIGNERS} "
+            f"There are no reviewers: add a line like `ann ssh-ed25519 AAAA...` to {SIGNERS} "
             "and commit it."
         )
     return text + "\n"
@@ -91,7 +91,7 @@ def people(layout: Layout) -> dict[str, Person]:
     named = [signer for person in read.values() for signer in person.signers]
     twice = sorted({signer for signer in named if named.count(signer) > 1})
     if twice:
-        raise Misused(f"{PEOPLE} gives {twice[0]} to two people; a signer is one person.")
+        raise Misused(f"{PEOPLE} lists {twice[0]} for two people; a signer is one person.")
     return read
 
 

@@ -70,7 +70,7 @@ def read_trust_root(path: Path) -> TrustRoot:
         return TrustRoot.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise Missing(
-            f"{path} is not there; make it with `sluicegate trust export` in the workspace."
+            f"{path} does not exist; create it with `sluicegate trust export` in the workspace."
         ) from error
     except ValidationError as error:
         first = error.errors()[0]

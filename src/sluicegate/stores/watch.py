@@ -82,7 +82,7 @@ def _require_processes(limits: Trainer) -> None:
 
 def _too_much(name: str, most: int) -> CannotDecide:
     return CannotDecide(
-        f"The trainer used more than trainer.{name} ({most}); raise it in params.yaml if it must."
+        f"The trainer used more than trainer.{name} ({most}); raise it in params.yaml if needed."
     )
 
 

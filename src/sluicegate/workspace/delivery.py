@@ -34,8 +34,8 @@ def delivered(batch: Delivery) -> Iterator[Path]:
         except (AttributeError, ValueError, TypeError, OverflowError) as error:
             reason = str(error).splitlines()[0].rstrip(".")
             raise Misused(
-                f"The data frame cannot be written as parquet ({reason}); give every column a name "
-                "of its own and values of one type."
+                f"The data frame cannot be written as Parquet ({reason}); give every column a unique "
+                "name and values of one type."
             ) from error
         yield path
 

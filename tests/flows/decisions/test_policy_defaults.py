@@ -251,9 +251,7 @@ def test_the_whole_policy_is_printed_with_its_origins(
     assert {each["gate"] for each in policy["limits"]} == {"intake", "candidate", "watch"}
     assert main(["policy", "show", "-C", str(workspace.root)]) == 0
     out = capsys.readouterr().out
-    assert (
-        "  min_rows: 30 # fewer rows cannot be measured, and what is not measured pauses\n" in out
-    )
+    assert "  min_rows: 30 # fewer rows cannot be measured, and an unmeasured limit pauses\n" in out
     assert "model: loans # params.yaml\n" in out
     assert yaml.safe_load(out)["gates"]["intake"]["sources.share"] == {"pause": 0.5}
 

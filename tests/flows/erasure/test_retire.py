@@ -106,10 +106,10 @@ def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path])
     subject = retire(place, "quarantine:0001")
     assert retire(place, "quarantine:0001") == subject  # asked once
     page = (root / "retired" / "0001" / "evidence.html").read_text()
-    assert "What would go" in page
+    assert "What would be destroyed" in page
     assert "c99 (" in page
-    assert "goes whole, as it was received, with its other" in " ".join(page.split())
-    assert "learns from what the champion knows" not in page
+    assert "is destroyed entirely, with its other" in " ".join(page.split())
+    assert "learns only from what the champion learnt" not in page
     assert "golden set since the champion" not in page
     assert "nothing is destroyed" in place.show_review(subject)["if_nobody_decides"]
     assert holding(root, ODD) == before
@@ -168,17 +168,15 @@ def test_a_certificate_is_read_as_text(
             f"asked by: {told['retirement']['asked_by']}",
             f"approved by: ann with {fingerprint}",
             f"quarantine/0001/feedback.parquet: sha256 {statement['subject'][0]['digest']['sha256'][:12]},",
-            "as it was received: .sluicegate/received/",
-            *(f"gone from: {each}" for each in statement["predicate"]["stores"]),
+            "as received: .sluicegate/received/",
+            *(f"removed from: {each}" for each in statement["predicate"]["stores"]),
             *(f"not reached: {each}" for each in statement["predicate"]["left"]),
             f"certificate: retired/0001/certificate.json, signed by the service key {key[:12]} and verified",
         ):
             assert words in said
     place.rotate_keys()
     assert cli.main(["show", subject, "-C", str(place.root)]) == 0
-    assert (
-        f"{key[:12]}, which another key has followed since, and verified" in capsys.readouterr().out
-    )
+    assert f"{key[:12]}, since replaced by another key, and verified" in capsys.readouterr().out
     signed["payload"] = base64.b64encode(json.dumps(statement | {"x": 1}).encode()).decode()
     (place.root / "retired" / "0001" / "certificate.json").write_text(json.dumps(signed))
     assert cli.main(["show", subject, "-C", str(place.root)]) == 1
@@ -394,10 +392,10 @@ def test_a_person_a_batch_and_a_model_end(
     assert told["champion"]["after"] == told["champion"]["before"]
     assert place.status().suspended == told["incident"] == "0001"
     incident = place.root / "incidents" / "0001"
-    assert "nobody serves since: no version is clean" in (incident / "incident.md").read_text()
+    assert "serving stopped: no version is clean" in (incident / "incident.md").read_text()
     page = (incident / "evidence.html").read_text()
-    assert "Serving now: nobody, for no version is clean of it." in page
-    assert "No other model serves instead" in page
+    assert "Serving now: none, because no version is clean." in page
+    assert "No other model took its place" in page
     assert place.rollback("batch:0001", retrain=False).to_dict()["repeated"]
     assert place.verify(full=True).exit_code == 0
 
@@ -451,7 +449,7 @@ def test_the_command_line_asks_and_says_what_would_go(
     code, plan, _ = run_cli("retire", "batch:0001", *away, *where)
     assert (code, plan["archive"]) == (0, "/mnt/archive")
     print_plan(plain_console(), place.plan_retirement("batch:0001", archive="/mnt/archive"))
-    assert "a copy of all that would be destroyed goes to /mnt/archive first" in (
+    assert "first, a copy of everything goes to /mnt/archive" in (
         " ".join(capsys.readouterr().out.split())
     )
     code, told, _ = run_cli("retire", "batch:0001", "--reason", "old", *where)

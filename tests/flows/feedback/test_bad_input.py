@@ -238,10 +238,10 @@ def test_a_link_to_a_batch_is_read_and_left_alone(
 
 
 PATHS = [
-    pytest.param("{}/nowhere.csv", "is not there; give the path", id="nothing there"),
+    pytest.param("{}/nowhere.csv", "does not exist; give the path", id="nothing there"),
     pytest.param("{}", "is not a file; give the path", id="a folder"),
     pytest.param("", "is not a file; give the path", id="no name at all"),
-    pytest.param("{}/../b.csv", "climbs with '..'; give the path itself", id="a path that climbs"),
+    pytest.param("{}/../b.csv", "contains '..'; give the resolved path", id="a path that climbs"),
     pytest.param("https://example.org/b.csv", "is a URL; download the file", id="a web address"),
     pytest.param("s3://bucket/b.parquet", "is a URL; download the file", id="a bucket"),
     pytest.param("file:///tmp/b.parquet", "is a URL; download the file", id="a file address"),
@@ -280,7 +280,7 @@ def test_a_frame_that_parquet_cannot_hold_is_usage(
     line: Workspace, honest: Callable[..., Frame], made: Callable[[Frame], Any]
 ) -> None:
     """A frame is hashed as parquet; one that has no such form is the caller's to mend."""
-    with pytest.raises(Misused, match="cannot be written as parquet"):
+    with pytest.raises(Misused, match="cannot be written as Parquet"):
         line.check(made(honest(50, 3)))
 
 
@@ -306,18 +306,18 @@ def test_a_batch_sent_twice_is_told_and_not_taken_twice(
 
 
 PLACES = [
-    pytest.param(lambda root: None, "is not a sluicegate workspace; make one", id="no workspace"),
+    pytest.param(lambda root: None, "is not a sluicegate workspace; create one", id="no workspace"),
     pytest.param(
         lambda root: (
             subprocess.run(["git", "clone", "-q", root, root.parent / "c"], check=True)
             and root.parent / "c"
         ),
-        "a clone is for reading",
+        "a clone is read-only",
         id="a clone",
     ),
     pytest.param(
         lambda root: (root / ".sluicegate/keys/service.pem").chmod(0o644),
-        "can be read by others; run `chmod 600",
+        "is readable by others; run `chmod 600",
         id="a key that others can read",
     ),
     pytest.param(
@@ -388,11 +388,11 @@ POLICIES = [
     pytest.param(
         "gates:", "gates:\n  intake: {chrun: null}", "no limit of that name", id="a misspelt null"
     ),
-    pytest.param("seed: 0", "seed: 0\nseed: 1", "key seed is written twice", id="a key twice"),
+    pytest.param("seed: 0", "seed: 0\nseed: 1", "key seed appears twice", id="a key twice"),
     pytest.param("seed: 0", "seed: [", "is not valid YAML", id="no YAML"),
     pytest.param("income: numeric", "income: numerik", "income", id="a foreign kind"),
     pytest.param("income: numeric", "accepted: numeric", "two roles", id="a column in two roles"),
-    pytest.param("income: numeric", "_row: numeric", "sluicegate's own", id="a reserved column"),
+    pytest.param("income: numeric", "_row: numeric", "sluicegate reserves", id="a reserved column"),
     pytest.param(
         "seed: 0", "seed: 0\ncompare: {primary: acuracy}", "primary", id="a misspelt metric"
     ),
@@ -535,7 +535,7 @@ def test_a_second_workspace_in_the_same_place_is_refused(template: Path, tmp_pat
         Workspace.init(tmp_path, data=data, label="y")
     with pytest.raises(Misused, match="is a file"):
         Workspace.init(tmp_path / "params.yaml", data=data, label="y")
-    with pytest.raises(Missing, match="make one with"):
+    with pytest.raises(Missing, match="create one with"):
         Workspace.open(tmp_path / "nowhere")
 
 
@@ -614,13 +614,13 @@ def _fill(disk: Path, leave: int) -> Path:
 @pytest.mark.parametrize(
     ("verb", "said"),
     [
-        pytest.param(["trace", "update:0000"], "brought nothing to take out", id="the base"),
+        pytest.param(["trace", "update:0000"], "is nothing to remove", id="the base"),
         pytest.param(["trace", "trigger:0001"], "There is no batch:0001", id="no such batch"),
         pytest.param(["incident", "export", "incident:0009"], "no incident:0009", id="no incident"),
         pytest.param(["trust", "export", "t.json", "--max-age", "-5"], "more than 0", id="an age"),
         pytest.param(
             ["review", "approve", "update:0000", "--as", "ann", "--proof", "none.sig"],
-            "none.sig is not there", id="no proof",
+            "none.sig does not exist", id="no proof",
         ),
     ],
 )  # fmt: skip

@@ -142,7 +142,7 @@ def test_the_inbox_takes_signatures_from_beside_and_waits_for_none(
         "signed.parquet", "unsigned.parquet",
     ]  # fmt: skip
     taken = dict(inbox(context))
-    assert "does not hold" in str(taken["signed.parquet"])
+    assert "does not verify" in str(taken["signed.parquet"])
     assert not isinstance(taken["unsigned.parquet"], str)
     assert inbox(context) == []
     Path(f"{path}.sig").unlink()

@@ -92,7 +92,7 @@ def test_a_release_names_what_it_waives(place: Workspace) -> None:
         ask(place, reason=" ")
     with pytest.raises(Misused, match="Row 7777"):
         ask(place, rows=(7777,), sources=())
-    with pytest.raises(Misused, match="no date"):
+    with pytest.raises(Misused, match="not a date"):
         ask(place, review_by="tomorrow")
     told = place.plan_release("0001", waives=WAIVED, sources=("c99",))
     assert told["stopped_by"] == ["contract.warning"]

@@ -65,7 +65,7 @@ def test_a_batch_without_a_trigger_names_none(
     """It is told in one sentence; and a kept trigger that somebody rewrote is not believed."""
     workspace.intake(delivered(stamped(honest(400, 3), 14), "one.parquet"))
     workspace.intake(delivered(honest(400, 4), "two.parquet"))
-    with pytest.raises(Missing, match="stopped for no trigger"):
+    with pytest.raises(Missing, match="has no stored trigger"):
         workspace.trace("trigger:0002")
     with pytest.raises(Missing, match="no batch:0009"):
         workspace.trace("trigger:0009")

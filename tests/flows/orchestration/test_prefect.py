@@ -139,7 +139,7 @@ def test_an_error_fails_the_run_with_its_sentence(served: Services) -> None:
     """No traceback: what is wrong and the mend."""
     state = run(served, "intake", path="/no/such.parquet")
     assert state["type"] == "FAILED"
-    assert state["message"].startswith("/no/such.parquet is not there; ")
+    assert state["message"].startswith("/no/such.parquet does not exist; ")
 
 
 def test_a_rejected_batch_is_a_completed_run(served: Services, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_silence_ends_no_proposal(place: Workspace, keys: dict[str, Path]) -> No
     later = Workspace.open(place.root, clock=lambda: datetime.now(UTC) + timedelta(days=15))
     assert refuse_expired(later._fresh()) == ["batch:0002"]
     assert waits(later) == [ROLLBACK]
-    assert "goes on waiting" in later.show_review(ROLLBACK)["if_nobody_decides"]
+    assert "stays open" in later.show_review(ROLLBACK)["if_nobody_decides"]
 
 
 def test_what_happened_outlives_silence() -> None:

@@ -157,12 +157,12 @@ def test_the_account_says_what_let_it_through(place: Workspace, keys: dict[str, 
     assert told["let_through"][1]["approved_by"] == ["ann"]
     assert "approval.when is always" in told["let_through"][1]["reasons"][0]
     said = [each["what"] for each in told["timeline"]]
-    assert f"batch:{MIXED} was received with 3 such rows: 3 admitted" in said
+    assert f"batch:{MIXED} arrived with 3 such rows: 3 admitted" in said
     assert "batch:0004 was rejected by ann (odd incomes): no model learnt from it" in said
     assert said[-4:] == [
         f"source:{MALLORY} was rolled back: found out",
         "version 2 serves again",
-        f"3 rows of batch:{MIXED} went to quarantine",
+        f"3 rows of batch:{MIXED} moved to quarantine",
         "the rollback was complete",
     ]
     page = (place.root / "incidents" / "0001" / "evidence.html").read_text()
@@ -295,7 +295,7 @@ def test_rows_under_another_name_are_missed(place: Workspace) -> None:
     frame = data.read_verified(table).replace({SOURCE: {MALLORY: "nobody"}})
     about = {"batch": MIXED, "received": context.now()}
     data.write_with_manifest(table, frame, context.schema, about)
-    with pytest.raises(Tampered, match="received with 3 rows of 'mallory', and its tables name 0"):
+    with pytest.raises(Tampered, match="arrived with 3 rows from 'mallory', but its tables have 0"):
         back(place, f"source:{MALLORY}")
 
 
@@ -426,8 +426,8 @@ def test_where_nothing_clean_is_left(
     assert told["champion"]["after"]["version"] == serving.version
     assert data.admitted_batches(layout) == [HONEST, LATER]
     page = (place.root / "incidents" / "0001" / "incident.md").read_text()
-    assert ("now nobody, for no version is clean of it" in page) is stops
-    assert ("nobody serves since" in page) is stops
+    assert ("now none, because no version is clean" in page) is stops
+    assert ("serving stopped" in page) is stops
     alias = open_registry(layout, place._context.settings.model).alias("champion")
     assert alias == (None if stops else serving.version)
     assert (place.status().suspended is not None) is stops
@@ -435,7 +435,7 @@ def test_where_nothing_clean_is_left(
         other = back(place, f"batch:{LATER}")
         assert other["suspended"] == "0001", "an earlier incident is why nobody serves"
         page = (place.root / "incidents" / "0002" / "incident.md").read_text()
-        assert "now nobody, since incident:0001" in page
+        assert "now none, since incident:0001" in page
     if committed:
         settled(place)
 

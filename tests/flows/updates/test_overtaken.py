@@ -124,11 +124,11 @@ def test_an_update_that_waited_is_not_promoted(
         with pytest.raises(SystemExit):
             back(place)
     proof = place.sign_review("update:0001", "approve", "ann", keys["ann"])
-    with pytest.raises(Conflict, match="learnt what incident:0001 takes back"):
+    with pytest.raises(Conflict, match="learnt from rows that incident:0001 removed"):
         place.answer_review("update:0001", "approve", "ann", proof)
     with pytest.raises(Conflict, match=f"run `sluicegate rollback --because source:{EVE}` again"):
         Workspace.open(place.root).retrain(supersede=True)
-    assert "broke off" in str(place.status().to_dict()["incidents"])
+    assert "was interrupted" in str(place.status().to_dict()["incidents"])
     assert back(place)["incident"] == "0001"
     assert place.status().champion.update == "0000"
     assert of_eve(place) == 0
@@ -261,7 +261,7 @@ def test_a_merge_hides_no_incident(place: Workspace) -> None:
     git.run(place.root, "rm", "-rq", "incidents")
     tree = git.run(place.root, "write-tree").strip()
     git.run(place.root, "reset", "-q", commit_tree(place, tree, "HEAD", aside))
-    with pytest.raises(Tampered, match=r"incidents/0001/incident\.json is gone"):
+    with pytest.raises(Tampered, match=r"incidents/0001/incident\.json is missing"):
         Workspace.open(place.root).intake(rows(300, seed=14))
 
 
@@ -296,7 +296,7 @@ def test_a_rollback_that_was_deleted_is_missed(place: Workspace) -> None:
     back(place)
     git.run(place.root, "rm", "-rq", "incidents")
     git.run(place.root, "commit", "-qm", "tidied up")
-    with pytest.raises(Tampered, match=r"incidents/0001/incident\.json is gone"):
+    with pytest.raises(Tampered, match=r"incidents/0001/incident\.json is missing"):
         Workspace.open(place.root).intake(joined(14))
     told = Workspace.open(place.root).verify()
     assert (told.exit_code, told.wrong[0].where) == (4, "incidents/0001/incident.json")

@@ -34,7 +34,7 @@ def expiring(context: Context) -> str | None:
     if since is None or context.clock() < since + LASTS - WARNS:
         return None
     until = (since + LASTS).date()
-    return f"the service key has signed since {since.date()} and should be followed by {until}"
+    return f"the service key has signed since {since.date()}; rotate it before {until}"
 
 
 def made(layout: Layout, span: Span) -> datetime | None:

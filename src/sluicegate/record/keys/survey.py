@@ -99,7 +99,7 @@ def survey(layout: Layout) -> Survey:
     held, entries = record.working(layout), []
     for each in held.examine():
         if isinstance(each, Broken):
-            raise Tampered(f"{each.where} {each.says}; run `sluicegate verify` and mend it first.")
+            raise Tampered(f"{each.where} {each.says}; run `sluicegate verify` and fix it first.")
         entries.append(each)
     named: dict[Artifact, int] = {}
     for each in entries:

@@ -39,7 +39,7 @@ def folder_of(layout: Layout, subject: str) -> Path:
     folder = kind.folder(layout, number)
     if not (folder / "request.json").is_file():
         raise Missing(
-            f"Nothing to review for {subject}; `sluicegate review list` shows what waits."
+            f"Nothing to review for {subject}; `sluicegate review list` shows what is open."
         )
     return folder
 

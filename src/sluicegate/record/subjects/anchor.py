@@ -50,7 +50,7 @@ def farthest(moved: Sequence[Mapping[str, Any]]) -> str:
     """Return which column lies farthest from the very first table, and how far."""
     known = [each for each in moved if each["from_first"]]
     if not known:
-        return "no column moved for certain"
+        return "no column clearly moved"
     far = max(known, key=lambda each: float(each["from_first"]))
     return f"{far['column']}, by {far['from_first']:.2g} of 1"
 

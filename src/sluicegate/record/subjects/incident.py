@@ -18,7 +18,7 @@ def read_incident(layout: Layout, number: str) -> dict[str, Any]:
     """Return why an incident was opened, what it takes back and from where."""
     path = layout.incident(number) / "incident.json"
     if not path.is_file():
-        raise Missing(f"There is no incident:{number}; `sluicegate status` tells which are open.")
+        raise Missing(f"There is no incident:{number}; `sluicegate status` lists the open ones.")
     return stated(layout, path, INCIDENT)
 
 
@@ -33,7 +33,7 @@ def incidents(layout: Layout) -> list[str]:
     opened = {name for name in ever if name.endswith("/incident.json")}
     gone = sorted(opened - {f"incidents/{each}/incident.json" for each in found})
     if gone:
-        raise Tampered(f"{gone[0]} is gone; restore it from git.")
+        raise Tampered(f"{gone[0]} is missing; restore it from git.")
     return found
 
 
@@ -41,7 +41,7 @@ def read_closed(layout: Layout, number: str) -> dict[str, Any]:
     """Return what an incident came to; raises Missing while its rollback is not finished."""
     predicate = stated(layout, layout.incident(number) / "closed.json", INCIDENT_CLOSED)
     if predicate["incident"] != number:
-        raise Tampered(f"incidents/{number}/closed.json speaks of another; restore it from git.")
+        raise Tampered(f"incidents/{number}/closed.json is for another one; restore it from git.")
     return predicate
 
 

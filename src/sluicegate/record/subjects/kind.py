@@ -50,14 +50,14 @@ def decision_in(layout: Layout, folder: Path, subject: str) -> str | None:
         return None
     predicate = stated(layout, path, DECISION)
     if predicate["subject"] != subject:
-        raise Tampered(f"{path} speaks of {predicate['subject']}; restore it from git.")
+        raise Tampered(f"{path} is about {predicate['subject']}; restore it from git.")
     return str(predicate["state"])
 
 
 def stated(layout: Layout, path: Path, predicate_type: str) -> dict[str, Any]:
     """Return what the service said in the statement at `path`; raises Missing or Tampered."""
     if not path.is_file():
-        raise Missing(f"There is no {path}; `sluicegate status` tells what there is.")
+        raise Missing(f"There is no {path}; `sluicegate status` shows what exists.")
     return predicate_of(record.read_statement(layout, path), predicate_type, str(path))
 
 

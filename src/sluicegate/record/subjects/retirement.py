@@ -125,7 +125,7 @@ def _read(layout: Layout, number: str, file: str, predicate_type: str, form: typ
     path = layout.retirement(number) / file
     predicate = form.read(stated(layout, path, predicate_type), str(path))
     if predicate.retirement != number:
-        raise Tampered(f"{path} speaks of retirement:{predicate.retirement}; restore it from git.")
+        raise Tampered(f"{path} is about retirement:{predicate.retirement}; restore it from git.")
     return predicate
 
 

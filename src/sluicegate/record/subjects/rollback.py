@@ -40,7 +40,7 @@ def before(layout: Layout, update: str) -> Champion:
             promoted = read_promotion(layout, each)
             if promoted.ref == ref:
                 return promoted
-    raise Missing(f"update:{update} took over from nobody, so there is nothing to go back to.")
+    raise Missing(f"update:{update} replaced no champion, so there is nothing to go back to.")
 
 
 def _told(layout: Layout, update: str) -> tuple[str, str]:
