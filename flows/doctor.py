@@ -126,8 +126,11 @@ def identity(context: Context) -> Iterator[Diagnosis]:
 
 def policy(context: Context) -> Iterator[Diagnosis]:
     """Look for a policy that nobody committed, and for a branch to commit to."""
-    changed = git.changed_paths(context.layout.root, POLICY_FILES)
-    git.require_branch(context.layout.root)
+    root = context.layout.root
+    changed = git.differing(root, context.commit, POLICY_FILES) or git.changed_paths(
+        root, POLICY_FILES
+    )
+    git.require_branch(root)
     if changed:
         mend = f"Run `git commit {changed[0]}` or `git restore {changed[0]}`."
         yield Diagnosis("policy", False, f"{', '.join(changed)}: not committed.", mend)

@@ -72,4 +72,4 @@ def _reviewers(found: Inspection, decision: str) -> Reviewers:
         raise Broken(decision, "is in no commit that git knows of")
     params = (git.find_at(layout.root, commit, "params.yaml") or b"").decode()
     required = parse_settings(params, f"params.yaml in {commit[:12]}").approval.required
-    return trust.reviewers(replace(layout, commit=commit, signed=None), required)
+    return trust.reviewers(replace(layout, policy=commit), required)

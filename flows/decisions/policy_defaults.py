@@ -7,8 +7,8 @@ from typing import Any, get_args
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.context import Context
 from sluicegate.record.limit_changes import Change, changed_limits
-from sluicegate.record.policy_in_force import with_policy_in_force
-from sluicegate.stores import defaults, files, git, pipeline, policy_text
+from sluicegate.record.policy_in_force import policy_in_force
+from sluicegate.stores import defaults, files, git, pinned, pipeline, policy_text
 from sluicegate.stores.settings import Gate, Settings, fill, parse_settings
 
 FILES = ("params.yaml", "dvc.yaml")
@@ -84,10 +84,9 @@ class Newer:
 
 def whole_policy(context: Context) -> WholePolicy:
     """Return the policy in force: what its owners signed last, or params.yaml where nobody owns it."""
-    with with_policy_in_force(context) as context:
-        settings = context.settings
-        limits = tuple(_in_force(context))
-        text = context.layout.params.read_text(encoding="utf-8")
+    context = policy_in_force(context)
+    settings, limits = context.settings, tuple(_in_force(context))
+    text = pinned.read(context.layout, "params.yaml").decode()
     own, extended = defaults.load(text), settings.defaults
     base = defaults.values(settings.extends) if settings.extends else {}
     mine = own if isinstance(own, dict) else {}
@@ -101,9 +100,9 @@ def whole_policy(context: Context) -> WholePolicy:
         )
         for key, value in policy_text.leaves(defaults.merged(base, mine))
     )
-    pinned = extended.sha256 if extended else None
+    digest = extended.sha256 if extended else None
     return WholePolicy(
-        settings.extends, pinned, settings.rules, limits, values, policy_text.whole_text(text)
+        settings.extends, digest, settings.rules, limits, values, policy_text.whole_text(text)
     )
 
 

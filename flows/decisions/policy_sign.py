@@ -10,7 +10,7 @@ from sluicegate.flows.decisions.policy_defaults import Newer, newer, retired
 from sluicegate.record import policy as owned
 from sluicegate.record.context import Context
 from sluicegate.record.limit_changes import changed_limits
-from sluicegate.stores import git, record, ssh, trust
+from sluicegate.stores import git, pinned, record, ssh, trust
 from sluicegate.stores.layout import numbered
 from sluicegate.stores.transaction import transaction
 
@@ -69,13 +69,13 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
         return result.to_dict()
     number = f"{len(numbered(layout.root / owned.ROOM)) + 1:04d}"
     text = owned.text_to_sign(number, listed, before.sha256 if before else None)
-    signers = _text(layout.root / trust.SIGNERS)
+    signers = pinned.read(layout, trust.SIGNERS).decode()
     signature = ssh.sign(text, key, owned.NAMESPACE)
     owned.verify_owner(owner, text, signature, owners, before.signers if before else signers)
     details = {
         "owner": owner,
         "signature": signature,
-        "params": _text(layout.params),
+        "params": pinned.read(layout, owned.PARAMS).decode(),
         "signers": signers,
         "commit": git.head(layout.root),
         "previous": before.sha256 if before else None,

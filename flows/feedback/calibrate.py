@@ -17,7 +17,7 @@ from sluicegate.gates.calibration import Calibrated, Calibration, calibrated, st
 from sluicegate.record.calibration import VERB, read_calibration
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
-from sluicegate.record.policy_in_force import with_policy_in_force
+from sluicegate.record.policy_in_force import policy_in_force
 from sluicegate.stores import data, files
 from sluicegate.stores.transaction import transaction
 
@@ -48,10 +48,10 @@ def calibrate(context: Context) -> CalibrateResult:
 
     Honest windows are measured by the policy that its owners signed last.
     """
-    with with_policy_in_force(context) as context:
-        before = read_calibration(context.layout)
-        made = measure_null(context, before)
-        _record(context, made)
+    context = policy_in_force(context)
+    before = read_calibration(context.layout)
+    made = measure_null(context, before)
+    _record(context, made)
     return CalibrateResult(made, before)
 
 

@@ -18,7 +18,7 @@ from sluicegate.flows.feedback.settle import settle
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.findings import read_findings
 from sluicegate.record.judgement import Frozen, Judgement
-from sluicegate.record.policy_in_force import with_policy_in_force
+from sluicegate.record.policy_in_force import policy_in_force
 from sluicegate.record.results import IntakeResult, judged
 from sluicegate.record.subjects.incident import cleaned_so_far
 from sluicegate.stores import data, files, git, record
@@ -34,10 +34,8 @@ def check(context: Context, given: str | Path) -> IntakeResult:
     That somebody asked is remembered outside git: answers help whoever tries what passes.
     """
     started = time.monotonic()
-    with (
-        with_policy_in_force(context) as context,
-        tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch,
-    ):
+    context = policy_in_force(context)
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         frozen = freeze(context, require_file(given), Path(scratch))
         result = _duplicate(context, frozen, started)
         if result is None:
@@ -61,10 +59,8 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
     git.require_branch(context.layout.root)
     git.require_committed(context.layout.root, POLICY_FILES)
     tidy(context.layout)
-    with (
-        with_policy_in_force(context) as context,
-        tempfile.TemporaryDirectory(prefix="intake-", dir=_scratch(context)) as scratch,
-    ):
+    context = policy_in_force(context)
+    with tempfile.TemporaryDirectory(prefix="intake-", dir=_scratch(context)) as scratch:
         frozen = step("freeze", freeze, context, path, Path(scratch))
         known = _duplicate(context, frozen, started)
         if known:

@@ -58,6 +58,7 @@ from sluicegate.stores.data import (
     admitted_batches,
     read_admitted,
     read_manifest,
+    read_trusted,
     read_verified,
     stamp,
 )
@@ -212,9 +213,9 @@ def feedback(context: Context, table: Table) -> Feedback:
     """Return the batch beside everything that it is compared with."""
     layout, schema = context.layout, context.schema
     champion = champion_of(layout)
-    golden = _verified(layout.golden, stamp(layout.golden))
+    golden = _trusted(layout, "golden")
     golden_scores = scores_of(layout, schema, champion, golden)
-    original = _verified(layout.reference, stamp(layout.reference))
+    original = _trusted(layout, "reference")
     seed = keys.random_seed(layout, "sample of the reference")
     anchor = Reference(
         "original",
@@ -332,5 +333,5 @@ def _hashes(ids: "pd.Series[Any]") -> npt.NDArray[np.uint64]:
 
 
 @lru_cache(maxsize=4)
-def _verified(path: Path, stamp: tuple[str, int, int]) -> pd.DataFrame:
-    return read_verified(path)
+def _trusted(layout: Layout, table: str) -> pd.DataFrame:
+    return read_trusted(layout, table)

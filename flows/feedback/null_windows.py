@@ -48,7 +48,7 @@ class Pool:
 def pool_of(context: Context, batches: tuple[Eligible, ...]) -> Pool:
     """Return the rows of the golden set, and the held-out ones of `batches`, as one pool."""
     layout, schema = context.layout, context.schema
-    golden = _in_time_order(schema, data.read_verified(layout.golden))
+    golden = _in_time_order(schema, data.read_trusted(layout, "golden"))
     later = _held_out(context, batches, len(golden))
     frame = pd.concat([golden, later] if len(later) else [golden], ignore_index=True)
     frame = _with_sources(context, frame, batches)

@@ -156,10 +156,10 @@ def _golden_figures(context: Context, tables: Mapping[str, pd.DataFrame]) -> dic
     if golden is None:
         return {}
     primary = context.settings.compare.primary
-    before = figures_of_champion(context, data.read_verified(layout.golden))[primary]
+    before = figures_of_champion(context, data.read_trusted(layout, "golden"))[primary]
     after = figures_of_champion(context, golden)[primary]
     reference = tables.get("reference")
-    learnt = data.read_verified(layout.reference) if reference is None else reference
+    learnt = data.read_trusted(layout, "reference") if reference is None else reference
     admitted = data.read_admitted(layout, data.admitted_batches(layout))
     known = also_learnt(context, golden, [learnt, admitted])
     return {

@@ -1,5 +1,6 @@
 """workers: the two checks whose libraries are slow to import, each in a child that stays."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.core import Feedback, Reference
-from sluicegate.record.context import Context
-from sluicegate.stores import files
+from sluicegate.record.context import SUITE, Context
+from sluicegate.stores import pinned
 from sluicegate.stores.reading import Table, schema_to_dict
 from sluicegate.stores.reading_child import schema_from_dict
 from sluicegate.stores.worker import Worker
@@ -41,7 +42,7 @@ def ask_contract(context: Context, table: Table, path: Path) -> Answer:
             "batch": str(path),
             "schema": schema_to_dict(context.schema),
             "faults": {name: list(rows) for name, rows in table.faults.items()},
-            "suite": files.read_json(context.layout.suite),
+            "suite": json.loads(pinned.read(context.layout, SUITE)),
         }
     )
 

@@ -24,7 +24,7 @@ from sluicegate.record.clean_versions import NothingClean, clean_versions
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.lineage import Embodied, Trace, embodied, trace
 from sluicegate.record.open_incidents import still_serving
-from sluicegate.record.policy_in_force import with_policy_in_force
+from sluicegate.record.policy_in_force import policy_in_force
 from sluicegate.record.subjects.incident import (
     OPEN,
     incidents,
@@ -230,8 +230,7 @@ def _stops(context: Context) -> bool:
     """
     try:
         git.require_committed(context.layout.root, POLICY_FILES)
-        with with_policy_in_force(context) as signed:
-            return signed.settings.rollback.without_clean == "stop"
+        return policy_in_force(context).settings.rollback.without_clean == "stop"
     except SluicegateError as error:
         context.tell(f"{error} So nobody serves.")
         return True

@@ -30,7 +30,7 @@ from sluicegate.record.champion import Champion, champion_of, mirror, serving_ve
 from sluicegate.record.clean_versions import clean_versions
 from sluicegate.record.context import Context, Step, plainly
 from sluicegate.record.kept_models import kept_model
-from sluicegate.record.policy_in_force import with_policy_in_force
+from sluicegate.record.policy_in_force import policy_in_force
 from sluicegate.record.results import judged
 from sluicegate.record.subjects import state_of
 from sluicegate.record.subjects.incident import incidents
@@ -73,11 +73,7 @@ def watch(context: Context, step: Step = plainly) -> Watched:
 
     The limits are those that the policy's owners signed last.
     """
-    with with_policy_in_force(context) as context:
-        return _watch(context, step)
-
-
-def _watch(context: Context, step: Step) -> Watched:
+    context = policy_in_force(context)
     champion = champion_of(context.layout)
     _reconcile(context, champion)
     new = _not_learnt(context, champion)
@@ -133,7 +129,7 @@ def measured(context: Context, champion: Champion, new: list[str]) -> list[Findi
     """Return what a champion missed on the admitted rows of the `new` batches."""
     layout = context.layout
     model = kept_model(context, champion.update, champion.sha256)
-    golden = data.read_verified(layout.golden)
+    golden = data.read_trusted(layout, "golden")
     arrived = data.read_admitted(layout, new)
     promised = _answers(model, golden)
     most = 0.0 if promised.classifies else float(np.quantile(promised.missed_by, MISSES))

@@ -28,9 +28,9 @@ from sluicegate.record.context import Context
 from sluicegate.record.findings import read_findings
 from sluicegate.record.limit_changes import Change, changes
 from sluicegate.record.source_history import earlier
-from sluicegate.stores import data, git, record
+from sluicegate.stores import data, record
 from sluicegate.stores.reading import Table
-from sluicegate.stores.settings import Settings, parse_settings, read_settings
+from sluicegate.stores.settings import Settings, read_settings
 
 WINDOW = 60
 FALSE_STOPS = 1 / WINDOW
@@ -111,9 +111,8 @@ def try_policy(
 
     Changes nothing. Raises Misused for a file that is no policy.
     """
-    text = git.run(context.layout.root, "show", "HEAD:./params.yaml")
-    committed = parse_settings(text, "params.yaml at HEAD")
-    changed = read_settings(params) if params else context.settings
+    committed = context.settings
+    changed = read_settings(params or context.layout.params)
     again = measure or _measures(committed) != _measures(changed)
     old, new = committed.policy("intake"), changed.policy("intake")
     differing = changes(old, new)

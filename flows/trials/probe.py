@@ -81,7 +81,7 @@ def by_slice(context: Context, named: str, limit: float | None) -> Probe:
     `compare.slice_rows` rows.
     """
     column, equals, value = named.partition("=")
-    golden = data.read_verified(context.layout.golden)
+    golden = data.read_trusted(context.layout, "golden")
     if not equals or column not in context.schema.feature_names:
         raise Misused(f"{named!r} names no slice; write COLUMN=VALUE with a feature's name.")
     rows = golden[golden[column].map(label_text, na_action="ignore") == value]
@@ -149,7 +149,7 @@ def answers_again(context: Context, probe: Probe, trained: Trained) -> bool | No
     """Tell whether the trainer gave the same answers on the golden set again; None if nobody can say."""
     if not (context.layout.models / probe.model.sha256).is_dir():
         return None
-    golden = data.read_verified(context.layout.golden)
+    golden = data.read_trusted(context.layout, "golden")
     before = _model(context, probe.model.sha256).scores(golden)
     return bool(np.allclose(before, trained.load(context.schema).scores(golden), atol=1e-9))
 
@@ -186,7 +186,7 @@ def _misses(context: Context, rows: pd.DataFrame) -> Callable[[models.Model], fl
         raise Misused("None of these rows has a label that the model knows.")
     most = 0.0
     if not context.schema.classes:
-        golden = data.read_verified(context.layout.golden)
+        golden = data.read_trusted(context.layout, "golden")
         first = _model(context, first_champion(context.layout).sha256)
         errors = np.abs(first.scores(golden) - truth_of(context.schema, golden))
         most = float(np.nanquantile(errors, MISSES))

@@ -58,7 +58,7 @@ class Window:
 def material(context: Context) -> Material:
     """Return what honest windows are drawn from; raises CannotDecide when that is too little."""
     layout, schema = context.layout, context.schema
-    golden = data.read_verified(layout.golden)
+    golden = data.read_trusted(layout, "golden")
     golden[BATCH], golden[ROW] = GOLDEN, np.arange(len(golden))
     learnt = champion_of(layout).batches
     admitted = data.admitted_batches(layout)

@@ -15,7 +15,7 @@ from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
 from sluicegate.record.updates import PRODUCTS, read_update
 from sluicegate.reports.update import render
-from sluicegate.stores import data, files
+from sluicegate.stores import data, files, pinned
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.transaction import Transaction
 
@@ -50,8 +50,8 @@ def record_update(
     materials = [
         *data.materials(Layout(tree), list(update.batches)),
         Artifact("params.yaml", context.policy_digest),
-        Artifact("train.py", sha256_file(layout.rules / "train.py")),
-        Artifact("dvc.yaml", sha256_file(layout.rules / "dvc.yaml")),
+        pinned.artifact(layout, "train.py"),
+        pinned.artifact(layout, "dvc.yaml"),
         *filter(None, [context.settings.defaults]),
     ]
     statement = t.state(

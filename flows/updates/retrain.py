@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import (
+    Conflict,
     ModelRef,
     Outcome,
     Stage,
@@ -31,7 +32,7 @@ from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.policy import in_force, require_signed
 from sluicegate.record.policy_in_force import (
     candidate_policy,
-    with_policy_in_force,
+    policy_in_force,
     write_signed_files,
 )
 from sluicegate.record.results import RetrainResult, judged
@@ -88,10 +89,10 @@ def retrain(
         tidy(context.layout)
         if approved(context.layout):
             require_signed(context.layout)  # nothing is promoted past an unsigned policy
-        with with_policy_in_force(context) as context:
-            finish_promotion(context)
-            refuse_expired(context)
-            return _retrain(context, supersede, step, started)
+        context = policy_in_force(context)
+        finish_promotion(context)
+        refuse_expired(context)
+        return _retrain(context, supersede, step, started)
 
 
 def _retrain(context: Context, supersede: bool, step: Step, started: float) -> RetrainResult:
@@ -145,6 +146,8 @@ def pin(context: Context, first: bool = False) -> Update:
     layout = context.layout
     champion = None if first else champion_of(layout).ref
     commit = git.head(layout.root)
+    if layout.policy and context.signature is None:
+        _require_same_policy(layout.root, layout.policy, commit)
     return Update(
         id=FIRST if first else next_number(layout.root / "updates"),
         stage=Stage.ASSEMBLED,
@@ -152,6 +155,14 @@ def pin(context: Context, first: bool = False) -> Update:
         batches=tuple(record.admitted_in(layout, commit)),
         champion=champion,
     )
+
+
+def _require_same_policy(root: Path, policy: str, commit: str) -> None:
+    """Raise Conflict where a commit would be trained by another policy than it is judged by."""
+    one, other = (git.objects(root, each, POLICY_FILES) for each in (policy, commit))
+    if one != other:
+        name = min({name for name, _ in one.items() ^ other.items()})
+        raise Conflict(f"{name} was committed anew meanwhile; run the same command again.")
 
 
 def build(context: Context, update: Update) -> Built:

@@ -15,8 +15,8 @@ from sluicegate.evidence.results import SUMMARY, TEST_RESULT, summary, tested
 from sluicegate.evidence.statement import predicate_of
 from sluicegate.record.calibration import CALIBRATED
 from sluicegate.record.comparison import describe_isolation
-from sluicegate.record.context import Context
-from sluicegate.stores import data, files, packages, record
+from sluicegate.record.context import SUITE, Context
+from sluicegate.stores import data, files, packages, pinned, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import read_settings
 from sluicegate.stores.transaction import Transaction
@@ -103,7 +103,7 @@ def attest_result(
     layout = context.layout
     rules = [Artifact("params.yaml", context.policy_digest)]
     rules += filter(None, [context.settings.defaults])
-    rules += [_artifact(layout, layout.suite)] if layout.suite.is_file() else []
+    rules += [pinned.artifact(layout, SUITE)]
     held = record.committed(layout).files.get(CALIBRATED)
     rules += [] if held is None else [Artifact(CALIBRATED, sha256_bytes(held))]
     result = tested(outcome, judged, rules)

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from sluicegate.core import Finding, Schema
-from sluicegate.core.canonical import sha256_file
 from sluicegate.core.moment import written
-from sluicegate.stores import git
+from sluicegate.stores import git, pinned
 from sluicegate.stores.layout import Layout, open_layout
-from sluicegate.stores.settings import Settings, read_settings
+from sluicegate.stores.settings import Settings, parse_settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,7 +19,8 @@ T = TypeVar("T")
 SERVED = "SLUICEGATE_WORKSPACE"
 """The environment variable that names the workspace in the processes of the runner."""
 
-POLICY_FILES = ("params.yaml", "dvc.yaml", "train.py", "expectations")
+PARAMS, SUITE = "params.yaml", "expectations/feedback.json"
+POLICY_FILES = (PARAMS, "dvc.yaml", "train.py", "expectations")
 
 
 def utc_now() -> datetime:
@@ -68,8 +68,8 @@ class Context:
 
     @cached_property
     def policy_digest(self) -> str:
-        """Return the SHA-256 of params.yaml as it lies in the workspace."""
-        return sha256_file(self.layout.params)
+        """Return the SHA-256 of the params.yaml that rules."""
+        return pinned.artifact(self.layout, PARAMS).sha256
 
     @cached_property
     def started_by(self) -> str | None:
@@ -101,7 +101,11 @@ def open_context(
 ) -> Context:
     """Return the context of the workspace at `root`, or of a clone of it for `reading`.
 
-    Raises Missing or Misused.
+    The policy is the one of HEAD, whatever lies in the working tree. Raises Missing or Misused.
     """
     layout = open_layout(root, reading)
-    return Context(layout, read_settings(layout.params), clock, tell)
+    commit = git.find_head(layout.root)
+    if commit and git.find_at(layout.root, commit, PARAMS) is not None:
+        layout = replace(layout, policy=commit)
+    settings = parse_settings(pinned.read(layout, PARAMS).decode(), PARAMS)
+    return Context(layout, settings, clock, tell)

@@ -7,17 +7,17 @@ makes the workspace forget it. See docs/adr/0013-policy-is-owned.md.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Conflict, SluicegateError, Tampered
-from sluicegate.core.canonical import canonical_json, sha256_bytes, sha256_file
+from sluicegate.core.canonical import canonical_json, sha256_bytes
 from sluicegate.evidence.statement import POLICY, predicate_of
-from sluicegate.stores import files, git, record, ssh, trust
-from sluicegate.stores.layout import Layout, numbered
-from sluicegate.stores.settings import Settings, parse_settings, read_settings
+from sluicegate.stores import files, git, pinned, record, ssh, trust
+from sluicegate.stores.layout import Layout
+from sluicegate.stores.settings import Settings, parse_settings
 
 PARAMS = "params.yaml"
 ROOM = "trust/policies"
@@ -55,16 +55,24 @@ def text_to_sign(number: str, listed: Mapping[str, str], previous: str | None) -
     return "\n".join([*lines, *(f"{listed[name]}  {name}" for name in sorted(listed))]) + "\n"
 
 
-def covered(layout: Layout) -> dict[str, str]:
-    """Return the SHA-256 of every committed file of the policy, as it lies in the workspace.
+def covered(layout: Layout, tree: bool = False) -> dict[str, str]:
+    """Return the SHA-256 of every file of the policy as it is committed, or as it lies in the `tree`.
 
     And of the defaults that it extends: those of this installation have to be the ones that were signed.
     """
-    named = (name for part in COVERED for name in git.tracked(layout.root, part))
+    commit = layout.policy or git.head(layout.root)
+    named = (name for part in COVERED for name in git.tracked(layout.root, part, commit))
     kept = sorted(name for name in named if not name.startswith((f"{ROOM}/", REVIEW)))
-    listed = {n: sha256_file(layout.root / n) if (layout.root / n).is_file() else "" for n in kept}
-    extended = read_settings(layout.root / PARAMS).defaults if listed.get(PARAMS) else None
+    found = _in_tree(layout, kept) if tree else git.contents(layout.root, commit, kept)
+    listed = {name: "" if text is None else sha256_bytes(text) for name, text in found.items()}
+    params = found.get(PARAMS)
+    extended = parse_settings(params.decode(), PARAMS).defaults if params else None
     return listed | ({extended.name: extended.sha256} if extended else {})
+
+
+def _in_tree(layout: Layout, names: Iterable[str]) -> dict[str, bytes | None]:
+    paths = {name: layout.root / name for name in names}
+    return {n: path.read_bytes() if path.is_file() else None for n, path in paths.items()}
 
 
 def statement_of(layout: Layout, number: str) -> Path:
@@ -78,7 +86,11 @@ def signed_policies(layout: Layout) -> Iterator[SignedPolicy]:
     Raises Tampered for the first that is not.
     """
     before: SignedPolicy | None = None
-    for place, number in enumerate(numbered(layout.root / ROOM), 1):
+    names = record.listed(layout, ROOM)
+    numbers = sorted(
+        {name.split("/")[2] for name in names if name.endswith("/policy.json")}, key=int
+    )
+    for place, number in enumerate(numbers, 1):
         read = _read(layout, number, before)
         if int(number) != place:
             raise Tampered(f"{ROOM}/{place:04d} is missing; restore it from git.")
@@ -105,9 +117,9 @@ def remember(layout: Layout, signed: SignedPolicy) -> None:
     files.write_json(layout.home / "owned.json", details)
 
 
-def differing(layout: Layout, signed: SignedPolicy) -> list[str]:
+def differing(layout: Layout, signed: SignedPolicy, tree: bool = False) -> list[str]:
     """Return the files that are not as they were signed, new and lost ones included."""
-    now = covered(layout)
+    now = covered(layout, tree)
     every = sorted(now.keys() | signed.files.keys())
     return [name for name in every if now.get(name) != signed.files.get(name)]
 
@@ -116,8 +128,7 @@ def require_signed(layout: Layout) -> None:
     """Raise Conflict when the policy is not the one that its owners signed; nothing without owners."""
     signed = in_force(layout)
     if signed is None:
-        text = git.read_at(layout.root, "HEAD", "params.yaml")
-        if parse_settings(text, "params.yaml").owned.owners:
+        if parse_settings(pinned.read(layout, PARAMS).decode(), PARAMS).owned.owners:
             raise Conflict(
                 "policy.owners in params.yaml names owners, but none has signed the policy yet; one of "
                 "them must run `sluicegate policy sign --as NAME`."
@@ -133,17 +144,20 @@ def require_signed(layout: Layout) -> None:
         )
 
 
-def diff(layout: Layout, signed: SignedPolicy) -> str:
+def diff(layout: Layout, signed: SignedPolicy, tree: bool = False) -> str:
     """Return the lines that differ from the signed policy, file by file."""
-    listed = []
-    for name in differing(layout, signed):
-        before = (git.find_at(layout.root, signed.commit, name) or b"").decode(errors="replace")
-        path = layout.root / name
-        after = path.read_bytes().decode(errors="replace") if path.is_file() else ""
-        lines = difflib.unified_diff(
-            before.splitlines(), after.splitlines(), f"signed/{name}", f"now/{name}", lineterm=""
+    names, listed = differing(layout, signed, tree), list[str]()
+    before = git.contents(layout.root, signed.commit, names)
+    after = (
+        _in_tree(layout, names)
+        if tree
+        else git.contents(layout.root, layout.policy or "HEAD", names)
+    )
+    for name in names:
+        old, new = (
+            (each[name] or b"").decode(errors="replace").splitlines() for each in (before, after)
         )
-        listed += [*lines]
+        listed += difflib.unified_diff(old, new, f"signed/{name}", f"now/{name}", lineterm="")
     return "\n".join(listed)
 
 
@@ -165,9 +179,8 @@ def verify_owner(
 
 
 def _read(layout: Layout, number: str, before: SignedPolicy | None) -> SignedPolicy:
-    path = statement_of(layout, number)
-    where = str(path.relative_to(layout.root))
-    payload = record.read_statement(layout, path)
+    where = layout.named(statement_of(layout, number))
+    payload = record.committed(layout).statement(where).payload
     predicate: dict[str, Any] = predicate_of(payload, POLICY, where)
     listed = {each["name"]: each["digest"]["sha256"] for each in payload["subject"]}
     read = SignedPolicy(

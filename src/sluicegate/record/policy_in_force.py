@@ -1,14 +1,12 @@
-"""ruling: what no owner signed rules nothing; the line is judged by the policy that was signed last.
+"""policy_in_force: the line is judged by the policy that is committed, or by the one that was signed last.
 
-The signed files are read from git at the commit that the signature covers, each compared with the digest
-that was signed, and laid into a private folder: the working tree is asked for none of them. What differs
-pauses whatever is judged, and is shown. See docs/adr/0013-policy-is-owned.md.
+Its files are read from git's objects of one commit, signed ones compared with the digest that was
+signed: the working tree is asked for none of them. What differs from what was signed pauses whatever
+is judged, and is shown. See docs/adr/0013-policy-is-owned.md.
 """
 
-import contextlib
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +17,7 @@ from sluicegate.gates.policy import Limit
 from sluicegate.record import policy as owned
 from sluicegate.record.context import Context
 from sluicegate.record.limit_changes import changed_limits
-from sluicegate.stores import data, defaults, dvc, files, git
+from sluicegate.stores import data, defaults, files, git
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings
 
@@ -31,54 +29,52 @@ MOST_NAMED, MOST_LINES = 8, 200
 RUNS = ("params.yaml", "dvc.yaml", "train.py")
 
 
-@contextlib.contextmanager
-def with_policy_in_force(context: Context) -> Iterator[Context]:
-    """Yield the context to judge in: the workspace's own, or one of the files that were signed last.
+def policy_in_force(context: Context) -> Context:
+    """Return the context to judge in: with the policy that is committed, or the one that was signed last.
 
     Raises Conflict where owners are named and nobody signed yet, Tampered or CannotDecide where the
     signed files cannot be had.
     """
-    if context.layout.signed is not None:
-        yield context
-        return
+    if context.signature is not None:
+        return context
     signed = owned.in_force(context.layout)
     if signed is None:
         owned.require_signed(context.layout)
-        yield context
-        return
+        return context
     changed = owned.differing(context.layout, signed)
     if not changed:
-        yield replace(context, signature=_as_signed(signed))
-        return
-    with tempfile.TemporaryDirectory(prefix="sluicegate-policy-") as folder:
-        place = Path(folder).resolve()
-        write_signed_files(context.layout, signed, place)
-        for table in (context.layout.reference, context.layout.golden):
-            _bring(context.layout, signed, table, place)
-        yield replace(
-            context,
-            layout=replace(context.layout, signed=place),
-            settings=signed.settings,
-            signature=_unsigned(context.settings, signed, changed),
-        )
+        return replace(context, signature=_as_signed(signed))
+    layout = replace(context.layout, policy=signed.commit)
+    signed_files(layout, signed)
+    for table in ("reference", "golden"):
+        data.read_trusted(layout, table)
+    finding = _unsigned(context.settings, signed, changed)
+    return replace(context, layout=layout, settings=signed.settings, signature=finding)
+
+
+def signed_files(layout: Layout, signed: owned.SignedPolicy) -> dict[str, bytes]:
+    """Return the policy's files from the commit that was signed, each once it has the signed digest."""
+    names = [name for name in signed.files if not defaults.is_name(name)]
+    found = {}
+    for name in signed.files.keys() - set(names):
+        _require_defaults(name, signed.files[name], signed)
+    for name, content in git.contents(layout.root, signed.commit, names).items():
+        if content is None:
+            raise CannotDecide(
+                f"{name} of the signed policy {signed.number} is no longer in git (commit "
+                f"{signed.commit[:12]}); fetch that commit, or have an owner sign what is there."
+            )
+        if sha256_bytes(content) != signed.files[name] or ".." in PurePosixPath(name).parts:
+            raise Tampered(f"{name} in the commit {signed.commit[:12]} is not what was signed.")
+        found[name] = content
+    return found
 
 
 def write_signed_files(layout: Layout, signed: owned.SignedPolicy, place: Path) -> None:
     """Make the policy's files below `place` exactly those that were signed, whatever lies there."""
     for part in owned.COVERED:
         _remove(place / part)
-    for name, sha256 in signed.files.items():
-        if defaults.is_name(name):
-            _require_defaults(name, sha256, signed)
-            continue
-        content = git.find_at(layout.root, signed.commit, name)
-        if content is None:
-            raise CannotDecide(
-                f"{name} of the signed policy {signed.number} is no longer in git (commit "
-                f"{signed.commit[:12]}); fetch that commit, or have an owner sign what is there."
-            )
-        if sha256_bytes(content) != sha256 or ".." in PurePosixPath(name).parts:
-            raise Tampered(f"{name} in the commit {signed.commit[:12]} is not what was signed.")
+    for name, content in signed_files(layout, signed).items():
         files.write_bytes(place / name, content)
 
 
@@ -181,14 +177,6 @@ def _unsigned(now: Settings, signed: owned.SignedPolicy, changed: Sequence[str])
 def _named(changed: Sequence[str]) -> str:
     more = len(changed) - MOST_NAMED
     return ", ".join(changed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _bring(layout: Layout, signed: owned.SignedPolicy, table: Path, place: Path) -> None:
-    """Lay a signed table beside its signed manifest; whoever reads it compares the two."""
-    content = dvc.read_at(layout.root, table, signed.commit)
-    target = place / table.relative_to(layout.root)
-    files.write_bytes(target, content)
-    data.read_verified(target)
 
 
 def _remove(path: Path) -> None:

@@ -159,7 +159,7 @@ def _drifted(
     if not shown or not len(frame):
         return []
     parts = {
-        "first base data": data.read_verified(context.layout.reference),
+        "first base data": data.read_trusted(context.layout, "reference"),
         "accepted before": before,
         "these rows": frame,
     }

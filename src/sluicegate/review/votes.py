@@ -13,12 +13,12 @@ from sluicegate.core.moment import written
 from sluicegate.evidence.approvals import Answers, answers_to
 from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
 from sluicegate.gates.approval import Decision, Request, Standing, State, Vote
-from sluicegate.record.context import Context
+from sluicegate.record.context import PARAMS, Context
 from sluicegate.record.policy_in_force import describe_signature
 from sluicegate.record.questions import artifact, cast, read_request
 from sluicegate.record.subjects import PAGE, folder_of, kind_of
 from sluicegate.review.duties import require_separate
-from sluicegate.stores import files, record, trust
+from sluicegate.stores import files, pinned, record, trust
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.record import ROOMS
 from sluicegate.stores.transaction import Transaction, transaction
@@ -46,7 +46,7 @@ def put(t: Transaction, context: Context, question: Question) -> None:
     layout, (kind, number) = context.layout, kind_of(question.subject)
     folder = kind.folder(layout, number)
     files.write_bytes(folder / PAGE, question.page.encode())
-    named = [artifact(layout, path) for path in (layout.params, *question.bound)]
+    named = [pinned.artifact(layout, PARAMS), *(artifact(layout, each) for each in question.bound)]
     names = [*question.shown, *((each.name, f"sha256:{each.sha256}") for each in named)]
     names.append(("policy", describe_signature(layout)))
     names.append(("ledger head", f"sha256:{record.head(layout)}"))

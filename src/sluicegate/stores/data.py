@@ -113,6 +113,29 @@ def read_verified(path: Path) -> pd.DataFrame:
     return pd.read_parquet(io.BytesIO(data))
 
 
+def read_trusted(layout: Layout, table: str) -> pd.DataFrame:
+    """Return the verified `reference` or `golden` set of the policy that rules."""
+    path = layout.root / table / f"{table}.parquet"
+    return read_at(layout, path, layout.policy) if layout.policy else read_verified(path)
+
+
+def read_at(layout: Layout, path: Path, commit_id: str) -> pd.DataFrame:
+    """Return the verified table at `path` as it was in a commit.
+
+    Raises Tampered for another table than the manifest of that commit names, CannotDecide for none.
+    """
+    import pandas as pd
+
+    name = layout.named(path.with_name(MANIFEST))
+    manifest = manifest_at(layout, commit_id, name)
+    found = path.read_bytes() if path.is_file() else b""
+    if sha256_bytes(found) != manifest.sha256:
+        found = dvc.read_at(layout.root, path, commit_id)
+    if sha256_bytes(found) != manifest.sha256:
+        raise Tampered(f"{layout.named(path)} in {commit_id[:12]} does not match {name}.")
+    return pd.read_parquet(io.BytesIO(found))
+
+
 def admitted_batches(layout: Layout) -> list[str]:
     """Return the ids of the admitted batches: those with a manifest, never a glob over data."""
     folder = layout.root / "batches"
@@ -135,18 +158,7 @@ def read_admitted(layout: Layout, batches: list[str], held_out: bool | None = No
 
 def read_admitted_at(layout: Layout, batch: str, commit_id: str) -> pd.DataFrame:
     """Return the verified admitted rows of `batch` as they were in a commit."""
-    import pandas as pd
-
-    path = layout.admitted(batch) / FEEDBACK
-    about = path.with_name(MANIFEST)
-    name = about.relative_to(layout.root).as_posix()
-    manifest = manifest_at(layout, commit_id, name)
-    if about.is_file() and read_manifest(path.parent).sha256 == manifest.sha256:
-        return read_verified(path)
-    found = dvc.read_at(layout.root, path, commit_id)
-    if sha256_bytes(found) != manifest.sha256:
-        raise Tampered(f"{path.name} of batch:{batch} in {commit_id[:12]} does not match {name}.")
-    return pd.read_parquet(io.BytesIO(found))
+    return read_at(layout, layout.admitted(batch) / FEEDBACK, commit_id)
 
 
 def admitted_rows_of_sources(layout: Layout) -> dict[str, int]:

@@ -1,30 +1,57 @@
-"""git: the branch that admits, the commits and tags that remember. The only caller of git."""
+"""git: the branch that admits, the commits and tags that remember. The only caller of git.
+
+Whoever can write the repository, or starts us, may not choose what we read: git is called without the
+caller's `GIT_*` and settings, and without the repository's own replaced objects, grafts, hooks, filters
+and external commands. Only who commits is taken from the caller, and it is a claim.
+"""
 
 import contextlib
 import errno
+import hashlib
 import io
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from sluicegate.core import CannotDecide, Conflict, Misused
+from sluicegate.core import CannotDecide, Conflict, Misused, Tampered
 
 from .effects import effect
 
 STALE_LOCK_SECONDS = 60
-REDIRECTING = frozenset(
-    {
-        "GIT_DIR",
-        "GIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_COMMON_DIR",
-        "GIT_PREFIX",
-    }
-)
+CLOSED = {
+    "LC_ALL": "C.UTF-8",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+"""What git is told instead of the caller's `GIT_*`."""
+SETTINGS = {
+    "commit.gpgSign": "false",
+    "core.attributesFile": os.devnull,
+    "core.autocrlf": "false",
+    "core.checkStat": "default",
+    "core.commitGraph": "false",
+    "core.excludesFile": os.devnull,
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.ignoreStat": "false",
+    "core.sparseCheckout": "false",
+    "core.symlinks": "true",
+    "core.trustctime": "true",
+    "core.untrackedCache": "false",
+    "log.showSignature": "false",
+    "tag.gpgSign": "false",
+}
+"""What outranks the repository's own settings."""
+CONVERTING = frozenset({"add", "checkout", "commit", "diff", "reset", "status", "worktree"})
+"""The commands that would run a filter or a driver of the repository's."""
 SERVICE_IDENTITY = {"NAME": "sluicegate", "EMAIL": "sluicegate@localhost"}
 
 
@@ -35,7 +62,7 @@ def run(root: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env=_environment(root) if arguments[0] in ("commit", "tag") else _plain(),
+        env=_closed(root, arguments[0]),
     )
     if done.returncode:
         result = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
@@ -65,7 +92,8 @@ def head(root: Path) -> str:
 def find_head(root: Path) -> str | None:
     """Return the commit that HEAD names, None in a repository without any."""
     asked = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", "HEAD^{commit}"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=_plain())
+    closed = _closed(root, "rev-parse")
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=closed)
     return None if done.returncode else done.stdout.strip()
 
 
@@ -94,12 +122,34 @@ def require_branch(root: Path) -> None:
 
 def require_committed(root: Path, paths: Sequence[str]) -> None:
     """Raise Conflict when one of `paths` differs from HEAD: policy is what is committed."""
-    changed = changed_paths(root, paths)
+    changed = differing(root, head(root), paths) or changed_paths(root, paths)
     if changed:
         raise Conflict(
             f"{changed[0]} has uncommitted changes; run "
             f"`git commit {changed[0]}` (or `git restore {changed[0]}`) first."
         )
+
+
+def differing(root: Path, commit_id: str, paths: Sequence[str]) -> list[str]:
+    """Return those files of a commit below `paths` that are no plain files with the same bytes in the tree.
+
+    Whatever git's index says of them: it may be told to look away.
+    """
+    listed = objects(root, commit_id, paths)
+    return sorted(name for name, object_id in listed.items() if not _is(root / name, object_id))
+
+
+def _is(path: Path, object_id: str) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    return _id_of(b"blob", path.read_bytes(), object_id) == object_id
+
+
+def _id_of(kind: bytes, content: bytes, like: str) -> str:
+    """Return the id of an object, by the digest by which the id `like` was made."""
+    digest = hashlib.new("sha1" if len(like) == 40 else "sha256", usedforsecurity=False)
+    digest.update(b"%s %d\0%s" % (kind, len(content), content))
+    return digest.hexdigest()
 
 
 def changed_paths(root: Path, paths: Sequence[str]) -> list[str]:
@@ -191,25 +241,29 @@ def added_in(root: Path, path: str) -> str | None:
 def is_ancestor(root: Path, commit_id: str, later: str) -> bool:
     """Tell whether a commit is another one or lies in its history."""
     asked = ["git", "-C", str(root), "merge-base", "--is-ancestor", commit_id, later]
-    return not subprocess.run(asked, capture_output=True, check=False, env=_plain()).returncode
+    closed = _closed(root, "merge-base")
+    return not subprocess.run(asked, capture_output=True, check=False, env=closed).returncode
 
 
 def find_at(root: Path, commit_id: str, path: str) -> bytes | None:
     """Return the bytes of the file `path` as it was in a commit, None where it was not there."""
-    done = subprocess.run(
-        ["git", "-C", str(root), "cat-file", "blob", f"{commit_id}:./{path}"],
-        capture_output=True,
-        check=False,
-        env=_plain(),
-    )
-    return None if done.returncode else done.stdout
+    return contents(root, commit_id, [path])[path]
 
 
 @effect
 def add_worktree(root: Path, path: Path, commit_id: str) -> None:
-    """Check out `commit_id` into a linked worktree at `path`, made anew."""
+    """Check out `commit_id` into a linked worktree at `path`, made anew.
+
+    Raises Tampered where a file in it is not what the commit has: an attribute may have changed it.
+    """
     remove_worktree(root, path)
     run(root, "worktree", "add", "--detach", "--quiet", str(path), commit_id)
+    changed = differing(path, commit_id, ["."])
+    if changed:
+        raise Tampered(
+            f"git checked {changed[0]} out otherwise than the commit {commit_id[:12]} has it; remove the "
+            "line in .gitattributes that changes it."
+        )
 
 
 @effect
@@ -262,47 +316,52 @@ def objects(root: Path, commit_id: str, rooms: Sequence[str]) -> dict[str, str]:
 
 
 def contents(root: Path, commit_id: str, paths: Sequence[str]) -> dict[str, bytes | None]:
-    """Return the bytes of the files `paths` in a commit, by one git; None for one that is not there."""
+    """Return the bytes of the files `paths` in a commit, by one git; None for one that is not there.
+
+    Raises Tampered for an object whose content is not the one that its id names: git does not look.
+    """
     asked = [path for path in paths if "\n" not in path]
     done = subprocess.run(
         ["git", "-C", str(root), "cat-file", "--batch"],
         input="".join(f"{commit_id}:./{path}\n" for path in asked).encode(),
         capture_output=True,
         check=True,
-        env=_plain(),
+        env=_closed(root, "cat-file"),
     )
     found: dict[str, bytes | None] = dict.fromkeys(paths)
     left = io.BytesIO(done.stdout)
     for path in asked:
         about = left.readline()
         if not about.endswith(b" missing\n"):
-            _, kind, size = about.split()
+            name, kind, size = about.split()
             content = left.read(int(size) + 1)[:-1]
+            if _id_of(kind, content, name.decode()) != name.decode():
+                raise Tampered(f"git's object {name.decode()} ({path}) is damaged; run `git fsck`.")
             found[path] = content if kind == b"blob" else None
     return found
 
 
 def read_at(root: Path, commit_id: str, path: str) -> str:
     """Return the text of the file `path` in a commit."""
-    return run(root, "show", f"{commit_id}:./{path}")
+    content = find_at(root, commit_id, path)
+    if content is None:
+        raise CannotDecide(
+            f"{path} is not in the commit {commit_id[:12]}; fetch it, or restore it."
+        )
+    return content.decode()
 
 
 def has_identity(root: Path) -> bool:
     """Tell whether git knows who commits."""
-    asked = subprocess.run(
-        ["git", "-C", str(root), "var", "GIT_AUTHOR_IDENT"], capture_output=True, check=False
-    )
-    return asked.returncode == 0
+    return _as_caller(root, "var", "GIT_AUTHOR_IDENT").returncode == 0
 
 
 def identity(root: Path) -> str:
     """Return who acts, as git knows them, else the service."""
     for name in ("user.email", "user.name"):
-        asked = subprocess.run(
-            ["git", "-C", str(root), "config", name], capture_output=True, text=True, check=False
-        )
-        if asked.stdout.strip():
-            return asked.stdout.strip()
+        known = _as_caller(root, "config", name).stdout.strip()
+        if known:
+            return known
     return SERVICE_IDENTITY["NAME"]
 
 
@@ -328,21 +387,42 @@ def require_git() -> None:
         raise Misused("git is not installed; install git 2.30 or newer.") from error
 
 
-def _environment(root: Path) -> dict[str, str]:
-    if has_identity(root):
-        return _plain()
-    names = {
-        f"GIT_{role}_{k}": v
-        for role in ("AUTHOR", "COMMITTER")
-        for k, v in SERVICE_IDENTITY.items()
-    }
-    return _plain() | names
+def _closed(root: Path, command: str) -> dict[str, str]:
+    """Return the environment of a git that reads nothing of the caller's."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    if is_repository(root):  # named, it is not looked for, nor asked whose it is
+        kept |= {"GIT_DIR": str(root / ".git"), "GIT_WORK_TREE": str(root)}
+    if command in ("commit", "tag"):
+        kept |= _identity(root)
+    settings = [*SETTINGS.items(), *(_drivers(root) if command in CONVERTING else ())]
+    for place, (name, value) in enumerate(settings):
+        kept |= {f"GIT_CONFIG_KEY_{place}": name, f"GIT_CONFIG_VALUE_{place}": value}
+    return kept | CLOSED | {"GIT_CONFIG_COUNT": str(len(settings))}
 
 
-def _plain() -> dict[str, str]:
-    # A git hook of the user's sets GIT_DIR and GIT_INDEX_FILE, which outrank `-C root`.
-    kept = {name: value for name, value in os.environ.items() if name not in REDIRECTING}
-    return kept | {"LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
+def _drivers(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield what switches off each filter, diff and merge driver that the repository names."""
+    if is_repository(root):
+        for name in run(root, "config", "--list", "--name-only", "-z").split("\0"):
+            if name.startswith(("filter.", "diff.", "merge.")) and name.count(".") > 1:
+                yield name, "false" if name.endswith(".required") else ""
+
+
+def _identity(root: Path) -> dict[str, str]:
+    """Return whom a commit is by: the caller, as their own git knows them, else the service."""
+    known = _as_caller(root, "var", "GIT_AUTHOR_IDENT")
+    name, email = SERVICE_IDENTITY["NAME"], SERVICE_IDENTITY["EMAIL"]
+    if not known.returncode:
+        name, _, rest = known.stdout.partition(" <")
+        email = rest.partition(">")[0]
+    by = {"NAME": name, "EMAIL": email}
+    return {f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in by.items()}
+
+
+def _as_caller(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Ask git as the caller would, for who they are alone."""
+    asked = ["git", "-C", str(root), *arguments]
+    return subprocess.run(asked, capture_output=True, text=True, check=False)
 
 
 def _clear_stale_locks(root: Path) -> None:

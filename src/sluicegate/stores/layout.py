@@ -14,44 +14,38 @@ SERVICE_KEY, MODEL_KEY = "SLUICEGATE_SERVICE_KEY", "SLUICEGATE_MODEL_KEY"
 class Layout:
     """The paths of the workspace at `root`.
 
-    `signed` is where the policy's files lie that rule instead of the workspace's own, once those
-    differ from what their owners signed. `commit` is the one that the record is read of; None is for
-    HEAD as it is whenever somebody asks.
+    `policy` is the commit whose policy rules: HEAD as it was when the workspace was opened, or the one
+    that the owners signed. None is for a repository without any, and for a stage's linked worktree.
+    `commit` is the one that the record is read of; None is for HEAD as it is whenever somebody asks.
     """
 
     root: Path
-    signed: Path | None = None
+    policy: str | None = None
     commit: str | None = None
 
-    @property
-    def rules(self) -> Path:
-        """The folder of the policy's files."""
-        return self.signed or self.root
-
     def named(self, path: Path) -> str:
-        """Return the name of a file by its place in the workspace, of a signed one, too."""
-        base = self.rules if path.is_relative_to(self.rules) else self.root
-        return path.relative_to(base).as_posix()
+        """Return the name of a file by its place in the workspace."""
+        return path.relative_to(self.root).as_posix()
 
     @property
     def params(self) -> Path:
         """The policy, the schema and the schedule."""
-        return self.rules / "params.yaml"
+        return self.root / "params.yaml"
 
     @property
     def suite(self) -> Path:
         """The Great Expectations suite of the feedback."""
-        return self.rules / "expectations" / "feedback.json"
+        return self.root / "expectations" / "feedback.json"
 
     @property
     def reference(self) -> Path:
         """The original training reference."""
-        return self.rules / "reference" / "reference.parquet"
+        return self.root / "reference" / "reference.parquet"
 
     @property
     def golden(self) -> Path:
         """The golden set."""
-        return self.rules / "golden" / "golden.parquet"
+        return self.root / "golden" / "golden.parquet"
 
     @property
     def candidate(self) -> Path:

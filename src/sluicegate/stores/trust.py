@@ -142,12 +142,7 @@ def _enrolled(line: str, namespace: str, now: datetime) -> Enrolled | None:
 
 def _committed(layout: Layout, path: str) -> str | None:
     try:
-        if layout.signed is not None:
-            signed = layout.signed / path
-            return signed.read_text(encoding="utf-8") if signed.is_file() else None
-        commit = layout.commit or "HEAD"
-        if not git.tracked(layout.root, path, commit):
-            return None
-        return git.run(layout.root, "show", f"{commit}:./{path}")
+        content = git.find_at(layout.root, layout.policy or layout.commit or "HEAD", path)
+        return None if content is None else content.decode()
     except UnicodeDecodeError as error:
         raise CannotDecide(f"{path} is not UTF-8; save it as UTF-8 and commit it.") from error

@@ -229,6 +229,7 @@ def test_a_limit_that_is_switched_off_is_seen(
     )
     (change,) = workspace.try_policy().changes
     assert (change.metric, change.before, change.after) == ("sources.share", 0.5, None)
+    git.commit(workspace.root, ["params.yaml"], "no limit on sources.share")
     code, policy, _ = run_cli("policy", "show", "-C", workspace.root)
     (value,) = [x for x in policy["values"] if x["key"] == "gates.intake.sources.share"]
     assert (code, value["value"], value["origin"]) == (0, None, "params.yaml")
