@@ -1,5 +1,6 @@
 """Cards: what they say, who fills them in, and what a public one keeps to itself."""
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -45,6 +46,20 @@ def fill_in(place: Workspace, git: Git, **changed: Any) -> None:
     settings["card"].update(changed)
     (place.root / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     git(place.root, "commit", "-qam", "cards")
+
+
+@contextlib.contextmanager
+def committed(place: Workspace, git: Git, text: str) -> Iterator[None]:
+    """Commit another params.yaml, and the one before in the end."""
+    params = place.root / "params.yaml"
+    before = params.read_text()
+    try:
+        params.write_text(text)
+        git(place.root, "commit", "-qam", "another policy")
+        yield
+    finally:
+        params.write_text(before)
+        git(place.root, "commit", "-q", "--allow-empty", "-am", "the policy before")
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -113,16 +128,11 @@ def test_a_public_card_that_would_name_a_source_is_refused(
 ) -> None:
     """What people wrote leaves the house only as they wrote it, or not at all."""
     settings = whole(told)
-    before = settings["card"]["data"]["use"]
     settings["card"]["data"]["use"] = "All but the rows of mallory."
-    try:
-        (told.root / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    with committed(told, git, yaml.safe_dump(settings, sort_keys=False)):
         assert told.card("batch:0001")["people"]["use"].endswith("mallory.")
         with pytest.raises(Misused, match=r"card\.data\.use names the source mallory"):
             told.card("batch:0001", "public")
-    finally:
-        settings["card"]["data"]["use"] = before
-        (told.root / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
 
 
 def test_what_people_write_is_text_on_the_page(told: Workspace) -> None:
@@ -157,13 +167,12 @@ def test_the_command_writes_markdown_and_json(
 
 def test_a_required_field_that_does_not_exist_is_refused(told: Workspace, git: Git) -> None:
     """A misspelt requirement would require nothing."""
-    text = (told.root / "params.yaml").read_text()
-    try:
-        (told.root / "params.yaml").write_text(fill(text, {"card.required": ["data.ownr"]}))
-        with pytest.raises(Misused, match=r"data\.ownr is not a card field"):
-            told.card("update:0000")
-    finally:
-        (told.root / "params.yaml").write_text(text)
+    text = fill((told.root / "params.yaml").read_text(), {"card.required": ["data.ownr"]})
+    with (
+        committed(told, git, text),
+        pytest.raises(Misused, match=r"data\.ownr is not a card field"),
+    ):
+        told.card("update:0000")
 
 
 @pytest.mark.slow
