@@ -5,6 +5,8 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+from sluicegate.stores import git
+
 
 def copied(source: Path, root: Path) -> Path:
     """Copy the workspace `source` to `root` and make it its own."""
@@ -17,6 +19,7 @@ def make_its_own(root: Path) -> None:
     """Point a copy to its own remote and artifacts: both are written down as absolute paths."""
     config, before = root / ".dvc" / "config", made_at(root)
     config.write_text(config.read_text().replace(before, str(root)))
+    git.commit(root, [".dvc/config"], "the remote of this copy")
     database = root / ".sluicegate" / "mlflow" / "mlflow.db"
     with contextlib.closing(sqlite3.connect(database)) as store, store:
         held = (("model_versions", "source"), ("runs", "artifact_uri"))

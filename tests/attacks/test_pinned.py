@@ -13,7 +13,7 @@ from sluicegate import Workspace
 from sluicegate.core import Conflict, Tampered
 from sluicegate.flows.updates.retrain import retrain
 from sluicegate.record.context import open_context
-from sluicegate.stores import git, ssh, trust
+from sluicegate.stores import dvc, git, ssh, trust
 from sluicegate.stores.settings import fill
 
 pytestmark = pytest.mark.slow
@@ -163,3 +163,34 @@ def test_a_policy_committed_anew_meanwhile_is_not_mixed_with_the_one_before(
     with pytest.raises(Conflict, match="committed anew meanwhile"):
         retrain(context)
     assert Workspace.open(target.root).retrain().update.stage.value == "promoted"
+
+
+def test_settings_of_the_machine_send_no_row_elsewhere(
+    target: Target, honest: Honest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an edited .dvc/config nor DVC's local or global settings choose remote or cache."""
+    away = tmp_path / "away"
+    other = f"[core]\n    remote = local\n[cache]\n    dir = {away}\n"
+    other += f"['remote \"local\"']\n    url = {away}\n"
+    (tmp_path / "dvc").mkdir()
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "dvc"))
+    for path in (".dvc/config", ".dvc/config.local", "../dvc/config"):
+        (target.root / path).write_text(other)
+    assert target.place.intake(honest(300, seed=24)).outcome.value == "pass"
+    assert not [path for path in away.rglob("*") if path.is_file()]
+    assert target.wrong() == []
+
+
+def test_credentials_of_the_machine_are_taken(target: Target) -> None:
+    """A user name and a password belong to no commit; the place that they open does."""
+    root = target.root
+    (root / ".dvc" / "config").write_text(
+        "[core]\n    remote = far\n['remote \"far\"']\n    url = https://example.org/d\n"
+    )
+    git.commit(root, [".dvc/config"], "a remote")
+    (root / ".dvc" / "config.local").write_text(
+        "['remote \"far\"']\n    url = https://example.com\n    user = ann\n    auth = basic\n"
+    )
+    found: list[dict[str, object]] = []
+    dvc.with_repo(root, lambda repo: found.append(dict(repo.config["remote"]["far"])))
+    assert (found[0]["url"], found[0]["user"]) == ("https://example.org/d", "ann")

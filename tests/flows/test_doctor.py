@@ -88,9 +88,10 @@ def test_servers_that_do_not_answer(workspace: Workspace, monkeypatch: pytest.Mo
     monkeypatch.setenv("PREFECT_API_URL", f"{NOBODY}/api")
     params = workspace.root / "params.yaml"
     params.write_text(fill(params.read_text(), {"mlflow.tracking_uri": NOBODY}))
+    assert look(workspace.root, "policy").ok is False
+    git.commit(workspace.root, ["params.yaml"], "MLflow is elsewhere")
     assert look(workspace.root, "prefect").ok is False
     assert look(workspace.root, "mlflow").ok is False
-    assert look(workspace.root, "policy").ok is False
 
 
 def test_a_port_in_use(workspace: Workspace) -> None:
@@ -127,6 +128,7 @@ def test_a_remote_that_is_not_there(workspace: Workspace) -> None:
     (workspace.root / ".dvc" / "config").write_text(
         "[core]\n    remote = far\n['remote \"far\"']\n    url = /no/such/disk\n"
     )
+    git.commit(workspace.root, [".dvc/config"], "another remote")
     found = look(workspace.root, "data remote")
     assert found.ok is False
     assert "/no/such/disk" in found.mend
@@ -159,6 +161,7 @@ def test_a_trainer_without_a_wall_is_told(workspace: Workspace) -> None:
     """With the wall switched off, doctor says what follows, and how to mend it."""
     path = workspace.root / "params.yaml"
     path.write_text(fill(path.read_text(), {"trainer.isolation": "off"}))
+    git.commit(workspace.root, ["params.yaml"], "no wall")
     found = look(workspace.root, "trainer")
     assert found.ok is None
     assert "trainer not isolated: it could sign for us" in found.says

@@ -92,25 +92,15 @@ def test_a_file_goes_to_the_remote_and_comes_back(tmp_path: Path, root: Path) ->
 def test_a_host_without_dvc_knows_the_default_remote(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer is DVC's own: this machine's file before the committed one, and none where none is."""
-    told = [dvc.default_remote(root)]
-    local = root / ".dvc" / "config.local"
-    local.write_text(
-        "[core]\n    remote = near by\n['remote \"near by\"']\n    url = s3://b/c%20d\n"
-    )
-    told.append(dvc.default_remote(root))
-    local.write_text("[core]\n    remote =\n")
-    told.append(dvc.default_remote(root))
-    assert told == [str(tmp_path / "remote"), "s3://b/c%20d", None]
-    without_line(monkeypatch)
-    assert dvc.default_remote(root) is None
-    local.write_text(
-        "[core]\n    remote = near by\n['remote \"near by\"']\n    url = s3://b/c%20d\n"
-    )
-    assert dvc.default_remote(root) == "s3://b/c%20d"
-    local.unlink()
+    """By the committed file: what lies in the tree, or is set for this machine, is not asked."""
     assert dvc.default_remote(root) == str(tmp_path / "remote")
-    local.write_text("[core]\n    remote = gone\n")
+    git.commit(root, [dvc.CONFIG], "a remote")
+    for name in ("config", "config.local"):
+        (root / ".dvc" / name).write_text("['remote \"local\"']\n    url = /elsewhere\n")
+    without_line(monkeypatch)
+    assert dvc.default_remote(root) == str(tmp_path / "remote")
+    (root / dvc.CONFIG).write_text("[core]\n    remote = gone\n")
+    git.commit(root, [dvc.CONFIG], "no such remote")
     with pytest.raises(CannotDecide, match="names no default remote"):
         dvc.default_remote(root)
 

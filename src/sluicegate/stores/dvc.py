@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
@@ -31,6 +32,14 @@ _STAGE = re.compile(r"Running stage '([^']+)'")
 _RAISED = re.compile(r"^sluicegate\.core\.errors\.\w+: ")
 _FOREIGN = "{} is not a pointer that sluicegate wrote; restore it from git."
 _MD5 = re.compile(r"[0-9a-f]{32}")
+CONFIG = ".dvc/config"
+CREDENTIAL = re.compile(
+    "access_key_id|account_key|allow_(agent|anonymous_login)|ask_(passphrase|password)|auth|cert_path|client_id|"
+    "client_secret|credentialpath|exclude_\\w+_credential|gdrive_(client|service|use|user)_\\w+|gss_auth|"
+    "kerb_ticket|kerberos(_principal)?|key_path|keyfile|oss_key_\\w+|passphrase|password|profile|sas_token|"
+    "secret_access_key|session_token|tenant_id|token|user"
+)
+"""What a remote may be given by settings that are not committed; where it lies is not among them."""
 
 
 @effect
@@ -49,27 +58,18 @@ def init(root: Path, remote: str) -> None:
 
 
 def default_remote(root: Path) -> str | None:
-    """Return the URL of the default remote, None when there is none.
+    """Return the URL of the default remote as it is committed, None when there is none.
 
-    A host that only verifies has no DVC: there the workspace's own two files are read.
+    A host that only verifies has no DVC, so DVC is not asked.
     """
+    written, here = configparser.RawConfigParser(), root / CONFIG
+    content = git.find_at(root, "HEAD", CONFIG) or (here.read_bytes() if here.is_file() else b"")
     try:
-        from dvc.repo import Repo
-    except ModuleNotFoundError:
-        return _written_remote(root)
-    with _quiet(root), contextlib.closing(Repo(str(root))) as repo:
-        name = repo.config["core"].get("remote")
-        return str(repo.config["remote"][name]["url"]) if name else None
-
-
-def _written_remote(root: Path) -> str | None:
-    written = configparser.RawConfigParser()
-    try:
-        written.read([root / ".dvc" / "config", root / ".dvc" / "config.local"], encoding="utf-8")
+        written.read_string(content.decode())
         name = written.get("core", "remote", fallback=None)
         return written.get(f"'remote \"{name}\"'", "url") if name else None
-    except configparser.Error as error:
-        raise CannotDecide(f"{root / '.dvc' / 'config'} names no default remote.") from error
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise CannotDecide(f"{CONFIG} in git names no default remote.") from error
 
 
 @effect
@@ -231,12 +231,11 @@ def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
     """Call `deed` with DVC's own view of `root`; raises CannotDecide with DVC's reason."""
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
-    from dvc.repo import Repo
     from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
 
     with _quiet(root) as entry:
         try:
-            with contextlib.closing(Repo(str(root))) as repo:
+            with contextlib.closing(_open(root)) as repo:
                 deed(repo)
         except (LockError, RWLockFileCorruptedError, RWLockFileFormatError) as error:
             tmp = root / ".dvc" / "tmp"
@@ -255,6 +254,39 @@ def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
                 f"DVC's state in {where} is unusable ({error}): free some space or delete it, and run the "
                 "same command again."
             ) from error
+
+
+def _open(root: Path) -> Any:
+    """Return DVC's view of `root` with the remotes and the cache that are committed.
+
+    What is set elsewhere gives credentials alone. Before a workspace is committed nothing is pinned.
+    """
+    from dvc.config import Config, ConfigError
+    from dvc.repo import Repo
+
+    found = git.contents(root, "HEAD", [CONFIG, "trust/service.json"])
+    committed = found[CONFIG]
+    if committed is None or found["trust/service.json"] is None:
+        return Repo(str(root))
+    try:
+        text = SimpleNamespace(open=lambda _: io.StringIO(committed.decode()))
+        read = {"core": {}, "cache": {}, "remote": {}} | Config.load_file(CONFIG, fs=text)
+        pinned = Config.validate(Config._load_paths(read, str(root / CONFIG)))
+        merged = Config(str(root / ".dvc"))
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise CannotDecide(f"{CONFIG} cannot be read: {error}") from error
+    for name, remote in pinned["remote"].items():
+        for key, value in merged["remote"].get(name, {}).items():
+            if CREDENTIAL.fullmatch(key) and key not in read["remote"][name]:
+                remote[key] = value
+    pinned["cache"].setdefault("dir", str(home_of(root).parent / ".dvc" / "cache"))
+    merged |= {"remote": pinned["remote"], "cache": pinned["cache"]}
+    merged["core"]["remote"] = pinned["core"].get("remote")
+
+    class Pinned(Repo):  # type: ignore[misc]
+        config = property(lambda _: merged)  # DVC reads its files anew for whatever it does
+
+    return Pinned(str(root))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from sluicegate import Workspace
 from sluicegate.flows.orchestration.inbox import dropped, inbox
 from sluicegate.record.context import Context, open_context
 from sluicegate.record.results import IntakeResult
-from sluicegate.stores import files
+from sluicegate.stores import files, git
 
 
 def feedback(seed: int, count: int = 120) -> pd.DataFrame:
@@ -113,6 +113,7 @@ def test_a_file_that_keeps_failing_is_left_out_for_longer_and_longer(context: Co
     drop(context, "good.parquet", seed=5)
     config = context.layout.root / ".dvc" / "config"
     config.write_text("[core]\n    remote = gone\n['remote \"gone\"']\n    url = /dev/null/gone\n")
+    git.commit(context.layout.root, [".dvc/config"], "a remote that is away")
     turns = [len(inbox(context)) for _ in range(5)]
     assert turns == [1, 1, 0, 1, 0]
 
