@@ -1,5 +1,6 @@
 """What decides is read from the objects of one commit, whatever tree, index, settings and refs say."""
 
+import contextlib
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -165,32 +166,58 @@ def test_a_policy_committed_anew_meanwhile_is_not_mixed_with_the_one_before(
     assert Workspace.open(target.root).retrain().update.stage.value == "promoted"
 
 
+@pytest.mark.parametrize("place", ["loans/.dvc/config.local", "dvc/config"])
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("['remote \"local\"']\n    url = {}\n", "remote.local.url"),
+        ("['remote \"local\"']\n    verify = true\n", "remote.local.verify"),
+        ("[cache]\n    dir = {}\n", "cache.dir"),
+        ("[core]\n    remote = far\n['remote \"far\"']\n    url = {}\n", "core.remote"),
+    ],
+)
 def test_settings_of_the_machine_send_no_row_elsewhere(
-    target: Target, honest: Honest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: Target,
+    honest: Honest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    setting: str,
+    named: str,
 ) -> None:
-    """Neither an edited .dvc/config nor DVC's local or global settings choose remote or cache."""
-    away = tmp_path / "away"
-    other = f"[core]\n    remote = local\n[cache]\n    dir = {away}\n"
-    other += f"['remote \"local\"']\n    url = {away}\n"
-    (tmp_path / "dvc").mkdir()
+    """Neither DVC's local nor its global settings choose remote or cache."""
+    away, path = tmp_path / "away", tmp_path / place
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "dvc"))
-    for path in (".dvc/config", ".dvc/config.local", "../dvc/config"):
-        (target.root / path).write_text(other)
-    assert target.place.intake(honest(300, seed=24)).outcome.value == "pass"
-    assert not [path for path in away.rglob("*") if path.is_file()]
-    assert target.wrong() == []
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(setting.format(away))
+    outranked = place == "dvc/config" and named in ("core.remote", "remote.local.url")
+    with contextlib.nullcontext() if outranked else pytest.raises(Conflict, match=f"{named} is"):
+        target.place.intake(honest(300, seed=24))
+    assert not [each for each in away.rglob("*") if each.is_file()]
+
+
+def test_an_edited_remote_is_sent_no_row(target: Target, honest: Honest, tmp_path: Path) -> None:
+    """What nobody committed is named, and nothing is received."""
+    path, head = target.root / ".dvc" / "config", git.head(target.root)
+    remote = str(dvc.default_remote(target.root))
+    path.write_text(path.read_text().replace(remote, str(tmp_path / "away")))
+    with pytest.raises(Conflict, match=r"remote\.local\.url is .*/away here"):
+        target.place.intake(honest(300, seed=24))
+    assert git.head(target.root) == head
+    assert not (tmp_path / "away").exists()
 
 
 def test_credentials_of_the_machine_are_taken(target: Target) -> None:
     """A user name and a password belong to no commit; the place that they open does."""
-    root = target.root
+    root, local = target.root, target.root / ".dvc" / "config.local"
     (root / ".dvc" / "config").write_text(
         "[core]\n    remote = far\n['remote \"far\"']\n    url = https://example.org/d\n"
     )
     git.commit(root, [".dvc/config"], "a remote")
-    (root / ".dvc" / "config.local").write_text(
-        "['remote \"far\"']\n    url = https://example.com\n    user = ann\n    auth = basic\n"
-    )
+    local.write_text("['remote \"far\"']\n    user = ann\n    auth = basic\n")
     found: list[dict[str, object]] = []
-    dvc.with_repo(root, lambda repo: found.append(dict(repo.config["remote"]["far"])))
+    dvc.with_repo(root, lambda repo: found.append(dict(repo.config["remote"]["far"])), writes=True)
     assert (found[0]["url"], found[0]["user"]) == ("https://example.org/d", "ann")
+    local.write_text("['remote \"far\"']\n    method = PUT\n")
+    with pytest.raises(Conflict, match=r"remote\.far\.method"):
+        dvc.with_repo(root, found.append, writes=True)

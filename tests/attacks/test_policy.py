@@ -158,6 +158,7 @@ def test_signed_files_that_cannot_be_read_decide_nothing(
                 target.layout, replace(signed, files=files), target.root.parent / "laid"
             )
     batch = honest(300, seed=21)
+    (target.root / "golden" / "golden.parquet").unlink()
     shutil.rmtree(target.root / ".dvc" / "cache")
     remote = Path(dvc.default_remote(target.root) or "")
     shutil.rmtree((target.root / ".dvc" / remote).resolve())

@@ -13,7 +13,7 @@ from sluicegate import Workspace
 from sluicegate.core import Misused, Tampered
 from sluicegate.core.schema import ROW
 from sluicegate.record.removed_rows import taken_out
-from sluicegate.stores import data, files
+from sluicegate.stores import data, files, git
 from sluicegate.stores.settings import fill
 
 Rows = Callable[..., pd.DataFrame]
@@ -140,6 +140,7 @@ def test_a_workspace_made_before_is_told(place: Workspace, honest: Rows) -> None
     """Without the limit the finding is a note."""
     path = place.root / "params.yaml"
     path.write_text(fill(path.read_text(), {f"gates.intake|{METRIC}": None}))
+    git.commit(place.root, ["params.yaml"], "no limit")
     value, outcome = measured(Workspace.open(place.root), honest(300, seed=12).tail(100))
     assert value > 0
     assert outcome == "pass"

@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from sluicegate.core import CannotDecide, Tampered
+from sluicegate.core import CannotDecide, Conflict, Tampered
 
 from . import git
 from .effects import effect
@@ -89,14 +89,14 @@ def add(root: Path, paths: Sequence[Path]) -> None:
                     "the same command again."
                 )
 
-    with_repo(root, keep)
+    with_repo(root, keep, writes=True)
 
 
 @effect
 def push(root: Path, paths: Sequence[Path]) -> None:
     """Copy the cached contents of `paths` to the default remote; one that is away is asked again."""
     targets = [str(pointer(path)) for path in paths]
-    _with_remote(root, lambda repo: repo.push(targets=targets))
+    _with_remote(root, lambda repo: repo.push(targets=targets), writes=True)
 
 
 @effect
@@ -223,19 +223,20 @@ def _failure(said: list[str]) -> str:
     return f"The stage {name!r} of dvc.yaml failed: {_RAISED.sub('', sentence)}"
 
 
-def _with_remote(root: Path, deed: Callable[[Any], Any]) -> None:
-    patiently(lambda: with_repo(root, deed), (CannotDecide, OSError))
+def _with_remote(root: Path, deed: Callable[[Any], Any], writes: bool = False) -> None:
+    patiently(lambda: with_repo(root, deed, writes), (CannotDecide, OSError))
 
 
-def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
+def with_repo(root: Path, deed: Callable[[Any], Any], writes: bool = False) -> None:
     """Call `deed` with DVC's own view of `root`; raises CannotDecide with DVC's reason."""
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
+    from dvc.repo import Repo
     from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
 
     with _quiet(root) as entry:
         try:
-            with contextlib.closing(_open(root)) as repo:
+            with contextlib.closing(_pinned(root) if writes else Repo(str(root))) as repo:
                 deed(repo)
         except (LockError, RWLockFileCorruptedError, RWLockFileFormatError) as error:
             tmp = root / ".dvc" / "tmp"
@@ -256,10 +257,11 @@ def with_repo(root: Path, deed: Callable[[Any], Any]) -> None:
             ) from error
 
 
-def _open(root: Path) -> Any:
-    """Return DVC's view of `root` with the remotes and the cache that are committed.
+def _pinned(root: Path) -> Any:
+    """Return DVC's view of `root` for what it writes, with the remotes and the cache that are committed.
 
-    What is set elsewhere gives credentials alone. Before a workspace is committed nothing is pinned.
+    What is set elsewhere gives credentials alone: raises Conflict where it names another place. Before a
+    workspace is committed nothing is pinned.
     """
     from dvc.config import Config, ConfigError
     from dvc.repo import Repo
@@ -275,18 +277,31 @@ def _open(root: Path) -> Any:
         merged = Config(str(root / ".dvc"))
     except (ConfigError, UnicodeDecodeError) as error:
         raise CannotDecide(f"{CONFIG} cannot be read: {error}") from error
+    pinned["cache"].setdefault("dir", str(home_of(root).parent / ".dvc" / "cache"))
+    _require_same("core.remote", merged["core"].get("remote"), pinned["core"].get("remote"))
+    _require_same(
+        "cache.dir", merged["cache"].get("dir", pinned["cache"]["dir"]), pinned["cache"]["dir"]
+    )
     for name, remote in pinned["remote"].items():
         for key, value in merged["remote"].get(name, {}).items():
-            if CREDENTIAL.fullmatch(key) and key not in read["remote"][name]:
+            if not CREDENTIAL.fullmatch(key):
+                _require_same(f"remote.{name}.{key}", value, remote.get(key))
+            elif key not in read["remote"][name]:
                 remote[key] = value
-    pinned["cache"].setdefault("dir", str(home_of(root).parent / ".dvc" / "cache"))
-    merged |= {"remote": pinned["remote"], "cache": pinned["cache"]}
-    merged["core"]["remote"] = pinned["core"].get("remote")
+    merged |= {"remote": pinned["remote"]}
 
     class Pinned(Repo):  # type: ignore[misc]
         config = property(lambda _: merged)  # DVC reads its files anew for whatever it does
 
     return Pinned(str(root))
+
+
+def _require_same(key: str, here: object, committed: object) -> None:
+    if here != committed:
+        raise Conflict(
+            f"DVC's {key} is {here} here, but {committed} in the commit, and rows go only where that says; "
+            f"commit {CONFIG} with the new value, or restore it."
+        )
 
 
 @contextlib.contextmanager
