@@ -121,7 +121,7 @@ def _recorded(
     )
     return IntakeResult(
         path=frozen.origin,
-        assessment=Assessment(batch, (), Verdict.from_dict(predicate)),
+        assessment=Assessment(batch, (), Verdict.read(predicate, "verdict.json")),
         findings=tuple(read_findings(folder)),
         duplicate_of=number,
         seconds=time.monotonic() - started,

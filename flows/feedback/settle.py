@@ -94,7 +94,8 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
     """Admit the rows of a batch that reviewers let in; what the gate set aside stays set aside."""
     layout = context.layout
     folder = layout.intake(number)
-    verdict = Verdict.from_dict(record.read_statement(layout, folder / "verdict.json")["predicate"])
+    said = record.read_statement(layout, folder / "verdict.json")["predicate"]
+    verdict = Verdict.read(said, "verdict.json")
     frame = data.read_verified(folder / "rows" / data.FEEDBACK)
     taken = _taken_back(context, number, frame)
     held = frame[ROW].isin(verdict.quarantined.rows) | taken

@@ -103,7 +103,7 @@ def _batch(context: Context, number: str) -> Explained:
     predicate = predicate_of(payload, VERDICT, name)
     if sha256_file(folder / "findings.json") != predicate["findings"]:
         raise Tampered(f"intake/{number}/findings.json was changed; restore it from git.")
-    recorded = Verdict.from_dict(predicate)
+    recorded = Verdict.read(predicate, name)
     found = [_as_found(each) for each in read_findings(folder)]
     commit = git.added_in(layout.root, name) or "HEAD"
     rules = _rules(layout, number)

@@ -52,8 +52,8 @@ def test_what_is_no_number_cannot_be_judged(value: Any) -> None:
     )
 )
 def test_round_trip(finding: Finding) -> None:
-    """from_dict(to_dict(f)) == f, through JSON."""
-    assert Finding.from_dict(json.loads(json.dumps(finding.to_dict()))) == finding
+    """read(to_dict(f)) == f, through JSON."""
+    assert Finding.read(json.loads(json.dumps(finding.to_dict())), "f") == finding
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_written_values(value: Any, written: float | None) -> None:
     """Every finding can be written as strict JSON, and read as measured or not."""
     finding = Finding("c", "m", value)
     text = json.dumps(finding.to_dict(), allow_nan=False)
-    again = Finding.from_dict(json.loads(text))
+    again = Finding.read(json.loads(text), "f")
     assert again.value == written
     assert again.measured == finding.measured
 

@@ -1,11 +1,13 @@
 """A document: what is signed, stored or returned, as a frozen type with one JSON form."""
 
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
     ValidationError,
     model_serializer,
 )
@@ -26,12 +28,7 @@ class Document(BaseModel):
     @classmethod
     def read(cls, value: object, where: str) -> Self:
         """Return the document in `value`, parsed JSON found at `where`; raises Tampered naming the key."""
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"]) or "the whole document"
-            raise Tampered(f"{where} is not valid ({key}: {first['msg']}).") from error
+        return read_by(cls.model_validate, value, where)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, with the keys in the order of the fields."""
@@ -53,6 +50,42 @@ class Predicate(Document):
     def _sorted(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         found: dict[str, Any] = sorted_keys(written(self))
         return found
+
+
+class Plain:
+    """The base of a frozen dataclass with a JSON form: of what is made by position, or by the thousand."""
+
+    @classmethod
+    def read(cls, value: object, where: str) -> Self:
+        """Return what `to_dict` wrote into `value`, found at `where`; raises Tampered naming the key."""
+        return read_by(_adapter(cls).validate_python, value, where)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types, with the keys in the order of the fields."""
+        written: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        return written
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+Read = TypeVar("Read")
+
+
+def read_by(reader: Callable[[object], Read], value: object, where: str) -> Read:
+    """Return what a pydantic `reader` makes of `value`; raises Tampered, naming `where` and the key."""
+    try:
+        return reader(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the whole document"
+        raise Tampered(f"{where} is not valid ({key}: {first['msg']}).") from error
 
 
 def sorted_keys(value: Any) -> Any:

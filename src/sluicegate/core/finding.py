@@ -3,21 +3,39 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
+
+from pydantic import PlainSerializer
+
+from .document import Plain
+
+
+def _number(value: float | None) -> float | None:
+    """Return a value as JSON has it: an infinite one as 1e308, one that could not be measured as null."""
+    measured = value is not None and value > -math.inf
+    return min(1e308, max(-1e308, float(value or 0))) if measured else None
+
+
+def _positions(rows: Sequence[int]) -> list[int]:
+    return [int(row) for row in rows]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Plain):
     """One measurement. Larger is always worse; None or NaN means it could not be measured.
 
     `rows` are zero-based positions in the received file. `detail` is one sentence for a reviewer
     and carries no raw value of a sensitive column.
+
+    >>> f = Finding("drift", "drift.effect.age", 0.2, rows=(1, 2))
+    >>> Finding.read(f.to_dict(), "findings.json") == f
+    True
     """
 
     check: str
     metric: str
-    value: float | None
-    rows: tuple[int, ...] = ()
+    value: Annotated[float | None, PlainSerializer(_number)]
+    rows: Annotated[tuple[int, ...], PlainSerializer(_positions)] = ()
     sources: tuple[str, ...] = ()
     detail: str = ""
 
@@ -28,37 +46,6 @@ class Finding:
         Nor is minus infinity: better than any value is a broken logarithm, not a measurement.
         """
         return self.value is not None and self.value > -math.inf
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the full finding as JSON types; an infinite value is written as 1e308."""
-        value = None
-        if self.value is not None and self.measured:
-            value = max(-1e308, min(1e308, float(self.value)))
-        return {
-            "check": self.check,
-            "metric": self.metric,
-            "value": value,
-            "rows": [int(row) for row in self.rows],
-            "sources": list(self.sources),
-            "detail": self.detail,
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Finding":
-        """Return the finding that `to_dict` wrote.
-
-        >>> f = Finding("drift", "drift.effect.age", 0.2, rows=(1, 2))
-        >>> Finding.from_dict(f.to_dict()) == f
-        True
-        """
-        return cls(
-            check=data["check"],
-            metric=data["metric"],
-            value=data["value"],
-            rows=tuple(data["rows"]),
-            sources=tuple(data["sources"]),
-            detail=data["detail"],
-        )
 
 
 Subject = TypeVar("Subject", contravariant=True)

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
+
+from .document import Plain
 from .errors import Misused
 from .verdict import Outcome, Verdict
 
@@ -34,20 +37,19 @@ ALLOWED: dict[Stage, frozenset[Stage]] = {
 
 
 @dataclass(frozen=True)
-class ModelRef:
+class ModelRef(Plain):
     """A registered model version and the SHA-256 of its directory's manifest."""
 
     version: int
     sha256: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {"version": self.version, "sha256": self.sha256}
-
 
 @dataclass(frozen=True)
-class Update:
-    """One challenger: what it learnt from, whom it challenges, and the verdicts on it."""
+class Update(Plain):
+    """One challenger: what it learnt from, whom it challenges, and the verdicts on it.
+
+    Its JSON leaves the verdicts out: they have records of their own.
+    """
 
     id: str
     stage: Stage
@@ -55,18 +57,7 @@ class Update:
     batches: tuple[str, ...]
     champion: ModelRef | None = None
     challenger: ModelRef | None = None
-    verdicts: tuple[Verdict, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types, without the verdicts (they have records of their own)."""
-        return {
-            "id": self.id,
-            "stage": self.stage.value,
-            "data_commit": self.data_commit,
-            "batches": list(self.batches),
-            "champion": self.champion.to_dict() if self.champion else None,
-            "challenger": self.challenger.to_dict() if self.challenger else None,
-        }
+    verdicts: Annotated[tuple[Verdict, ...], Field(exclude=True)] = ()
 
 
 def advance(update: Update, stage: Stage, **changes: Any) -> Update:

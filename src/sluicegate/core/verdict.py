@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+
+from .document import Plain
 
 
 class Outcome(Enum):
@@ -35,19 +36,15 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selection(Plain):
     """Rows (sorted positions in the received file) and sources (sorted names)."""
 
     rows: tuple[int, ...] = ()
     sources: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {"rows": list(self.rows), "sources": list(self.sources)}
-
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Plain):
     """What the gate answered about one subject under one policy.
 
     `quarantined` is held back; `suspects` is what a pause asks a human about. `policy` is the
@@ -62,32 +59,3 @@ class Verdict:
     quarantined: Selection = Selection()
     suspects: Selection = Selection()
     rules: int = 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {
-            "subject": self.subject,
-            "policy": self.policy,
-            "outcome": self.outcome.value,
-            "reasons": list(self.reasons),
-            "quarantined": self.quarantined.to_dict(),
-            "suspects": self.suspects.to_dict(),
-            "rules": self.rules,
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Verdict":
-        """Return the verdict that `to_dict` wrote."""
-
-        def selection(part: dict[str, Any]) -> Selection:
-            return Selection(tuple(part["rows"]), tuple(part["sources"]))
-
-        return cls(
-            subject=data["subject"],
-            policy=data["policy"],
-            outcome=Outcome(data["outcome"]),
-            reasons=tuple(data["reasons"]),
-            quarantined=selection(data["quarantined"]),
-            suspects=selection(data["suspects"]),
-            rules=data.get("rules", 1),
-        )

@@ -9,7 +9,7 @@ from sluicegate.stores.isolation import NOT_ISOLATED
 
 def findings_in(comparison: Mapping[str, Any]) -> list[Finding]:
     """Return the findings of a comparison.json."""
-    return [Finding.from_dict(each) for each in comparison["findings"]]
+    return [Finding.read(each, "comparison.json") for each in comparison["findings"]]
 
 
 def describe_isolation(comparison: Mapping[str, Any]) -> str:

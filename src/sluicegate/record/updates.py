@@ -1,6 +1,6 @@
 """The record of updates: written when compared, read whenever somebody asks where one stands."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sluicegate.core import (
@@ -32,17 +32,11 @@ PRODUCTS = ("dvc.lock", "metrics.json", "plots", "candidate.json")
 def read_update(layout: Layout, update: str) -> tuple[Update, Verdict]:
     """Return an update at the stage it has now, and the verdict on it, from signed statements."""
     result = _statement(layout, update)
-    recorded, verdict = result["update"], Verdict.from_dict(result["verdict"])
-    read = Update(
-        id=recorded["id"],
-        stage=_stage(layout, update, Stage(recorded["stage"])),
-        data_commit=recorded["data_commit"],
-        batches=tuple(recorded["batches"]),
-        champion=_ref(recorded["champion"]),
-        challenger=_ref(recorded["challenger"]),
-        verdicts=(verdict,),
-    )
-    return read, verdict
+    where = f"updates/{update}/update.json"
+    verdict = Verdict.read(result["verdict"], where)
+    compared = Update.read(result["update"], where)
+    stage = _stage(layout, update, compared.stage)
+    return replace(compared, stage=stage, verdicts=(verdict,)), verdict
 
 
 def update_of_version(layout: Layout, version: str) -> tuple[Update, ModelRef]:
@@ -158,7 +152,3 @@ def _stage(layout: Layout, update: str, compared: Stage) -> Stage:
                 raise Tampered(f"updates/{update}/{name} is for another one; restore it from git.")
             return stage
     return compared
-
-
-def _ref(told: Mapping[str, Any] | None) -> ModelRef | None:
-    return ModelRef(told["version"], told["sha256"]) if told else None
