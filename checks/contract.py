@@ -27,11 +27,15 @@ from sluicegate.core import Feedback, Finding, Schema, Task
 PLACE = "expectations/feedback.json"
 SEVERITIES = ("critical", "warning", "info")
 MOST_NAMED = 12
+NUMBER = "number"
+"""Where an expectation's number stands in what GX answers."""
+Kwargs = Mapping[str, object]
 
 BETWEEN = "expect_column_values_to_be_between"
 NOT_NULL = "expect_column_values_to_not_be_null"
 IN_SET = "expect_column_values_to_be_in_set"
 
+COLUMNS = ("column", "column_A", "column_B", "column_list")
 EDGES = {"min_value", "max_value", "strict_min", "strict_max"}
 
 WRONG = {
@@ -56,7 +60,7 @@ class Contract:
     [('contract.critical', None), ('contract.warning', None), ('contract.info', None)]
     """
 
-    suite: Mapping[str, Any]
+    suite: object
     where: str = PLACE
     name = "contract"
 
@@ -75,18 +79,25 @@ class Contract:
 
 
 @dataclass(frozen=True)
+class _Config:
+    """One expectation as it is put to GX."""
+
+    type: str
+    kwargs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class _Asked:
     """An expectation of the suite: its place in the file, how it is put to GX, how grave it is."""
 
     number: int
-    config: dict[str, Any]
+    config: _Config
     severity: str
 
     @property
     def columns(self) -> tuple[str, ...]:
-        kwargs = self.config["kwargs"]
-        named = [kwargs.get(key) for key in ("column", "column_A", "column_B")]
-        several = kwargs.get("column_list")
+        kwargs = self.config.kwargs
+        *named, several = (kwargs.get(key) for key in COLUMNS)
         named += several if isinstance(several, list) else []
         return tuple(name for name in named if isinstance(name, str))
 
@@ -123,7 +134,7 @@ def contract_findings(
     frame: pd.DataFrame,
     schema: Schema,
     faults: Mapping[str, Sequence[int]],
-    suite: Mapping[str, Any],
+    suite: object,
     where: str = PLACE,
 ) -> list[Finding]:
     """Return the findings about a normalised `frame` whose unreadable cells are `faults`.
@@ -134,12 +145,13 @@ def contract_findings(
         return _without_rows()
     if not frame.columns.is_unique:
         return _findings([], ["The file names a column twice; rename one of them."])
-    entries = suite.get("expectations") if isinstance(suite, Mapping) else None
+    read = suite if isinstance(suite, Mapping) else {}
+    entries, parameters = (read.get(key) for key in ("expectations", "suite_parameters"))
     if not entries or not isinstance(entries, list):
         return _findings([], [f"{where} holds no expectations; restore it from git."])
     view, broken = _view(frame.reset_index(drop=True), schema)
     asked, problems = _read(entries, where)
-    answered, unanswered = _judge(view, asked, suite.get("suite_parameters"), where)
+    answered, unanswered = _judge(view, asked, parameters, where)
     broken += [*_unreadable(schema, faults), *_infinite(view, schema), *answered]
     return _findings(broken, [*problems, *unanswered])
 
@@ -210,28 +222,33 @@ def _read(entries: Sequence[Any], where: str) -> tuple[list[_Asked], list[str]]:
         if mistake:
             problems.append(f"{where}, expectation {number}: {mistake}; correct or remove it.")
         else:
-            asked.append(_Asked(number, _config(entry), entry.get("severity", "critical")))
+            asked.append(_asked(number, **entry))
     return asked, problems
 
 
-def _config(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _asked(
+    number: int, *, type: str, kwargs: Any, severity: str = "critical", **_: object
+) -> _Asked:
     # A result format in the file could hide the rows.
     ours = ("result_format", "catch_exceptions")
-    kwargs = {key: value for key, value in entry["kwargs"].items() if key not in ours}
-    return {"type": entry["type"], "kwargs": kwargs}
+    config = _Config(type, {key: value for key, value in kwargs.items() if key not in ours})
+    return _Asked(number, config, severity)
 
 
 def _mistake(entry: Any) -> str | None:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("kwargs"), Mapping):
-        return 'it must have the form {"type": ..., "kwargs": {...}, "severity": ...}'
-    kind = entry.get("type")
-    if entry.get("severity", "critical") not in SEVERITIES:
+    form = 'it must have the form {"type": ..., "kwargs": {...}, "severity": ...}'
+    if not isinstance(entry, Mapping):
+        return form
+    kind, kwargs, severity = (entry.get(key) for key in ("type", "kwargs", "severity"))
+    if not isinstance(kwargs, Mapping):
+        return form
+    if severity not in SEVERITIES and "severity" in entry:
         return f"`{kind}` has a severity other than critical, warning or info"
     with _quiet():
         from great_expectations.exceptions import ExpectationNotFoundError
 
         try:
-            _expectation(dict(entry))
+            _expectation(**entry)
         except ExpectationNotFoundError:
             return f"there is no expectation `{kind}`"
         except Exception:  # noqa: BLE001 - GX raises whatever its parsers raise; all mean "not valid"
@@ -265,34 +282,33 @@ def _all_kept(answers: Sequence[_Answer] | None) -> bool:
     return bool(answers) and all(answer.kept for answer in answers or ())
 
 
-def _cheap(asked: Sequence[_Asked]) -> dict[int, list[dict[str, Any]]]:
+def _cheap(asked: Sequence[_Asked]) -> dict[int, list[_Config]]:
     return {one.number: _twins(one.config) or [one.config] for one in asked}
 
 
-def _twins(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _twins(config: _Config) -> list[_Config]:
     """Return aggregates that together imply the expectation, whatever its `mostly`; else none."""
-    kwargs = {key: value for key, value in config["kwargs"].items() if key != "mostly"}
+    kwargs = {key: value for key, value in config.kwargs.items() if key != "mostly"}
     column = {"column": kwargs.pop("column", None)}
-    if config["type"] == BETWEEN and kwargs.keys() <= EDGES:
+    if config.type == BETWEEN and kwargs.keys() <= EDGES:
         return [*_edge("min", column, kwargs), *_edge("max", column, kwargs)]
-    if config["type"] == NOT_NULL and not kwargs:
+    if config.type == NOT_NULL and not kwargs:
         name = "expect_column_proportion_of_non_null_values_to_be_between"
-        return [{"type": name, "kwargs": column | {"min_value": 1.0}}]
-    if config["type"] == IN_SET and kwargs.keys() == {"value_set"}:
-        return [{"type": "expect_column_distinct_values_to_be_in_set", "kwargs": column | kwargs}]
+        return [_Config(name, column | {"min_value": 1.0})]
+    if config.type == IN_SET and kwargs.keys() == {"value_set"}:
+        return [_Config("expect_column_distinct_values_to_be_in_set", column | kwargs)]
     return []
 
 
-def _edge(end: str, column: dict[str, Any], kwargs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _edge(end: str, column: Kwargs, kwargs: Kwargs) -> Iterator[_Config]:
     if kwargs.get(f"{end}_value") is not None:
-        mine = {key: value for key, value in kwargs.items() if key.endswith(f"{end}_value")}
-        strict = {key: value for key, value in kwargs.items() if key == f"strict_{end}"}
-        yield {"type": f"expect_column_{end}_to_be_between", "kwargs": column | mine | strict}
+        mine = {key: kwargs[key] for key in (f"{end}_value", f"strict_{end}") if key in kwargs}
+        yield _Config(f"expect_column_{end}_to_be_between", {**column, **mine})
 
 
 def _ask(
     view: pd.DataFrame,
-    configs: Mapping[int, Sequence[dict[str, Any]]],
+    configs: Mapping[int, Sequence[_Config]],
     result_format: str,
     parameters: Any,
 ) -> dict[int, list[_Answer]]:
@@ -311,14 +327,14 @@ def _ask(
 
 def _answers(
     view: pd.DataFrame,
-    configs: Mapping[int, Sequence[dict[str, Any]]],
+    configs: Mapping[int, Sequence[_Config]],
     result_format: str,
     parameters: Any,
 ) -> dict[int, list[_Answer]]:
     answers: defaultdict[int, list[_Answer]] = defaultdict(list)
     with _quiet():
         for result in _validate(view, configs, result_format, parameters):
-            answers[result.expectation_config.meta["number"]].append(_answer(result))
+            answers[result.expectation_config.meta[NUMBER]].append(_answer(result))
     return answers
 
 
@@ -334,7 +350,7 @@ def _answer(result: Any) -> _Answer:
 
 def _validate(
     view: pd.DataFrame,
-    configs: Mapping[int, Sequence[dict[str, Any]]],
+    configs: Mapping[int, Sequence[_Config]],
     result_format: str,
     parameters: Any,
 ) -> Sequence[Any]:
@@ -343,14 +359,17 @@ def _validate(
     context = gx.get_context(mode="ephemeral", project_config=_in_memory())
     suite = gx.ExpectationSuite(name="feedback")
     suite.expectations = [
-        _expectation(config | {"meta": {"number": number}})
+        _expectation(type=each.type, kwargs=dict(each.kwargs), meta={NUMBER: number})
         for number, several in configs.items()
-        for config in several
+        for each in several
     ]
     asset = context.data_sources.add_pandas("feedback").add_dataframe_asset("frame")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": view})
-    wanted = {"result_format": result_format, "exclude_unexpected_values": True}
-    wanted["return_unexpected_index_query"] = False
+    wanted = {
+        "result_format": result_format,
+        "exclude_unexpected_values": True,
+        "return_unexpected_index_query": False,
+    }
     try:
         results = batch.validate(suite, result_format=wanted, expectation_parameters=parameters)
         return list(results.results)
@@ -373,7 +392,7 @@ def _in_memory() -> Any:
     )
 
 
-def _expectation(config: dict[str, Any]) -> Any:
+def _expectation(**config: Any) -> Any:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     return ExpectationConfiguration(**config).to_domain_obj()
@@ -403,7 +422,7 @@ def _missing(asked: _Asked, column: str) -> _Broken:
 
 
 def _break(asked: _Asked, rows: tuple[int, ...]) -> _Broken:
-    kind = asked.config["type"]
+    kind = asked.config.type
     if rows:
         return _Broken(asked.severity, asked.subject, WRONG.get(kind, f"against `{kind}`"), rows)
     return _Broken(asked.severity, asked.subject, f"breaks `{kind}`")
@@ -412,7 +431,7 @@ def _break(asked: _Asked, rows: tuple[int, ...]) -> _Broken:
 def _unanswered(asked: _Asked, where: str) -> str:
     # The exception's own words are left out: they quote the data.
     return (
-        f"{where}, expectation {asked.number}: `{asked.config['type']}` could not be evaluated on "
+        f"{where}, expectation {asked.number}: `{asked.config.type}` could not be evaluated on "
         f"{asked.subject}; correct the file or the expectation."
     )
 

@@ -225,7 +225,7 @@ def _write(
     for name in ("dvc.yaml", "prefect.yaml", "train.py"):
         if name != "train.py" or not (layout.root / name).exists():
             files.write_bytes(layout.root / name, (templates / name).read_bytes())
-    files.write_json(layout.suite, profile(reference, schema))
+    files.write_json(layout.suite, profile(reference, schema).to_dict())
     files.write_json(layout.candidate, None)
     for keep in ("inbox", "batches"):
         files.write_bytes(layout.root / keep / ".gitkeep", b"")

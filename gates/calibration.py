@@ -15,11 +15,14 @@ Its rules, and each is a named row of tests/gates/test_calibration.py:
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from sluicegate.core import Artifact, Outcome
+from pydantic import computed_field
+
+from sluicegate.core import Outcome
+from sluicegate.core.artifact import Described
 from sluicegate.core.counted import counted
+from sluicegate.core.document import Document, Result
 from sluicegate.gates.nulls import Null, null_of
 from sluicegate.gates.policy import Limit, Policy
 from sluicegate.gates.tails import level_within, tail_of
@@ -33,8 +36,7 @@ Window = Mapping[str, float]
 """What was measured of one honest window: each metric's largest finite value."""
 
 
-@dataclass(frozen=True)
-class Calibrated:
+class Calibrated(Document):
     """One limit: as written and as it is held to, and what honest windows measured.
 
     `quantiles` are the median, the nine-tenths quantile and the largest. `bounded` says that the
@@ -47,13 +49,14 @@ class Calibrated:
     limit: float
     windows: int
     quantiles: tuple[float, ...]
-    bounded: bool = False
+    bounded: bool
 
     @property
     def known(self) -> bool:
         """Tell whether there were enough windows to calibrate it."""
         return self.windows >= FEWEST_WINDOWS
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def state(self) -> str:
         """Return how the limit is known."""
@@ -61,23 +64,9 @@ class Calibrated:
             return CALIBRATED
         return BY_THEORY if null_of(self.metric) is Null.WINDOW else CALIBRATING
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {
-            "metric": self.metric,
-            "outcome": self.outcome.value,
-            "written": self.written,
-            "limit": self.limit,
-            "windows": self.windows,
-            "quantiles": list(self.quantiles),
-            "bounded": self.bounded,
-            "state": self.state,
-        }
 
-
-@dataclass(frozen=True)
-class Calibration:
-    """What a workspace's limits were calibrated on, and to what.
+class Calibration(Result):
+    """What a workspace's limits were calibrated on, and to what: calibration.json.
 
     `stopped` and `stops` count the honest windows beyond a written and beyond a calibrated limit,
     among `drawn` windows of `rows` rows in blocks of `block`, the `history` of accepted batches, and
@@ -92,11 +81,11 @@ class Calibration:
     history: int
     batches: tuple[str, ...]
     sources: str
-    materials: tuple[Artifact, ...]
-    limits: tuple[Calibrated, ...]
+    materials: tuple[Described, ...]
     false_stops: tuple[str, ...] = ()
-    stopped: int = 0
-    stops: int = 0
+    stopped: int
+    stops: int
+    limits: tuple[Calibrated, ...]
 
     @property
     def told(self) -> str:
@@ -111,53 +100,6 @@ class Calibration:
             f"{counted(self.drawn, 'window')} of {counted(self.rows, 'row')} from the golden set"
             f"{of}{past}{labels}; budget 1 in {1 / self.budget:.0f} batches; "
             f"{counted(raised, 'limit')} raised, {young} calibrating"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of calibration.json."""
-        return {
-            "schema": 1,
-            "time": self.time,
-            "budget": self.budget,
-            "rows": self.rows,
-            "block": self.block,
-            "drawn": self.drawn,
-            "history": self.history,
-            "batches": list(self.batches),
-            "sources": self.sources,
-            "materials": [each.to_dict() for each in self.materials],
-            "false_stops": list(self.false_stops),
-            "stopped": self.stopped,
-            "stops": self.stops,
-            "limits": [each.to_dict() for each in self.limits],
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Calibration":
-        """Return the calibration that `to_dict` wrote."""
-        limits = tuple(
-            Calibrated(
-                each["metric"],
-                Outcome(each["outcome"]),
-                each["written"],
-                each["limit"],
-                each["windows"],
-                tuple(each["quantiles"]),
-                each["bounded"],
-            )
-            for each in data["limits"]
-        )
-        plain = ("time", "budget", "rows", "block", "drawn", "history", "sources")
-        return cls(
-            **{name: data[name] for name in plain},
-            batches=tuple(data["batches"]),
-            materials=tuple(
-                Artifact(each["name"], each["digest"]["sha256"]) for each in data["materials"]
-            ),
-            limits=limits,
-            false_stops=tuple(data.get("false_stops", ())),
-            stopped=data["stopped"],
-            stops=data["stops"],
         )
 
 
@@ -257,12 +199,17 @@ def _held_to(
 ) -> Calibrated:
     values = sorted(_values(limit, windows))
     quantiles = tuple(values[math.ceil(q * len(values)) - 1] for q in QUANTILES) if values else ()
-    result = Calibrated(
-        limit.metric, limit.outcome, limit.limit, limit.limit, len(values), quantiles
-    )
     same = (limit.metric, limit.outcome, limit.limit)
     last = max(
         (x.limit for x in before if (x.metric, x.outcome, x.written) == same), default=limit.limit
     )
     most = min(CEILING * limit.limit, STEP * max(last, limit.limit))
-    return replace(result, limit=max(limit.limit, min(wanted, most)), bounded=wanted > most)
+    return Calibrated(
+        metric=limit.metric,
+        outcome=limit.outcome,
+        written=limit.limit,
+        limit=max(limit.limit, min(wanted, most)),
+        windows=len(values),
+        quantiles=quantiles,
+        bounded=wanted > most,
+    )

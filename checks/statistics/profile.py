@@ -5,7 +5,8 @@ The suite is plain JSON for a person to edit. Great Expectations itself is not i
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
@@ -13,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from sluicegate.core import Column, Kind, Schema, Task
+from sluicegate.core.document import Plain
 from sluicegate.core.schema import ORIGINS
-
-Expectation = dict[str, Any]
 
 MOST_CATEGORIES = 1000
 MOST_UNSEEN = 0.5
@@ -24,8 +24,26 @@ LARGEST = sys.float_info.max
 EXACT_INTEGERS = 2**53
 
 
-def profile(frame: pd.DataFrame, schema: Schema) -> dict[str, Any]:
-    """Return the suite "feedback" that normalised base data `frame` obeys, as JSON types.
+@dataclass(frozen=True)
+class Expectation(Plain):
+    """One expectation of a suite: what is asked, how grave it is, and in `meta` why, for who edits it."""
+
+    type: str
+    kwargs: Mapping[str, Any]
+    severity: str
+    meta: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Suite(Plain):
+    """A Great Expectations 1.x suite: expectations/feedback.json."""
+
+    name: str
+    expectations: tuple[Expectation, ...]
+
+
+def profile(frame: pd.DataFrame, schema: Schema) -> Suite:
+    """Return the suite "feedback" that normalised base data `frame` obeys.
 
     Values of sensitive columns stay out of it: their ranges are rounded outward, their categories
     are not listed.
@@ -33,13 +51,13 @@ def profile(frame: pd.DataFrame, schema: Schema) -> dict[str, Any]:
     >>> from sluicegate.core import Column, Kind, Schema, Task
     >>> schema = Schema(Task.REGRESSION, "y", (Column("age", Kind.NUMERIC),))
     >>> suite = profile(pd.DataFrame({"age": [20.0, 60.0], "y": [0.5, 1.5]}), schema)
-    >>> [(e["kwargs"]["min_value"], e["kwargs"]["max_value"])
-    ...  for e in suite["expectations"] if e["type"] == "expect_column_values_to_be_between"]
+    >>> [(e.kwargs["min_value"], e.kwargs["max_value"])
+    ...  for e in suite.expectations if e.type == "expect_column_values_to_be_between"]
     [(0, 80), (0.0, 2.0)]
     """
     features = (e for column in schema.features for e in _feature(frame, schema, column))
     expectations = [*_table(), *features, *_label(frame, schema), *_bookkeeping(schema)]
-    return {"name": "feedback", "expectations": expectations}
+    return Suite("feedback", tuple(expectations))
 
 
 def unseen_mass(values: "pd.Series[Any]") -> float:
@@ -124,7 +142,7 @@ def _rounded(value: float, room: float, whole: bool, direction: str) -> float:
 
 
 def _expect(name: str, severity: str, why: str, **kwargs: Any) -> Expectation:
-    return {"type": name, "kwargs": kwargs, "severity": severity, "meta": {"why": why}}
+    return Expectation(name, kwargs, severity, {"why": why})
 
 
 def _table() -> Iterator[Expectation]:

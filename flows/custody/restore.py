@@ -15,6 +15,7 @@ from sluicegate.core import Conflict, Missing, ModelRef, Tampered
 from sluicegate.core.document import Result
 from sluicegate.evidence.signing import public_key, public_pem, signer_of, verify
 from sluicegate.evidence.statement import BACKUP, predicate_of
+from sluicegate.evidence.verifier import subjects_of
 from sluicegate.flows.custody.backup import ABOUT, DATABASE, ROOMS, About, pointed
 from sluicegate.record.champion import champion_of, read_promotion
 from sluicegate.record.context import Context
@@ -86,7 +87,7 @@ def unpack(layout: Layout, archive: Path, target: Path) -> About:
                 raise Tampered(f"{archive} does not begin with {ABOUT}.")
             payload = _verified(layout, json.loads(first.read()))
             about = _about(payload)
-            signed = {each["name"]: each["digest"]["sha256"] for each in payload["subject"]}
+            signed = {each.name: each.sha256 for each in subjects_of(payload, ABOUT)}
             signed.pop("ledger")
             for name in _unpacked(opened, target, signed):
                 signed.pop(name)

@@ -19,6 +19,7 @@ from sluicegate.core import (
     Tampered,
     Verdict,
 )
+from sluicegate.core.artifact import artifacts_in
 from sluicegate.core.canonical import sha256_bytes, sha256_file
 from sluicegate.core.document import Document, Result
 from sluicegate.core.judged import Listed
@@ -141,7 +142,7 @@ def _rules(layout: Layout, number: str) -> dict[str, str]:
     where = f"intake/{number}/{RESULT_FILE}"
     payload = record.read_statement(layout, layout.intake(number) / RESULT_FILE)
     predicate = predicate_of(payload, TEST_RESULT, where)
-    return {each["name"]: each["digest"]["sha256"] for each in predicate["configuration"]}
+    return {each.name: each.sha256 for each in artifacts_in(predicate["configuration"], where)}
 
 
 def _settings(
@@ -178,7 +179,7 @@ def _limits(layout: Layout, settings: Settings, commit: str, calibration: str | 
     text = git.find_at(layout.root, commit, CALIBRATION) or b""
     if sha256_bytes(text) != calibration:
         raise Tampered(f"{CALIBRATION} in {commit[:12]} is not the one that it was judged by.")
-    found = Calibration.from_dict(json.loads(text))
+    found = Calibration.read(json.loads(text), CALIBRATION)
     return effective(written, found, calibration)
 
 

@@ -35,7 +35,7 @@ SCHEMAS = {"classification": CLASSES, "regression": NUMBERS}
 
 def checks(schema: Schema) -> dict[str, Check[Feedback]]:
     """Return everything that intake measures, by the name of its class."""
-    suite = profile(window(schema, 1500, 99), schema)
+    suite = profile(window(schema, 1500, 99), schema).to_dict()
     gone = pd.concat([flips(schema).query("who == 'c03'").head(8), moved(schema).head(30)])
     every = (
         *intake_checks(Checks(), POLICY, schema, taken=gone.assign(_batch="0003")),

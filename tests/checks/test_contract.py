@@ -50,7 +50,7 @@ def batch(rows: int = 20) -> pd.DataFrame:
     )
 
 
-SUITE = profile(batch(4000), SCHEMA)
+SUITE = profile(batch(4000), SCHEMA).to_dict()
 
 
 def entry(name, severity="warning", **kwargs):
@@ -416,7 +416,7 @@ def test_parameters_of_the_suite():
 def test_regression_labels():
     """A label that is no number, infinite, far outside or missing breaks the contract."""
     schema = Schema(Task.REGRESSION, "y", ())
-    suite = profile(pd.DataFrame({"y": np.linspace(0.0, 10.0, 500)}), schema)
+    suite = profile(pd.DataFrame({"y": np.linspace(0.0, 10.0, 500)}), schema).to_dict()
     frame = pd.DataFrame({"y": ["3.5", "many", "inf", 999, None, 4]})
     findings = measure(frame, suite, schema=schema)
     assert grades(findings)["warning"] == (4, (1, 2, 3, 4))

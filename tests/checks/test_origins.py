@@ -48,10 +48,8 @@ def test_origins_are_counted() -> None:
 def test_an_origin_nobody_knows_is_the_contracts() -> None:
     """What init writes refuses a value outside the four, and a missing one."""
     frame = pd.DataFrame({"x": [1.0, 2.0], "y": [0, 1], "who": "ann", "from": "human"})
-    mine = [
-        e for e in profile(frame, SCHEMA)["expectations"] if e["kwargs"].get("column") == "from"
-    ]
-    assert [(e["type"], e["severity"]) for e in mine] == [
+    mine = [e for e in profile(frame, SCHEMA).expectations if e.kwargs.get("column") == "from"]
+    assert [(e.type, e.severity) for e in mine] == [
         ("expect_column_values_to_not_be_null", "warning"),
         ("expect_column_values_to_be_in_set", "warning"),
     ]

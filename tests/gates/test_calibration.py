@@ -141,13 +141,15 @@ CALIBRATION = Calibration(
     batches=(),
     sources="none",
     materials=(),
+    stopped=0,
+    stops=0,
     limits=(held(DRIFT, *QUIET, 0.4),),
 )
 
 
 def test_a_calibration_reads_as_it_was_written() -> None:
-    """Law: from_dict(to_dict(c)) == c."""
-    assert Calibration.from_dict(CALIBRATION.to_dict()) == CALIBRATION
+    """Law: read(to_dict(c)) == c."""
+    assert Calibration.read(CALIBRATION.to_dict(), "c") == CALIBRATION
 
 
 @pytest.mark.parametrize(

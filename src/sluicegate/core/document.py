@@ -58,7 +58,8 @@ class Plain:
     @classmethod
     def read(cls, value: object, where: str) -> Self:
         """Return what `to_dict` wrote into `value`, found at `where`; raises Tampered naming the key."""
-        return read_by(_adapter(cls).validate_python, value, where)
+        found: Self = read_by(_adapter(cls).validate_python, value, where)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, with the keys in the order of the fields."""

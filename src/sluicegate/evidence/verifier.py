@@ -31,6 +31,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from sluicegate.core import Artifact, Missing, ModelRef, Tampered
+from sluicegate.core.artifact import artifacts_in
 from sluicegate.core.canonical import sha256_bytes, sha256_json
 from sluicegate.core.document import Document
 
@@ -74,7 +75,7 @@ class Statement:
 
     @cached_property
     def subjects(self) -> tuple[Artifact, ...]:
-        """What it is about; raises Tampered for what has not the form of a statement."""
+        """What it is about; raises Tampered for what is not a valid statement."""
         return subjects_of(self.payload, self.name)
 
 
@@ -321,11 +322,8 @@ def place_of(number: int) -> str:
 def subjects_of(payload: Any, where: str) -> tuple[Artifact, ...]:
     """Return what a statement is about; raises Tampered for one about nothing."""
     try:
-        entries = tuple(
-            Artifact(str(each["name"]), str(each["digest"]["sha256"]), str(each.get("uri", "")))
-            for each in payload["subject"]
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+        entries = artifacts_in(payload["subject"], where)
+    except (Tampered, KeyError, TypeError) as error:
         raise Broken(where, "is not a valid statement") from error
     if not entries:
         raise Broken(where, "has no subject")

@@ -31,7 +31,7 @@ def read_calibration(layout: Layout) -> Calibration | None:
     predicate_of(statement.payload, CALIBRATION, STATEMENT)
     if statement.subjects[0].sha256 != sha256_bytes(held.read(CALIBRATED)):
         raise Tampered(f"{CALIBRATED} does not match its statement; restore calibration/ from git.")
-    return Calibration.from_dict(held.json(CALIBRATED))
+    return Calibration.read(held.json(CALIBRATED), CALIBRATED)
 
 
 def intake_policy(context: Context) -> Policy:

@@ -15,6 +15,7 @@ from typing import Any
 from sluicegate.core import Conflict, SluicegateError, Tampered
 from sluicegate.core.canonical import canonical_json, sha256_bytes
 from sluicegate.evidence.statement import POLICY, predicate_of
+from sluicegate.evidence.verifier import subjects_of
 from sluicegate.stores import files, git, pinned, record, ssh, trust
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, parse_settings
@@ -182,7 +183,7 @@ def _read(layout: Layout, number: str, before: SignedPolicy | None) -> SignedPol
     where = layout.named(statement_of(layout, number))
     payload = record.committed(layout).statement(where).payload
     predicate: dict[str, Any] = predicate_of(payload, POLICY, where)
-    listed = {each["name"]: each["digest"]["sha256"] for each in payload["subject"]}
+    listed = {each.name: each.sha256 for each in subjects_of(payload, where)}
     read = SignedPolicy(
         number, sha256_bytes(canonical_json(payload)),
         predicate["owner"], predicate["time"], predicate["commit"], listed,

@@ -14,6 +14,7 @@ import yaml
 from sluicegate.core import Conflict, Finding, Missing, Misused, SluicegateError, Stage
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import SECURITY_REVIEW, predicate_of
+from sluicegate.evidence.verifier import subjects_of
 from sluicegate.record.comparison import findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import REVIEWED as METRIC
@@ -54,7 +55,7 @@ def reviewed(layout: Layout, model: str) -> str | None:
     payload = record.read_statement(layout, path)
     predicate = predicate_of(payload, SECURITY_REVIEW, f"{ROOM}/review.json")
     sha256 = sha256_file(kept) if kept.is_file() else ""
-    if payload["subject"][0]["digest"]["sha256"] != sha256:
+    if subjects_of(payload, "review.json")[0].sha256 != sha256:
         raise Misused(f"{ROOM}/checklist.yaml is not what was signed; restore it from git.")
     signers = trust.allowed_signers(layout)
     ssh.verify(

@@ -12,6 +12,7 @@ from sluicegate.core import (
     Update,
     Verdict,
 )
+from sluicegate.core.artifact import artifacts_in
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import (
     DECISION,
@@ -65,7 +66,7 @@ def policy_of(layout: Layout, update: str) -> str:
 def materials_of(layout: Layout, update: str) -> dict[str, str]:
     """Return the SHA-256 of all that an update was made and judged by, by name."""
     materials = _statement(layout, update)["materials"]
-    return {str(each["name"]): str(each["digest"]["sha256"]) for each in materials}
+    return {each.name: each.sha256 for each in artifacts_in(materials, f"updates/{update}")}
 
 
 def recorded_at(layout: Layout, update: str) -> str:

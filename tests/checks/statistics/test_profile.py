@@ -46,8 +46,8 @@ def base(rows: int = 4000) -> pd.DataFrame:
 def found(suite, name, column):
     return [
         e
-        for e in suite["expectations"]
-        if e["type"] == f"expect_column_{name}" and e["kwargs"].get("column") == column
+        for e in suite.expectations
+        if e.type == f"expect_column_{name}" and e.kwargs.get("column") == column
     ]
 
 
@@ -104,15 +104,15 @@ def found(suite, name, column):
 def test_demands(name, column, severity, kwargs):
     """The suite demands of each column what its kind and the base imply."""
     [expectation] = found(profile(base(), SCHEMA), name, column)
-    assert expectation["severity"] == severity
-    assert expectation["kwargs"] == {"column": column} | kwargs
-    assert expectation["meta"]["why"].endswith(".")
+    assert expectation.severity == severity
+    assert expectation.kwargs == {"column": column} | kwargs
+    assert expectation.meta["why"].endswith(".")
 
 
 def test_rows_are_demanded():
     """A table without rows breaks the suite."""
-    first = profile(base(), SCHEMA)["expectations"][0]
-    assert (first["type"], first["severity"]) == (
+    first = profile(base(), SCHEMA).expectations[0]
+    assert (first.type, first.severity) == (
         "expect_table_row_count_to_be_between",
         "critical",
     )
@@ -135,14 +135,14 @@ def categories(values, schema=SCHEMA):
 )
 def test_categories(values, severities):
     """A set is a warning where the base shows it as closed, a note where open, else not written."""
-    assert [e["severity"] for e in categories(values)] == severities
+    assert [e.severity for e in categories(values)] == severities
 
 
 def test_sensitive_values_stay_out():
     """The suite lies in git, so it lists no value of a sensitive column."""
     secret = replace(SCHEMA, sensitive=("colour", "age"))
     frame = base().assign(colour=["MARKER", "other"] * 2000, age=[1234567.0, 7654321.0] * 2000)
-    text = json.dumps(profile(frame, secret))
+    text = json.dumps(profile(frame, secret).to_dict())
     assert all(value not in text for value in ("MARKER", "1234567", "7654321"))
 
 
@@ -201,12 +201,12 @@ def test_regression_label_has_a_range():
     [expectation] = found(
         profile(pd.DataFrame({"y": [0, 10]}), schema), "values_to_be_between", "y"
     )
-    assert expectation["kwargs"] == {"column": "y", "min_value": -5, "max_value": 15}
+    assert expectation.kwargs == {"column": "y", "min_value": -5, "max_value": 15}
 
 
 def test_suite_is_json_and_survives_great_expectations():
     """What is written is the suite that Great Expectations loads, entry by entry."""
-    suite = profile(base(), SCHEMA)
+    suite = profile(base(), SCHEMA).to_dict()
     assert json.loads(json.dumps(suite, allow_nan=False)) == suite
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -223,7 +223,7 @@ def test_base_keeps_its_own_contract():
 
     frame = base().assign(who="someone", key=range(4000))
     feedback = Feedback(SCHEMA, frame, None, (), frame, None, {})
-    findings = Contract(profile(base(), SCHEMA))(feedback)
+    findings = Contract(profile(base(), SCHEMA).to_dict())(feedback)
     assert [finding.value for finding in findings] == [0.0, 0.0, 0.0]
 
 
@@ -247,4 +247,4 @@ def test_a_range_is_held_to_only_where_the_base_shows_its_edges(values, severity
     """Where honest rows would leave the range again and again, leaving it is a note."""
     frame = base(500).assign(age=np.asarray(values, dtype=float))
     (between,) = found(profile(frame, SCHEMA), "values_to_be_between", "age")
-    assert between["severity"] == severity
+    assert between.severity == severity
