@@ -175,7 +175,7 @@ def measured(
     listed, faults = [], [crashed.detail] if crashed.value is None else []
     for answer in (contract, drift):
         try:
-            listed += [Finding.read(each, "findings") for each in answer()["findings"]]
+            listed += answer()
         except CannotDecide as error:
             faults.append(str(error))
     found = [*listed, *findings]

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sluicegate.core import Feedback, Reference
+from sluicegate.core import Feedback, Finding, Reference, Schema
+from sluicegate.core.document import Plain
+from sluicegate.core.normalise import Faults
 from sluicegate.record.context import SUITE, Context
 from sluicegate.stores import pinned
-from sluicegate.stores.reading import Table, schema_to_dict
-from sluicegate.stores.reading_child import schema_from_dict
+from sluicegate.stores.reading import Table
 from sluicegate.stores.worker import Worker
 
 CONTRACT = Worker("sluicegate.flows.feedback.workers:contract", "sluicegate.checks.contract:warm")
@@ -20,7 +22,29 @@ DRIFT = Worker(
     "sluicegate.flows.feedback.workers:drift", "sluicegate.checks.statistics.two_sample:warm"
 )
 
-Answer = Callable[[], dict[str, Any]]
+Answer = Callable[[], list[Finding]]
+
+
+@dataclass(frozen=True)
+class Contracted(Plain):
+    """A normalised batch, to be judged by a suite."""
+
+    batch: str
+    schema: Schema
+    faults: Faults
+    suite: Any
+
+
+@dataclass(frozen=True)
+class Drifted(Plain):
+    """A batch to be compared with references: the name of each, its rows and what was predicted of them."""
+
+    batch: str
+    scores: str | None
+    references: tuple[tuple[str, str, str], ...]
+    schema: Schema
+    min_rows: int
+    method: str
 
 
 def start() -> None:
@@ -37,14 +61,8 @@ def abandon() -> None:
 
 def ask_contract(context: Context, table: Table, path: Path) -> Answer:
     """Have the normalised batch at `path` judged by the workspace's suite."""
-    return CONTRACT.ask(
-        {
-            "batch": str(path),
-            "schema": schema_to_dict(context.schema),
-            "faults": {name: list(rows) for name, rows in table.faults.items()},
-            "suite": json.loads(pinned.read(context.layout, SUITE)),
-        }
-    )
+    suite = json.loads(pinned.read(context.layout, SUITE))
+    return _asked(CONTRACT, Contracted(str(path), context.schema, table.faults, suite))
 
 
 def ask_drift(context: Context, subject: Feedback, scratch: Path) -> Answer:
@@ -54,55 +72,59 @@ def ask_drift(context: Context, subject: Feedback, scratch: Path) -> Answer:
     scores = scratch / "drift-scores.npy"
     if subject.scores is not None:
         np.save(scores, subject.scores, allow_pickle=False)
-    references = []
+    references: list[tuple[str, str, str]] = []
     for reference in subject.references:
         path = scratch / f"drift-{reference.name}.parquet"
         reference.frame.to_parquet(path)
         answers = scratch / f"drift-{reference.name}-predicted.parquet"
         reference.predicted.rename("predicted").to_frame().to_parquet(answers)
-        references.append([reference.name, str(path), str(answers)])
-    return DRIFT.ask(
-        {
-            "batch": str(batch),
-            "scores": str(scores) if subject.scores is not None else None,
-            "references": references,
-            "schema": schema_to_dict(context.schema),
-            "min_rows": context.settings.checks.min_rows,
-            "method": context.settings.checks.drift,
-        }
+        references.append((reference.name, str(path), str(answers)))
+    return _asked(
+        DRIFT,
+        Drifted(
+            batch=str(batch),
+            scores=str(scores) if subject.scores is not None else None,
+            references=tuple(references),
+            schema=context.schema,
+            min_rows=context.settings.checks.min_rows,
+            method=context.settings.checks.drift,
+        ),
     )
 
 
-def contract(order: dict[str, Any]) -> dict[str, Any]:
-    """Check the contract of the batch that `order` names; runs in the child."""
+def _asked(worker: Worker, order: Plain) -> Answer:
+    answer = worker.ask(order.to_dict())
+    return lambda: [Finding.read(each, "a child's answer") for each in answer()]
+
+
+def contract(written: object) -> list[object]:
+    """Check the contract of the batch that an order names; runs in the child."""
     from sluicegate.checks.contract import contract_findings
 
-    found = contract_findings(
-        pd.read_parquet(order["batch"]),
-        schema_from_dict(order["schema"]),
-        {name: tuple(rows) for name, rows in order["faults"].items()},
-        order["suite"],
-    )
-    return {"findings": [finding.to_dict() for finding in found]}
+    order = Contracted.read(written, "the order")
+    frame = pd.read_parquet(order.batch)
+    found = contract_findings(frame, order.schema, order.faults, order.suite)
+    return [finding.to_dict() for finding in found]
 
 
-def drift(order: dict[str, Any]) -> dict[str, Any]:
-    """Measure the drift that `order` asks for; runs in the child."""
+def drift(written: object) -> list[object]:
+    """Measure the drift that an order asks for; runs in the child."""
     from sluicegate.checks.drift import Drift
     from sluicegate.checks.statistics.two_sample import Method
 
-    frame = pd.read_parquet(order["batch"])
+    order = Drifted.read(written, "the order")
+    frame = pd.read_parquet(order.batch)
     subject = Feedback(
-        schema=schema_from_dict(order["schema"]),
+        schema=order.schema,
         frame=frame,
-        scores=np.load(order["scores"], allow_pickle=False) if order["scores"] else None,
+        scores=np.load(order.scores, allow_pickle=False) if order.scores else None,
         references=tuple(
             Reference(name, pd.read_parquet(path), pd.read_parquet(answers)["predicted"])
-            for name, path, answers in order["references"]
+            for name, path, answers in order.references
         ),
         golden=frame.head(0),
         golden_scores=None,
         faults={},
     )
-    check = Drift(min_rows=order["min_rows"], method=Method(order["method"]))
-    return {"findings": [finding.to_dict() for finding in check(subject)]}
+    check = Drift(min_rows=order.min_rows, method=Method(order.method))
+    return [finding.to_dict() for finding in check(subject)]

@@ -53,7 +53,7 @@ def test_an_origin_nobody_knows_is_the_contracts() -> None:
         ("expect_column_values_to_not_be_null", "warning"),
         ("expect_column_values_to_be_in_set", "warning"),
     ]
-    assert mine[1]["kwargs"]["value_set"] == ["human", "outcome", "model", "synthetic"]
+    assert mine[1].kwargs["value_set"] == ["human", "outcome", "model", "synthetic"]
 
 
 @pytest.mark.parametrize("check", [Origins(), Tiers()], ids=["origins", "tiers"])

@@ -12,8 +12,8 @@ import pytest
 
 from sluicegate.core import Column, Kind, Schema, Task
 from sluicegate.stores import reading_forms
-from sluicegate.stores.reading import SUFFIXES, Table, Unreadable, read_table, schema_to_dict
-from sluicegate.stores.reading_child import carry_out
+from sluicegate.stores.reading import SUFFIXES, Table, Unreadable, read_table
+from sluicegate.stores.reading_child import Order, carry_out
 from sluicegate.stores.reading_forms import Refused
 from sluicegate.stores.settings import Reading
 
@@ -38,16 +38,10 @@ def read(path: Path, budget: Reading = SMALL) -> Table:
 
 def read_here(path: Path) -> tuple[pd.DataFrame, dict[str, tuple[int, ...]]]:
     """Read in this process, which costs no imports: for files that need no net under them."""
-    order = {
-        "path": str(path),
-        "out": str(path.with_name("out.parquet")),
-        "form": SUFFIXES[path.suffix],
-        "budget": SMALL.model_dump(),
-        "schema": schema_to_dict(SCHEMA),
-        "key": "00" * 32,
-    }
-    faults = carry_out(order)["faults"]
-    return pd.read_parquet(str(order["out"])), faults
+    out = str(path.with_name("out.parquet"))
+    order = Order(SUFFIXES[path.suffix], str(path), out, SMALL, SCHEMA, "00" * 32)
+    faults = carry_out(order)
+    return pd.read_parquet(out), faults
 
 
 def table(rows: int, **columns: object) -> pa.Table:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from sluicegate.core import Column, Kind, Misused, Schema, Task
-from sluicegate.stores.reading import Unreadable, read_table, require_file, schema_to_dict
-from sluicegate.stores.reading_child import carry_out, schema_from_dict
+from sluicegate.stores.reading import Unreadable, read_table, require_file
+from sluicegate.stores.reading_child import Order, carry_out
 from sluicegate.stores.reading_forms import Refused
 from sluicegate.stores.settings import Reading
 
@@ -54,21 +54,15 @@ def read(path: Path, **budget: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read `path` as the child does."""
     out = path.with_name("out.parquet")
     form = {".csv": "csv", ".jsonl": "jsonl"}.get(path.suffix, "parquet")
-    order = {
-        "path": str(path),
-        "out": str(out),
-        "form": form,
-        "budget": Reading(**budget).model_dump(),
-        "schema": schema_to_dict(SCHEMA),
-        "key": "00" * 32,
-    }
-    faults = carry_out(json.loads(json.dumps(order)))["faults"]
+    order = Order(form, str(path), str(out), Reading(**budget), SCHEMA, "00" * 32)
+    faults = carry_out(order)
     return pd.read_parquet(out), faults
 
 
-def test_a_schema_survives_json() -> None:
-    """from_dict(to_dict(x)) == x: the child reads by the parent's schema."""
-    assert schema_from_dict(json.loads(json.dumps(schema_to_dict(SCHEMA)))) == SCHEMA
+def test_an_order_survives_json() -> None:
+    """read(to_dict(x)) == x: the child reads by the parent's schema and budget."""
+    order = Order("csv", "in", "out", Reading(max_rows=3), SCHEMA, "00")
+    assert Order.read(json.loads(json.dumps(order.to_dict())), "the order") == order
 
 
 def test_every_form_gives_the_same_table(tmp_path: Path) -> None:

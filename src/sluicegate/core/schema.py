@@ -8,6 +8,8 @@ from functools import cached_property
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+from .document import Plain
+
 if TYPE_CHECKING:  # `status` must answer at once, and pandas takes most of a second to import
     import numpy as np
     import numpy.typing as npt
@@ -50,7 +52,7 @@ class Task(Enum):
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(Plain):
     """A feature's name and kind."""
 
     name: str
@@ -58,7 +60,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Schema:
+class Schema(Plain):
     """The columns of the feedback.
 
     `classes` are the label's values in the model's own order (empty for regression). `source`,

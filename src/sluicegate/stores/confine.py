@@ -15,6 +15,7 @@ import signal
 import struct
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,23 +90,36 @@ LOCAL_FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink: each network name
 ALLOW, KILL, EPERM, ENOSYS, DONE = 0x7FFF0000, 0x80000000, 0x50001, 0x50026, 0x50000
 
 
+@dataclass(frozen=True)
+class Order:
+    """What to give up. `starter` is the process to end with, 0 where the wall sees to that itself."""
+
+    starter: int
+    limits: dict[str, int]
+    user: int | None
+    landlock: bool
+    read: list[str]
+    write: list[str]
+    network: bool
+
+
 def main() -> None:
     """Give up what the order says, then become the command."""
-    order, command = json.loads(sys.argv[1]), sys.argv[2:]
-    if order["starter"]:  # a wall with processes of its own ends them itself
+    order, command = Order(**json.loads(sys.argv[1])), sys.argv[2:]
+    if order.starter:  # a wall with processes of its own ends them itself
         _prctl(DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != order["starter"]:
+        if os.getppid() != order.starter:
             sys.exit("The process that started the trainer has ended.")
-    limit(order["limits"])
-    if order["user"] is not None:
+    limit(order.limits)
+    if order.user is not None:
         os.setgroups([])
-        os.setresgid(*[order["user"]] * 3)
-        os.setresuid(*[order["user"]] * 3)
+        os.setresgid(*[order.user] * 3)
+        os.setresuid(*[order.user] * 3)
     drop_capabilities()
     _prctl(NO_NEW_PRIVS, 1)
-    if order["landlock"]:
-        landlock(order["read"], order["write"])
-    filter_calls(order["network"])
+    if order.landlock:
+        landlock(order.read, order.write)
+    filter_calls(order.network)
     os.execvp(command[0], command)  # noqa: S606 - there is to be no shell
 
 

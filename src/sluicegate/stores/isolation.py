@@ -11,7 +11,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -161,13 +161,13 @@ def _confined(
     }
     if inside or user is not None:  # elsewhere all that this user runs would be counted
         most["RLIMIT_NPROC"] = TASKS
-    order = {
-        "starter": 0 if inside else os.getpid(),
-        "limits": most,
-        "user": user,
-        "landlock": landlock,
-        "read": list(read),
-        "write": [str(cell.folder), "/dev/null"],
-        "network": network,
-    }
-    return [sys.executable, "-I", "-S", confine.__file__, json.dumps(order), *command]
+    order = confine.Order(
+        starter=0 if inside else os.getpid(),
+        limits=most,
+        user=user,
+        landlock=landlock,
+        read=list(read),
+        write=[str(cell.folder), "/dev/null"],
+        network=network,
+    )
+    return [sys.executable, "-I", "-S", confine.__file__, json.dumps(asdict(order)), *command]

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def probe(by: str, root: Path, trainer: Trainer) -> tuple[dict[str, bool], str]:
         with _baits(root) as (order, reached), cell_for(root, trainer, by) as cell:
             ran = _copied(cell)
             done = subprocess.run(
-                walled(by, cell, [sys.executable, "-I", "-S", str(ran), json.dumps(order)]),
+                walled(by, cell, [sys.executable, "-I", "-S", str(ran), json.dumps(asdict(order))]),
                 cwd=cell.folder,
                 env=cell.environment,
                 stdin=subprocess.DEVNULL,
@@ -92,7 +93,7 @@ def _copied(cell: Cell) -> Path:
 
 
 @contextmanager
-def _baits(root: Path) -> Iterator[tuple[dict[str, Any], Any]]:
+def _baits(root: Path) -> Iterator[tuple[canary.Order, Any]]:
     """Put out what the canary reaches for; yield the order, and a function that tells what it reached."""
     token = f"canary-{secrets.token_hex(16)}"
     home = home_of(root).resolve()
@@ -107,15 +108,15 @@ def _baits(root: Path) -> Iterator[tuple[dict[str, Any], Any]]:
         bystander = subprocess.Popen(["sleep", "60"], env={"TOKEN": token, "PATH": os.defpath})
         stack.callback(bystander.wait)
         stack.callback(bystander.kill)
-        order = {
-            "token": token,
-            "key": str(key),
-            "file": str(plain),
-            "folders": [str(folder) for folder in folders],
-            "port": tcp.getsockname()[1],
-            "socket": str(near),
-            "bystander": bystander.pid,
-        }
+        order = canary.Order(
+            token=token,
+            key=str(key),
+            file=str(plain),
+            folders=[str(folder) for folder in folders],
+            port=tcp.getsockname()[1],
+            socket=str(near),
+            bystander=bystander.pid,
+        )
 
         def reached() -> dict[str, bool]:
             left = [folder / token for folder in folders if (folder / token).exists()]

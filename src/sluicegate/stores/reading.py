@@ -11,7 +11,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -19,6 +18,7 @@ from sluicegate.core import CannotDecide, Missing, Misused, Schema
 from sluicegate.core.normalise import Faults
 
 from .environment import scrubbed
+from .reading_child import Answer, Order
 from .settings import Reading
 
 SUFFIXES = {
@@ -79,7 +79,7 @@ def require_file(given: str | Path) -> Path:
 
 def read_raw(path: Path, form: str, budget: Reading, out: Path) -> pd.DataFrame:
     """Return the file's table as it is, for profiling base data."""
-    _read_in_child({"form": form}, path, budget, out)
+    _read_in_child(Order(form, str(path.resolve()), str(out), budget))
     return pd.read_parquet(out)
 
 
@@ -90,52 +90,31 @@ def read_table(
 
     Raises Unreadable when the file is no table, CannotDecide when the child process fails.
     """
-    result = _read_in_child(
-        {"form": form, "schema": schema_to_dict(schema), "key": key.hex()}, path, budget, out
-    )
-    faults = {name: tuple(rows) for name, rows in result["faults"].items()}
+    order = Order(form, str(path.resolve()), str(out), budget, schema, key.hex())
+    faults = _read_in_child(order)
     return Table(pd.read_parquet(out), faults)
 
 
-def schema_to_dict(schema: Schema) -> dict[str, object]:
-    """Return `schema` as JSON types."""
-    return {
-        "task": schema.task.value,
-        "label": schema.label,
-        "features": [[column.name, column.kind.value] for column in schema.features],
-        "classes": list(schema.classes),
-        "source": schema.source,
-        "time": schema.time,
-        "id": schema.id,
-        "label_origin": schema.label_origin,
-        "sensitive": list(schema.sensitive),
-        "slices": list(schema.slices),
-    }
-
-
-def _read_in_child(
-    order: dict[str, object], path: Path, budget: Reading, out: Path
-) -> dict[str, Any]:
-    order = order | {"path": str(path.resolve()), "out": str(out), "budget": budget.model_dump()}
+def _read_in_child(order: Order) -> Faults:
     done = subprocess.run(
         [sys.executable, "-m", "sluicegate.stores.reading_child"],
-        input=json.dumps(order),
+        input=json.dumps(order.to_dict()),
         capture_output=True,
         text=True,
         env=scrubbed() | ONE_THREAD,
         check=False,
     )
     if -done.returncode in DIED_OF:
-        raise Unreadable(DIED_OF[-done.returncode].format(most=budget.max_seconds))
+        raise Unreadable(DIED_OF[-done.returncode].format(most=order.budget.max_seconds))
     try:
-        recorded: dict[str, Any] = json.loads(done.stdout)
+        answer = Answer.read(json.loads(done.stdout), "the answer")
     except ValueError as error:
         raise CannotDecide(
-            f"Reading {path.name} failed with exit code {done.returncode}; try again, and split the file "
-            "if the machine ran out of memory."
+            f"Reading {Path(order.path).name} failed with exit code {done.returncode}; try again, and split "
+            "the file if the machine ran out of memory."
         ) from error
-    if "unreadable" in recorded:
-        raise Unreadable(recorded["unreadable"])
-    if "failed" in recorded:
-        raise OSError(recorded["failed"], recorded["said"], str(out.parent))
-    return recorded
+    if answer.unreadable is not None:
+        raise Unreadable(answer.unreadable)
+    if answer.errno is not None:
+        raise OSError(answer.errno, answer.error, str(Path(order.out).parent))
+    return answer.faults

@@ -10,11 +10,13 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from sluicegate.stores.settings import Reading
 
 CELLS_AT_ONCE = 1_000_000
 ROWS_AT_ONCE = 50_000
@@ -35,7 +37,7 @@ class Asked:
     called null.
     """
 
-    budget: Mapping[str, int]
+    budget: Reading
     columns: tuple[str, ...] | None
     kept: Mapping[str, Sequence[str]]
 
@@ -45,30 +47,32 @@ class Asked:
 
     def require_rows(self, rows: int) -> None:
         """Raise Refused when there are more rows than the budget allows."""
-        most = self.budget["max_rows"]
+        most = self.budget.max_rows
         if rows > most:
             raise Refused(f"The file has more rows than reading.max_rows ({most}).")
 
     def require_memory(self, held: int) -> None:
         """Raise Refused when a table takes more bytes than the budget allows."""
-        if held > self.budget["max_memory"]:
+        if held > self.budget.max_memory:
             raise Refused(too_large(self.budget))
 
     def require_names(self, names: Sequence[str]) -> None:
         """Raise Refused when there are too many columns, or two of one name."""
-        if len(names) > self.budget["max_columns"]:
+        if len(names) > self.budget.max_columns:
             raise Refused(f"The file has more columns than reading.max_columns ({len(names)}).")
         name, count = Counter(names).most_common(1)[0] if names else ("", 0)
         if count > 1:
             raise Refused(f"The file has the column {name[:80]!r} twice; rename one.")
 
 
+Cells = dict[str, object]
+"""One object of JSONL: whatever its writer put into each column."""
 Parts = Generator[pd.DataFrame, None, None]
 
 
-def too_large(budget: Mapping[str, int]) -> str:
+def too_large(budget: Reading) -> str:
     """Return the sentence about a file that unfolds to more than may be held."""
-    most = budget["max_memory"]
+    most = budget.max_memory
     return f"The file expands to more than reading.max_memory ({most} bytes); split it."
 
 
@@ -124,7 +128,7 @@ def read_jsonl(path: Path, asked: Asked) -> Parts:
     with _as_refusals("JSONL"):
         names = _keys(path, asked)
         wanted = asked.of(list(names))
-        held: list[dict[str, Any]] = []
+        held: list[Cells] = []
         size = _rows_at_once(wanted)
         for record in _objects(path, asked):
             held.append(record)
@@ -204,7 +208,7 @@ def _gaps(name: str, kept: Mapping[str, Sequence[str]]) -> list[str]:
     return [text for text in MISSING if text not in kept.get(name, ())]
 
 
-def _objects(path: Path, asked: Asked) -> Iterator[dict[str, Any]]:
+def _objects(path: Path, asked: Asked) -> Iterator[Cells]:
     rows = 0
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(_lines(file), 1):
@@ -225,7 +229,7 @@ def _keys(path: Path, asked: Asked) -> dict[str, None]:
     return names
 
 
-def _columns(records: list[dict[str, Any]], names: Sequence[str]) -> pd.DataFrame:
+def _columns(records: list[Cells], names: Sequence[str]) -> pd.DataFrame:
     """Return the records as cells of whatever type each one is."""
     return pd.DataFrame(
         {n: pd.Series([r.get(n) for r in records], dtype=object) for n in names},
@@ -233,7 +237,7 @@ def _columns(records: list[dict[str, Any]], names: Sequence[str]) -> pd.DataFram
     )
 
 
-def _object(line: str, number: int) -> dict[str, Any]:
+def _object(line: str, number: int) -> Cells:
     try:
         record = json.loads(line, object_pairs_hook=_without_duplicates, parse_int=_whole)
         if "\\ud" in line or "\\uD" in line:  # half a surrogate pair is no text
@@ -249,7 +253,7 @@ def _whole(text: str) -> float:
     return int(text) if len(text) < MOST_DIGITS else float(text)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, object]]) -> Cells:
     record = dict(pairs)
     if len(record) < len(pairs):
         raise ValueError("it names a column twice")

@@ -49,7 +49,7 @@ class Worker:
         )
         atexit.register(self.stop)
 
-    def ask(self, order: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    def ask(self, order: object) -> Callable[[], Any]:
         """Send `order` and return a function that waits for the answer.
 
         The answer raises CannotDecide when the child died or its function raised.
@@ -67,7 +67,7 @@ class Worker:
         stdout = process.stdout
         self._asker = threading.get_ident()
 
-        def answer() -> dict[str, Any]:
+        def answer() -> Any:
             try:
                 line = stdout.readline()
                 if not line.endswith("\n"):
@@ -77,10 +77,10 @@ class Worker:
                 self._turn.release()
             if not line.endswith("\n"):
                 raise CannotDecide(f"The child process of {self._names[0]} died; try again.")
-            recorded: dict[str, Any] = json.loads(line)
-            if "error" in recorded:
-                raise CannotDecide(f"{self._names[0]} failed: {recorded['error']}")
-            return recorded
+            error, result = json.loads(line)
+            if error is not None:
+                raise CannotDecide(f"{self._names[0]} failed: {error}")
+            return result
 
         return answer
 
@@ -118,9 +118,9 @@ def main() -> None:
     carry_out = _function(target)
     for line in sys.stdin:
         try:
-            result = json.dumps(carry_out(json.loads(line)))
+            result = json.dumps([None, carry_out(json.loads(line))])
         except Exception as error:  # noqa: BLE001 - the parent raises it again
-            result = json.dumps({"error": f"{type(error).__name__}: {error}"})
+            result = json.dumps([f"{type(error).__name__}: {error}", None])
         print(result, file=out, flush=True)
 
 
