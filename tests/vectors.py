@@ -137,7 +137,7 @@ def approval() -> dict[str, str]:
 
 def vectors() -> dict[str, str]:
     """Return the text of every vector by the name of its file."""
-    envelopes = {"service.json": public_key(service()), **statements()}
+    envelopes = {"service.json": public_key(service()).to_dict(), **statements()}
     told = {name: json.dumps(each, indent=2) + "\n" for name, each in envelopes.items()}
     return told | approval()
 

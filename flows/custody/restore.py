@@ -13,7 +13,8 @@ from typing import Any
 
 from sluicegate.core import Conflict, Missing, ModelRef, Tampered
 from sluicegate.core.document import Result
-from sluicegate.evidence.signing import public_key, public_pem, signer_of, verify
+from sluicegate.evidence.keyring import Keyring
+from sluicegate.evidence.signing import public_key, public_pem, signer_of
 from sluicegate.evidence.statement import BACKUP, predicate_of
 from sluicegate.evidence.verifier import subjects_of
 from sluicegate.flows.custody.backup import ABOUT, DATABASE, ROOMS, About, pointed
@@ -111,7 +112,7 @@ def _verified(layout: Layout, envelope: Any) -> dict[str, Any]:
             f"The backup is signed with the key {span.keyid[:12]}, which was revoked: {span.revoked}; "
             "use one that was made since."
         )
-    payload = verify(envelope, dict(span.key), ABOUT)
+    payload: dict[str, Any] = Keyring((span,)).opened(envelope, ABOUT)
     if span is not ring.current:
         every, last = record.committed(layout).backwards(), span.last or 0
         past = {each.digest for each in every if each.entry.sequence <= last}
@@ -133,7 +134,7 @@ def _drop_old_keys(layout: Layout, folder: Path) -> list[str]:
     dropped = []
     for path in sorted(folder.rglob("*.pem")):
         signer = signer_of(path.read_bytes(), path.name)
-        is_service = public_key(signer)["keyid"] == current.current.keyid
+        is_service = public_key(signer).keyid == current.current.keyid
         is_model = current.model_key in (None, public_pem(signer))
         if not (is_service if path.name == layout.service_key.name else is_model):
             path.unlink()

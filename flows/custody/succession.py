@@ -134,7 +134,7 @@ def _vouched(ring: Keyring, found: Survey) -> Iterable[Span]:
 
 
 def _write(layout: Layout, ring: Keyring, signer: Signer) -> None:
-    about = Artifact(f"key:{ring.current.keyid}", sha256_json(dict(ring.current.key)))
+    about = Artifact(f"key:{ring.current.keyid}", sha256_json(ring.current.key.to_dict()))
     files.write_json(layout.keyring, sign(statement([about], KEYRING, ring.to_dict()), signer))
 
 
@@ -208,7 +208,7 @@ def _say_again(
 
 def _named(signer: Signer) -> Artifact:
     public = public_key(signer)
-    return Artifact(f"key:{public['keyid']}", sha256_json(public))
+    return Artifact(f"key:{public.keyid}", sha256_json(public.to_dict()))
 
 
 def _who_follows(
@@ -216,7 +216,7 @@ def _who_follows(
 ) -> dict[str, Followed]:
     followed = {}
     if service:
-        after = public_key(service)["keyid"]
+        after = public_key(service).keyid
         followed[STATEMENTS] = Followed(before=ring.current.keyid, after=after)
     if model:
         after = _pem_digest(public_pem(model))

@@ -203,7 +203,7 @@ def test_what_a_stolen_key_signed_is_told_and_the_champion_is_signed_again(
 ) -> None:
     """The champion is older than the theft: it serves on, by the new key's word."""
     layout, place = target.layout, target.place
-    key = keys.public_of(layout)["keyid"]
+    key = keys.public_of(layout).keyid
     since = entry_of(layout, "promote") + 1
     place.rotate_keys()
     assert place.revoke_key(key, since, reason=WHY, dry_run=True).resting == ()
@@ -239,7 +239,7 @@ def test_a_champion_signed_since_is_rolled_back_before_the_key_is_revoked(
 ) -> None:
     """The refusal names each command; then no host believes the champion that the key promoted."""
     layout, place = target.layout, target.place
-    key, since = keys.public_of(layout)["keyid"], entry_of(layout, "promote")
+    key, since = keys.public_of(layout).keyid, entry_of(layout, "promote")
     place.export_champion(tmp_path / "poisoned")
     place.rotate_keys()
     with pytest.raises(
@@ -301,7 +301,7 @@ def test_a_forged_revocation_is_worth_nothing(target: Target, keys_of: dict[str,
         place.revoke_key("0" * 12, last, reason=WHY)
     assert not layout.keyring.exists()
     made = place.revoke_key("current", last, reason=WHY, reviewer="ann", key=keys_of["ann"])
-    assert keys.public_of(layout)["keyid"] != key["keyid"] == made.key
+    assert keys.public_of(layout).keyid != key.keyid == made.key
     assert target.wrong() == []
     names = [each.verb for each in record.backwards(layout)][:3]
     assert names == ["reinstate", "revoke-key", "take-over"]
@@ -346,7 +346,7 @@ def test_a_key_that_will_soon_be_a_year_old_is_named(target: Target) -> None:
 def test_a_backup_from_before_brings_no_old_key_back(target: Target, tmp_path: Path) -> None:
     """After a rotation it is restored without its keys; once the key is revoked it is refused."""
     layout, place = target.layout, target.place
-    old = keys.public_of(layout)["keyid"]
+    old = keys.public_of(layout).keyid
     place.backup(tmp_path / "old.tar", with_keys=True)
     place.rotate_keys()
     for name in ("rotated", "revoked"):
@@ -399,7 +399,7 @@ def test_a_key_from_the_environment_is_not_rotated_from_here(
 def test_a_change_of_keys_survives_a_kill_after_every_side_effect(target: Target) -> None:
     """The workspace is readable at once, and the same command ends in one and the same state."""
     root, kept = target.root, target.root.parent / "kept"
-    old = keys.public_of(target.layout)["keyid"]
+    old = keys.public_of(target.layout).keyid
     shutil.copytree(root, kept, symlinks=True)
     for stop in range(1, 100):
         shutil.rmtree(root)
@@ -422,7 +422,7 @@ def test_a_change_of_keys_survives_a_kill_after_every_side_effect(target: Target
 def test_a_revocation_survives_a_kill_in_the_middle(target: Target) -> None:
     """Either nothing is revoked yet or all of it is; the same command ends it, and does no more."""
     root, kept, layout = target.root, target.root.parent / "kept", target.layout
-    old, since = keys.public_of(layout)["keyid"], entry_of(layout, "promote") + 1
+    old, since = keys.public_of(layout).keyid, entry_of(layout, "promote") + 1
     target.place.rotate_keys()
     shutil.copytree(root, kept, symlinks=True)
     for stop in range(2, 100, 5):

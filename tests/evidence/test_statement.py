@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from sluicegate.core import Artifact, Tampered
-from sluicegate.evidence.signing import new_key, public_key, sign, signer_of, verify
+from sluicegate.evidence.keyring import Keyring, Span
+from sluicegate.evidence.signing import new_key, public_key, sign, signer_of
 from sluicegate.evidence.statement import PROMOTION, VERDICT, predicate_of, statement
 
 SUBJECT = Artifact("batch.parquet", "a" * 64, "dvc://batches/0001")
 KEY = signer_of(new_key(), "a test")
-PUBLIC = public_key(KEY)
+RING = Keyring((Span(public_key(KEY)),))
 
 
 def signed() -> dict[str, Any]:
@@ -44,9 +45,9 @@ def test_a_statement_about_nothing_is_refused() -> None:
 
 
 def test_what_was_signed_is_what_is_read() -> None:
-    """verify(sign(x)) == x, for text beyond ASCII too."""
+    """opened(sign(x)) == x, for text beyond ASCII too."""
     payload = statement([SUBJECT], VERDICT, {"reasons": ["naïve 文"]})
-    assert verify(sign(payload, KEY), PUBLIC, "here") == payload
+    assert RING.opened(sign(payload, KEY), "here") == payload
 
 
 def other_key(_: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +88,7 @@ FORGED = [
 def test_what_our_key_did_not_sign_is_tampered_with(forge: Any) -> None:
     """Anything but an envelope of our own key over our own type is refused, naming the place."""
     with pytest.raises(Tampered, match="ledger/000001"):
-        verify(forge(copy.deepcopy(signed())), PUBLIC, "ledger/000001.json")
+        RING.opened(forge(copy.deepcopy(signed())), "ledger/000001.json")
 
 
 def test_a_signature_over_a_foreign_type_is_refused_though_it_holds() -> None:
@@ -96,8 +97,8 @@ def test_a_signature_over_a_foreign_type_is_refused_though_it_holds() -> None:
 
     envelope = Envelope(b"{}", "application/vnd.else+json", {})
     envelope.sign(KEY)
-    with pytest.raises(Tampered, match="payload type"):
-        verify(envelope.to_dict(), PUBLIC, "here")
+    with pytest.raises(Tampered, match="not signed"):
+        RING.opened(envelope.to_dict(), "here")
 
 
 @pytest.mark.parametrize(

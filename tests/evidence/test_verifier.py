@@ -525,7 +525,7 @@ KEYS = [
     pytest.param(lambda w: w.rotate() and w.files.pop(PLACE), "is not signed by the service's key", id="the keyring gone"),
     pytest.param(lambda w: w.say(PLACE, KEYRING, Keyring(w.spans).to_dict(), Artifact("k", "0"), key=stranger()), "keyring.json is not signed by the service's key", id="a stranger's keyring"),
     pytest.param(lambda w: w.say(PLACE, KEYRING, Keyring((Span(public_key(stranger())),)).to_dict(), Artifact("k", "0")), "does not end with the key that signed it", id="a keyring for another"),
-    pytest.param(lambda w: w.say(PLACE, KEYRING, {"keys": [{"key": "x"}]}, Artifact("k", "0")), "is not a valid keyring", id="half a keyring"),
+    pytest.param(lambda w: w.say(PLACE, KEYRING, {"keys": [{"key": "x"}]}, Artifact("k", "0")), "keyring.json is not valid", id="half a keyring"),
     pytest.param(lambda w: w.files.update({PLACE: b"["}), "keyring.json is not valid JSON", id="no keyring"),
 ]  # fmt: skip
 

@@ -372,7 +372,7 @@ def test_where_no_version_is_clean_nobody_answers(
     assert any("nobody serves on its word" in each for each in tried.resting)
     with pytest.raises(Conflict, match="nobody serves on its word"):
         place.revoke_key("current", since, **asked)
-    old = service_keys.public_of(layout)["keyid"]
+    old = service_keys.public_of(layout).keyid
     place.rotate_keys(reason="drill")
     assert place.status().suspended == "0001", "new keys let nobody serve again"
     place.revoke_key(old, since, reason="lost", vouch=True)

@@ -45,7 +45,7 @@ def test_the_environment_goes_before_the_file(
     monkeypatch.setenv(SERVICE_KEY, new_key().decode())
     monkeypatch.setenv(MODEL_KEY, new_model_key().decode())
     given = keys.public_of(layout)
-    assert given["keyid"] != filed["keyid"]
+    assert given.keyid != filed.keyid
     layout.service_key.unlink()
     assert keys.public_of(layout) == given
     assert keys.public_model_key(layout) != layout.public_model_key.read_text()

@@ -8,64 +8,74 @@ it is dated, can add nothing. A revoked key counts up to the entry before the on
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from sluicegate.core import Tampered
+from sluicegate.core.document import Document, Plain
 
+from .signing import PublicKey
 from .statement import KEYRING, PAYLOAD_TYPE, predicate_of
 
 PLACE = "trust/keyring.json"
 """Where a workspace keeps its keyring; not there before the first rotation."""
 
 
+class Envelope(Document):
+    """A DSSE envelope around a statement."""
+
+    class Signature(Document):
+        """Whose signature it says it is, and the signature in base64."""
+
+        keyid: str
+        sig: str
+
+    payload: str
+    payload_type: str = Field(alias="payloadType")
+    signatures: tuple[Signature, ...]
+
+
+def _envelope(written: object) -> Envelope | None:
+    try:
+        return Envelope.model_validate(written)
+    except ValidationError:
+        return None
+
+
 @dataclass(frozen=True)
-class Span:
+class Span(Plain):
     """One key, the first and last entry it counts for, and the statements that its successor names.
 
     `head` is the digest of the last entry, and `revoked` why the key is not to be believed any more;
     `doubted` are then the statements that it signed later: history, on which nothing may rest.
     """
 
-    key: Mapping[str, Any]
+    key: PublicKey
     first: int = 1
     last: int | None = None
     head: str | None = None
-    statements: Mapping[str, str] | None = None
+    statements: Mapping[str, str] = field(default_factory=dict)
     revoked: str | None = None
-    doubted: Mapping[str, str] | None = None
+    doubted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def keyid(self) -> str:
         """Return the name of the key."""
-        return str(self.key["keyid"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        entries = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        held = {"statements": dict(self.statements or {}), "doubted": dict(self.doubted or {})}
-        return entries | {"key": dict(self.key)} | held
-
-
-SPANS = TypeAdapter(tuple[Span, ...])
+        return self.key.keyid
 
 
 @dataclass(frozen=True)
-class Keyring:
+class Keyring(Plain):
     """The keys in the order in which they followed each other; the last one signs now.
 
     `model_key` is the public key that signs models now (PEM), None in a ring that does not say.
     """
 
-    spans: tuple[Span, ...]
+    spans: Annotated[tuple[Span, ...], Field(alias="keys", min_length=1)]
     model_key: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the predicate of a keyring."""
-        return {"keys": [span.to_dict() for span in self.spans], "model_key": self.model_key}
 
     @property
     def current(self) -> Span:
@@ -75,7 +85,9 @@ class Keyring:
     def at(self, sequence: int) -> Span | None:
         """Return whose entry this has to be; None for one that a revoked key signed too late.
 
-        >>> old, new = Span({"keyid": "a"}, 1, 4), Span({"keyid": "b"}, 7)
+        >>> value = PublicKey.Value(public="")
+        >>> a, b = (PublicKey(keyid=x, keytype="", scheme="", keyval=value) for x in "ab")
+        >>> old, new = Span(a, 1, 4), Span(b, 7)
         >>> [(s.keyid if (s := Keyring((old, new)).at(n)) else None) for n in (4, 5, 7)]
         ['a', None, 'b']
         """
@@ -88,41 +100,44 @@ class Keyring:
     def _by_id(self) -> dict[str, Span]:
         return {span.keyid: span for span in self.spans}
 
-    def signer_of(self, envelope: Any) -> Span | None:
+    def signer_of(self, envelope: object) -> Span | None:
         """Return the span of the key that an envelope says it is signed with."""
-        try:
-            return self._by_id.get(str(envelope["signatures"][0]["keyid"]))
-        except (KeyError, TypeError, IndexError):
-            return None
+        read = _envelope(envelope)
+        return self._by_id.get(read.signatures[0].keyid) if read and read.signatures else None
 
-    def check(self, envelope: Any, sequence: int | None = None) -> bool:
+    def check(self, envelope: object, sequence: int | None = None) -> bool:
         """Tell whether a known key signed `envelope`, and the right one for an entry of `sequence`.
 
         The same answer as securesystemslib's, several times as fast: a ledger has many entries.
         """
         span = self.signer_of(envelope) if sequence is None else self.at(sequence)
+        read = _envelope(envelope)
+        if read is None or span is None or read.payload_type != PAYLOAD_TYPE:
+            return False
         try:
-            (result,) = envelope["signatures"]
-            payload = base64.b64decode(envelope["payload"], validate=True)
-            if span is None or result["keyid"] != span.keyid:
+            (result,) = read.signatures
+            payload = base64.b64decode(read.payload, validate=True)
+            if result.keyid != span.keyid:
                 return False
-            if envelope["payloadType"] != PAYLOAD_TYPE:
-                return False
-            self._keys[span.keyid].verify(
-                base64.b64decode(result["sig"], validate=True), pae(payload)
-            )
+            self._keys[span.keyid].verify(base64.b64decode(result.sig, validate=True), pae(payload))
         except Exception:  # noqa: BLE001 - what cannot be read is not signed
             return False
         return True
+
+    def opened(self, envelope: object, where: str) -> Any:
+        """Return the statement in `envelope`; raises Tampered, naming `where`, unless its key is here."""
+        if not self.check(envelope):
+            raise Tampered(f"{where} is not signed by this workspace's service key.")
+        return payload_of(envelope)
 
     @cached_property
     def _keys(self) -> dict[str, Any]:
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
         return {
-            span.keyid: load_pem_public_key(span.key["keyval"]["public"].encode())
-            if "BEGIN" in span.key["keyval"]["public"]
-            else _raw_ed25519(span.key["keyval"]["public"])
+            span.keyid: load_pem_public_key(span.key.keyval.public.encode())
+            if "BEGIN" in span.key.keyval.public
+            else _raw_ed25519(span.key.keyval.public)
             for span in self.spans
         }
 
@@ -133,10 +148,9 @@ def pae(payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
-def payload_of(envelope: Mapping[str, Any]) -> dict[str, Any]:
+def payload_of(envelope: object) -> Any:
     """Return the statement in an envelope whose signature was checked."""
-    payload: dict[str, Any] = json.loads(base64.b64decode(envelope["payload"]))
-    return payload
+    return json.loads(base64.b64decode(Envelope.read(envelope, "the envelope").payload))
 
 
 @dataclass(frozen=True)
@@ -146,12 +160,12 @@ class Trust:
     rings: tuple[Keyring, ...]
     whose: str
 
-    def ring_of(self, envelope: Any) -> Keyring | None:
+    def ring_of(self, envelope: object) -> Keyring | None:
         """Return the ring whose key an envelope says it is signed with."""
         return next((ring for ring in self.rings if ring.signer_of(envelope)), None)
 
 
-def read_trust(text: bytes | None, pinned: Sequence[Mapping[str, Any]], whose: str) -> Trust:
+def read_trust(text: bytes | None, pinned: Sequence[PublicKey], whose: str) -> Trust:
     """Return whose word counts by the keyring in `text`, which has to end with a key that is `pinned`.
 
     Where there is no keyring (None), each pinned key stands for itself. Raises Tampered for a keyring
@@ -165,14 +179,10 @@ def read_trust(text: bytes | None, pinned: Sequence[Mapping[str, Any]], whose: s
         raise Tampered(f"{PLACE} is not valid JSON.") from error
     for key in pinned:
         if Keyring((Span(key),)).check(envelope):
-            predicate = predicate_of(payload_of(envelope), KEYRING, PLACE)
-            try:
-                spans = SPANS.validate_python(predicate.get("keys"))
-            except ValidationError as error:
-                raise Tampered(f"{PLACE} is not a valid keyring.") from error
-            if not spans or dict(spans[-1].key) != dict(key):
+            ring = Keyring.read(predicate_of(payload_of(envelope), KEYRING, PLACE), PLACE)
+            if ring.current.key != key:
                 raise Tampered(f"{PLACE} does not end with the key that signed it.")
-            return Trust((Keyring(spans, predicate.get("model_key")),), whose)
+            return Trust((ring,), whose)
     raise Tampered(f"{PLACE} is not signed by {whose}.")
 
 

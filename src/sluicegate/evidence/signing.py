@@ -5,16 +5,14 @@ sign is a `Signer`: a key in a file here, and any signer of securesystemslib (PK
 clouds, Sigstore) has the same two members. See docs/adr/0014-keys-follow-each-other.md.
 """
 
-import json
-from copy import deepcopy
 from typing import Any, Protocol
 
 from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey
+from securesystemslib.signer import CryptoSigner, Key, Signature
 
-from sluicegate.core import Misused, Tampered
+from sluicegate.core import Misused
 from sluicegate.core.canonical import canonical_json
+from sluicegate.core.document import Document
 
 from .statement import PAYLOAD_TYPE
 
@@ -56,10 +54,24 @@ def signer_of(private_pem: bytes, where: str) -> Signer:
     return made
 
 
-def public_key(signer: Signer) -> dict[str, Any]:
-    """Return the public half as a TUF key dictionary with its `keyid`."""
+class PublicKey(Document):
+    """A public key as TUF writes it, with its `keyid`."""
+
+    class Value(Document):
+        """The key itself, as PEM or, of an older ring, in hexadecimal."""
+
+        public: str
+
+    keyid: str
+    keytype: str
+    scheme: str
+    keyval: Value
+
+
+def public_key(signer: Signer) -> PublicKey:
+    """Return the public half."""
     key = signer.public_key
-    return {"keyid": key.keyid, **key.to_dict()}
+    return PublicKey.read({"keyid": key.keyid, **key.to_dict()}, "the public key")
 
 
 def public_pem(signer: Signer) -> str:
@@ -78,21 +90,3 @@ def sign(payload: dict[str, Any], signer: Signer) -> dict[str, Any]:
     envelope.sign(signer)
     signed: dict[str, Any] = envelope.to_dict()
     return signed
-
-
-def verify(envelope: dict[str, Any], public: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return the payload of `envelope` once its signature is verified.
-
-    Raises Tampered, naming `where`, for a wrong or missing signature, a foreign key or payload type,
-    or an envelope that cannot be read.
-    """
-    key = SSlibKey.from_dict(public["keyid"], {k: v for k, v in public.items() if k != "keyid"})
-    try:
-        parsed = Envelope.from_dict(deepcopy(envelope))  # it empties what it reads
-        parsed.verify([key], 1)
-    except (VerificationError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Tampered(f"{where} is not signed by this workspace's service key.") from error
-    if parsed.payload_type != PAYLOAD_TYPE:
-        raise Tampered(f"{where} has the payload type {parsed.payload_type!r}.")
-    payload: dict[str, Any] = json.loads(parsed.payload)
-    return payload

@@ -162,8 +162,8 @@ class Verifier:
         span = ring.signer_of(envelope) if ring and ring.check(envelope) else None
         if ring is None or span is None:
             raise Broken(name, f"is not signed by {self.trust.whose}")
-        doubted = (span.doubted or {}).get(name) == sha256
-        if span is not ring.current and not doubted and (span.statements or {}).get(name) != sha256:
+        doubted = span.doubted.get(name) == sha256
+        if span is not ring.current and not doubted and span.statements.get(name) != sha256:
             done = "revoked" if span.revoked else "retired"
             raise Broken(name, f"was signed after its service key was {done}")
         return Statement(name, sha256, payload_of(envelope), doubted)

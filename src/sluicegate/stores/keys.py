@@ -6,17 +6,16 @@ the environment is never written to disk, and child processes do not inherit it.
 
 import hashlib
 import hmac
-import json
 import os
 import secrets
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import Conflict, Missing, SluicegateError, Tampered
 from sluicegate.evidence.keyring import PLACE, Keyring, Trust, read_trust
 from sluicegate.evidence.signing import (
+    PublicKey,
     Signer,
     new_key,
     new_model_key,
@@ -45,7 +44,7 @@ def make_keys(layout: Layout) -> None:
 
 def publish(layout: Layout) -> None:
     """Write the public halves to trust/."""
-    files.write_json(layout.public_key, public_of(layout))
+    files.write_json(layout.public_key, public_of(layout).to_dict())
     files.write_bytes(layout.public_model_key, public_model_key(layout).encode())
 
 
@@ -111,7 +110,7 @@ def public_model_key(layout: Layout) -> str:
     return layout.public_model_key.read_text(encoding="ascii")
 
 
-def public_of(layout: Layout) -> dict[str, Any]:
+def public_of(layout: Layout) -> PublicKey:
     """Return the service's public key: in a clone that of trust/service.json.
 
     In the workspace it comes from the private key, for trust/ is anybody's who can commit.
@@ -119,8 +118,7 @@ def public_of(layout: Layout) -> dict[str, Any]:
     if not layout.may_sign:
         if not layout.public_key.is_file():
             raise Missing(f"There is no service key in {layout.service_key.parent} or trust/.")
-        recorded: dict[str, Any] = files.read_json(layout.public_key)
-        return recorded
+        return PublicKey.read(files.read_json(layout.public_key), "trust/service.json")
     return public_key(service_signer(layout))
 
 
@@ -130,26 +128,25 @@ def keyring(layout: Layout) -> Keyring:
     return trust_in({} if text is None else {PLACE: text}, public_of(layout)).rings[0]
 
 
-def trust_in(held: Mapping[str, bytes], current: dict[str, Any] | None) -> Trust:
+def trust_in(held: Mapping[str, bytes], current: PublicKey | None) -> Trust:
     """Return whose word counts by the keyring that is `held`, which has to end with the `current` key.
 
     A clone has no key of its own (None): there trust/service.json says which one signs.
     """
     try:
-        key = current or json.loads(held["trust/service.json"])
+        key = current or PublicKey.model_validate_json(held["trust/service.json"])
     except (KeyError, ValueError) as error:
         raise Missing("There is no service key in trust/; restore trust/service.json.") from error
-    return _trust(held.get(PLACE), json.dumps(key))
+    return _trust(held.get(PLACE), key)
 
 
 @lru_cache(maxsize=8)
-def _trust(ring: bytes | None, current: str) -> Trust:
-    key = json.loads(current)
+def _trust(ring: bytes | None, key: PublicKey) -> Trust:
     try:
         return read_trust(ring, (key,), OURS)
     except Tampered as error:
         raise Tampered(
-            f"{PLACE} does not end with the service key {key['keyid'][:12]}; either "
+            f"{PLACE} does not end with the service key {key.keyid[:12]}; either "
             "that key was retired or revoked, and its successor belongs in "
             ".sluicegate/keys, or the file was changed: restore it from git."
         ) from error

@@ -3,7 +3,6 @@
 stores/transaction.py writes it.
 """
 
-import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -12,6 +11,7 @@ from typing import Any
 from sluicegate.core import Missing, Tampered
 from sluicegate.evidence.keyring import Trust
 from sluicegate.evidence.ledger import Entry, envelope_digest
+from sluicegate.evidence.signing import PublicKey
 from sluicegate.evidence.verifier import Statement, Verifier
 
 from . import files, git, keys
@@ -40,7 +40,7 @@ def committed(layout: Layout) -> Verifier:
 
     Nothing in the working tree has a say, and nothing that a transaction has not committed yet.
     """
-    current = json.dumps(keys.public_of(layout)) if layout.may_sign else None
+    current = keys.public_of(layout) if layout.may_sign else None
     return _of_commit(layout.root, layout.commit or git.find_head(layout.root), current)
 
 
@@ -50,9 +50,9 @@ def working(layout: Layout) -> Verifier:
 
 
 @lru_cache(maxsize=8)
-def _of_commit(root: Path, commit_id: str | None, current: str | None) -> Verifier:
+def _of_commit(root: Path, commit_id: str | None, current: PublicKey | None) -> Verifier:
     files = Commit(root, commit_id, ("ledger",))
-    return Verifier(files, keys.trust_in(files, json.loads(current) if current else None))
+    return Verifier(files, keys.trust_in(files, current))
 
 
 def backwards(layout: Layout) -> Iterator[Entry]:

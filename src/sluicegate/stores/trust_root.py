@@ -4,11 +4,12 @@ Who can write to a workspace can write to its trust/ too, so a host that serves 
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sluicegate.core import Missing, Misused, Schema
+from sluicegate.evidence.signing import PublicKey
 
 from . import files
 from .settings import Data, schema_of
@@ -37,7 +38,7 @@ class TrustRoot(_Section):
 
     schema_version: Literal[1] = Field(1, alias="schema")
     model: str
-    service: tuple[dict[str, Any], ...] = Field(min_length=1)
+    service: tuple[PublicKey, ...] = Field(min_length=1)
     model_keys: tuple[str, ...] = Field(min_length=1)
     allowed_signers: str
     people: dict[str, tuple[str, ...]]
