@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,21 +21,10 @@ from sluicegate.checks.statistics.scoring import (
     truth_of,
 )
 from sluicegate.core import CannotDecide, Finding, Kind, Schema
+from sluicegate.core.compared import Makeup
 from sluicegate.core.schema import label_text
 
 Predict = Callable[[pd.DataFrame], Floats]
-
-
-@dataclass(frozen=True, eq=False)
-class Makeup:
-    """What a model was made of: trainer parameters, importances and statistics of its training set.
-
-    See `divergence.importances` and `divergence.training_statistics`. None means not recorded.
-    """
-
-    parameters: Mapping[str, Any] | None = None
-    importances: Mapping[str, float | None] | None = None
-    statistics: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from sluicegate.checks.statistics.scoring import (
     reliability,
 )
 from sluicegate.core import CannotDecide, Finding, Misused, Schema, Task
+from sluicegate.core.compared import Measures, Point, Report, SliceFigure
 from sluicegate.core.measures import MEASURES
 
 DIGITS = 12
@@ -203,26 +204,23 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(x) for x in adjusted]
 
 
-def report(candidate: Candidate) -> dict[str, Any]:
-    """Return all figures of both models as JSON types, for `dvc metrics` and `dvc plots`.
+def report(candidate: Candidate) -> Report:
+    """Return all figures of both models, for `dvc metrics` and `dvc plots`.
 
-    "metrics" is nested numbers (where -> model -> measure, recalls under "recall"); "slices" and
-    "reliability" are tables, lists of flat rows. A model whose scores are unusable is left out.
+    A model whose scores are unusable is left out.
     """
     contenders = {"champion": candidate.champion, "challenger": candidate.challenger}
-    found: dict[str, Any] = {"metrics": {}, "slices": [], "reliability": []}
+    metrics_, rows, points = dict[str, dict[str, Measures]](), list[SliceFigure](), list[Point]()
     for where in ("golden", "recent"):
         slices = slices_of(candidate, where) if candidate.labelled(where).any() else {}
         for model, contender in contenders.items():
             answers = _usable_answers(candidate, where, contender)
             if answers is not None:
-                label = {"where": where, "model": model}
-                figures = found["metrics"].setdefault(where, {})
-                figures[model] = _figures(answers, candidate.schema)
-                found["slices"] += [label | row for row in _slice_rows(answers, slices)]
-                points = reliability(answers) if answers.classifies else []
-                found["reliability"] += [label | point for point in points]
-    return found
+                metrics_.setdefault(where, {})[model] = _figures(answers, candidate.schema)
+                rows += _slice_figures(where, model, answers, slices)
+                bins = reliability(answers) if answers.classifies else []
+                points += [Point(where=where, model=model, **each.to_dict()) for each in bins]
+    return Report(metrics_, tuple(rows), tuple(points))
 
 
 def _usable_answers(c: Candidate, where: str, contender: Contender | None) -> Answers | None:
@@ -234,16 +232,19 @@ def _usable_answers(c: Candidate, where: str, contender: Contender | None) -> An
         return None
 
 
-def _figures(answers: Answers, schema: Schema) -> dict[str, Any]:
-    figures: dict[str, Any] = {k: None if isnan(v) else v for k, v in metrics(answers).items()}
+def _figures(answers: Answers, schema: Schema) -> Measures:
+    figures: Measures = {k: None if isnan(v) else v for k, v in metrics(answers).items()}
     return figures | ({"recall": recalls(answers, schema)} if answers.classifies else {})
 
 
-def _slice_rows(answers: Answers, slices: dict[str, Mask]) -> Iterator[dict[str, Any]]:
+def _slice_figures(
+    where: str, model: str, answers: Answers, slices: dict[str, Mask]
+) -> Iterator[SliceFigure]:
     measure = "accuracy" if answers.classifies else "mae"
     for name, mask in slices.items():
         if mask.any():
-            yield {"slice": name, "rows": int(mask.sum()), measure: _mean(answers, mask)}
+            about: dict[str, Any] = {measure: _mean(answers, mask)}
+            yield SliceFigure(where=where, model=model, slice=name, rows=int(mask.sum()), **about)
 
 
 def _mean(answers: Answers, mask: Mask) -> float:

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sluicegate.checks.candidate import Candidate, Makeup, Predict
+from sluicegate.checks.candidate import Candidate, Predict
 from sluicegate.checks.statistics.scoring import Answers, Floats, fault_in, known, row_losses
 from sluicegate.core import Finding, Kind, Schema, Task
+from sluicegate.core.compared import Makeup
 from sluicegate.core.schema import label_text
 
 # A tree ensemble answers 10,000 rows in hardly more time than 100: features share a call.

@@ -4,29 +4,51 @@ The last stage of dvc.yaml. What it measured goes to build/comparison.json for t
 to metrics.json and plots/ for `dvc metrics` and `dvc plots`. It decides nothing.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from sluicegate.checks.candidate import Behaviour, Candidate, Contender, Makeup
+from sluicegate.checks.candidate import Behaviour, Candidate, Contender
 from sluicegate.checks.comparison import Comparison, report
 from sluicegate.checks.divergence import Divergence, importances, training_statistics
 from sluicegate.checks.documented import Documented
 from sluicegate.checks.statistics.changes import changes
 from sluicegate.checks.statistics.scoring import truth_of
 from sluicegate.core import Check, Schema, Tampered
+from sluicegate.core.compared import Makeup, Report
+from sluicegate.core.document import Document
 from sluicegate.flows.train import exposure, read_isolation
+from sluicegate.record.comparison import Assembled, Reported
 from sluicegate.stores import models
 from sluicegate.stores.data import read_verified
 from sluicegate.stores.files import read_json, write_bytes, write_json
 from sluicegate.stores.layout import Layout, home_of
 from sluicegate.stores.settings import Settings, read_settings
 
-Pinned = Mapping[str, Any]
+
+class PinnedChampion(Document):
+    """The champion that a challenger is compared with, and what it was made of."""
+
+    version: int
+    sha256: str
+    update: str
+    makeup: Makeup
+
+
+class Pinned(Document):
+    """candidate.json: whom an update is compared with; None for the first one."""
+
+    update: str
+    champion: PinnedChampion | None
+    first: Makeup | None
+
+
 PLOTTED = ("golden", "challenger")
-PLOTS = {"slices": ["slice", "rows", "score"], "reliability": ["confidence", "score", "rows"]}
+PLOTS = (
+    ("slices", ["slice", "rows", "score"]),
+    ("reliability", ["confidence", "score", "rows"]),
+)
 
 
 def compare(root: Path) -> None:
@@ -34,30 +56,23 @@ def compare(root: Path) -> None:
     layout = Layout(root)
     settings = read_settings(layout.params)
     digest = models.digest(root / "build" / "model")
-    pinned = read_json(layout.candidate)
+    pinned = Pinned.read(read_json(layout.candidate), "candidate.json")
     candidate = contest(layout, settings, digest, pinned)
     findings = [found for check in candidate_checks(settings) for found in check(candidate)]
     isolation = read_isolation(root)
     findings.append(exposure(isolation))
     figures = report(candidate)
-    made = candidate.challenger.makeup
     assembled = read_json(root / "build" / "assembled.json")
-    write_json(
-        root / "build" / "comparison.json",
-        {
-            "challenger": digest,
-            "assembled": {name: assembled[name] for name in ("rows", "held_out", "capped")},
-            "isolation": isolation,
-            "findings": [finding.to_dict() for finding in findings],
-            "report": figures,
-            "changes": changes(candidate),
-            "makeup": {
-                "parameters": dict(made.parameters or {}),
-                "importances": dict(made.importances or {}),
-                "statistics": dict(made.statistics or {}),
-            },
-        },
+    reported = Reported(
+        challenger=digest,
+        assembled=Assembled.read(assembled, "assembled.json"),
+        isolation=isolation,
+        findings=tuple(findings),
+        report=figures,
+        changes=changes(candidate),
+        makeup=candidate.challenger.makeup,
     )
+    write_json(root / "build" / "comparison.json", reported.to_dict())
     write_figures(root, figures)
 
 
@@ -100,21 +115,21 @@ def contest(layout: Layout, settings: Settings, digest: str, pinned: Pinned) -> 
         recent=recent,
         challenger=_contender(challenger, golden, recent, made),
         champion=_champion(layout, schema, golden, recent, pinned),
-        first=_makeup(pinned.get("first")),
+        first=pinned.first,
     )
 
 
 def _champion(
     layout: Layout, schema: Schema, golden: pd.DataFrame, recent: pd.DataFrame, pinned: Pinned
 ) -> Contender | None:
-    champion = pinned.get("champion")
+    champion = pinned.champion
     if champion is None:
         return None
-    sha256 = str(champion["sha256"])
+    sha256 = champion.sha256
     if len(sha256) != 64 or not sha256.isalnum():
         raise Tampered("candidate.json names no model digest; restore it from git.")
     model = models.load(home_of(layout.root) / "models" / sha256, sha256, schema)
-    return _contender(model, golden, recent, _makeup(champion.get("makeup")) or Makeup())
+    return _contender(model, golden, recent, champion.makeup)
 
 
 def _contender(
@@ -123,17 +138,12 @@ def _contender(
     return Contender(model.scores, model.scores(golden), model.scores(recent), model.size, makeup)
 
 
-def _makeup(recorded: Pinned | None) -> Makeup | None:
-    if not recorded:
-        return None
-    return Makeup(recorded["parameters"], recorded["importances"], recorded["statistics"])
-
-
-def write_figures(root: Path, figures: Mapping[str, Any]) -> None:
+def write_figures(root: Path, figures: Report) -> None:
     """Write metrics.json, and of the challenger on the golden set plots/ (DVC plots revisions)."""
-    write_json(root / "metrics.json", figures["metrics"])
-    for name, columns in PLOTS.items():
-        rows = [row for row in figures[name] if (row["where"], row["model"]) == PLOTTED]
+    write_json(root / "metrics.json", figures.metrics)
+    slices = [row.to_dict() for row in figures.slices if (row.where, row.model) == PLOTTED]
+    bins = [row.to_dict() for row in figures.reliability if (row.where, row.model) == PLOTTED]
+    for rows, (name, columns) in zip((slices, bins), PLOTS, strict=True):
         table = pd.DataFrame(rows).rename(columns={"accuracy": "score", "mae": "score"})
         text = table.reindex(columns=columns).to_csv(index=False)
         write_bytes(root / "plots" / f"{name}.csv", text.encode())

@@ -9,9 +9,8 @@ trying to break out of it.
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from sluicegate.core import CannotDecide, Conflict, Finding, Misused, SluicegateError
 from sluicegate.stores import pipeline, watch
@@ -91,17 +90,17 @@ def take_over(root: Path, cell: Cell) -> None:
             shutil.copyfile(made, kept)
 
 
-def read_isolation(root: Path) -> dict[str, Any]:
+def read_isolation(root: Path) -> Isolation:
     """Return which wall stood around the trainer of the model in build/."""
     path = root / RECORD
-    return dict(read_json(path)) if path.is_file() else Isolation(None, {}).to_dict()
+    recorded = read_json(path) if path.is_file() else {"by": None, "held": {}, "why": ()}
+    return Isolation.read(recorded, str(RECORD))
 
 
-def exposure(isolation: Mapping[str, Any]) -> Finding:
+def exposure(isolation: Isolation) -> Finding:
     """Return what the trainer could reach, as a finding: 0 is nothing with which to sign for us."""
-    held = isolation["held"]
-    open_ = sum(not held.get(each, False) for each in ESSENTIAL)
-    return Finding("isolation", "trainer.exposed", float(open_), detail=isolation["told"])
+    open_ = sum(not isolation.held.get(each, False) for each in ESSENTIAL)
+    return Finding("isolation", "trainer.exposed", float(open_), detail=isolation.told)
 
 
 def _require_plain(folder: Path, made: Path) -> None:

@@ -9,18 +9,16 @@ import numpy.typing as npt
 from sluicegate.checks.candidate import Candidate, slices_of
 from sluicegate.checks.statistics.scoring import Answers, Mask
 from sluicegate.core import CannotDecide
+from sluicegate.core.compared import Answered, Changes, Flip, Moved, Worse
 from sluicegate.core.schema import label_text
 
 MOST_ROWS = 12
 
 
-def changes(candidate: Candidate) -> dict[str, Any]:
-    """Return how the challenger's answers differ from the champion's on labelled rows, as JSON types.
+def changes(candidate: Candidate) -> Changes:
+    """Return how the challenger's answers differ from the champion's on labelled rows.
 
-    "answers" tells how many rows were compared and how many answers changed, "flips" how often which
-    class became which, "slices" the rows of each slice that were lost and gained, "rows" the
-    positions in the golden set where the challenger got worse, the most certain errors first. Where
-    a model did not answer, or there is no champion, nothing is told of that set.
+    Where a model did not answer, or there is no champion, nothing is told of that set.
 
     For regression a lost row is one whose absolute error grew, and there are no flips.
 
@@ -33,33 +31,30 @@ def changes(candidate: Candidate) -> dict[str, Any]:
     ...     return Contender(lambda frame: frame, np.column_stack([1 - np.array(yes), yes]))
     >>> old, new = model([0.1, 0.8, 0.4]), model([0.2, 0.1, 0.7])
     >>> told = changes(Candidate(schema, golden, golden[:0], new, old))
-    >>> [(flip["from"], flip["to"], flip["rows"]) for flip in told["flips"]]
+    >>> [(flip.old, flip.new, flip.rows) for flip in told.flips]
     [('no', 'yes', 1), ('yes', 'no', 1)]
-    >>> [(row["row"], row["truth"], row["now"]) for row in told["rows"]]
+    >>> [(row.row, row.truth, row.now) for row in told.rows]
     [(1, 'yes', 'no')]
     """
-    details: dict[str, Any] = {"answers": [], "flips": [], "slices": [], "rows": []}
+    answers, flips, slices = list[Answered](), list[Flip](), list[Moved]()
+    worse: tuple[Worse, ...] = ()
     for where in ("golden", "recent"):
         both = _both(candidate, where)
         if both is None:
             continue
         before, now = both
         classes = [label_text(value) for value in candidate.schema.classes]
-        label = {"where": where}
         moved, lost, gained = _moved(before, now), *_turned(before, now)
-        details["answers"].append(
-            label
-            | {"rows": len(moved), "changed": int(moved.sum())}
-            | {"lost": int(lost.sum()), "gained": int(gained.sum())}
-        )
-        details["flips"] += [label | flip for flip in _flips(before, now, classes)]
+        sums = (int(each.sum()) for each in (moved, lost, gained))
+        answers.append(Answered(where, len(moved), *sums))
+        flips += _flips(where, before, now, classes)
         for name, mask in slices_of(candidate, where).items():
-            sums = {"lost": int(lost[mask].sum()), "gained": int(gained[mask].sum())}
-            details["slices"].append(label | {"slice": name, "rows": int(mask.sum())} | sums)
+            rows = (int(each.sum()) for each in (mask, lost[mask], gained[mask]))
+            slices.append(Moved(where, name, *rows))
         if where == "golden":
             positions = np.flatnonzero(candidate.labelled(where))
-            details["rows"] = list(_worst(before, now, positions, classes))
-    return details
+            worse = tuple(_worst(before, now, positions, classes))
+    return Changes(tuple(answers), tuple(flips), tuple(slices), worse)
 
 
 def _both(candidate: Candidate, where: str) -> tuple[Answers, Answers] | None:
@@ -87,24 +82,25 @@ def _turned(before: Answers, now: Answers) -> tuple[Mask, Mask]:
     return now.missed_by > before.missed_by, now.missed_by < before.missed_by
 
 
-def _flips(before: Answers, now: Answers, classes: list[str]) -> Iterator[dict[str, Any]]:
+def _flips(where: str, before: Answers, now: Answers, classes: list[str]) -> Iterator[Flip]:
     if not now.classifies:
         return
     pairs = np.column_stack([before.scores.argmax(axis=1), now.scores.argmax(axis=1)])
     flipped, counts = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0, return_counts=True)
     for at in np.argsort(-counts, kind="stable"):
         old, new = flipped[at]
-        yield {"from": classes[old], "to": classes[new], "rows": int(counts[at])}
+        yield Flip(where, classes[old], classes[new], int(counts[at]))
 
 
 def _worst(
     before: Answers, now: Answers, positions: npt.NDArray[np.int64], classes: list[str]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Worse]:
     lost, _ = _turned(before, now)
     cost = now.scores.max(axis=1) if now.classifies else now.missed_by - before.missed_by
     rows = np.flatnonzero(lost)
     for at in rows[np.argsort(-cost[rows], kind="stable")][:MOST_ROWS]:
-        details: dict[str, Any] = {"row": int(positions[at])}
+        truth = now.truth[at]
+        details: dict[str, Any] = {"truth": classes[int(truth)] if now.classifies else float(truth)}
         for name, answers in (("before", before), ("now", now)):
             if not answers.classifies:
                 details[name] = float(answers.scores[at])
@@ -112,6 +108,4 @@ def _worst(
             likeliest = int(answers.scores[at].argmax())
             details[name] = classes[likeliest]
             details[f"confidence_{name}"] = float(answers.scores[at, likeliest])
-        truth = now.truth[at]
-        details["truth"] = classes[int(truth)] if now.classifies else float(truth)
-        yield details
+        yield Worse(row=int(positions[at]), **details)

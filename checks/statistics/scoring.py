@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sluicegate.core import Schema, Task
+from sluicegate.core.compared import Bin
 from sluicegate.core.schema import label_text
 
 Floats = npt.NDArray[np.float64]
@@ -145,7 +146,7 @@ def recalls(answers: Answers, schema: Schema) -> dict[str, float | None]:
     return found
 
 
-def reliability(answers: Answers) -> list[dict[str, float]]:
+def reliability(answers: Answers) -> list[Bin]:
     """Return the points of the reliability diagram: confidence, accuracy and rows of each bin.
 
     Ten bins of equal width over the probability of the likeliest class; empty bins are left out
@@ -154,11 +155,11 @@ def reliability(answers: Answers) -> list[dict[str, float]]:
     confidence = answers.scores.max(axis=1)
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
-        {
-            "confidence": float(confidence[bins == b].mean()),
-            "accuracy": float(answers.right[bins == b].mean()),
-            "rows": float((bins == b).sum()),
-        }
+        Bin(
+            confidence=float(confidence[bins == b].mean()),
+            accuracy=float(answers.right[bins == b].mean()),
+            rows=float((bins == b).sum()),
+        )
         for b in np.unique(bins)
     ]
 
@@ -172,7 +173,7 @@ def miscalibration(answers: Answers) -> float:
     if not answers.classifies:
         return float(abs((answers.scores - answers.truth).mean()))
     points = reliability(answers)
-    gaps = [point["rows"] * abs(point["confidence"] - point["accuracy"]) for point in points]
+    gaps = [point.rows * abs(point.confidence - point.accuracy) for point in points]
     return sum(gaps) / len(answers.truth)
 
 

@@ -10,6 +10,7 @@ from sluicegate.checks.comparison import report
 from sluicegate.checks.statistics.changes import changes
 from sluicegate.checks.statistics.scoring import truth_of
 from sluicegate.core import Schema, SluicegateError
+from sluicegate.core.compared import SliceFigure
 from sluicegate.core.schema import HOLDOUT
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import kept_model
@@ -47,23 +48,23 @@ def differs(
     return {
         "fault": None,
         "golden": {
-            "tainted": found["metrics"]["golden"]["challenger"],
-            "clean": found["metrics"]["golden"]["champion"],
+            "tainted": found.of("golden", "challenger"),
+            "clean": found.of("golden", "champion"),
         },
-        "slices": _slices(found["slices"]),
-        "changed": changes(candidate)["slices"],
+        "slices": _slices(found.slices),
+        "changed": [each.to_dict() for each in changes(candidate).slices],
         "taken": _agreement(schema, rows, was, now),
     }
 
 
-def _slices(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _slices(told: Sequence[SliceFigure]) -> list[dict[str, Any]]:
     """Return the slices in which the two models differ most, by their measure in each."""
     by: dict[str, dict[str, Any]] = {}
     for row in told:
-        measure = "accuracy" if "accuracy" in row else "mae"
-        side = "tainted" if row["model"] == "challenger" else "clean"
-        slice_ = by.setdefault(row["slice"], {"slice": row["slice"], "rows": row["rows"]})
-        slice_ |= {"measure": measure, side: row[measure]}
+        measure, value = row.value
+        side = "tainted" if row.model == "challenger" else "clean"
+        slice_ = by.setdefault(row.slice, {"slice": row.slice, "rows": row.rows})
+        slice_ |= {"measure": measure, side: value}
     both = [each for each in by.values() if {"tainted", "clean"} <= each.keys()]
     both.sort(key=lambda each: -abs(each["tainted"] - each["clean"]))
     return both[:MOST_SLICES]

@@ -125,7 +125,7 @@ def by_update(context: Context, update: str) -> Probe:
     first = next(iter(stopping.values()))
 
     def see(trained: Trained) -> Seen:
-        found = judged(findings_in(trained.comparison or {"findings": []}), policy)
+        found = judged(trained.comparison.findings if trained.comparison else (), policy)
         again = {each.metric: each for each in found if each.metric in stopping}
         failed = any(each.outcome.severity >= outcome.severity for each in again.values())
         same = again.get(first.metric)

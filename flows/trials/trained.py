@@ -18,6 +18,7 @@ from sluicegate.core import CannotDecide, Missing, Schema, Stage, Tampered, Upda
 from sluicegate.core.canonical import sha256_json
 from sluicegate.core.document import Document
 from sluicegate.flows.updates.retrain import fetch
+from sluicegate.record.comparison import Reported
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import require_once_signed
 from sluicegate.stores import data, dvc, files, git, models, packages, pipeline, record
@@ -56,7 +57,7 @@ class Trained(Document):
     key: str
     sha256: str
     seconds: float
-    comparison: dict[str, Any] | None
+    comparison: Reported | None
     folder: Path = Field(Path(), exclude=True)
     fresh: bool = Field(False, exclude=True)
 
@@ -147,8 +148,9 @@ def _built(context: Context, recipe: Recipe, key: str, what: str) -> Trained:
         digest = models.digest(made)
         comparison = None
         if recipe.against is not None:
-            comparison = files.read_json(tree / "build" / "comparison.json")
-            if comparison["challenger"] != digest:
+            found = files.read_json(tree / "build" / "comparison.json")
+            comparison = Reported.read(found, "build/comparison.json")
+            if comparison.challenger != digest:
                 raise Tampered("The model changed after it was compared; run the same again.")
         trained = Trained(
             key=key,

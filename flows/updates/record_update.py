@@ -1,15 +1,13 @@
 """The record of an update, written when it was compared or refused."""
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import Artifact, Outcome, Tampered, Update
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import REFUSAL, UPDATE
 from sluicegate.record.attest import attest_result, attest_training
-from sluicegate.record.comparison import findings_in
+from sluicegate.record.comparison import Reported, findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
@@ -24,7 +22,7 @@ def record_update(
     t: Transaction,
     context: Context,
     update: Update,
-    comparison: Mapping[str, Any],
+    comparison: Reported,
     tree: Path,
     run_id: str,
     measured: Outcome,
@@ -43,10 +41,10 @@ def record_update(
             shutil.copytree(made, kept, dirs_exist_ok=True)
         elif made.is_file():
             files.copy_in(made, kept)
-    files.write_json(folder / "comparison.json", comparison)
+    files.write_json(folder / "comparison.json", comparison.to_dict())
     verdict = update.verdicts[-1]
     files.write_bytes(folder / "report.md", render(context, update, comparison).encode())
-    subject = Artifact(f"model:{context.settings.model}", comparison["challenger"])
+    subject = Artifact(f"model:{context.settings.model}", comparison.challenger)
     materials = [
         *data.materials(Layout(tree), list(update.batches)),
         Artifact("params.yaml", context.policy_digest),
@@ -72,7 +70,7 @@ def record_update(
     found = findings_in(comparison)
     judgements = judged(found, candidate_policy(context.settings, found))
     attested = [
-        attest_training(t, context, update, tree, run_id, took),
+        attest_training(t, context, update, comparison, tree, run_id, took),
         attest_result(t, context, folder, subject, measured, judgements),
     ]
     details = {"update": update.id, "stage": update.stage.value, "outcome": verdict.outcome.value}

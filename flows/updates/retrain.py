@@ -5,7 +5,7 @@ meanwhile and a batch that arrives during assembly is never recorded as learnt f
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ from sluicegate.core import (
     advance,
 )
 from sluicegate.core.update import stage_after
+from sluicegate.flows.compare import Pinned, PinnedChampion
 from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
 from sluicegate.flows.feedback.quarantine import hold
 from sluicegate.flows.updates.promote import finish_promotion, promote
 from sluicegate.flows.updates.record_update import record_update, refuse
 from sluicegate.gates import decide
-from sluicegate.record.champion import Champion, champion_of, first_champion
-from sluicegate.record.comparison import findings_in
+from sluicegate.record.champion import champion_of, first_champion
+from sluicegate.record.comparison import Reported, findings_in
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.policy import in_force, require_signed
 from sluicegate.record.policy_in_force import (
@@ -57,7 +58,7 @@ class Built:
 
     update: Update
     model: Path
-    comparison: dict[str, Any]
+    comparison: Reported
     tree: Path
     took: tuple[str, str]
     """When the build began and ended."""
@@ -175,7 +176,7 @@ def build(context: Context, update: Update) -> Built:
         write_signed_files(layout, signed, tree)  # whatever else was committed never runs
     dvc.share_cache(tree, layout.root)
     fetch(tree, update)
-    files.write_json(tree / "candidate.json", pinned_champions(context, update))
+    files.write_json(tree / "candidate.json", pinned_champions(context, update).to_dict())
     pipeline.require_ours(tree)
     dvc.repro(
         tree,
@@ -185,12 +186,14 @@ def build(context: Context, update: Update) -> Built:
     )
     model = tree / "build" / "model"
     models.require_data_only(model)
-    comparison = files.read_json(tree / "build" / "comparison.json")
-    for entry in (context.signature, first_promotion(context) if update.champion else None):
-        if entry is not None:
-            comparison["findings"].append(entry.to_dict())
+    comparison = Reported.read(
+        files.read_json(tree / "build" / "comparison.json"), "build/comparison.json"
+    )
+    more = (context.signature, first_promotion(context) if update.champion else None)
+    found = (*comparison.findings, *(each for each in more if each is not None))
+    comparison = comparison.model_copy(update={"findings": found})
     digest = models.digest(model)
-    if comparison["challenger"] != digest:
+    if comparison.challenger != digest:
         raise Tampered("The challenger changed after it was compared; retrain it.")
     files.copy_tree(model, layout.models / digest)
     trained, took = advance(update, Stage.TRAINED), (began, context.now())
@@ -204,20 +207,21 @@ def fetch(tree: Path, update: Update) -> None:
     dvc.checkout(tree, tables)
 
 
-def pinned_champions(context: Context, update: Update) -> dict[str, Any]:
+def pinned_champions(context: Context, update: Update) -> Pinned:
     """Return candidate.json: whom the challenger is compared with, and what they were made of."""
     if update.champion is None:
-        return {"update": update.id, "champion": None, "first": None}
+        return Pinned(update=update.id, champion=None, first=None)
     champion, first = champion_of(context.layout), first_champion(context.layout)
-    return {
-        "update": update.id,
-        "champion": {
-            **champion.ref.to_dict(),
-            "update": champion.update,
-            "makeup": _makeup(context, champion),
-        },
-        "first": _makeup(context, first),
-    }
+    return Pinned(
+        update=update.id,
+        champion=PinnedChampion(
+            version=champion.version,
+            sha256=champion.sha256,
+            update=champion.update,
+            makeup=read_comparison(context.layout, champion.update).makeup,
+        ),
+        first=read_comparison(context.layout, first.update).makeup,
+    )
 
 
 def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
@@ -225,7 +229,7 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
     measured = judge(context, built)
     verdict = with_approval(context, measured)
     run_id, version = register(context, built)
-    challenger = ModelRef(version, built.comparison["challenger"])
+    challenger = ModelRef(version, built.comparison.challenger)
     compared = advance(built.update, Stage.COMPARED, challenger=challenger)
     update = advance(compared, stage_after(verdict), verdicts=(verdict,))
     with transaction(context, "update", rooms=("updates", "ledger", "batches", "quarantine")) as t:
@@ -249,7 +253,7 @@ def judge(context: Context, built: Built) -> Verdict:
     return judge_by(context.settings, built.update, built.comparison)
 
 
-def judge_by(settings: Settings, update: Update, comparison: Mapping[str, Any]) -> Verdict:
+def judge_by(settings: Settings, update: Update, comparison: Reported) -> Verdict:
     """Return the verdict on an update by `settings`: the same one whenever it is asked for."""
     policy = candidate_policy(settings, findings_in(comparison))
     if not update.batches:
@@ -278,8 +282,8 @@ def register(context: Context, built: Built) -> tuple[str, int]:
     """Log the run in MLflow, register its version as `challenger`, and return both."""
     settings = context.settings
     registry = open_registry(context.layout, settings.model, settings.mlflow.tracking_uri)
-    figures = built.comparison["report"]["metrics"].get("golden", {}).get("challenger", {})
-    digest = built.comparison["challenger"]
+    figures = built.comparison.report.of("golden", "challenger")
+    digest = built.comparison.challenger
     run_id = registry.log_run(
         Run(
             update=built.update.id,
@@ -294,11 +298,6 @@ def register(context: Context, built: Built) -> tuple[str, int]:
     version = registry.register(run_id, digest)
     registry.set_alias("challenger", version)
     return run_id, version
-
-
-def _makeup(context: Context, champion: Champion) -> dict[str, Any]:
-    made: dict[str, Any] = read_comparison(context.layout, champion.update)["makeup"]
-    return made
 
 
 def _still_waiting(context: Context, update: str, started: float) -> RetrainResult:

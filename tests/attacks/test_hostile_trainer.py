@@ -252,7 +252,7 @@ def test_without_a_wall_the_same_trainer_reaches_much(
     train(root, ["python", "train.py"])
     got = json.loads(capfd.readouterr().out.partition("GOT ")[2])
     assert {"reads the key", "reads a neighbour's environment", "opens a socket"} <= set(got)
-    assert read_isolation(root)["told"] == NOT_ISOLATED
+    assert read_isolation(root).told == NOT_ISOLATED
     assert not watch.descendants() or bystander.pid not in watch.descendants()
 
 
@@ -335,7 +335,7 @@ def test_where_no_wall_stands_require_refuses_and_prefer_says_so(workspace: Work
     assert not (root / "build/model").exists()
     stage(root, HEAD, isolation="prefer")
     train(root, ["python", "train.py"])
-    assert read_isolation(root)["told"] == NOT_ISOLATED
+    assert read_isolation(root).told == NOT_ISOLATED
 
 
 def test_a_wall_that_leaks_is_not_one(

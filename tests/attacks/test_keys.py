@@ -89,8 +89,8 @@ def test_after_a_rotation_everything_old_verifies_and_new_things_are_by_the_new_
     old, old_model = keys.public_of(layout), keys.public_model_key(layout)
     made = place.rotate_keys(reason="yearly")
     now = keys.public_of(layout)
-    assert made.keys["statements"] == Followed(before=old["keyid"], after=now["keyid"])
-    assert now["keyid"] != old["keyid"]
+    assert made.keys["statements"] == Followed(before=old.keyid, after=now.keyid)
+    assert now.keyid != old.keyid
     assert files.read_json(layout.public_key) == now
     assert list(layout.next_keys.iterdir()) == []
     assert layout.service_key.stat().st_mode & 0o777 == 0o600
@@ -99,7 +99,7 @@ def test_after_a_rotation_everything_old_verifies_and_new_things_are_by_the_new_
     assert target.wrong() == []
     assert champion_of(layout).sha256 == target.champion
     ring = keys.keyring(layout)
-    assert [span.keyid for span in ring.spans] == [old["keyid"], now["keyid"]]
+    assert [span.keyid for span in ring.spans] == [old.keyid, now.keyid]
     envelopes = [files.read_json(path) for path in record.entry_files(layout)[-3:]]
     signers = [ring.signer_of(each) for each in envelopes]
     assert signers == [

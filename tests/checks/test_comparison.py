@@ -213,7 +213,7 @@ def test_unusable_scores(who: str, broken: Callable[[np.ndarray], np.ndarray], s
     behaviour = values(Behaviour(patience=0)(candidate))
     assert behaviour["calibration.loss"] is None
     assert behaviour["churn"] is None
-    json.dumps(report(candidate), allow_nan=False)
+    json.dumps(report(candidate).to_dict(), allow_nan=False)
 
 
 def test_without_recent_rows_one_note_says_so() -> None:
@@ -237,7 +237,7 @@ def test_without_a_champion_there_are_only_absolute_errors() -> None:
         *(f"golden.error.{m}" for m in ("accuracy", "balanced_accuracy", "log_loss", "brier")),
     }
     assert Behaviour()(first) == ()
-    assert set(report(first)["metrics"]["golden"]) == {"challenger"}
+    assert set(report(first).metrics["golden"]) == {"challenger"}
 
 
 def test_a_golden_set_that_misses_a_class_counts_it_as_a_slice_too_small() -> None:
@@ -383,7 +383,7 @@ def test_noise_leaves_categories_and_makes_one_typo_in_a_text() -> None:
 
 
 def test_the_report_is_json_for_metrics_and_plots() -> None:
-    found = json.loads(json.dumps(report(duel(recent=rows(4, 200))), allow_nan=False))
+    found = json.loads(json.dumps(report(duel(recent=rows(4, 200))).to_dict(), allow_nan=False))
     assert set(found["metrics"]) == {"golden", "recent"}
     assert set(found["metrics"]["golden"]["champion"]) >= {"accuracy", "ece", "recall"}
     assert {"where", "model", "slice", "rows", "accuracy"} == set(found["slices"][0])

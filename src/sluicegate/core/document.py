@@ -63,7 +63,9 @@ class Plain:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, with the keys in the order of the fields."""
-        written: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json", by_alias=True)
+        written: dict[str, Any] = _adapter(type(self)).dump_python(
+            self, mode="json", by_alias=True, exclude_unset=True
+        )
         return written
 
 

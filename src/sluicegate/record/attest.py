@@ -14,7 +14,7 @@ from sluicegate.evidence.provenance import PROVENANCE, Training, provenance
 from sluicegate.evidence.results import SUMMARY, TEST_RESULT, summary, tested
 from sluicegate.evidence.statement import predicate_of
 from sluicegate.record.calibration import CALIBRATED
-from sluicegate.record.comparison import describe_isolation
+from sluicegate.record.comparison import Reported, describe_isolation
 from sluicegate.record.context import SUITE, Context
 from sluicegate.stores import data, files, packages, pinned, record
 from sluicegate.stores.layout import Layout
@@ -27,7 +27,13 @@ CODE = ("params.yaml", "train.py", "dvc.yaml")
 
 
 def attest_training(
-    t: Transaction, context: Context, update: Update, tree: Path, run_id: str, took: tuple[str, str]
+    t: Transaction,
+    context: Context,
+    update: Update,
+    compared: Reported,
+    tree: Path,
+    run_id: str,
+    took: tuple[str, str],
 ) -> Artifact:
     """Write how the challenger of `update` was trained in `tree`; `took` is from when until when."""
     layout, settings = context.layout, read_settings(tree / "params.yaml")
@@ -51,7 +57,7 @@ def attest_training(
             },
             internal={
                 "started_by": context.started_by,
-                "trainer": describe_isolation(files.read_json(folder / "comparison.json")),
+                "trainer": describe_isolation(compared),
             },
             materials=materials,
             commits={"data commit": update.data_commit, "code commit": update.data_commit},

@@ -1,17 +1,39 @@
-"""What an update's pipeline reported: the findings, and how its trainer was isolated."""
-
-from collections.abc import Mapping
-from typing import Any
+"""comparison.json: what an update's pipeline reported."""
 
 from sluicegate.core import Finding
-from sluicegate.stores.isolation import NOT_ISOLATED
+from sluicegate.core.compared import Changes, Makeup, Report
+from sluicegate.core.document import Document
+from sluicegate.stores.isolation import NOT_ISOLATED, Isolation
 
 
-def findings_in(comparison: Mapping[str, Any]) -> list[Finding]:
+class Assembled(Document):
+    """How many rows were learnt, held out, and left out because somebody sent too many."""
+
+    rows: int
+    held_out: int
+    capped: int
+
+
+class Reported(Document):
+    """What was measured of a challenger, whose digest it names.
+
+    Records of earlier versions say nothing of how it was assembled, isolated, or of what changed.
+    """
+
+    challenger: str
+    assembled: Assembled | None = None
+    isolation: Isolation | None = None
+    findings: tuple[Finding, ...]
+    report: Report
+    changes: Changes = Changes()
+    makeup: Makeup
+
+
+def findings_in(comparison: Reported) -> tuple[Finding, ...]:
     """Return the findings of a comparison.json."""
-    return [Finding.read(each, "comparison.json") for each in comparison["findings"]]
+    return comparison.findings
 
 
-def describe_isolation(comparison: Mapping[str, Any]) -> str:
+def describe_isolation(comparison: Reported) -> str:
     """Return the sentence about the trainer of an update that was compared."""
-    return str(comparison.get("isolation", {}).get("told", NOT_ISOLATED))
+    return comparison.isolation.told if comparison.isolation else NOT_ISOLATED

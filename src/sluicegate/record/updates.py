@@ -23,6 +23,7 @@ from sluicegate.evidence.statement import (
     predicate_of,
 )
 from sluicegate.record.champion import champion_of
+from sluicegate.record.comparison import Reported
 from sluicegate.record.context import Context
 from sluicegate.stores import files, record
 from sluicegate.stores.layout import Layout
@@ -85,13 +86,12 @@ def started_by(layout: Layout, update: str) -> str | None:
     return recorded
 
 
-def read_comparison(layout: Layout, update: str) -> dict[str, Any]:
+def read_comparison(layout: Layout, update: str) -> Reported:
     """Return what was measured of an update, once it has the digest that its statement names."""
     path = layout.update(update) / "comparison.json"
     if not path.is_file() or sha256_file(path) != _statement(layout, update)["comparison"]:
         raise Tampered(f"updates/{update}/comparison.json was changed; restore it from git.")
-    comparison: dict[str, Any] = files.read_json(path)
-    return comparison
+    return Reported.read(files.read_json(path), f"updates/{update}/comparison.json")
 
 
 def verified_products(layout: Layout, update: str) -> list[str]:

@@ -4,15 +4,16 @@ It is written before anybody is asked, and its digest is part of the question. V
 columns are left out; contributors' words are escaped by the template.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sluicegate.core import Finding, Judged, Schema
+from sluicegate.core.compared import Moved
 from sluicegate.gates import Policy
 from sluicegate.record.champion import champion_of
-from sluicegate.record.comparison import describe_isolation, findings_in
+from sluicegate.record.comparison import Reported, describe_isolation, findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.policy import in_force
 from sluicegate.record.policy_in_force import describe_signature, unsigned_lines
@@ -43,12 +44,12 @@ def key_plots(layout: Layout, subject: str, policy: Policy) -> list[tuple[str, s
     with plots.drawing():
         drawn = (
             ("Loss against the champion", losses(comparison, policy)),
-            ("Right answers lost and gained", slices(comparison)),
+            ("Right answers lost and gained", slices(comparison.changes.slices)),
         )
         return [(caption, plots.png(figure)) for caption, figure in drawn if figure is not None]
 
 
-def losses(comparison: Mapping[str, Any], policy: Policy) -> Any:
+def losses(comparison: Reported, policy: Policy) -> Any:
     """Return the figure of every measure with an interval, None where there is none."""
     found = {each.metric: each for each in findings_in(comparison)}
     rows = []
@@ -64,12 +65,12 @@ def losses(comparison: Mapping[str, Any], policy: Policy) -> Any:
     return plots.losses(rows) if rows else None
 
 
-def slices(comparison: Mapping[str, Any]) -> Any:
+def slices(changed: Sequence[Moved]) -> Any:
     """Return the figure of what each slice of the golden set lost and gained, None without any."""
     rows = [
-        (f"{each['slice']} ({each['rows']})", each["lost"], each["gained"])
-        for each in comparison.get("changes", {}).get("slices", [])
-        if each["where"] == "golden" and each["lost"] + each["gained"]
+        (f"{each.slice} ({each.rows})", each.lost, each.gained)
+        for each in changed
+        if each.where == "golden" and each.lost + each.gained
     ]
     return plots.lost_and_gained(rows) if rows else None
 
@@ -123,9 +124,9 @@ def drawn(figure: Any) -> str | None:
     return None if figure is None else plots.svg(figure)
 
 
-def _from_to(comparison: Mapping[str, Any], where: str, measure: str) -> str:
-    figures = comparison["report"]["metrics"].get(where, {})
-    sides = (figures.get(model, {}).get(measure) for model in ("champion", "challenger"))
+def _from_to(comparison: Reported, where: str, measure: str) -> str:
+    both = ("champion", "challenger")
+    sides = (comparison.report.measure(where, model, measure) for model in both)
     return " → ".join(number(value) for value in sides)
 
 

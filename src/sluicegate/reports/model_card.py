@@ -8,7 +8,7 @@ from sluicegate.evidence.model_signature import listed_files
 from sluicegate.evidence.statement import DECISION
 from sluicegate.record.attest import packages_of
 from sluicegate.record.champion import champion_of, read_promotion
-from sluicegate.record.comparison import describe_isolation, findings_in
+from sluicegate.record.comparison import Assembled, describe_isolation, findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.record.results import judged
@@ -33,7 +33,7 @@ def model_card(context: Context, number: str) -> dict[str, Any]:
         raise Missing(f"update:{number} has no model; `sluicegate update` makes one.")
     made = settings_at(layout, update.data_commit)
     comparison = read_comparison(layout, number)
-    figures = comparison["report"]
+    figures = comparison.report
     return {
         "schema": 1,
         "card": "model",
@@ -45,19 +45,17 @@ def model_card(context: Context, number: str) -> dict[str, Any]:
         "classes": list(made.data.classes),
         "people": now.card.model.model_dump(),
         "missing": [m for m in now.card.missing if m.startswith("model.")],
-        "training": _training(layout, update, comparison.get("assembled"))
+        "training": _training(layout, update, comparison.assembled)
         | {"people": now.card.data.model_dump()},
         "features": {name: kind.value for name, kind in made.data.columns.items()},
         "trainer": describe_isolation(comparison),
         "parameters": {**made.train, "seed": made.seed},
         "golden": _golden(layout, update),
         "metrics": {
-            where: each[CHALLENGER]
-            for where, each in figures["metrics"].items()
-            if CHALLENGER in each
+            where: each[CHALLENGER] for where, each in figures.metrics.items() if CHALLENGER in each
         },
-        "slices": [each for each in figures["slices"] if each["model"] == CHALLENGER],
-        "importances": comparison["makeup"]["importances"],
+        "slices": [each.to_dict() for each in figures.slices if each.model == CHALLENGER],
+        "importances": comparison.makeup.importances,
         "verdict": {
             "outcome": verdict.outcome.value,
             "reasons": list(verdict.reasons),
@@ -97,14 +95,14 @@ def _serves(layout: Layout, number: str) -> bool:
         return False
 
 
-def _training(layout: Layout, update: Update, assembled: dict[str, int] | None) -> dict[str, Any]:
+def _training(layout: Layout, update: Update, assembled: Assembled | None) -> dict[str, Any]:
     """Return what it learnt from: the tables whole, and how many of their rows were learnt."""
     tables = learnt_at(layout, update.data_commit, update.batches)
     return {
         "data_commit": update.data_commit,
         "rows": sum(table.manifest.rows for table in tables),
-        "learnt_rows": assembled["rows"] if assembled else None,
-        "held_out": assembled["held_out"] if assembled else None,
+        "learnt_rows": assembled.rows if assembled else None,
+        "held_out": assembled.held_out if assembled else None,
         "labels": added_up(table.manifest.labels for table in tables),
         "tables": [table.to_dict() for table in tables],
         "sources": added_up(table.manifest.sources for table in tables),

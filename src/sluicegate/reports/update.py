@@ -1,10 +1,10 @@
 """report: an update on one page of markdown, for whoever has to decide or to remember."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sluicegate.core import Judged, Stage, Update
-from sluicegate.record.comparison import describe_isolation, findings_in
+from sluicegate.core.compared import Report
+from sluicegate.record.comparison import Reported, describe_isolation, findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
@@ -15,7 +15,7 @@ from sluicegate.stores import data
 MOST_ROWS = 15
 
 
-def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> str:
+def render(context: Context, update: Update, comparison: Reported) -> str:
     """Return the report of a compared update."""
     verdict = update.verdicts[-1]
     findings = findings_in(comparison)
@@ -39,7 +39,7 @@ def render(context: Context, update: Update, comparison: Mapping[str, Any]) -> s
             "",
             f"## Champion and challenger on the golden set{_vouched(context)}",
             "",
-            *_metrics(comparison["report"]["metrics"].get("golden", {})),
+            *_metrics(comparison.report),
             "",
             "## What was measured",
             "",
@@ -75,12 +75,12 @@ def limit_of(judged: Judged) -> str:
     return number(judged.limit) + written
 
 
-def _metrics(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    challenger = figures.get("challenger", {})
-    champion = figures.get("champion", {})
+def _metrics(figures: Report) -> list[str]:
+    champion, challenger = (figures.of("golden", each) for each in ("champion", "challenger"))
     rows = [
-        f"| {name} | {number(champion[name]) if name in champion else '-'} | {number(value)} |"
+        f"| {name} | {number(figures.measure('golden', 'champion', name)) if name in champion else '-'} "
+        f"| {number(value)} |"
         for name, value in challenger.items()
-        if not isinstance(value, Mapping)
+        if not isinstance(value, dict)
     ]
     return ["| metric | champion | challenger |", "|---|---|---|", *rows]

@@ -19,9 +19,10 @@ def about_update(context: Context, update: Update) -> Question:
     champion, challenger = update.champion, update.challenger
     if champion is None or challenger is None:
         raise Conflict(f"update:{update.id} has no champion or challenger; retrain.")
-    golden = read_comparison(layout, update.id)["report"]["metrics"].get("golden", {})
+    figures = read_comparison(layout, update.id).report
     primary = context.settings.compare.primary
-    now, then = (golden.get(side, {}).get(primary) for side in ("challenger", "champion"))
+    both = ("challenger", "champion")
+    now, then = (figures.measure("golden", model, primary) for model in both)
     shown = [
         ("why it paused", " ".join(update.verdicts[-1].reasons[:3])),
         ("champion", f"version {champion.version}, sha256:{champion.sha256}"),

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sluicegate.core import Kind, Schema, Update
+from sluicegate.core.compared import Makeup, Moved, Worse
 from sluicegate.core.schema import label_text
 from sluicegate.record.champion import champion_of
 from sluicegate.record.comparison import describe_isolation, findings_in
@@ -166,7 +167,7 @@ def incident_page(
             why=[f"{told['detected_by']}: {told['reason']}", *taken, *told["controls"]],
             answers=None,
             account=told,
-            otherwise_drawn=drawn(slices({"changes": {"slices": differs["changed"]}})),
+            otherwise_drawn=drawn(slices([Moved(**each) for each in differs["changed"]])),
             batches=[about_batch(context, each["batch"]) for each in gone[-MOST_BATCHES:]],
             heading="The batches that lost rows, as received",
             unshown=len(gone[:-MOST_BATCHES]),
@@ -188,21 +189,21 @@ def _of_update(
 ) -> str:
     comparison = read_comparison(context.layout, update.id)
     policy = candidate_policy(context.settings, findings_in(comparison))
-    changes = comparison.get("changes", {})
+    changes = comparison.changes
     # positions in another golden set would show other rows
     moved = git.changes(context.layout.root, update.data_commit, "HEAD", ("golden",))
-    rows = [] if moved else changes.get("rows", [])
+    rows = [] if moved else changes.rows
     with plots.drawing():
         return render(
             context,
             subject=subject,
             question=question,
             why=why,
-            answers=changes.get("answers", []),
-            flips=changes.get("flips", [])[:MOST_FLIPS],
-            worst=_worst_rows(context, rows, comparison["makeup"]),
+            answers=changes.answers,
+            flips=changes.flips[:MOST_FLIPS],
+            worst=_worst_rows(context, rows, comparison.makeup),
             metrics=drawn(losses(comparison, policy)),
-            slices=drawn(slices(comparison)),
+            slices=drawn(slices(comparison.changes.slices)),
             heading=heading,
             batches=[about_batch(context, each) for each in fresh[-MOST_BATCHES:]],
             unshown=len(fresh[:-MOST_BATCHES]),
@@ -235,7 +236,7 @@ def _sample(context: Context, said: Mapping[str, Any], judgement: Judgement) -> 
     if table is None or schema.label in schema.sensitive:
         return {"sample": None}
     champion = read_comparison(context.layout, champion_of(context.layout).update)
-    shown = _features(context, champion["makeup"])
+    shown = _features(context, champion.makeup)
     labels = table.frame[schema.label]
     given, answers = labels.map(label_text), judgement.predicted.map(label_text)
     differs = given.ne(answers) if schema.classes else labels.notna()
@@ -258,18 +259,18 @@ def _sample(context: Context, said: Mapping[str, Any], judgement: Judgement) -> 
     }
 
 
-def _features(context: Context, makeup: Mapping[str, Any]) -> list[str]:
+def _features(context: Context, makeup: Makeup) -> list[str]:
     """Return the features that a model leans on most; no sensitive one."""
     schema = context.schema
-    weights = {k: v for k, v in (makeup["importances"] or {}).items() if v is not None}
+    weights = {k: v for k, v in (makeup.importances or {}).items() if v is not None}
     shown = [each for each in schema.feature_names if each not in schema.sensitive]
     return sorted(shown, key=lambda name: -weights.get(name, 0.0))[:MOST_FEATURES]
 
 
 def _worst_rows(
     context: Context,
-    rows: Sequence[Mapping[str, Any]],
-    makeup: Mapping[str, Any],
+    rows: Sequence[Worse],
+    makeup: Makeup,
 ) -> dict[str, Any] | None:
     """Return the golden rows that got worse with the features that matter most; no sensitive one."""
     schema = context.schema
@@ -281,8 +282,8 @@ def _worst_rows(
         "features": shown,
         "rows": [
             {
-                **each,
-                "values": [_cell(schema, name, golden[name].iloc[each["row"]]) for name in shown],
+                **each.to_dict(),
+                "values": [_cell(schema, name, golden[name].iloc[each.row]) for name in shown],
             }
             for each in rows
         ],

@@ -13,7 +13,10 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import computed_field
+
+from sluicegate.core.document import Document
 
 from . import confine
 from .settings import Trainer
@@ -38,8 +41,7 @@ TASKS = 4096
 PASSED = ("LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS")
 
 
-@dataclass(frozen=True)
-class Isolation:
+class Isolation(Document):
     """Which wall stands around the trainer, and what held when we tried to break out.
 
     `by` is None where no wall may be used or stands; `why` says for each what was amiss.
@@ -47,13 +49,15 @@ class Isolation:
 
     by: str | None
     held: dict[str, bool]
-    why: tuple[str, ...] = ()
+    why: tuple[str, ...]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def isolated(self) -> bool:
         """Tell whether the trainer reaches nothing with which it could sign for us."""
         return self.by is not None and all(self.held.get(each, False) for each in ESSENTIAL)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def told(self) -> str:
         """Return one sentence for a reviewer."""
@@ -62,16 +66,6 @@ class Isolation:
         leaks = [name for name, held in self.held.items() if not held]
         open_ = f"; not held: {', '.join(leaks)}" if leaks else ""
         return f"trainer isolated by {self.by}{open_}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {
-            "by": self.by,
-            "isolated": self.isolated,
-            "held": dict(self.held),
-            "why": list(self.why),
-            "told": self.told,
-        }
 
 
 @dataclass(frozen=True)

@@ -25,16 +25,16 @@ PROBE_SECONDS = 30
 def standing_wall(root: Path, trainer: Trainer) -> Isolation:
     """Return the first wall of `trainer.by` that holds on this machine, tried around this workspace."""
     if trainer.isolation == "off":
-        return Isolation(None, {}, ("trainer.isolation is off",))
+        return Isolation(by=None, held={}, why=("trainer.isolation is off",))
     why: list[str] = []
     for by in trainer.by:
         held, amiss = probe(by, root, trainer)
-        found = Isolation(by, held, tuple(why))
+        found = Isolation(by=by, held=held, why=tuple(why))
         if found.isolated:
             return found
         leaks = [name for name in ESSENTIAL if not held.get(name, False)]
         why.append(f"{by}: {amiss or 'it does not hold ' + ', '.join(leaks)}")
-    return Isolation(None, {}, tuple(why))
+    return Isolation(by=None, held={}, why=tuple(why))
 
 
 def probe(by: str, root: Path, trainer: Trainer) -> tuple[dict[str, bool], str]:

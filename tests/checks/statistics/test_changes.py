@@ -7,6 +7,7 @@ import pytest
 from sluicegate.checks.candidate import Candidate, Contender
 from sluicegate.checks.statistics.changes import MOST_ROWS, changes
 from sluicegate.core import Column, Kind, Schema, Task
+from sluicegate.core.compared import Answered, Changes
 
 SCHEMA = Schema(
     Task.CLASSIFICATION,
@@ -33,15 +34,15 @@ def test_slices_flips_and_rows_add_up() -> None:
     told = changes(
         Candidate(SCHEMA, frame, frame[:0], model(rng.random(40)), model(rng.random(40)))
     )
-    (answers,) = told["answers"]
-    assert answers["changed"] == sum(flip["rows"] for flip in told["flips"])
-    assert answers["changed"] == answers["lost"] + answers["gained"]  # two classes
+    (answers,) = told.answers
+    assert answers.changed == sum(flip.rows for flip in told.flips)
+    assert answers.changed == answers.lost + answers.gained  # two classes
     for column in ("class=", "who="):
-        slices = [row for row in told["slices"] if row["slice"].startswith(column)]
-        assert sum(row["lost"] for row in slices) == answers["lost"]
-        assert sum(row["gained"] for row in slices) == answers["gained"]
-        assert sum(row["rows"] for row in slices) == answers["rows"] == 40
-    assert len(told["rows"]) == min(answers["lost"], MOST_ROWS)
+        slices = [row for row in told.slices if row.slice.startswith(column)]
+        assert sum(row.lost for row in slices) == answers.lost
+        assert sum(row.gained for row in slices) == answers.gained
+        assert sum(row.rows for row in slices) == answers.rows == 40
+    assert len(told.rows) == min(answers.lost, MOST_ROWS)
 
 
 def test_the_most_certain_error_comes_first_by_its_position() -> None:
@@ -51,12 +52,12 @@ def test_the_most_certain_error_comes_first_by_its_position() -> None:
     now = right.copy()
     now[[3, 30]] = 0.7, 0.05
     told = changes(Candidate(SCHEMA, frame, frame[:0], model(now), model(right)))
-    assert [(row["row"], row["truth"], row["before"], row["now"]) for row in told["rows"]] == [
+    assert [(row.row, row.truth, row.before, row.now) for row in told.rows] == [
         (30, "yes", "yes", "no"),
         (3, "no", "no", "yes"),
     ]
-    assert told["rows"][0]["confidence_now"] == pytest.approx(0.95)
-    assert told["answers"][0]["rows"] == 39
+    assert told.rows[0].confidence_now == pytest.approx(0.95)
+    assert told.answers[0].rows == 39
 
 
 def test_regression_tells_rows_whose_error_grew() -> None:
@@ -66,11 +67,9 @@ def test_regression_tells_rows_whose_error_grew() -> None:
     old = Contender(lambda f: np.zeros(0), np.array([0.0, 1.0, 5.0]))
     new = Contender(lambda f: np.zeros(0), np.array([1.0, 4.0, 2.0]))
     told = changes(Candidate(schema, frame, frame[:0], new, old))
-    assert told["flips"] == []
-    assert [row["row"] for row in told["rows"]] == [1, 0]
-    assert told["answers"][0] == {
-        "where": "golden", "rows": 3, "changed": 3, "lost": 2, "gained": 1
-    }  # fmt: skip
+    assert told.flips == ()
+    assert [row.row for row in told.rows] == [1, 0]
+    assert told.answers[0] == Answered("golden", rows=3, changed=3, lost=2, gained=1)
 
 
 @pytest.mark.parametrize("scores", [None, np.full((40, 2), np.nan), np.ones((3, 2))])
@@ -79,6 +78,6 @@ def test_a_model_without_usable_scores_changes_nothing_that_is_known(scores: obj
     frame = golden()
     broken = Contender(lambda f: np.zeros(0), scores)  # type: ignore[arg-type]
     told = changes(Candidate(SCHEMA, frame, frame[:0], broken, model(np.full(40, 0.3))))
-    assert told == {"answers": [], "flips": [], "slices": [], "rows": []}
+    assert told == Changes()
     alone = changes(Candidate(SCHEMA, frame, frame[:0], model(np.full(40, 0.3))))
     assert alone == told

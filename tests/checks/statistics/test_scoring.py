@@ -112,7 +112,7 @@ def test_calibration_is_the_distance_of_confidence_and_truth(
         np.tile([confidence, 1 - confidence], (10, 1)), (np.arange(10) >= right).astype(int)
     )
     assert miscalibration(answers) == pytest.approx(expected)
-    assert sum(point["rows"] for point in reliability(answers)) == 10
+    assert sum(point.rows for point in reliability(answers)) == 10
 
 
 def test_the_calibration_of_a_regression_is_its_absolute_bias() -> None:
