@@ -234,5 +234,5 @@ def introduced(held: Verifier, before: Span, after: Span) -> bool:
         last = held.entry(before.last or 0).entry
     except SluicegateError:
         return False
-    named = Artifact(f"key:{after.keyid}", sha256_json(dict(after.key)))
+    named = Artifact(f"key:{after.keyid}", sha256_json(after.key.to_dict()))
     return last.verb == ROTATE and named in last.subjects
