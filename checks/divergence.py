@@ -82,7 +82,7 @@ def _moves(before: Makeup, now: Makeup) -> dict[str, Move]:
     }
 
 
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[float, str]:
+def _changed(before: Mapping[str, object], now: Mapping[str, object]) -> tuple[float, str]:
     names = sorted({*before, *now})
     # By their text, since MLflow gives parameters back as text.
     old, new = ({k: label_text(v) for k, v in values.items()} for values in (before, now))

@@ -40,7 +40,7 @@ def tables(found: Inspection) -> None:
 def pointed_at(found: Inspection, name: str) -> str | None:
     """Return the object that a pointer names; None for one that is not as sluicegate writes them."""
     try:
-        return str(dvc.parse_pointer(found.held.read(name).decode(), Path(name))["md5"])
+        return dvc.parse_pointer(found.held.read(name).decode(), Path(name)).md5
     except (SluicegateError, UnicodeDecodeError):
         found.blame(name, "is not a pointer that sluicegate wrote")
         return None

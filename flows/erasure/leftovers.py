@@ -38,7 +38,7 @@ def _left(folder: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(each for each in folder.rglob("*") if not each.is_symlink()):
         if path.suffix == ".dvc":
             try:
-                yield path, str(dvc.read_pointer(path)["md5"])
+                yield path, dvc.read_pointer(path).md5
             except Tampered:
                 continue
         elif path.suffix in (".parquet", ".tar"):

@@ -86,10 +86,7 @@ def pointers_now(layout: Layout) -> dict[str, str]:
     """Return the MD5 of every table and model that the tree points to, by the path of its pointer."""
     rooms = (*TABLE_ROOMS, "golden", "reference", "anchors", "models")
     found = (path for room in rooms for path in sorted((layout.root / room).rglob("*.dvc")))
-    return {
-        path.relative_to(layout.root).as_posix(): str(dvc.read_pointer(path)["md5"])
-        for path in found
-    }
+    return {path.relative_to(layout.root).as_posix(): dvc.read_pointer(path).md5 for path in found}
 
 
 def in_file(layout: Layout, name: str) -> tuple[str, Mapping[int, int]]:

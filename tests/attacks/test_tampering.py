@@ -31,7 +31,7 @@ def overwrite(path: Path, data: bytes = b"poison") -> None:
 
 def copy_of(target: Target, table: str, where: str) -> Path:
     """Return where the content of a table lies."""
-    md5 = dvc.read_pointer(target.root / f"{table}.dvc")["md5"]
+    md5 = dvc.read_pointer(target.root / f"{table}.dvc").md5
     return dvc.copies(target.root, dvc.default_remote(target.root), md5)[where]
 
 

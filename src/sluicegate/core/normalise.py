@@ -6,6 +6,7 @@ set aside and never silently imputed.
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .schema import Kind, Schema, Task, label_text
 
 Faults = dict[str, tuple[int, ...]]
 Cells = tuple["pd.Series[Any]", "pd.Series[bool]"]
+Reader = Callable[["pd.Series[Any]"], Cells]
 
 FARTHEST_SECONDS = 2.0**36  # some two thousand years from the epoch: pandas overflows farther out
 
@@ -65,8 +67,8 @@ def pseudonym(value: Any, key: bytes) -> str:
     return hmac.new(key, label_text(value).encode(), hashlib.sha256).hexdigest()[:16]
 
 
-def _readers(schema: Schema) -> dict[str, Any]:
-    readers: dict[str, Any] = {column.name: _BY_KIND[column.kind] for column in schema.features}
+def _readers(schema: Schema) -> dict[str, Reader]:
+    readers: dict[str, Reader] = {column.name: _BY_KIND[column.kind] for column in schema.features}
     readers[schema.label] = (
         numbers if schema.task is Task.REGRESSION else lambda raw: _classes(raw, schema)
     )

@@ -16,10 +16,13 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import Field
 
 from sluicegate.core import Tampered
 from sluicegate.core.canonical import canonical_json
+from sluicegate.core.document import Document
 
+from .keyring import Envelope, pae
 from .signing import Signer, public_pem, raw_signature
 from .statement import PAYLOAD_TYPE, STATEMENT
 
@@ -27,7 +30,29 @@ BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 SIGNATURE = "https://model_signing/signature/v1.0"
 
 
-def model_statement(name: str, files: Mapping[str, str]) -> dict[str, Any]:
+class _Bundle(Document):
+    media_type: str | None = Field(None, alias="mediaType")
+    envelope: Envelope = Field(alias="dsseEnvelope")
+
+
+class _Named(Document):
+    name: str
+
+
+class _Resource(_Named):
+    digest: str
+
+
+class _Resources(Document):
+    resources: tuple[_Resource, ...]
+
+
+class _Statement(Document):
+    subject: tuple[_Named, ...] = Field(min_length=1)
+    predicate: _Resources
+
+
+def model_statement(name: str, files: Mapping[str, str]) -> dict[str, object]:
     """Return the in-toto statement over `files`, the SHA-256 of each by its relative path.
 
     Its subject is the SHA-256 over all digests in the order of the paths.
@@ -46,10 +71,10 @@ def model_statement(name: str, files: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def sign_model(name: str, files: Mapping[str, str], signer: Signer) -> dict[str, Any]:
+def sign_model(name: str, files: Mapping[str, str], signer: Signer) -> dict[str, object]:
     """Return the bundle signed by `signer`, whose key must be on the curve P-256."""
     payload = canonical_json(model_statement(name, files))
-    signature = raw_signature(signer, _pae(payload))
+    signature = raw_signature(signer, pae(payload))
     return {
         "mediaType": BUNDLE,
         "verificationMaterial": {
@@ -71,18 +96,17 @@ def signed_files(bundle: Any, key: str, where: str) -> dict[str, str]:
     bundle, and for a list that leaves files out or names any outside the model.
     """
     try:
-        envelope = bundle["dsseEnvelope"]
-        payload = base64.b64decode(envelope["payload"], validate=True)
-        (result,) = envelope["signatures"]
-        _verify(base64.b64decode(result["sig"], validate=True), payload, key)
+        read = _Bundle.model_validate(bundle)
+        payload = base64.b64decode(read.envelope.payload, validate=True)
+        (result,) = read.envelope.signatures
+        _verify(base64.b64decode(result.sig, validate=True), payload, key)
+        files, name = _files(payload)
         statement = json.loads(payload)
-        files = {each["name"]: each["digest"] for each in statement["predicate"]["resources"]}
-        name = statement["subject"][0]["name"]
     except InvalidSignature as error:
         raise Tampered(f"{where} is not signed by this model's key.") from error
-    except (KeyError, TypeError, ValueError, IndexError, binascii.Error) as error:
+    except (ValueError, binascii.Error) as error:
         raise Tampered(f"{where} is not a model signature.") from error
-    if bundle.get("mediaType") != BUNDLE or envelope.get("payloadType") != PAYLOAD_TYPE:
+    if (read.media_type, read.envelope.payload_type) != (BUNDLE, PAYLOAD_TYPE):
         raise Tampered(f"{where} is a bundle of another type.")
     if statement != model_statement(name, files) or not all(map(_is_inside, files)):
         raise Tampered(f"{where} does not cover every file of the model.")
@@ -96,24 +120,23 @@ def listed_files(bundle: Any, where: str) -> dict[str, str]:
     Raises Tampered for what is no such bundle.
     """
     try:
-        payload = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"], validate=True))
-        return {each["name"]: each["digest"] for each in payload["predicate"]["resources"]}
-    except (KeyError, TypeError, ValueError) as error:
+        envelope = _Bundle.model_validate(bundle).envelope
+        return _files(base64.b64decode(envelope.payload, validate=True))[0]
+    except ValueError as error:
         raise Tampered(f"{where} is not a model signature.") from error
+
+
+def _files(payload: bytes) -> tuple[dict[str, str], str]:
+    """Return the digest of each file that a statement lists, and what it calls the model."""
+    read = _Statement.model_validate_json(payload)
+    return {each.name: each.digest for each in read.predicate.resources}, read.subject[0].name
 
 
 def _verify(signature: bytes, payload: bytes, pem: str) -> None:
     key = serialization.load_pem_public_key(pem.encode())
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("not a P-256 key")
-    key.verify(signature, _pae(payload), ec.ECDSA(hashes.SHA256()))
-
-
-def _pae(payload: bytes) -> bytes:
-    """Return what DSSE signs."""
-    return b"DSSEv1 %d %s %d %s" % (
-        len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload,
-    )  # fmt: skip
+    key.verify(signature, pae(payload), ec.ECDSA(hashes.SHA256()))
 
 
 def _hint(pem: str) -> str:

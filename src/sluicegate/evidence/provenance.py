@@ -34,7 +34,7 @@ class Training:
     finished: str
 
 
-def provenance(training: Training) -> dict[str, Any]:
+def provenance(training: Training) -> dict[str, object]:
     """Return the predicate that says how a model was trained."""
     commits = [
         {"name": name, "digest": {"gitCommit": commit}} for name, commit in training.commits.items()

@@ -7,7 +7,6 @@ https://slsa.dev/spec/v1.1/verification_summary.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from sluicegate.core import Artifact, Judged, Outcome
 
@@ -30,28 +29,25 @@ def result_of(outcome: Outcome) -> str:
 
 def tested(
     outcome: Outcome, judged: Iterable[Judged], configuration: Sequence[Artifact]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the predicate for findings that were `judged` against their limits.
 
     `configuration` is what they were judged by. Findings without a limit are no tests. `outcome` is the
     gate's: it may be worse than every test where a limit was met by no measurement.
     """
-    tests: dict[str, list[str]] = {"PASSED": [], "WARNED": [], "FAILED": []}
-    for each in judged:
-        if each.limit is not None:
-            tests[result_of(each.outcome)].append(each.metric)
+    tests = [(result_of(each.outcome), each.metric) for each in judged if each.limit is not None]
     return {
         "result": result_of(outcome),
         "configuration": [each.to_dict() for each in configuration],
-        "passedTests": sorted(tests["PASSED"]),
-        "warnedTests": sorted(tests["WARNED"]),
-        "failedTests": sorted(tests["FAILED"]),
+        "passedTests": sorted(metric for result, metric in tests if result == "PASSED"),
+        "warnedTests": sorted(metric for result, metric in tests if result == "WARNED"),
+        "failedTests": sorted(metric for result, metric in tests if result == "FAILED"),
     }
 
 
 def summary(
     resource: str, policy: Artifact, inputs: Sequence[Artifact], time: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the predicate of a promotion: by which policy, and after reading which attestations.
 
     Only what is promoted has one, so that it always says PASSED.

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import Missing, Schema, Tampered
+from sluicegate.core.document import Document
 from sluicegate.core.moment import moment
 from sluicegate.evidence.ledger import Entry
 from sluicegate.evidence.verifier import place_of
@@ -23,6 +23,25 @@ from sluicegate.stores.models import Model, load_private
 
 from .promoted import Promoted
 from .repository import Repository
+
+
+class Seen(Document):
+    """What was shown to this host: seen.json.
+
+    `sequence` is the ledger's number of the highest promotion, `reinstated` of the last entry that took a
+    version back, and `verified` when all of a champion was verified last.
+    """
+
+    reinstated: int = 0
+    sequence: int
+    update: str | None
+    version: int | None = None
+    sha256: str | None
+    since: str | None = None
+    verified: str | None
+
+
+NOTHING = Seen(reinstated=0, sequence=0, update=None, sha256=None, verified=None)
 
 
 @dataclass(frozen=True)
@@ -47,22 +66,21 @@ class Memory:
     def require_newest(self, promoted: Promoted, floor: int) -> None:
         """Raise Tampered when a higher promotion was seen before, or another one of the same number."""
         seen = self._seen()
-        highest = max(seen["sequence"], seen["reinstated"], floor)
+        highest = max(seen.sequence, seen.reinstated, floor)
         if promoted.sequence < highest:
             raise Tampered(
                 f"Ledger entry {promoted.sequence} (version {promoted.version}) is the latest "
                 f"promotion shown, but this host has seen entry {highest}: an old one is replayed."
             )
-        same = (seen["update"], seen["sha256"]) == (promoted.update, promoted.sha256)
-        if promoted.sequence == seen["sequence"] and not same:
+        same = (seen.update, seen.sha256) == (promoted.update, promoted.sha256)
+        if promoted.sequence == seen.sequence and not same:
             raise Tampered(f"Ledger entry {promoted.sequence} was a different promotion before.")
 
     def remember(self, promoted: Promoted, verified: str | None = None) -> None:
         """Remember that `promoted` was shown, and, with a time, that all of it was verified then."""
         before = self._seen()
-        last = verified or before["verified"]
-        details = {**before, **promoted.to_dict(), "verified": last}
-        files.write_json(self.path / "seen.json", details)
+        shown = promoted.to_dict() | {"verified": verified or before.verified}
+        self._keep(before.model_copy(update=shown))
 
     def remember_taken_back(self, repository: Repository, move: Entry, floor: int) -> None:
         """Remember the last entry up to `move` by which a version was taken back since the last look.
@@ -70,23 +88,23 @@ class Memory:
         Who has seen nothing yet holds nothing that could have been.
         """
         before = self._seen()
-        known = max(before["sequence"], before["reinstated"], floor)
-        back = repository.taken_back_by(move, known if before["sequence"] else move.sequence)
-        if back > before["reinstated"]:
-            files.write_json(self.path / "seen.json", {**before, "reinstated": back})
+        known = max(before.sequence, before.reinstated, floor)
+        back = repository.taken_back_by(move, known if before.sequence else move.sequence)
+        if back > before.reinstated:
+            self._keep(before.model_copy(update={"reinstated": back}))
 
     def require_not_taken_back(self, promoted: Promoted, floor: int) -> None:
         """Raise Tampered for a champion from before the floor, or before a rollback that was seen.
 
         Such a one may be what the rollback was for, so it is nothing to fall back to.
         """
-        least = max(self._seen()["reinstated"], floor)
+        least = max(self._seen().reinstated, floor)
         if promoted.sequence < least:
             raise Tampered(f"Version {promoted.version} was rolled back by ledger entry {least}.")
 
     def verified(self) -> datetime | None:
         """Return when a champion was last verified whole."""
-        last = self._seen()["verified"]
+        last = self._seen().verified
         return moment(last) if last else None
 
     def keep(self, repository: Repository, promoted: Promoted, schema: Schema) -> Model:
@@ -112,11 +130,12 @@ class Memory:
             shutil.rmtree(fresh, ignore_errors=True)
         return model
 
-    def _seen(self) -> dict[str, Any]:
-        nothing = {"sequence": 0, "update": None, "sha256": None, "verified": None}
+    def _seen(self) -> Seen:
         found = self.path / "seen.json"
-        recorded: dict[str, Any] = files.read_json(found) if found.is_file() else nothing
-        return {"reinstated": 0, **recorded}
+        return Seen.read(files.read_json(found), "seen.json") if found.is_file() else NOTHING
+
+    def _keep(self, seen: Seen) -> None:
+        files.write_json(self.path / "seen.json", {"reinstated": seen.reinstated} | seen.to_dict())
 
 
 def _is_sound(kept: Path, promoted: Promoted) -> bool:

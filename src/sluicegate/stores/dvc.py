@@ -20,8 +20,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
+from pydantic import ConfigDict, Field
 
 from sluicegate.core import CannotDecide, Conflict, Tampered
+from sluicegate.core.document import Document
 
 from . import git
 from .effects import effect
@@ -31,7 +33,6 @@ from .patience import patiently
 _STAGE = re.compile(r"Running stage '([^']+)'")
 _RAISED = re.compile(r"^sluicegate\.core\.errors\.\w+: ")
 _FOREIGN = "{} is not a pointer that sluicegate wrote; restore it from git."
-_MD5 = re.compile(r"[0-9a-f]{32}")
 CONFIG = ".dvc/config"
 CREDENTIAL = re.compile(
     "access_key_id|account_key|allow_(agent|anonymous_login)|ask_(passphrase|password)|auth|cert_path|client_id|"
@@ -51,10 +52,11 @@ def init(root: Path, remote: str) -> None:
         if not (root / ".dvc").is_dir():
             Repo.init(str(root)).close()
         with contextlib.closing(Repo(str(root))) as repo, repo.config.edit("repo") as config:
-            config["core"]["analytics"] = False
-            if not config["core"].get("remote"):
-                config["core"]["remote"] = "local"
-                config["remote"]["local"] = {"url": remote}
+            core = config["core"] | {"analytics": False}
+            if not core.get("remote"):
+                core |= {"remote": "local"}
+                config["remote"] |= {"local": {"url": remote}}
+            config["core"] = core
 
 
 def default_remote(root: Path) -> str | None:
@@ -83,7 +85,7 @@ def add(root: Path, paths: Sequence[Path]) -> None:
         # relink=False: the default replaces the file by a link, and a kill between strands the only copy
         repo.add([str(path) for path in paths], relink=False)
         for path in paths:
-            if not repo.cache.local.exists(read_pointer(pointer(path))["md5"]):
+            if not repo.cache.local.exists(read_pointer(pointer(path)).md5):
                 raise CannotDecide(
                     f"DVC did not keep {path} in its cache; if the disk is full, free some space. Then run "
                     "the same command again."
@@ -115,7 +117,7 @@ def read_at(root: Path, path: Path, commit_id: str) -> bytes:
     found: list[bytes] = []
 
     def find(repo: Any) -> None:
-        cached = Path(repo.cache.local.oid_to_path(out["md5"]))
+        cached = Path(repo.cache.local.oid_to_path(out.md5))
         if not cached.is_file():
             repo.fetch(targets=[str(pointer(path))], revs=[commit_id])
         if cached.is_file():
@@ -148,7 +150,24 @@ def pointer(path: Path) -> Path:
     return path.with_name(path.name + ".dvc")
 
 
-def read_pointer(path: Path) -> dict[str, Any]:
+class Pointer(Document):
+    """The one output that a pointer of ours names: a plain file beside it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    md5: str = Field(pattern="^[0-9a-f]{32}$")
+    size: int | None = None
+    hash: str | None = None
+    path: str
+
+
+class _Pointers(Document):
+    model_config = ConfigDict(extra="forbid")
+
+    outs: tuple[Pointer]
+
+
+def read_pointer(path: Path) -> Pointer:
     """Return the one output that a pointer of ours names, before DVC itself reads the file.
 
     Raises Tampered for anything but a single plain file beside the pointer: DVC would follow a path
@@ -160,22 +179,15 @@ def read_pointer(path: Path) -> dict[str, Any]:
         raise Tampered(_FOREIGN.format(path)) from error
 
 
-def parse_pointer(text: str, path: Path) -> dict[str, Any]:
+def parse_pointer(text: str, path: Path) -> Pointer:
     """Return what the `text` of the pointer at `path` names; raises Tampered as `read_pointer` does."""
     try:
-        data = yaml.safe_load(text)
-        (out,) = data["outs"]
-        sound = (
-            set(data) == {"outs"}
-            and set(out) <= {"md5", "size", "hash", "path"}
-            and out["path"] == path.name.removesuffix(".dvc")
-            and _MD5.fullmatch(str(out["md5"])) is not None
-        )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
-        sound = False
-    if not sound:
+        (out,) = _Pointers.model_validate(yaml.safe_load(text)).outs
+    except (yaml.YAMLError, ValueError) as error:
+        raise Tampered(_FOREIGN.format(path)) from error
+    if out.path != path.name.removesuffix(".dvc"):
         raise Tampered(_FOREIGN.format(path))
-    return dict(out)
+    return out
 
 
 @effect

@@ -19,7 +19,7 @@ def ever_pointed(root: Path, rooms: Sequence[str]) -> Iterator[tuple[str, str]]:
     for blob, _, name in (line.partition(" ") for line in listed):
         if name.endswith(".dvc"):
             text = git.run(root, "cat-file", "blob", blob)
-            yield name, str(dvc.parse_pointer(text, root / name)["md5"])
+            yield name, dvc.parse_pointer(text, root / name).md5
 
 
 def ever_named(root: Path, digest: str, *names: str) -> bool:

@@ -1,6 +1,7 @@
 """params.yaml: read, checked key by key, and written by init without losing its comments."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -352,7 +353,7 @@ def _read_as(text: str) -> Any:
         return None
 
 
-def fill(template: str, values: dict[str, Any]) -> str:
+def fill(template: str, values: Mapping[str, object]) -> str:
     """Return the YAML `template` with `values` set, its comments kept.
 
     Keys are dotted; after a `|` the rest is one key, dots included. The value `...` removes a key.

@@ -193,7 +193,7 @@ def test_a_no_destroys_nothing(place: Workspace, keys: dict[str, Path]) -> None:
 def test_what_comes_back_is_found(place: Workspace, keys: dict[str, Path]) -> None:
     """Whoever restores an object from an old backup is told of it."""
     table = place.root / "quarantine" / "0001" / "feedback.parquet"
-    md5 = dvc.read_pointer(dvc.pointer(table))["md5"]
+    md5 = dvc.read_pointer(dvc.pointer(table)).md5
     content = table.read_bytes()
     say(place, keys, "approve", retire(place, "quarantine:0001"))
     cached = dvc.copies(place.root, None, md5)["cache"]

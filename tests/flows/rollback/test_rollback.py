@@ -81,7 +81,7 @@ def at_rest(place: Workspace) -> None:
     for batch in data.admitted_batches(place._context.layout):
         admitted(place, batch)
         table = place._context.layout.admitted(batch) / data.FEEDBACK
-        named = dvc.read_pointer(dvc.pointer(table))["md5"]
+        named = dvc.read_pointer(dvc.pointer(table)).md5
         assert hashlib.md5(table.read_bytes()).hexdigest() == named
 
 
