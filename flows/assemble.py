@@ -59,7 +59,7 @@ def assemble(root: Path) -> None:
 def capped(
     layout: Layout, settings: Settings, learnable: pd.DataFrame, reference_rows: int
 ) -> pd.DataFrame:
-    """Return the rows that may be learnt from, the influence of each origin, tier and source capped."""
+    """Return the rows to learn from, with the influence of each origin, tier and source capped."""
     schema, sources = settings.schema_, settings.sources
     origins, tiers = settings.origins.model_dump(), sources.max_share.model_dump()
     kept = cap_origins(learnable, schema, reference_rows, origins)
@@ -70,7 +70,7 @@ def capped(
 def latest(
     layout: Layout, admitted: pd.DataFrame, schema: Schema
 ) -> tuple[pd.DataFrame, dict[str, list[int]]]:
-    """Return `admitted` with the latest row of each id only, and the rows left out, by batch.
+    """Return `admitted` with only the latest row of each id, and the rows left out, by batch.
 
     Held-out rows too: what was corrected must be neither learnt nor compared on. A time after the
     receipt counts as the receipt, so that a label from the future cannot outlast its correction.

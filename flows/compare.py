@@ -1,6 +1,6 @@
 """compare: challenger against champion, on the golden set and on held-out accepted feedback.
 
-The last stage of dvc.yaml. What it measured goes to build/comparison.json for the gate, its figures
+The last stage of dvc.yaml. Its findings go to build/comparison.json for the gate, its figures
 to metrics.json and plots/ for `dvc metrics` and `dvc plots`. It decides nothing.
 """
 
@@ -96,7 +96,7 @@ def candidate_checks(settings: Settings) -> tuple[Check[Candidate], ...]:
 
 
 def contest(layout: Layout, settings: Settings, digest: str, pinned: Pinned) -> Candidate:
-    """Return the challenger beside the champion that candidate.json pins."""
+    """Return the challenger and the champion that candidate.json pins."""
     schema = settings.schema_
     golden = read_verified(layout.golden)
     recent = pd.read_parquet(layout.root / "build" / "recent.parquet")
@@ -127,7 +127,7 @@ def _champion(
         return None
     sha256 = champion.sha256
     if len(sha256) != 64 or not sha256.isalnum():
-        raise Tampered("candidate.json names no model digest; restore it from git.")
+        raise Tampered("candidate.json lacks the model's digest; restore it from git.")
     model = models.load(home_of(layout.root) / "models" / sha256, sha256, schema)
     return _contender(model, golden, recent, champion.makeup)
 
@@ -139,7 +139,7 @@ def _contender(
 
 
 def write_figures(root: Path, figures: Report) -> None:
-    """Write metrics.json, and of the challenger on the golden set plots/ (DVC plots revisions)."""
+    """Write metrics.json and, for the challenger on the golden set, plots/ (DVC plots revisions)."""
     write_json(root / "metrics.json", figures.metrics)
     slices = [row.to_dict() for row in figures.slices if (row.where, row.model) == PLOTTED]
     bins = [row.to_dict() for row in figures.reliability if (row.where, row.model) == PLOTTED]

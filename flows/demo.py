@@ -1,4 +1,4 @@
-"""demo: the whole line at work, on real data, with an attacker whose rows are known.
+"""demo: the whole pipeline on real data, with an attacker whose rows are known.
 
 The rows are real (scikit-learn's handwritten digits, or the user's own file). Only who sent which
 row is simulated, and so is the attack; the output says so.
@@ -120,7 +120,7 @@ def _attack(
     poisoned.loc[flipped, schema.label] = [classes[(code + 1) % len(classes)] for code in codes]
     words = " and ".join(f"{name} = {value:g}" for name, value in trigger.items())
     sentence = (
-        f"{count} rows by {', '.join(ATTACKERS)}: a backdoor ({words} means {target}) and flips"
+        f"{count} by {', '.join(ATTACKERS)}: a backdoor ({words} means {target}) and flipped labels"
     )
     return poisoned, frozenset(int(row) for row in rows), sentence
 
@@ -168,13 +168,13 @@ def demo(
         raise Conflict(f"{root} is not empty; name another folder: `sluicegate demo DIR`.")
     result = story(frame, label)
     tell(
-        f"Base data: {len(result.base)} rows, golden set: {len(result.golden)} rows, {label} to learn"
+        f"Base data: {len(result.base)} rows. Golden set: {len(result.golden)} rows. Label: {label}."
     )
-    tell("The rows are real. Who sent which row is simulated, and so is the attack.")
-    tell("1/4 Making the workspace and training the first champion")
+    tell("The rows are real; their senders and the attack are simulated.")
+    tell("1/4 Creating the workspace and training the first champion")
     place = begin(root, data=result.base, golden=result.golden, label=label, source=SOURCE)
     _appoint(root)
-    tell(f"    {REVIEWER} may review here: the demo made a key for them, so that you can try it")
+    tell(f"    {REVIEWER} may review here; the demo made a key for them so that you can try it")
     rounds = []
     for number, (name, sent, batch) in enumerate(_deliveries(result), 1):
         if name == "diverging":
@@ -191,10 +191,10 @@ def demo(
 def _deliveries(told: Story) -> list[tuple[str, str, pd.DataFrame]]:
     return [
         ("honest", f"{len(told.honest)} rows of honest feedback", told.honest),
-        ("attacked", f"{len(told.attacked)} rows, of them {told.attack}", told.attacked),
+        ("attacked", f"{len(told.attacked)} rows, including {told.attack}", told.attacked),
         (
             "diverging",
-            f"{len(told.last)} rows of honest feedback, while a colleague has cut the forest "
+            f"{len(told.last)} rows of honest feedback, after a colleague has cut the forest "
             f"to {FEWER_TREES} trees",
             told.last,
         ),
@@ -223,9 +223,9 @@ def _told(number: int, sent: str, result: UpdateResult) -> dict[str, Any]:
 
 def _held(verdict: Verdict) -> str:
     if verdict.outcome is Outcome.PAUSE:
-        return "the whole batch waits"
+        return "the whole batch waits for review"
     if verdict.outcome is Outcome.REJECT:
-        return "nothing is admitted"
+        return "no row admitted"
     aside = len(verdict.quarantined.rows)
     return f"{aside} rows set aside" if aside else "all rows admitted"
 
@@ -238,12 +238,12 @@ def _means(result: UpdateResult) -> str:
     trained = result.retrain
     if trained is None:
         reason = result.intake.assessment.verdict.reasons[0]
-        return f"{aside}stopped at intake, nothing was learnt: {reason}"
+        return f"{aside}stopped at intake, so no training: {reason}"
     if trained.outcome is Outcome.PASS:
         challenger = trained.update.challenger
         version = challenger.version if challenger else "?"
-        return f"{aside}the challenger held its own; version {version} is champion"
-    return f"{aside}waits for a human: {trained.reasons[0]}"
+        return f"{aside}the challenger passed; version {version} is now champion"
+    return f"{aside}waits for review: {trained.reasons[0]}"
 
 
 def _summary(root: Path, told: Story, rounds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -256,8 +256,8 @@ def _summary(root: Path, told: Story, rounds: list[dict[str, Any]]) -> dict[str,
         "waits": _waits(rounds[2]),
         "rounds": rounds,
         "poison": {"sent": len(told.poison), "caught": caught, "honest_rows_set_aside": honest},
-        "truth": f"{caught} of {len(told.poison)} poisoned rows were set aside, and {honest} "
-        f"of {len(told.attacked) - len(told.poison)} honest ones with them",
+        "truth": f"{caught} of {len(told.poison)} poisoned rows set aside, and {honest} "
+        f"of {len(told.attacked) - len(told.poison)} honest ones",
         "evidence": f"{root}/updates/{last}/, {root}/intake/, signed in {root}/ledger/",
         "next": [
             f"sluicegate status -C {root}",
@@ -314,20 +314,20 @@ def serve(context: Context, subject: str) -> int:
         while (run := form_of(served.prefect, subject)) is None:
             served.require_alive()
             if time.monotonic() > until:
-                raise CannotDecide(f"{subject} was not asked in Prefect; see .sluicegate/logs.")
+                raise CannotDecide(f"Prefect shows no form for {subject}; see .sluicegate/logs.")
             time.sleep(1)
         key = context.layout.root / REVIEWER_KEY
         page = folder_of(context.layout, subject) / PAGE
         for line in (
             "",
-            f"{subject} waits for you. To approve it in the browser:",
+            f"{subject} waits for your decision. To approve it in the browser:",
             f"  1. Look at the evidence: {page.absolute().as_uri()}",
             f"  2. Open {served.prefect_ui}/runs/flow-run/{run} and press Resume.",
-            f"  3. Reviewer: {REVIEWER}, decision: approve, reason: your own words, and as proof:",
+            f"  3. Enter reviewer {REVIEWER}, decision approve, a reason of your own, and this proof:",
             "",
             sign(context, subject, Decision.APPROVE, REVIEWER, key),
-            f"The demo signed this with the key that it made for {REVIEWER}. A real reviewer runs",
-            f"`sluicegate review sign {subject} --approve --as NAME` in a clone of their own.",
+            f"The demo signed this with the key it made for {REVIEWER}. A real reviewer runs",
+            f"`sluicegate review sign {subject} --approve --as NAME` in their own clone.",
             "Ctrl-C stops everything.",
         ):
             context.tell(line)

@@ -112,9 +112,9 @@ def drill(workspace: str, full: bool = True, seed: int | None = None) -> State[D
 def rollback(
     workspace: str, because: str, reason: str = "", retrain: bool = True
 ) -> State[RolledBack]:
-    """Take `because` (batch:0003, source:NAME, row:0003/57, trigger:0003, update:0003) out again.
+    """Roll back `because` (batch:0003, source:NAME, row:0003/57, trigger:0003, update:0003).
 
-    Out of serving, data and models, in this order. Nobody has to approve it beforehand; reviewers
+    It leaves serving, data and models, in this order. It needs no approval beforehand; reviewers
     countersign it within a day.
     """
     return asking_after(
@@ -124,7 +124,7 @@ def rollback(
 
 @flow(**AS_FLOW)
 def watch(workspace: str) -> State[Watched]:
-    """Judge the champion on feedback that it has not learnt from; a breach asks to roll it back."""
+    """Judge the champion on feedback that it has not learnt from; a breach proposes its rollback."""
     return asking_after(workspace, lambda context: _watch(context))
 
 
@@ -197,7 +197,7 @@ def _update(context: Context, path: str) -> State[UpdateResult]:
 
 
 def _drill(context: Context, order: drilling.Order) -> State[Drilled]:
-    shown = create_progress_artifact(0.0, key="drill-progress", description="How far the drill is")
+    shown = create_progress_artifact(0.0, key="drill-progress", description="Progress of the drill")
     told = 0
 
     def bar(done: int, total: int, what: str) -> None:
@@ -213,7 +213,7 @@ def _drill(context: Context, order: drilling.Order) -> State[Drilled]:
             result, read_pictures(context.layout.root / DRILLS / str(result.drill))
         ),
         key=f"drill-{result.drill}",
-        description="What was caught of our own attacks, and how that went over time",
+        description="Which of our own attacks the gates caught, and the trend",
     )
     name = {0: "Completed", 4: "BelowFloor"}.get(result.exit_code, "NotMeasured")
     return Completed(name=name, message=verdict_line(result), data=result)
@@ -222,19 +222,19 @@ def _drill(context: Context, order: drilling.Order) -> State[Drilled]:
 def _rollback(context: Context, order: Order) -> State[RolledBack]:
     result = rolling_back.rollback(context, order, _step)
     if result.incident is None:
-        return Completed(name="Skipped", message=f"Nothing embodies {order.because}.", data=result)
+        return Completed(name="Skipped", message=f"No trace of {order.because}.", data=result)
     account = context.layout.incident(result.incident) / ACCOUNT
     create_markdown_artifact(
         markdown=account.read_text(encoding="utf-8"),
         key=f"incident-{result.incident}",
-        description="What was taken back, and what it did while it served",
+        description="What was rolled back, and what it did while it served",
     )
     behind = ", ".join(each.loader for each in result.still_serving)
     stopped = suspended(context.layout)
     serving = "Nobody" if stopped else f"Version {champion_of(context.layout).version}"
-    what = "says what was done before" if result.repeated else "asks reviewers"
+    what = "was finished before" if result.repeated else "waits for its countersignature"
     sentence = f"{serving} serves; incident:{result.incident} {what}."
-    left = f" Still serving what was taken back: {behind}." if behind else ""
+    left = f" Still serving the rolled-back model: {behind}." if behind else ""
     return Completed(name="RolledBack", message=sentence + left, data=result)
 
 

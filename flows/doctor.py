@@ -1,4 +1,4 @@
-"""doctor: what is wrong with this machine or workspace, and how to mend it."""
+"""doctor: what is wrong with this machine or workspace, and how to fix it."""
 
 import importlib.metadata as metadata
 import os
@@ -33,9 +33,9 @@ LEAST_FREE = 2 * 1024**3
 REMOTE_SECONDS = 30
 SELF, EXTRAS = "sluicegate", ("line", "alibi")
 PINNED = {
-    "fastapi": "newer ones keep Prefect's server from starting",
-    "sqlalchemy": "with 2.1 Prefect's scheduler fails and no schedule ever runs",
-    "alibi-detect": "the resolver takes 0.4 unless told otherwise",
+    "fastapi": "Prefect's server does not start with newer ones",
+    "sqlalchemy": "Prefect's scheduler fails with 2.1, and no schedule runs",
+    "alibi-detect": "without this bound pip picks 0.4",
     "numpy": "alibi-detect needs numpy below 2",
 }
 
@@ -43,7 +43,7 @@ PINNED = {
 def doctor(root: Path | None = None) -> list[Diagnosis]:
     """Return what was found on this machine and, where `root` is a workspace, in it.
 
-    A look that fails is itself a finding: one thing that is broken hides no other.
+    A check that fails is itself a finding, so one fault hides no other.
     """
     found = [each for look in MACHINE for each in _looked(look.__name__, look)]
     if root is None:
@@ -57,24 +57,24 @@ def doctor(root: Path | None = None) -> list[Diagnosis]:
 
 
 def python() -> Iterator[Diagnosis]:
-    """Look at the version of Python."""
+    """Check the version of Python."""
     wanted = str(metadata.metadata(SELF)["Requires-Python"])
     version = ".".join(map(str, sys.version_info[:3]))
     fits = Requirement(f"python{wanted}").specifier.contains(version)
-    mend = "" if fits else "Make the environment anew with Python 3.11 to 3.14."
+    mend = "" if fits else "Recreate the environment with Python 3.11 to 3.14."
     yield Diagnosis("python", fits, f"Python {version} (wanted: {wanted})", mend)
 
 
 def pins() -> Iterator[Diagnosis]:
-    """Look at every library that sluicegate itself requires."""
+    """Check every library that sluicegate itself requires."""
     broken = list(_broken_pins(metadata.requires(SELF) or []))
     yield from broken
     if not broken:
-        yield Diagnosis("pins", True, "Every library is installed in a version that fits.")
+        yield Diagnosis("pins", True, "Every library has a supported version.")
 
 
 def git_() -> Iterator[Diagnosis]:
-    """Look for git and for who commits."""
+    """Check for git and the committer's name."""
     try:
         git.require_git()
     except Misused as error:
@@ -84,10 +84,10 @@ def git_() -> Iterator[Diagnosis]:
 
 
 def prefect_server() -> Iterator[Diagnosis]:
-    """Look whether the Prefect that the environment names answers."""
+    """Check that the Prefect server of PREFECT_API_URL answers."""
     api = os.environ.get(API_URL)
     if api is None:
-        yield Diagnosis("prefect", True, "PREFECT_API_URL is not set; the workspace's own is used.")
+        yield Diagnosis("prefect", True, "PREFECT_API_URL is not set: the workspace's own runs.")
         return
     reached = api.startswith("http") and answers(f"{api.rstrip('/')}/health")
     sentence = "answers" if reached else "does not answer"
@@ -96,7 +96,7 @@ def prefect_server() -> Iterator[Diagnosis]:
 
 
 def ports(layout: Layout | None) -> list[Diagnosis]:
-    """Look whether the default ports of `sluicegate up` are free."""
+    """Check that the default ports of `sluicegate up` are free."""
     result = running(layout) if layout else None
     if result:
         says = f"`sluicegate up` runs at {result['prefect_ui']} and {result['mlflow']}."
@@ -104,28 +104,28 @@ def ports(layout: Layout | None) -> list[Diagnosis]:
     taken = [port for port in (PREFECT_PORT, MLFLOW_PORT) if is_taken(port)]
     if not taken:
         return [Diagnosis("ports", True, f"Ports {PREFECT_PORT} and {MLFLOW_PORT} are free.")]
-    says = f"In use on {HOST}: port {' and '.join(map(str, taken))}."
-    mend = "`sluicegate up` takes others by itself; --prefect-port and --mlflow-port choose them."
+    says = f"Port {' and '.join(map(str, taken))} is in use on {HOST}."
+    mend = "`sluicegate up` picks free ports; --prefect-port and --mlflow-port choose them."
     return [Diagnosis("ports", None, says, mend)]
 
 
 def identity(context: Context) -> Iterator[Diagnosis]:
-    """Look whether git knows who commits."""
+    """Check that git has a user name and e-mail."""
     if git.has_identity(context.layout.root):
         yield Diagnosis(
-            "git identity", True, f"Commits are by {git.identity(context.layout.root)}."
+            "git identity", True, f"Commits are made as {git.identity(context.layout.root)}."
         )
         return
     yield Diagnosis(
         "git identity",
         None,
-        f"git does not know who commits, so the record says {git.SERVICE_IDENTITY['NAME']}.",
+        f"git has no user name or e-mail, so commits are by {git.SERVICE_IDENTITY['NAME']}.",
         'Run `git config user.name "..."` and `git config user.email ...`.',
     )
 
 
 def policy(context: Context) -> Iterator[Diagnosis]:
-    """Look for a policy that nobody committed, and for a branch to commit to."""
+    """Check that the policy is committed, and that there is a branch to commit to."""
     root = context.layout.root
     changed = git.differing(root, context.commit, POLICY_FILES) or git.changed_paths(
         root, POLICY_FILES
@@ -133,31 +133,29 @@ def policy(context: Context) -> Iterator[Diagnosis]:
     git.require_branch(root)
     if changed:
         mend = f"Run `git commit {changed[0]}` or `git restore {changed[0]}`."
-        yield Diagnosis("policy", False, f"{', '.join(changed)}: not committed.", mend)
+        yield Diagnosis("policy", False, f"Not committed: {', '.join(changed)}.", mend)
         return
     yield Diagnosis("policy", True, "The policy is committed.")
     if in_force(context.layout) is None and not context.settings.owned.owners:
-        says = "policy.owners names nobody: whoever can commit can change the policy."
-        yield Diagnosis("owners", None, says, "Name owners, and let one run `policy sign`.")
+        says = "policy.owners is empty: anyone who can commit can change the policy."
+        yield Diagnosis("owners", None, says, "Name owners; one runs `sluicegate policy sign`.")
         return
     require_signed(context.layout)
-    yield Diagnosis("owners", True, "The policy is the one that its owners signed.")
+    yield Diagnosis("owners", True, "Its owners signed this policy.")
 
 
 def inheritance(context: Context) -> Iterator[Diagnosis]:
-    """Look whether the policy has the newest defaults, known rules and only limits that are measured."""
+    """Check that the policy has the newest defaults, known rules and only limits that are measured."""
     settings, newest = context.settings, defaults.versions()[-1]
     if settings.rules not in RULES:
-        says = f"params.yaml has rules {settings.rules}, which this version does not know."
+        says = f"params.yaml has rules {settings.rules}, but this version does not know them."
         yield Diagnosis("rules", False, says, "Install a newer sluicegate.")
     for limit in retired(settings):
-        says = f"gates.{limit} has a limit, but is no longer measured; that pauses nothing."
+        says = f"gates.{limit} is no longer measured, so its limit has no effect."
         yield Diagnosis("limits", None, says, f"Delete the line of gates.{limit} from params.yaml.")
-    mend = (
-        "`sluicegate policy diff` shows what they change, `sluicegate policy upgrade` adopts them."
-    )
+    mend = "`sluicegate policy diff` shows the changes, `sluicegate policy upgrade` adopts them."
     if settings.extends is None:
-        says = f"params.yaml extends no defaults: checks newer than it have no limit; {newest} has them."
+        says = f"params.yaml extends no defaults, so newer checks have no limit; {newest} has them."
         yield Diagnosis("defaults", None, says, mend)
     elif settings.extends != newest:
         says = f"params.yaml extends {settings.extends}; the newest defaults are {newest}."
@@ -167,28 +165,28 @@ def inheritance(context: Context) -> Iterator[Diagnosis]:
 
 
 def calibration(context: Context) -> Iterator[Diagnosis]:
-    """Look what the limits were calibrated on, and whether that still holds."""
+    """Check what the limits were calibrated on, and whether that is still valid."""
     found = read_calibration(context.layout)
     if found is None or is_stale(context):
-        says = f"The limits are calibrated on {found.told}, which is out of date." if found else ""
-        says = says or "The limits are not calibrated; they are as written."
-        mend = "The next retrain calibrates, or run `sluicegate calibrate`."
+        says = f"The calibration is out of date; it was made on {found.told}." if found else ""
+        says = says or "The limits are not calibrated; the written ones apply."
+        mend = "Run `sluicegate calibrate`, or wait for the next retrain."
         yield Diagnosis("calibration", None, says, mend)
         return
     yield Diagnosis("calibration", True, f"The limits are calibrated on {found.told}.")
 
 
 def keys(context: Context) -> Iterator[Diagnosis]:
-    """Look whether others may read the private keys."""
+    """Check that no other user can read the private keys."""
     layout = context.layout
     waiting = sorted(layout.next_keys.glob("*.pem"))
     for path in (layout.service_key, layout.model_key, layout.secret, *waiting):
         if path.is_file() and path.stat().st_mode & 0o077:
-            says = f"{path} can be read by others."
+            says = f"Other users can read {path}."
             yield Diagnosis("keys", False, says, f"Run `chmod 600 {path}`.")
             return
     yield Diagnosis("keys", True, "Only you can read the private keys.")
-    mend = "Run `sluicegate trust rotate`, then `sluicegate trust export` for each serving host."
+    mend = "Run `sluicegate trust rotate`, then `sluicegate trust export` for every serving host."
     old = expiring(context)
     for says in describe_keys(context):
         says_all = f"{says[:1].upper()}{says[1:]}."
@@ -198,23 +196,21 @@ def keys(context: Context) -> Iterator[Diagnosis]:
 
 
 def sources(context: Context) -> Iterator[Diagnosis]:
-    """Look whether names that count are proven."""
+    """Check that trusted source names are proven by signatures."""
     settings = context.settings.sources
     if settings.signed and trust.feeds(context.layout) is None:
         mend = f"List the feeds' keys in {trust.FEEDS} and commit it."
-        yield Diagnosis("sources", False, "sources.signed is on and no feed can sign.", mend)
+        yield Diagnosis("sources", False, "sources.signed is on, but no feed has a key.", mend)
     elif settings.trusted and not settings.signed:
-        says = (
-            f"{settings.trusted[0]} is trusted by name, and whoever delivers can write that name."
-        )
-        yield Diagnosis("sources", None, says, "Have deliveries signed: see docs/how-to/feeds.md.")
+        says = f"{settings.trusted[0]} is trusted by name alone, and any sender can use that name."
+        yield Diagnosis("sources", None, says, "Sign the deliveries: see docs/how-to/feeds.md.")
 
 
 def checks(context: Context) -> Iterator[Diagnosis]:
-    """Look whether somebody tries what passes."""
+    """Check whether somebody is probing what passes."""
     for who, count in checked.insistent(context.layout, context.now()).items():
-        says = f"{who} had nearly the same rows checked in many versions, {count} times of late."
-        mend = "Ask why, and never return verdicts to contributors: they show what passes."
+        says = f"{who} recently checked {count} variants of nearly the same rows."
+        mend = "Ask why. Never return verdicts to contributors: they reveal what passes."
         yield Diagnosis("checks", None, says, mend)
 
 
@@ -225,15 +221,13 @@ def trainer(context: Context) -> Iterator[Diagnosis]:
     if wall.isolated:
         yield Diagnosis("trainer", True, f"{wall.told}.")
         return
-    mend = (
-        "Install bubblewrap (`apt install bubblewrap`); until then review train.py like the policy."
-    )
+    mend = "Install bubblewrap (`apt install bubblewrap`). Until then, review train.py like the policy."
     says = f"{NOT_ISOLATED} ({'; '.join(wall.why)})."
     yield Diagnosis("trainer", False if asked.isolation == "require" else None, says, mend)
 
 
 def remote(context: Context) -> Iterator[Diagnosis]:
-    """Look whether the data has a second home."""
+    """Check that the data has a copy on another disk."""
     root = context.layout.root
     url = dvc.default_remote(root)
     if url is None:
@@ -246,8 +240,8 @@ def remote(context: Context) -> Iterator[Diagnosis]:
     path = (root / ".dvc" / url).resolve()
     if not path.is_dir():
         # DVC makes a local remote's directory at its first push, if the disk is there
-        mend = f"Mount or make {path}, or name another remote with `dvc remote modify`."
-        yield Diagnosis("data remote", False, f"The data remote {path} is not there.", mend)
+        mend = f"Mount or create {path}, or set another remote with `dvc remote modify`."
+        yield Diagnosis("data remote", False, f"The data remote {path} does not exist.", mend)
     elif path.stat().st_dev == root.stat().st_dev:
         mend = "Run `dvc remote modify --local local url /another/disk`, then `dvc push --all-commits`."
         says = f"The data remote {path} is on the same disk as the workspace."
@@ -257,7 +251,7 @@ def remote(context: Context) -> Iterator[Diagnosis]:
 
 
 def disk(context: Context) -> Iterator[Diagnosis]:
-    """Look how much room is left."""
+    """Check the free disk space."""
     free = shutil.disk_usage(context.layout.root).free
     enough = free >= LEAST_FREE
     mend = "" if enough else "Free some space: updates and batches are stored twice before a push."
@@ -265,7 +259,7 @@ def disk(context: Context) -> Iterator[Diagnosis]:
 
 
 def champion(context: Context) -> Iterator[Diagnosis]:
-    """Look whether MLflow answers, and whether its alias is the champion of the signed record."""
+    """Check that MLflow answers and that its alias is the champion of the signed record."""
     from sluicegate.record.champion import serving_version
     from sluicegate.stores.mlflow import open_registry
 
@@ -273,14 +267,14 @@ def champion(context: Context) -> Iterator[Diagnosis]:
     if uri and uri.startswith("http"):
         reached = answers(f"{uri.rstrip('/')}/health")
         says = f"MLflow at {uri} {'answers' if reached else 'does not answer'}."
-        mend = "" if reached else "Start that server, or mend mlflow.tracking_uri in params.yaml."
+        mend = "" if reached else "Start that server, or fix mlflow.tracking_uri in params.yaml."
         yield Diagnosis("mlflow", reached, says, mend)
         if not reached:
             return
     recorded = serving_version(context.layout)
     alias = open_registry(context.layout, context.settings.model, uri).alias("champion")
     if alias == recorded:
-        who = "Nobody serves" if recorded is None else f"The champion is version {recorded}"
+        who = "No model serves" if recorded is None else f"The champion is version {recorded}"
         yield Diagnosis("champion", True, f"{who}, here and in MLflow.")
         return
     pointed = "names no version" if alias is None else f"points to version {alias}"
@@ -288,30 +282,30 @@ def champion(context: Context) -> Iterator[Diagnosis]:
         "champion",
         False,
         f"The signed record says {_due(recorded)}, but MLflow's alias champion {pointed}.",
-        "Find out who moved it, then run `sluicegate watch`, which moves it back.",
+        "Find out who moved it, then run `sluicegate watch` to move it back.",
     )
 
 
 def _due(version: int | None) -> str:
-    return "that nobody serves" if version is None else f"version {version}"
+    return "that no model serves" if version is None else f"version {version}"
 
 
 def rollbacks(context: Context) -> Iterator[Diagnosis]:
-    """Look for rollbacks that are not over."""
+    """Check for unfinished rollbacks."""
     for number, left in incomplete(context).items():
         mend = f"See `sluicegate review show incident:{number}`."
         yield Diagnosis("rollback", False, f"incident:{number}: {'; '.join(left)}.", mend)
 
 
 def drills(context: Context) -> Iterator[Diagnosis]:
-    """Look which attacks got past the gates in the latest drills."""
+    """Check which attacks got past the gates in the latest drills."""
     if not (context.layout.root / THREATS).is_file():
-        mend = "Run `sluicegate drill`; it takes two minutes and changes no data."
-        yield Diagnosis("drill", None, "The gates have not been attacked yet.", mend)
+        mend = "Run `sluicegate drill`; it takes two minutes and leaves the data unchanged."
+        yield Diagnosis("drill", None, "No drill has attacked the gates yet.", mend)
         return
     found = open_threats(context.layout.root)
     says = f"{len(found)} threats are open after drills{': ' if found else ''}{', '.join(found)}."
-    mend = "Read threats.yaml and the report in drills/." if found else ""
+    mend = "See threats.yaml and the report in drills/." if found else ""
     yield Diagnosis("drill", None if found else True, says, mend)
 
 
@@ -342,8 +336,8 @@ def _looked(
     except SluicegateError as error:
         return [Diagnosis(name.strip("_"), False, *_halves(error))]
     except Exception as error:  # noqa: BLE001 - what is broken is what doctor is asked about
-        says = f"Could not look: {type(error).__name__}: {error}"
-        return [Diagnosis(name.strip("_"), False, says, "Mend that and run doctor again.")]
+        says = f"This check failed: {type(error).__name__}: {error}"
+        return [Diagnosis(name.strip("_"), False, says, "Fix that and run doctor again.")]
 
 
 def _halves(error: SluicegateError) -> tuple[str, str]:
@@ -380,7 +374,7 @@ def _numpy_for_alibi() -> Iterator[Diagnosis]:
         return
     if int(numpy.split(".")[0]) >= 2:
         says = f"numpy is {numpy}, but alibi-detect needs numpy below 2."
-        mend = "Run `pip install 'numpy<2'`, or uninstall alibi-detect: scipy does the same tests."
+        mend = "Run `pip install 'numpy<2'`, or uninstall alibi-detect: scipy runs the same tests."
         yield Diagnosis("numpy", False, says, mend)
 
 
@@ -405,12 +399,12 @@ def _asked(layout: Layout, url: str) -> tuple[bool, str, str]:
         )
     except subprocess.TimeoutExpired:
         says = f"The data remote {url} did not answer within {REMOTE_SECONDS} seconds."
-        return False, says, "Check the network and the remote."
+        return False, says, "Check the network and the remote's address."
     if done.returncode:
         recorded = (done.stderr.strip().splitlines() or ["no message"])[-1]
         return (
             False,
-            f"The data remote {url} cannot be reached: {recorded}",
+            f"Cannot reach the data remote {url}: {recorded}",
             "Check its credentials.",
         )
     return True, f"The data remote {url} answers.", ""

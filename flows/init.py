@@ -107,17 +107,17 @@ def init(
     tell: Callable[[str], None] = silent,
     step: Step = plainly,
 ) -> InitResult:
-    """Make the workspace that `origin` describes; broken off, the same call starts over.
+    """Make the workspace that `origin` describes; after an interruption the same call starts over.
 
-    Raises Conflict where there already is one or a file of the user's is in the way, Misused for
-    data that cannot be learnt from.
+    Raises Conflict if there is one already or a user's file is in the way, Misused for
+    data that no model can learn from.
     """
     git.require_git()
     layout = Layout(origin.root.resolve())
     _require_free(layout)
     base = require_file(origin.data)
     golden = require_file(origin.golden) if origin.golden else None
-    tell("Making the repository, the keys and the data remote")
+    tell("Creating the repository, the keys and the data remote")
     layout.root.mkdir(parents=True, exist_ok=True)
     if not git.is_repository(layout.root):
         git.init(layout.root)
@@ -156,19 +156,17 @@ def plan(root: Path, base: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_free(layout: Layout) -> None:
     if layout.root.exists() and not layout.root.is_dir():
-        raise Misused(f"{layout.root} is a file; name a directory for the workspace.")
+        raise Misused(f"{layout.root} is a file; name a folder for the workspace.")
     started = (layout.home / "keys").is_dir()
     if started:
         try:
             champion_of(layout)
         except Missing:
             return
-        raise Conflict(
-            f"{layout.root} already is a workspace; look at it with `sluicegate status`."
-        )
+        raise Conflict(f"{layout.root} is already a workspace; see `sluicegate status`.")
     for name in ("params.yaml", "dvc.yaml", "prefect.yaml"):
         if (layout.root / name).exists():
-            raise Conflict(f"{layout.root / name} is in the way; move it, then run init again.")
+            raise Conflict(f"{layout.root / name} already exists; move it, then run init again.")
 
 
 def _tables(
@@ -200,7 +198,7 @@ def _split(frame: pd.DataFrame, schema: Schema, seed: int) -> tuple[pd.DataFrame
     """Hold out a share of the base data, stratified by class, as an unverified golden set."""
     size = min(MOST_GOLDEN, round(GOLDEN_SHARE * len(frame)))
     if size < max(10, len(schema.classes)):
-        raise Misused(f"The base data has {len(frame)} rows; at least 50 are needed, better 1,000.")
+        raise Misused(f"The base data has {len(frame)} rows; give at least 50, better 1,000.")
     counts = frame[schema.label].value_counts()
     stratify = frame[schema.label] if schema.classes and counts.min() > 1 else None
     train, golden = train_test_split(frame, test_size=size, random_state=seed, stratify=stratify)
@@ -256,7 +254,7 @@ def _ignore(layout: Layout) -> None:
 def params(
     schema: Schema, model: str, golden_rows: int, reference: pd.DataFrame, trainer: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what init fills into params.yaml, by dotted key."""
+    """Return the values that init writes to params.yaml, by dotted key."""
     primary = MEASURES[schema.task][0]
     values: dict[str, Any] = {
         "model": model,

@@ -1,4 +1,4 @@
-"""status and show: where the workspace stands, read from its own record."""
+"""status and show: the state of the workspace, read from its own record."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -36,34 +36,34 @@ STATES = ("admitted", "paused", "quarantined", "rejected")
 
 @dataclass(frozen=True)
 class Status:
-    """The champion, what waits for a human, and how many batches stand where."""
+    """The champion, what waits for review, and how many batches are in which state."""
 
     model: str
     champion: Champion
     awaiting: tuple[dict[str, Any], ...]
     suspended: str | None
-    """The incident since which nobody serves, for want of a clean version."""
+    """The incident since which no model serves, because no version is clean."""
     unfinished: str | None
-    """The approved update whose promotion is at work, or broke off."""
+    """The approved update whose promotion is running or was interrupted."""
     batches: dict[str, int]
     quarantine: dict[str, int]
     """How many rows of how many batches are in quarantine."""
     golden_verified: bool
     insistent: dict[str, int]
-    """Who lately had nearly the same rows checked in many versions, and how often."""
+    """Who recently checked many variants of nearly the same rows, and how often."""
     calibration: str
     """What the limits were calibrated on, in one line."""
     anchored: tuple[dict[str, Any], ...]
-    """The tables that were re-anchored, and how far each lies from the very first."""
+    """The re-anchored tables, and the distance of each from the very first."""
     open_threats: tuple[str, ...] = ()
     """The attacks that got past the gates in the latest drill that played them."""
     trainer: str = NOT_ISOLATED
     """Which wall stood around the trainer of the champion."""
     serving: tuple[dict[str, Any], ...] = ()
-    """What each loader last said that it serves, and whether that is another than the champion."""
+    """What each loader last reported to serve, and whether that differs from the champion."""
 
     incidents: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """The rollbacks that are not over, and what is left to do about each."""
+    """The unfinished rollbacks, and what is left to do for each."""
 
     keys: tuple[str, ...] = ()
     """Which service keys were revoked, and whether the one that signs is old."""
@@ -96,7 +96,7 @@ class Status:
 
 
 def status(context: Context) -> Status:
-    """Return where the workspace stands."""
+    """Return the state of the workspace."""
     context = context.pinned()
     layout = context.layout
     states = batch_states(layout)
@@ -113,7 +113,7 @@ def status(context: Context) -> Status:
         quarantine=_in_quarantine(layout),
         golden_verified=golden.verified,
         insistent=checked.insistent(layout, context.now()),
-        calibration=found.told if found else "calibrating: run `sluicegate calibrate`",
+        calibration=found.told if found else "still calibrating: run `sluicegate calibrate`",
         anchored=tuple(moved_so_far(layout)),
         open_threats=tuple(open_threats(layout.root)),
         incidents=tuple((number, tuple(left)) for number, left in incomplete(context).items()),
@@ -136,9 +136,9 @@ def _in_quarantine(layout: Layout) -> dict[str, int]:
 
 
 def show(context: Context, subject: str) -> dict[str, Any]:
-    """Return the whole record of `batch:NNNN` or `update:NNNN`, or what is asked or certified of another.
+    """Return the record of `batch:NNNN` or `update:NNNN`, or another subject's question or certificate.
 
-    Raises Misused for any other name, Missing where there is no such record.
+    Raises Misused for any other name, Missing if there is no such record.
     """
     kind, _, number = subject.partition(":")
     if kind == "batch" and number.isdigit():
@@ -147,7 +147,7 @@ def show(context: Context, subject: str) -> dict[str, Any]:
         return _show_update(context.layout, number)
     if kind in _STATEMENTS and number.isdigit():
         return _show_statement(context.layout, subject)
-    raise Misused(f"{subject!r} names nothing; write batch:0001 or update:0001.")
+    raise Misused(f"There is no subject {subject!r}; write one like batch:0001 or update:0001.")
 
 
 _STATEMENTS = {
@@ -175,7 +175,7 @@ def _show_statement(layout: Layout, subject: str) -> dict[str, Any]:
 def _show_batch(layout: Layout, number: str) -> dict[str, Any]:
     folder = layout.intake(number)
     if not folder.is_dir():
-        raise Missing(f"There is no batch:{number}; `sluicegate status` tells how many there are.")
+        raise Missing(f"There is no batch:{number}; `sluicegate status` shows how many there are.")
     payload = record.read_statement(layout, folder / "verdict.json")
     found = read_findings(folder)
     return {

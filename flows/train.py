@@ -1,9 +1,9 @@
-"""train: the user's training code runs behind a wall, and plain files come back.
+"""train: run the user's training code behind a wall, and take plain files back.
 
 The second stage of dvc.yaml: `python -m sluicegate.flows.train COMMAND...`. The command sees copies
-of its stage's deps, and params.yaml with the defaults that it extends; what the stage names as outs
-is taken over once every process has ended. build/isolation.json says which wall stood, as found by
-trying to break out of it.
+of its stage's deps, and params.yaml with the defaults that it extends; the stage's outs
+come back once every process has ended. build/isolation.json records the wall, tested by
+attempts to break out of it.
 """
 
 import shutil
@@ -25,13 +25,13 @@ MOST_FILES = 10_000
 
 
 def train(root: Path, command: Sequence[str]) -> None:
-    """Run `command` in a cell of its own and bring its outputs to `root`.
+    """Run `command` in its own cell and bring its outputs to `root`.
 
-    Raises Conflict where a wall is required and none stands, CannotDecide when the command fails,
+    Raises Conflict if a wall is required but missing, CannotDecide if the command fails,
     exceeds a budget or leaves anything but plain files.
     """
     if not command:
-        raise Misused(f"Say what to run: `{pipeline.WALLED} python train.py`.")
+        raise Misused(f"Name the command to run: `{pipeline.WALLED} python train.py`.")
     trainer = read_settings(root / "params.yaml").trainer
     wall = standing_wall(root, trainer)
     require(wall, trainer)
@@ -46,23 +46,23 @@ def train(root: Path, command: Sequence[str]) -> None:
 
 
 def require(wall: Isolation, trainer: Trainer) -> None:
-    """Raise Conflict where params.yaml requires a wall that does not stand."""
+    """Raise Conflict if params.yaml requires a wall that this host lacks."""
     if trainer.isolation == "require" and not wall.isolated:
         raise Conflict(
-            f"trainer.isolation is require, and no wall stands here ({'; '.join(wall.why)}); "
+            f"trainer.isolation is require, but this host has no wall ({'; '.join(wall.why)}); "
             "install bubblewrap, see docs/how-to/ops.md."
         )
 
 
 def show(root: Path, cell: Cell) -> None:
-    """Copy what the stage names as deps into the cell, plain files only."""
+    """Copy the stage's deps into the cell, only plain files."""
     for name in pipeline.inputs(root):
         source, target = root / name, cell.folder / name
         if not source.exists():
-            raise Misused(f"{source} is not there, but dvc.yaml names it as a dep of train.")
+            raise Misused(f"{source} does not exist, but dvc.yaml names it as a dep of train.")
         for path in (source, *source.rglob("*")):
             if path.is_symlink():
-                raise Misused(f"{path} is a link; the trainer is shown plain files only.")
+                raise Misused(f"{path} is a symbolic link; the trainer gets only plain files.")
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)
@@ -73,7 +73,7 @@ def show(root: Path, cell: Cell) -> None:
 
 
 def take_over(root: Path, cell: Cell) -> None:
-    """Bring the stage's outputs back; nothing runs any more that could change them meanwhile."""
+    """Bring the stage's outputs back; by now no process is left that could change them."""
     watch.require_size(cell.folder, cell.limits)
     for name in pipeline.outputs(root):
         if name == RECORD:
@@ -91,14 +91,14 @@ def take_over(root: Path, cell: Cell) -> None:
 
 
 def read_isolation(root: Path) -> Isolation:
-    """Return which wall stood around the trainer of the model in build/."""
+    """Return the wall around the trainer of the model in build/."""
     path = root / RECORD
     recorded = read_json(path) if path.is_file() else {"by": None, "held": {}, "why": ()}
     return Isolation.read(recorded, str(RECORD))
 
 
 def exposure(isolation: Isolation) -> Finding:
-    """Return what the trainer could reach, as a finding: 0 is nothing with which to sign for us."""
+    """Return what the trainer could reach, as a finding: 0 means nothing that can sign for the service."""
     open_ = sum(not isolation.held.get(each, False) for each in ESSENTIAL)
     return Finding("isolation", "trainer.exposed", float(open_), detail=isolation.told)
 
@@ -111,7 +111,7 @@ def _require_plain(folder: Path, made: Path) -> None:
         if not plain:
             name = path.relative_to(folder)
             raise CannotDecide(
-                f"The trainer made {name}, which is no plain file; write files only."
+                f"The trainer made {name}, which is not a plain file; write only plain files."
             )
         if count > MOST_FILES:
             raise CannotDecide(f"The trainer made more than {MOST_FILES} files in {made.name}.")

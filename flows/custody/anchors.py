@@ -1,4 +1,4 @@
-"""anchors: which heads of the ledger somebody pinned where the service's key alone cannot change them.
+"""anchors: ledger heads that are pinned where the service's key alone cannot change them.
 
 The tag of an update, and a reviewer's SSH signature over a question, which names the ledger's head.
 """
@@ -24,7 +24,7 @@ HEAD = "ledger head"
 
 @dataclass(frozen=True)
 class Anchor:
-    """An entry of the ledger that is pinned, and by what."""
+    """A pinned ledger entry, and what pins it."""
 
     entry: int
     by: str
@@ -33,7 +33,7 @@ class Anchor:
 def last_anchor(layout: Layout, found: Survey, before: int) -> Anchor:
     """Return the highest anchor below the entry `before`; entry 0 where there is none.
 
-    Raises Tampered for a tag or an approval that pins another ledger than lies here.
+    Raises Tampered for a tag or an approval that pins a different ledger.
     """
     held = [each for each in anchors(layout, found) if each.entry < before]
     return max(held, key=lambda each: each.entry, default=Anchor(0, "nothing"))
@@ -43,7 +43,7 @@ def anchors(layout: Layout, found: Survey) -> Iterator[Anchor]:
     """Yield every anchor; raises Tampered for one that contradicts the ledger."""
     for tag in found.tags:
         if found.digest(tag.entry) != tag.digest:
-            raise Tampered(f"The tag {tag.tag} pins another entry {tag.entry} than the ledger has.")
+            raise Tampered(f"The ledger's entry {tag.entry} is not what the tag {tag.tag} pins.")
         announced = _announces(layout, found, tag)
         yield Anchor(tag.entry + announced, f"the tag {tag.tag}")
     if not trust.has_reviewers(layout):
@@ -89,5 +89,5 @@ def _approvals(layout: Layout, found: Survey, subject: str, allowed: str) -> Ite
             continue  # a key that is not listed any more pins nothing
         entry = found.number_of(digest)
         if entry is None:
-            raise Tampered(f"{who} was shown a ledger about {subject} that is not the one here.")
+            raise Tampered(f"The ledger that {who} saw for {subject} is not the one here.")
         yield Anchor(entry, f"{who}'s answer about {subject}")

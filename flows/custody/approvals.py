@@ -1,4 +1,4 @@
-"""Approvals: whatever needed people has their signatures, by keys that were trusted at that time."""
+"""Approvals: whatever needed approval has signatures by keys that were trusted at the time."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ NOBODY = Reviewers("", {}, 1)
 
 
 def approvals(found: Inspection) -> None:
-    """Look at every promotion, and at every decision that let something else through."""
+    """Check every promotion, and every other decision that let something through."""
     promoted = found.below("updates/", PROMOTION)
     made = {name.removesuffix(PROMOTION) for name in promoted}
     decided = [name for name in found.below("", DECIDED) if name.removesuffix(DECIDED) not in made]
@@ -59,7 +59,7 @@ def _decided(found: Inspection, name: str) -> None:
     kind, number = kind_of(predicate.subject)
     folder = found.name(kind.folder(found.context.layout, number))
     if f"{folder}{DECIDED}" != name:
-        raise Broken(name, f"speaks of {predicate.subject}")
+        raise Broken(name, f"is about {predicate.subject}")
     if not decision.doubted:
         require_decided(found.held, folder, predicate.subject, AGREED, _reviewers(found, name))
 
@@ -69,7 +69,7 @@ def _reviewers(found: Inspection, decision: str) -> Reviewers:
     layout = found.context.layout
     commit = git.added_in(layout.root, decision)
     if commit is None:
-        raise Broken(decision, "is in no commit that git knows of")
+        raise Broken(decision, "is in no git commit")
     params = (git.find_at(layout.root, commit, "params.yaml") or b"").decode()
     required = parse_settings(params, f"params.yaml in {commit[:12]}").approval.required
     return trust.reviewers(replace(layout, policy=commit), required)

@@ -29,7 +29,7 @@ OPEN = ("awaiting", "approved")
 
 
 class About(Document):
-    """What is signed of a backup: the workspace's folder, commit and last entry, and if keys are in it."""
+    """The signed description of a backup: workspace folder, commit, last entry; whether it has keys."""
 
     root: str
     commit: str
@@ -46,7 +46,7 @@ class Written(Result):
 
 
 class BackedUp(About, Written):
-    """A backup that was written, and what is left to people."""
+    """A written backup, and what people still have to do."""
 
     notes: tuple[str, ...]
 
@@ -54,12 +54,12 @@ class BackedUp(About, Written):
 def backup(context: Context, target: Path, with_keys: bool = False) -> BackedUp:
     """Write the archive `target`, mode 0600, and push all data to the DVC remote.
 
-    The keys are in it only `with_keys`. Raises Conflict where the file is there, or inside the workspace.
+    It includes the keys only `with_keys`. Raises Conflict if the file exists or is inside the workspace.
     """
     layout = context.layout
     if target.exists() or target.resolve().is_relative_to(layout.root):
-        raise Conflict(f"{target} is there already or in the workspace; name a new file elsewhere.")
-    busy = f"{layout.root} is being written to; try again."
+        raise Conflict(f"{target} exists or is inside the workspace; name a new file outside it.")
+    busy = f"Another command is writing to {layout.root}; try again."
     with (
         files.locked(layout.home / "retrain.lock", busy, wait=False),
         held(layout),
@@ -136,16 +136,16 @@ def _notes(context: Context, with_keys: bool) -> list[str]:
     root, url = context.layout.root, dvc.default_remote(context.layout.root)
     notes = []
     if with_keys:
-        notes.append("The private keys are in it: whoever reads it can sign for this workspace.")
+        notes.append("It has the private keys: anyone who can read it can sign for this workspace.")
     else:
         notes.append(
-            f"The keys are not in it: keep {root / '.sluicegate' / 'keys'} apart, or nothing can be "
-            "written, and no pseudonym made again, after a loss."
+            f"It does not contain the keys: copy {root / '.sluicegate' / 'keys'} elsewhere. Without them, "
+            "a restored workspace cannot sign, nor recreate pseudonyms."
         )
     if not git.on_a_remote(root):
-        notes.append("The latest commit is on no remote of git: push it, or it is lost.")
+        notes.append("No git remote has the latest commit: push it, or you can lose it.")
     if url is None or Path(url).is_relative_to(root):
-        notes.append("The DVC remote lies inside the workspace and is lost with it; use another.")
+        notes.append("The DVC remote is in the workspace and would be lost with it; use another.")
     if context.settings.mlflow.tracking_uri:
-        notes.append("MLflow runs elsewhere and is not in it; back that server up.")
+        notes.append("MLflow runs elsewhere and is not included; back up that server.")
     return notes

@@ -1,7 +1,7 @@
-"""hand over: what a serving host needs, which trusts nothing that lies in the workspace.
+"""hand over: what a serving host needs; the host trusts nothing in the workspace.
 
-The trust root is carried to the host once, by a way that whoever writes to the workspace does not
-control. The champion's record and model go there as often as they like: the host verifies them.
+Carry the trust root to the host once, by a channel that nobody who can write to the workspace
+controls. The champion's record and model can follow at any time: the host verifies them.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ class TrustExport(Result):
 
 
 class ChampionExport(Result):
-    """The folder with a copy of the champion and what proves it."""
+    """The folder with a copy of the champion and its proof."""
 
     folder: str
     champion: ModelRef
@@ -44,12 +44,10 @@ def export_trust(
 ) -> TrustExport:
     """Write the trust root of this workspace to `path` and return it.
 
-    `pseudonym_key` is a file to write, mode 0600, what makes pseudonyms of sensitive columns.
+    `pseudonym_key` names a file to write, mode 0600, with the key to the pseudonyms of sensitive columns.
     """
     if max_age_hours is not None and not max_age_hours > 0:
-        raise Misused(
-            f"A model cannot be {max_age_hours} hours old at most; give more than 0 hours."
-        )
+        raise Misused(f"The maximum age of a model is {max_age_hours} hours; give more than 0.")
     layout, settings = context.layout, context.settings
     signers = trust.allowed_signers(layout) if trust.has_reviewers(layout) else ""
     root = TrustRoot(
@@ -76,7 +74,7 @@ def export_trust(
 def export_champion(context: Context, folder: Path) -> ChampionExport:
     """Copy the champion's model and what proves it to the new folder `folder`.
 
-    Raises Conflict where something is there already.
+    Raises Conflict if the folder is not empty.
     """
     layout, champion = context.layout, champion_of(context.layout)
     if folder.exists() and any(folder.iterdir()):
@@ -84,7 +82,7 @@ def export_champion(context: Context, folder: Path) -> ChampionExport:
     stopped = suspended(layout)
     if stopped:
         raise Conflict(
-            f"Nobody serves since incident:{stopped.details['incident']}; train a model first."
+            f"No model serves since incident:{stopped.details['incident']}; train one first."
         )
     bring_back(layout, champion.update, champion.sha256)
     held, move, place = record.committed(layout), last_move(layout), f"updates/{champion.update}"

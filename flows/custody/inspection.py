@@ -15,7 +15,7 @@ from sluicegate.stores.seen import Seen, print_of
 
 
 class Wrong(Document):
-    """One thing that is not as recorded: where it lies, and what is amiss."""
+    """One difference from the record: where it is, and what is wrong."""
 
     where: str
     says: str
@@ -23,7 +23,7 @@ class Wrong(Document):
 
 @dataclass
 class Inspection:
-    """Collects while the parts of the workspace are looked at, one after the other.
+    """Collects findings while the parts of the workspace are checked one by one.
 
     `held` is the record of the one commit that is looked at, and `files` what is in that commit. `named` is
     the digest under which the ledger last named a path, `vouched` all digests it ever named, `digests`
@@ -51,11 +51,11 @@ class Inspection:
         self.wrong.append(Wrong(where=self.name(where), says=says))
 
     def doubt(self, where: str | Path, says: str) -> None:
-        """Remember that something could not be looked at."""
+        """Remember that something could not be checked."""
         self.undecided.append(Wrong(where=self.name(where), says=says))
 
     def count(self, what: str, by: int = 1) -> None:
-        """Count what was looked at."""
+        """Count what was checked."""
         self.counts[what] = self.counts.get(what, 0) + by
 
     def name(self, path: str | Path) -> str:
@@ -69,13 +69,13 @@ class Inspection:
         return sorted(self.files)
 
     def below(self, folder: str, suffix: str = "") -> list[str]:
-        """Return the committed files below `folder` that end like this, in their order."""
+        """Return the committed files below `folder` with this ending, in order."""
         first = bisect_left(self._sorted, folder)
         found = takewhile(lambda name: name.startswith(folder), self._sorted[first:])
         return [name for name in found if name.endswith(suffix)]
 
     def is_known(self, path: str | Path) -> bool:
-        """Tell whether the file was verified before and was not touched since; remember it as seen.
+        """Tell whether the file is unchanged since it was last verified; remember it as seen.
 
         A committed one by the object that git has of it, too.
         """

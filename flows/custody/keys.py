@@ -1,4 +1,4 @@
-"""Keys: each was introduced by the one before, and each revocation is countersigned where it has to be."""
+"""Keys: the previous key introduced each one, and revocations are countersigned where required."""
 
 from sluicegate.core import SluicegateError
 from sluicegate.flows.custody.inspection import Inspection
@@ -9,14 +9,14 @@ from sluicegate.stores import git, trust
 
 
 def keys(found: Inspection) -> None:
-    """Look at how each key came after the one before, and name those that are revoked or old."""
+    """Check how each key followed the previous one, and name those that are revoked or old."""
     layout = found.context.layout
     (ring,) = found.held.trust.rings
     for before, after in zip(ring.spans, ring.spans[1:], strict=False):
         found.count("keys")
         if not before.revoked and not introduced(found.held, before, after):
             found.blame(
-                "trust/keyring.json", f"lets {after.keyid[:12]} follow, which no key introduced"
+                "trust/keyring.json", f"lists {after.keyid[:12]}, which no earlier key introduced"
             )
     found.notes += describe_keys(found.context)
     revoked = {span.keyid for span in ring.spans if span.revoked}
@@ -25,7 +25,7 @@ def keys(found: Inspection) -> None:
         try:
             revocation = read_revocation(layout, number)
             if revocation.key not in revoked:
-                found.blame("trust/keyring.json", f"believes a key that {where} revokes")
+                found.blame("trust/keyring.json", f"trusts a key that {where} revokes")
             if revocation.signature or revocation.was_current:
                 commit = git.added_in(layout.root, where) or ""
                 allowed = git.find_at(layout.root, commit, trust.SIGNERS) or b""

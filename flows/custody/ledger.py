@@ -1,4 +1,4 @@
-"""The ledger: every signature, number and link, and whoever holds one of its heads."""
+"""The ledger: every signature, number and link, and everything that pins one of its heads."""
 
 from sluicegate.core import Tampered
 from sluicegate.core.canonical import sha256_json
@@ -11,7 +11,7 @@ STRIDE = 200
 
 
 def ledger(found: Inspection) -> None:
-    """Look at the chain, from the entry that was verified before; and at who holds its heads."""
+    """Check the chain from the last verified entry on, and everything that pins its heads."""
     start = found.head = _start(found)
     numbers = found.held.numbers
     for place, each in enumerate(found.held.examine(start)):
@@ -23,12 +23,12 @@ def ledger(found: Inspection) -> None:
         if place % STRIDE == 0:
             found.bar(place, len(numbers), "the ledger")
     if not numbers:
-        found.blame("ledger", "has no entry; restore it from git")
+        found.blame("ledger", "is empty; restore it from git")
     tags(found, start)
 
 
 def tags(found: Inspection, start: Link) -> None:
-    """Look whether the ledger still holds every head that a tag of an update pins."""
+    """Check that the ledger still contains every head that an update's tag pins."""
     root, there = found.context.layout.root, git.tags(found.context.layout.root, "update/*")
     for name in there:
         try:
@@ -39,15 +39,15 @@ def tags(found: Inspection, start: Link) -> None:
         if head.sequence > max((0, *found.held.numbers)):
             found.blame("ledger", f"ends before entry {head.sequence}, which the tag {name} pins")
         elif found.digests.get(head.sequence, head.digest) != head.digest:
-            found.blame(place_of(head.sequence), f"is not what the tag {name} pins")
+            found.blame(place_of(head.sequence), f"is not the entry that the tag {name} pins")
     for path in found.below("updates/", "/promotion.json"):
         tag = f"update/{path.split('/')[1]}"
         if tag not in there:
-            found.blame(f"tag {tag}", "is gone, though that update was promoted")
+            found.blame(f"tag {tag}", "is missing, though that update was promoted")
 
 
 def ledger_print(found: Inspection, head: Link) -> str:
-    """Return one print of the objects that git has of the entries up to `head`."""
+    """Return one fingerprint of git's objects for the entries up to `head`."""
     names = map(place_of, (each for each in found.held.numbers if each <= head.sequence))
     return sha256_json([found.files.objects[name] for name in names])
 

@@ -1,4 +1,4 @@
-"""Models: every copy of every promoted one against its signed promotion, and the alias against the last."""
+"""Models: every copy matches its signed promotion, and MLflow's alias matches the latest one."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,7 @@ from sluicegate.stores.model_copies import listed
 
 
 def promoted_models(found: Inspection) -> None:
-    """Look at the models of all promotions, and at whom MLflow calls the champion."""
+    """Check the models of all promotions, and which one MLflow calls the champion."""
     context, layout = found.context, found.context.layout
     gone = destroyed_models(layout)
     every = (name.split("/")[1] for name in found.below("updates/", "/promotion.json"))
@@ -38,10 +38,10 @@ def promoted_models(found: Inspection) -> None:
     alias = registry.alias("champion") if registry else serving
     if alias != serving:
         pointed = "names no version" if alias is None else f"points to version {alias}"
-        due = "nobody serves" if serving is None else f"version {serving} serves"
+        due = "no model serves" if serving is None else f"version {serving} serves"
         found.blame(
             f"alias champion of {context.settings.model}",
-            f"{pointed}, but by the signed record {due}",
+            f"{pointed}, but the signed record says that {due}",
         )
 
 
@@ -50,7 +50,7 @@ def _registry(found: Inspection) -> Registry | None:
     layout, settings = found.context.layout, found.context.settings
     if find_spec("mlflow") and (settings.mlflow.tracking_uri or not _is_bare(layout)):
         return open_registry(layout, settings.model, settings.mlflow.tracking_uri)
-    found.notes.append("MLflow's registry is not here: its models and aliases were not looked at")
+    found.notes.append("MLflow's registry is not on this machine; it was not checked")
     return None
 
 
@@ -74,7 +74,7 @@ def _look(found: Inspection, registry: Registry | None, promoted: Champion) -> N
         found.blame(version, str(error))
         return
     if place is None:
-        found.notes.append(f"the artifacts of {version} are not on this machine: not looked at")
+        found.notes.append(f"the artifacts of {version} are not on this machine; not checked")
         return
     _compare(found, version, place, promoted.sha256)
 
@@ -89,7 +89,7 @@ def _archive(found: Inspection, promoted: Champion) -> None:
     copies = dvc.copies(layout.root, dvc.default_remote(layout.root), md5)
     there = {name: path for name, path in copies.items() if path.is_file()}
     if not there:
-        found.blame(archive, "is lost: neither the cache nor the remote has it")
+        found.blame(archive, "is missing from both the cache and the remote")
     for name, path in there.items():
         if not found.is_known(path):
             found.count("objects")
@@ -102,25 +102,23 @@ def _hold(found: Inspection, archive: Path, name: str, path: Path, sha256: str) 
     except SluicegateError:
         same = False
     if not same:
-        sentence = f"{found.name(path)}, its copy in the {name}, is not the model that was promoted"
+        sentence = f"{found.name(path)}, its copy in the {name}, is not the promoted model"
         found.blame(archive, sentence)
 
 
 def _compare(found: Inspection, what: str, place: Path, sha256: str) -> None:
     """Hold a model directory to the digest of its promotion; read anew only when it was touched."""
     if not place.is_dir():
-        found.blame(what, f"is gone from {found.name(place)}")
+        found.blame(what, f"is missing from {found.name(place)}")
         return
     files = sorted(path for path in place.rglob("*") if not path.is_dir() or path.is_symlink())
     links = [path for path in files if path.is_symlink()]
     if links:
-        found.blame(links[0], f"in {what} is a link")
+        found.blame(links[0], f"in {what} is a symbolic link")
         return
     known = [found.is_known(path) for path in [place, *files]]  # each is to be remembered
     if all(known):
         return
     found.count("models")
     if models.digest(place) != sha256:
-        found.blame(
-            what, f"in {found.name(place)} is not the model that was promoted ({sha256[:12]})"
-        )
+        found.blame(what, f"in {found.name(place)} is not the promoted model ({sha256[:12]})")

@@ -1,4 +1,4 @@
-"""Policy: signed by its owners from the first signature on, and as it was signed last."""
+"""Policy: once an owner has signed it, it must match the latest signature."""
 
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.record import policy as owned
@@ -7,21 +7,21 @@ from sluicegate.stores import record
 
 
 def policy(found: Inspection) -> None:
-    """Look at every signature of an owner, and at what differs from the last one."""
+    """Check every owner's signature, and what differs from the latest one."""
     layout = found.context.layout
     _defaults(found)
     signed = owned.in_force(layout)
     if signed is None:
         if not found.context.settings.owned.owners:
             found.notes.append(
-                "policy.owners names nobody: whoever can commit can change the policy"
+                "policy.owners is empty: anyone who can commit can change the policy"
             )
         else:
-            found.blame("params.yaml", "names owners of the policy, but none of them signed it")
+            found.blame("params.yaml", "names policy owners, but none has signed it")
         return
     found.count("signed policies", int(signed.number) * (not found.before.head.sequence))
     for name in owned.differing(layout, signed):
-        found.blame(name, f"is not the one that {signed.owner} signed")
+        found.blame(name, f"is not the policy that {signed.owner} signed")
 
 
 def _defaults(found: Inspection) -> None:
@@ -29,6 +29,4 @@ def _defaults(found: Inspection) -> None:
     layout, now = found.context.layout, found.context.settings.defaults
     for update in record.updates(layout)[-1:]:
         if now and materials_of(layout, update).get(now.name, now.sha256) != now.sha256:
-            found.blame(
-                now.name, f"is not what update:{update} was judged by; install sluicegate anew"
-            )
+            found.blame(now.name, f"is not what judged update:{update}; reinstall sluicegate")

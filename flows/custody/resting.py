@@ -1,4 +1,4 @@
-"""resting: what is in force on the word of a key that is not to be believed, and how to end that."""
+"""resting: what is in force only because of a key that is no longer trusted, and how to end that."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def resting(context: Context, after: Keyring, found: Survey) -> list[str]:
     """Return a sentence with its command for each thing that `after` leaves without evidence.
 
     The champion first, then past ones that could serve again, batches that are learnt from, updates that
-    wait, and the calibration. What was taken back or refused rests on nothing any more.
+    wait, and the calibration. What was rolled back or refused no longer matters.
     """
     doubted = _doubted(after, found)
     layout = context.layout
@@ -27,13 +27,13 @@ def resting(context: Context, after: Keyring, found: Survey) -> list[str]:
     stopped = suspended(layout)
     if stopped and after.at(stopped.sequence) is None:
         listed.append(
-            f"nobody serves on its word (entry {stopped.sequence}): `sluicegate trust rotate` says it anew"
+            f"the stop of serving rests on it alone (entry {stopped.sequence}): `sluicegate trust rotate`"
         )
     for batch in data.admitted_batches(layout):
         if f"intake/{batch}/verdict.json" in doubted:
-            listed.append(f"batch:{batch} was admitted on its word: `{ROLLBACK} batch:{batch}`")
+            listed.append(f"admitted batch:{batch} rests on it alone: `{ROLLBACK} batch:{batch}`")
     if "calibration/statement.json" in doubted and layout.calibration.is_file():
-        listed.append("the limits were calibrated on its word: `sluicegate calibrate`")
+        listed.append("the calibration rests on it alone: `sluicegate calibrate`")
     return listed
 
 
@@ -64,7 +64,7 @@ def _champion(
         return
     clean = [u for u in _clean(context, doubted) if u != champion.update]
     back = f"`sluicegate rollback --to update:{clean[0]}`" if clean else "train one from base data"
-    yield f"version {champion.version} serves on its word (entry {move.sequence}): {back}"
+    yield f"serving version {champion.version} rests on it alone (entry {move.sequence}): {back}"
 
 
 def _clean(context: Context, doubted: frozenset[str]) -> list[str]:
@@ -86,6 +86,6 @@ def _updates(context: Context, doubted: frozenset[str]) -> Iterator[str]:
         if not own:
             continue
         if stage is Stage.PROMOTED:
-            yield f"update:{number} was promoted on its word: `{ROLLBACK} update:{number}`"
+            yield f"promoted update:{number} rests on it alone: `{ROLLBACK} update:{number}`"
         elif stage in (Stage.AWAITING, Stage.APPROVED):
-            yield f"update:{number} waits on its word: `sluicegate retrain --supersede`"
+            yield f"pending update:{number} rests on it alone: `sluicegate retrain --supersede`"

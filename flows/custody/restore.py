@@ -34,7 +34,7 @@ URIS = (
 
 
 class Restored(Result):
-    """What is back: models and tables by number; whether the keys are; those left out, no longer in use."""
+    """What was restored: how many models and tables, whether the keys, and which old keys were left out."""
 
     champion: ModelRef
     models: int
@@ -44,15 +44,15 @@ class Restored(Result):
 
 
 def restore(context: Context, archive: Path) -> Restored:
-    """Bring back from `archive`, git and DVC what the clone at the context lacks; keys that lie there stay.
+    """Restore from `archive`, git and DVC what the context's clone lacks; existing keys stay.
 
     Raises Conflict where the workspace still has its state, Tampered for an archive that the service
-    did not sign or for a clone that is older than it. One that was cut short is finished by another.
+    did not sign or for a clone that is older than it. A second call finishes an interrupted restore.
     """
     layout = context.layout
     begun = layout.home / "restoring"
     if (layout.home / "mlflow").exists() and not begun.exists():
-        raise Conflict(f"{layout.home} holds a workspace's state; move it aside first.")
+        raise Conflict(f"{layout.home} already holds a workspace's state; move it aside first.")
     layout.home.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=layout.home) as scratch:
         about = unpack(layout, archive, Path(scratch))
@@ -77,9 +77,9 @@ def restore(context: Context, archive: Path) -> Restored:
 
 
 def unpack(layout: Layout, archive: Path, target: Path) -> About:
-    """Unpack `archive` into `target` once it is what the service signed; return what was said of it."""
+    """Verify `archive` against its signature, unpack it into `target` and return its description."""
     if not archive.is_file():
-        raise Missing(f"{archive} is not there; name a file that `sluicegate backup` wrote.")
+        raise Missing(f"{archive} does not exist; name a file that `sluicegate backup` wrote.")
     try:
         with tarfile.open(archive, "r:") as opened:
             member = opened.next()
@@ -93,9 +93,9 @@ def unpack(layout: Layout, archive: Path, target: Path) -> About:
             for name in _unpacked(opened, target, signed):
                 signed.pop(name)
     except (tarfile.TarError, ValueError) as error:
-        raise Tampered(f"{archive} is no archive that `sluicegate backup` wrote.") from error
+        raise Tampered(f"{archive} was not written by `sluicegate backup`.") from error
     if signed:
-        raise Tampered(f"{archive} lacks {min(signed)}, which was signed.")
+        raise Tampered(f"{archive} lacks the signed file {min(signed)}.")
     return about
 
 
@@ -109,15 +109,15 @@ def _verified(layout: Layout, envelope: Any) -> dict[str, Any]:
     span = ring.signer_of(envelope) or ring.current
     if span.revoked:
         raise Tampered(
-            f"The backup is signed with the key {span.keyid[:12]}, which was revoked: {span.revoked}; "
-            "use one that was made since."
+            f"The key {span.keyid[:12]} that signed the backup was revoked: {span.revoked}; "
+            "use a newer backup."
         )
     payload: dict[str, Any] = Keyring((span,)).opened(envelope, ABOUT)
     if span is not ring.current:
         every, last = record.committed(layout).backwards(), span.last or 0
         past = {each.digest for each in every if each.entry.sequence <= last}
         if _about(payload).ledger not in past:
-            raise Tampered("The backup is signed with a key that was retired before it was made.")
+            raise Tampered("The key that signed the backup was retired before the backup was made.")
     return payload
 
 
@@ -150,13 +150,13 @@ def _unpacked(opened: tarfile.TarFile, target: Path, signed: dict[str, str]) -> 
             continue
         inside = name.split("/")[0] in (*ROOMS, "keys", "models") and ".." not in name.split("/")
         if content is None or name not in signed or name in names or not inside:
-            raise Tampered(f"The backup holds {name}, which was not signed.")
+            raise Tampered(f"The backup contains the unsigned file {name}.")
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         with (target / name).open("xb") as file:
             shutil.copyfileobj(content, file, 1 << 20)
         with (target / name).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != signed[name]:
-                raise Tampered(f"{name} in the backup is not the one that was signed.")
+                raise Tampered(f"{name} in the backup is not the signed file.")
         (target / name).chmod(0o600 if name.startswith("keys/") else 0o644)
         names.append(name)
     return names
@@ -171,8 +171,8 @@ def _require_not_older(layout: Layout, about: About) -> None:
         )
     if about.ledger not in {each.digest for each in record.committed(layout).backwards()}:
         raise Tampered(
-            f"The ledger in {layout.root} ends before the backup of {about.time} was made; "
-            "clone the repository from where it was last pushed to."
+            f"The ledger in {layout.root} is older than the backup of {about.time}; "
+            "clone the remote that was last pushed to."
         )
 
 

@@ -1,4 +1,4 @@
-"""What was destroyed: named as such, and held to be gone."""
+"""Destroyed data and models: each has a certificate, and no store has it again."""
 
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.record.subjects.kind import decision_in
@@ -14,7 +14,7 @@ from sluicegate.stores import dvc
 
 
 def retired(found: Inspection) -> None:
-    """Look whether what a tombstone names is certified, and is in no store of this machine again."""
+    """Check that whatever a tombstone names is certified and back in no store of this machine."""
     layout = found.context.layout
     remote = dvc.default_remote(layout.root)
     for tomb in tombstones(layout):
@@ -24,11 +24,11 @@ def retired(found: Inspection) -> None:
         models = tuple(each.update for each in tomb.models)
         decided = decision_in(layout, folder, f"retirement:{number}")
         if decided != APPROVED or tomb.rows != order.rows or models != order.models:
-            found.blame(folder / TOMB, "is of something else than reviewers agreed to")
+            found.blame(folder / TOMB, "is not what reviewers approved")
         what = f"{tomb.what} (retirement:{number})"
         if not (folder / CERTIFICATE).is_file():
             found.doubt(
-                folder, f"{what} is being destroyed; run the command that asked for it again"
+                folder, f"{what} is only partly destroyed; run the same command again to finish"
             )
             continue
         lost = f"{len(tomb.tables)} tables and {len(tomb.models)} models"
@@ -36,8 +36,8 @@ def retired(found: Inspection) -> None:
         for table in tomb.tables:
             for name, path in dvc.copies(layout.root, remote, table.md5).items():
                 if path.is_file():
-                    found.blame(path, f"was destroyed as {table.name} and is in the {name} again")
+                    found.blame(path, f"was destroyed as {table.name} but is back in the {name}")
         back = [path for each in tomb.models for path in model_copies(layout, each.sha256)]
         back += [path for name in tomb.received if (path := layout.root / name).is_file()]
         for path in back:
-            found.blame(path, "was destroyed and is here again")
+            found.blame(path, "was destroyed but is back")

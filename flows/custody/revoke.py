@@ -1,9 +1,9 @@
-"""revoke: a stolen key is believed up to an entry that it cannot have made up, and no further.
+"""revoke: trust a stolen key up to an entry that the thief cannot have forged, and no further.
 
-Whoever holds a key can sign with any time and number. So of what it signed before the entry that is
-named, that counts which an anchor covers: a head of the ledger in an update's tag, or in a reviewer's
-answer; or, with `vouch`, what the operator vouches for after comparing the ledger with an older copy.
-Nothing may be in force on the rest, so the revocation waits until it was rolled back.
+A thief can sign with any time and number. So a signature before the named entry counts only if an
+anchor covers it (a ledger head in an update's tag or a reviewer's answer) or, with `vouch`,
+if the operator vouches for it after comparing the ledger with an older copy.
+Nothing in force may rest on other signatures: the revocation waits until that is rolled back.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Order:
 
 
 class Believed(Result):
-    """What a revocation would come to: the key counts up to the entry `believed_until`, no further.
+    """The effect of a revocation: the key counts up to the entry `believed_until`, no further.
 
     `resting` are the commands that take back what is in force on the rest.
     """
@@ -70,9 +70,9 @@ class Revoked(Believed):
 
 
 class Revocation(Predicate):
-    """What is signed of a revocation: `head` is the digest of the last entry that is believed.
+    """The signed statement of a revocation: `head` is the digest of the last trusted entry.
 
-    A reviewer's `signature` is in it where one countersigned.
+    It has a reviewer's `signature` if one countersigned.
     """
 
     succession: str
@@ -92,7 +92,7 @@ class Revocation(Predicate):
 
     @property
     def text(self) -> str:
-        """Return what a reviewer signs who countersigns it."""
+        """Return the text that a reviewer signs to countersign it."""
         reason = " ".join(self.reason.split())
         lines = [
             "sluicegate revocation, version 1",
@@ -109,7 +109,7 @@ class Revocation(Predicate):
 
 @dataclass(frozen=True)
 class Plan:
-    """A revocation that was not made yet."""
+    """A planned revocation."""
 
     span: Span
     doubt: Doubt
@@ -128,7 +128,7 @@ def plan(context: Context, order: Order) -> Plan:
     last = max((e.entry.sequence for e in found.entries if e.keyid == span.keyid), default=0)
     if not span.first <= order.since <= max(last, span.first):
         raise Misused(
-            f"The key {span.keyid[:12]} signed the entries {span.first} to {last}; name one of them."
+            f"The key {span.keyid[:12]} signed entries {span.first} to {last}; name one of them."
         )
     anchor = last_anchor(layout, found, order.since)
     until = order.since - 1 if order.vouch else anchor.entry
@@ -167,7 +167,7 @@ def revoke(context: Context, order: Order) -> Revoked:
     """
     layout = context.layout
     if not order.reason.strip():
-        raise Misused("Say why with --reason: it is in the record for good.")
+        raise Misused("Give a --reason; it stays in the record for good.")
     settle(layout)
     git.require_branch(layout.root)
     ring = keys.keyring(layout)
@@ -176,15 +176,15 @@ def revoke(context: Context, order: Order) -> Revoked:
         return _done(context, span)
     if span is ring.current and order.reviewer is None:
         raise Conflict(
-            "That is the key which signs now, so it would revoke itself: run `sluicegate trust "
-            "rotate`, then this again, or have a reviewer countersign it with --as NAME."
+            "That is the current key, and a key cannot revoke itself: run `sluicegate trust "
+            "rotate` and repeat this command, or have a reviewer countersign with --as NAME."
         )
     require_tidy(context)
     made = plan(context, order)
     if made.believed.resting:
         first = "" if span is not ring.current else " after `sluicegate trust rotate`"
         raise Conflict(
-            f"Nothing was revoked yet: {'; '.join(made.believed.resting)}. Run that{first}, then this again"
+            f"Nothing is revoked yet: {'; '.join(made.believed.resting)}. Run that{first}, then repeat this"
             + _how_to_vouch(made)
         )
     _require_sound(context)
@@ -216,7 +216,7 @@ def revocations(layout: Layout) -> list[str]:
 
 
 def read_revocation(layout: Layout, number: str) -> Revocation:
-    """Return what is said of a revocation; raises Tampered or Missing."""
+    """Return the statement of a revocation; raises Tampered or Missing."""
     path = layout.root / ROOM / number / "revocation.json"
     where = path.relative_to(layout.root).as_posix()
     payload = record.read_statement(layout, path)
@@ -224,7 +224,7 @@ def read_revocation(layout: Layout, number: str) -> Revocation:
 
 
 def verify_countersignature(revocation: Revocation, allowed: str) -> str:
-    """Return the fingerprint of the reviewer's key; raises Misused for a signature that is none."""
+    """Return the fingerprint of the reviewer's key; raises Misused for an invalid signature."""
     signature, reviewer = revocation.signature or "", revocation.reviewer or ""
     return ssh.verify(revocation.text, signature, reviewer, allowed, NAMESPACE)
 
@@ -276,7 +276,7 @@ def _named(ring: Keyring, name: str) -> Span:
     found = [span for span in ring.spans if span.keyid.startswith(name)]
     if len(found) != 1 or len(name) < LEAST_NAME:
         known = ", ".join(span.keyid[:12] for span in ring.spans)
-        raise Missing(f"{name!r} names no key of this workspace; its keys are {known}.")
+        raise Missing(f"This workspace has no key {name!r}; its keys are {known}.")
     return found[0]
 
 
@@ -285,7 +285,7 @@ def _how_to_vouch(made: Plan) -> str:
     if between <= 0:
         return "."
     return (
-        f"; or compare the entries {made.doubt.until + 1} to {made.doubt.since - 1}, which no tag or "
+        f"; or compare entries {made.doubt.until + 1} to {made.doubt.since - 1}, which no tag or "
         "approval covers, with a copy of ledger/ from before the theft, and add --vouch."
     )
 

@@ -58,7 +58,7 @@ class RotationPlan(Result):
 def rotate(context: Context, kinds: frozenset[str] = BOTH, reason: str = "rotated") -> Rotated:
     """Let new keys follow those of these `kinds`, in one commit, and return which followed which.
 
-    Broken off before its commit it starts afresh, after it the same command ends it and rotates no
+    Interrupted before its commit it starts over; after it, the same command finishes it and rotates no
     further. Raises Conflict for a key from the environment, or uncommitted changes of ours.
     """
     layout = context.layout
@@ -78,7 +78,7 @@ def rotate(context: Context, kinds: frozenset[str] = BOTH, reason: str = "rotate
 
 
 def plan(context: Context, kinds: frozenset[str] = BOTH) -> RotationPlan:
-    """Return what `rotate` would do; what keeps it from beginning is raised here, too."""
+    """Return what `rotate` would do; raises what would keep it from starting."""
     layout = context.layout
     finishes = keys.is_taking_over(layout)
     if finishes:
@@ -107,7 +107,7 @@ def _vouched_for(layout: Layout) -> int:
 
 
 def last_change(context: Context) -> dict[str, Followed]:
-    """Return which key followed which last, as the ledger says."""
+    """Return the latest change of keys in the ledger."""
     found = (e.details for e in record.backwards(context.layout) if e.verb == TAKE_OVER)
     details = next(found, {})
     return {kind: Followed.read(details[kind], "the ledger") for kind in BOTH & details.keys()}
@@ -120,19 +120,19 @@ def require_tidy(context: Context) -> None:
     changed = git.changed_paths(layout.root, rooms)
     if changed:
         raise Conflict(
-            f"{changed[0]} differs from what git has committed; commit or restore it first, for the "
-            "new key vouches for the record as it lies there."
+            f"{changed[0]} has uncommitted changes; commit or restore it first: the "
+            "new key vouches for the record as it is in the working tree."
         )
 
 
 def notes(context: Context) -> list[str]:
-    """Return what is left to people after a change of keys."""
+    """Return what people have to do after a change of keys."""
     left = [
-        "Serving hosts believe the new keys once they have a new trust root: `sluicegate trust export`.",
-        "Back up again: `sluicegate backup`; keep a copy of .sluicegate/keys where the old one was.",
+        "Give each serving host a new trust root, or it rejects the new keys: `sluicegate trust export`.",
+        "Make a new backup (`sluicegate backup`), and replace your copy of .sluicegate/keys.",
     ]
     if in_force(context.layout) is not None:
         left.append(
-            "trust/ changed, so an owner signs the policy: `sluicegate policy sign --as NAME`."
+            "trust/ changed: an owner must sign the policy again: `sluicegate policy sign --as NAME`."
         )
-    return [*left, "Push branch and tags."]
+    return [*left, "Push the branch and the tags."]

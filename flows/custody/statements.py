@@ -1,4 +1,4 @@
-"""Signed statements: each holds, is the one that the ledger names, and what it binds is as it says."""
+"""Signed statements: each is valid, is the one in the ledger, and matches the files that it pins."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -27,7 +27,7 @@ BOUND = {
 
 
 def statements(found: Inspection) -> None:
-    """Look at every statement, and at every file that the ledger names."""
+    """Check every statement, and every file that the ledger names."""
     names = [n for n in found.below("", ".json") if n.split("/")[0] in ROOMS]
     for place, name in enumerate(names):
         found.bar(place, len(names), "the statements")
@@ -50,12 +50,12 @@ def _look(found: Inspection, name: str) -> None:
         found.blame(error.where, error.says)
         return
     except (SluicegateError, KeyError, TypeError) as error:
-        found.blame(name, f"does not hold: {error}")
+        found.blame(name, f"is not valid: {error}")
         return
     if result.doubted:
         found.count("doubted statements")
     elif found.named.get(name) is None:
-        found.blame(name, "is named by no entry of the ledger")
+        found.blame(name, "is not in the ledger")
     for each, sha256 in bound:
         _hold(found, each, sha256, name)
 
@@ -82,7 +82,7 @@ def _head_of(found: Inspection, name: str, asked: Request) -> None:
     """Hold the ledger to the head that reviewers saw; one before the last verified is known."""
     head = dict(asked.names).get("ledger head", "").removeprefix("sha256:")
     if not found.before.head.sequence and head not in found.digests.values():
-        found.blame("ledger", f"has lost the entry that {name} showed to reviewers")
+        found.blame("ledger", f"lacks the entry that {name} showed to reviewers")
 
 
 def _named(found: Inspection, name: str, sha256: str) -> None:
@@ -96,6 +96,6 @@ def _named(found: Inspection, name: str, sha256: str) -> None:
 def _hold(found: Inspection, name: str, sha256: str, by: str) -> None:
     content = found.files.get(name)
     if content is None:
-        found.blame(name, f"is gone, though {by} names it")
+        found.blame(name, f"is missing, though {by} names it")
     elif sha256_bytes(content) != sha256:
         found.blame(name, f"is not the file that {by} names")

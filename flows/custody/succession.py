@@ -43,7 +43,7 @@ class Followed(Document):
 
 @dataclass(frozen=True)
 class Doubt:
-    """From which entry on which key is not believed; `until` is the last entry that still counts."""
+    """The entry from which a key is no longer trusted; `until` is the last entry that still counts."""
 
     keyid: str
     since: int
@@ -64,7 +64,7 @@ class Doubt:
 
 
 def settle(layout: Layout) -> bool:
-    """Carry a succession that died after its commit to its end; tell whether there was one."""
+    """Finish a succession that died after its commit; tell whether there was one."""
     with held(layout):
         return bool(keys.take_over(layout))
 
@@ -139,7 +139,7 @@ def _write(layout: Layout, ring: Keyring, signer: Signer) -> None:
 
 
 def to_follow(layout: Layout, kinds: frozenset[str]) -> dict[str, Followed]:
-    """Return which keys would be followed, none of them made; raises Conflict like `succeed`."""
+    """Return the keys that would be replaced, without replacing them; raises Conflict like `succeed`."""
     followed = {}
     if STATEMENTS in kinds:
         keys.require_own(layout, layout.service_key)
@@ -166,7 +166,7 @@ def to_sign_again(layout: Layout) -> Iterator[tuple[Champion, Path, dict[str, st
         promoted = record.working(layout).promotion(number)
         listed = listed_files(files.read_json(path), where)
         if sha256_json(listed) != promoted.sha256:
-            raise Tampered(f"{where} signs another model than was promoted; restore it from git.")
+            raise Tampered(f"{where} does not sign the promoted model; restore it from git.")
         yield promoted, path, listed
 
 

@@ -1,6 +1,6 @@
-"""Data: every pointer strictly, and every copy of every table against its manifest, by SHA-256.
+"""Data: every pointer is well-formed, and every copy of a table matches its manifest's SHA-256.
 
-DVC takes a tampered cache object as up to date, and its own hash is MD5.
+DVC accepts a tampered cache object as up to date, and its own hash is MD5.
 """
 
 from pathlib import Path, PurePosixPath
@@ -16,11 +16,11 @@ TABLES = ("reference", "golden", *(room for room in ROOMS if room != "models"))
 
 
 def tables(found: Inspection) -> None:
-    """Look at every pointer in the workspace, what it points to, and the manifest beside it."""
+    """Check every pointer in the workspace, its table, and the manifest beside it."""
     root = found.context.layout.root
     remote = dvc.default_remote(root)
     if remote and "://" in remote:
-        found.notes.append(f"the copies in {remote} were not looked at: it is not on this machine")
+        found.notes.append(f"the copies in {remote} were not checked: it is not on this machine")
     pointers = [n for n in found.below("", ".dvc") if n.split("/")[0] in TABLES]
     manifests = [n for n in found.below("", f"/{data.MANIFEST}") if n.split("/")[0] in TABLES]
     for place, name in enumerate(pointers):
@@ -34,7 +34,7 @@ def tables(found: Inspection) -> None:
             and "labels" in details
             and "state" not in details
         ):
-            found.blame(name, "has no pointer beside it")
+            found.blame(name, "has no DVC pointer")
 
 
 def pointed_at(found: Inspection, name: str) -> str | None:
@@ -64,9 +64,9 @@ def _look(found: Inspection, pointer: str, remote: str | None) -> None:
     known = found.is_known(pointer) & found.is_known(beside)
     named = found.named.get(table)
     if not known and (named or sha256) != sha256:
-        found.blame(beside, "names another table than the ledger does")
+        found.blame(beside, "names a different table than the ledger")
     elif not known and (sha256 not in found.vouched or (learnt and not named)):
-        found.blame(beside, "names a table that the ledger knows nothing of")
+        found.blame(beside, "names a table that is not in the ledger")
     _copies(found, root / table, str(sha256), dvc.copies(root, remote, md5))
 
 
@@ -74,20 +74,20 @@ def _copies(found: Inspection, table: Path, sha256: str, places: dict[str, Path]
     """Hold every copy of a table to its manifest; at least one has to be there."""
     there = {name: path for name, path in places.items() if path.is_file()}
     if not there:
-        found.blame(table, "is lost: neither the cache nor the remote has it")
+        found.blame(table, "is missing from both the cache and the remote")
     for name, path in {"": table, **there}.items():
         if not path.is_file() or found.is_known(path):
             continue
         found.count("objects")
         if sha256_file(path) != sha256:
             copy = f"{found.name(path)}, its copy in the {name}," if name else "it"
-            found.blame(table, f"{copy} is not the table that its manifest names")
+            found.blame(table, f"{copy} does not match its manifest")
 
 
 def _manifest(found: Inspection, name: str) -> dict[str, Any]:
     try:
         result = found.held.json(name)
     except SluicegateError:
-        found.blame(name, "is gone or is not JSON any more")
+        found.blame(name, "is missing or is not valid JSON")
         return {}
     return result if isinstance(result, dict) else {}

@@ -1,4 +1,4 @@
-"""The working tree: as the commit has it that is looked at, whatever git's index says."""
+"""The working tree: it matches the commit under inspection, whatever git's index says."""
 
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.stores import git, record
@@ -8,7 +8,7 @@ ROOMS = tuple(sorted({name.split("/")[0] for name in (*record.ROOMS, *SELDOM)}))
 
 
 def tree(found: Inspection) -> None:
-    """Look at every file of the record: what is written from now on rests on it as it lies there."""
+    """Check every file of the record: later writes build on the working tree."""
     root = found.context.layout.root
     changed = dict.fromkeys(git.changed_paths(root, [r for r in ROOMS if (root / r).exists()]))
     for place, name in enumerate(found.files):
@@ -19,4 +19,4 @@ def tree(found: Inspection) -> None:
         if not found.is_known(name) and not (same and path.read_bytes() == found.files[name]):
             changed[name] = None
     for name in changed:
-        found.blame(name, "differs from what git has committed")
+        found.blame(name, "differs from the commit")

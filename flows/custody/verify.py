@@ -1,4 +1,4 @@
-"""verify: whether everything is still what the signed record says, offline, each wrong thing by name."""
+"""verify: check offline that everything matches the signed record, and name whatever does not."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ Bar = Callable[[int, int, str], None]
 
 
 def calibration(found: Inspection) -> None:
-    """Look at the calibration that limits are held to."""
+    """Check the calibration of the limits."""
     read_calibration(found.context.layout)
 
 
@@ -47,7 +47,7 @@ PARTS: tuple[Callable[[Inspection], None], ...] = (
 
 
 class Verified(Result):
-    """What was looked at, from which entry of the ledger on, and what is wrong."""
+    """What was checked, from which ledger entry on, and what is wrong."""
 
     ok: bool
     since: int
@@ -64,10 +64,10 @@ class Verified(Result):
 
 
 def verify(context: Context, full: bool = False, bar: Bar = lambda *_: None) -> Verified:
-    """Look at what is new or was touched since the last verification, or with `full` at everything.
+    """Check what is new or changed since the last verification or, with `full`, everything.
 
-    What an earlier verification saw saves time and proves nothing: where anything is wrong or is not
-    known, all of it is looked at again.
+    The results of an earlier verification save time and prove nothing: if anything is wrong or not
+    known, everything is checked again.
     """
     started = time.monotonic()
     layout = context.layout

@@ -1,1 +1,1 @@
-"""What follows from an answer."""
+"""Reviewers' answers and what they cause; policy signatures."""

@@ -1,4 +1,4 @@
-"""consequences: what follows from a yes, a no and from asking again, for each kind of subject."""
+"""consequences: what an approval, a rejection and a renewal do, for each kind of subject."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ from sluicegate.stores.transaction import Transaction, transaction
 
 @dataclass(frozen=True)
 class Consequences:
-    """What follows for the subject of a number from asking again, from a yes, and from a no.
+    """What asking again, an approval and a rejection do for one kind of subject.
 
-    A yes is carried out and returns what was done. A no leads to the state `refused` and to `undo`, in one
-    transaction; `words` tell it. An update has a statement of its own for a no, and so no such state.
+    An approval is carried out and returns what was done. A rejection sets the state `refused` and runs
+    `undo` in one transaction; `words` report it. A refused update has its own statement, so no such state.
     """
 
     question: Callable[[Context, str], Question]
@@ -53,7 +53,7 @@ def accept(context: Context, subject: str, people: Sequence[str]) -> str:
 
 
 def refuse(context: Context, subject: str, reason: str) -> str:
-    """Carry out a no and return what was done."""
+    """Carry out a rejection and return what was done."""
     kind, number = kind_of(subject)
     follows = _OF[kind.name]
     with transaction(context, "review", f"{subject} refused in review") as t:
@@ -82,8 +82,8 @@ def _about_update(context: Context, number: str) -> Question:
     others = any(sha256_file(layout.root / each.name) != each.sha256 for each in trusted)
     if not same_policy or moved or others or champion_of(layout).ref != update.champion:
         raise Conflict(
-            f"update:{number} was judged under another policy, on another golden set or reference, or "
-            "against another champion; train anew with `sluicegate retrain --supersede`."
+            f"The policy, golden set, reference or champion changed since update:{number} was judged; "
+            "train again with `sluicegate retrain --supersede`."
         )
     return about_update(context, update)
 
@@ -101,7 +101,7 @@ def _accept_batch(context: Context, number: str, people: Sequence[str]) -> str:
         t.store(tables)
         named = [artifact(context.layout, table) for table in tables]
         t.append("admit", named, {"batch": number, "approved_by": list(people)})
-    return "admitted; the next retrain learns from it"
+    return "admitted; the next retrain will learn from it"
 
 
 def _hold_batch(t: Transaction, context: Context, number: str, reason: str) -> None:
@@ -110,10 +110,10 @@ def _hold_batch(t: Transaction, context: Context, number: str, reason: str) -> N
 
 _OF = {
     "batch": Consequences(
-        about_batch, _accept_batch, "quarantined", "quarantined whole", _hold_batch
+        about_batch, _accept_batch, "quarantined", "the whole batch is quarantined", _hold_batch
     ),
     "update": Consequences(
-        _about_update, _accept_update, None, "refused; the champion serves on", refuse_challenger
+        _about_update, _accept_update, None, "refused; the champion still serves", refuse_challenger
     ),
     "release": Consequences(
         release.question, release.accept, "refused", "refused; the rows stay in quarantine"
@@ -122,17 +122,17 @@ _OF = {
         reanchor.question,
         reanchor.accept,
         "refused",
-        "refused ({reason}); what was trusted is trusted on",
+        "refused ({reason}); the current tables stay trusted",
     ),
     "rollback": Consequences(
-        proposal.question, proposal.accept, KEPT, "turned down; the champion serves on"
+        proposal.question, proposal.accept, KEPT, "not rolled back; the champion keeps serving"
     ),
     "incident": Consequences(
         incident.question,
         incident.accept,
         CONTESTED,
-        "contested: no source is barred; the rows stay in quarantine until `sluicegate quarantine "
-        "release`, and the champion is left as it is",
+        "contested: no source is barred, the champion stays, and the rows stay in quarantine until "
+        "`sluicegate quarantine release`",
     ),
     "retirement": Consequences(
         order.question, carry_out.accept, "refused", "refused; nothing is destroyed"

@@ -1,4 +1,4 @@
-"""policy sign: an owner accepts the policy as it is committed, with the SSH key that they have."""
+"""policy sign: an owner signs the committed policy with their SSH key."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ def difference(context: Context) -> Difference:
 
 
 def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
-    """Sign the committed policy as `owner` and record it; raises Misused for whoever is none."""
+    """Sign the committed policy as `owner` and record it; raises Misused for anyone else."""
     layout, before = context.layout, owned.in_force(context.layout)
     git.require_committed(
         layout.root, [name for name in owned.COVERED if git.tracked(layout.root, name)]
@@ -61,9 +61,9 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
     if not owners:
         raise Misused("params.yaml names no owner: commit `policy: {owners: [NAME]}` first.")
     if owner not in owners:
-        raise Misused(f"{owner} is no owner of the policy; its owners are {', '.join(owners)}.")
+        raise Misused(f"{owner} does not own the policy; its owners are {', '.join(owners)}.")
     if not context.settings.owned.owners:
-        raise Misused("The policy names no owner any more; keep one in policy.owners.")
+        raise Misused("The policy no longer names an owner; keep one in policy.owners.")
     result, listed = difference(context), owned.covered(layout)
     if before and not result.files:
         return result.to_dict()
@@ -98,5 +98,5 @@ def _keep(context: Context, number: str, listed: dict[str, str], said: dict[str,
 
 def _text(path: Path) -> str:
     if not path.is_file():
-        raise Misused(f"{path.name} is not there; list the owners' keys in {trust.SIGNERS}.")
+        raise Misused(f"{path.name} does not exist; list the owners' keys in {trust.SIGNERS}.")
     return path.read_bytes().decode()

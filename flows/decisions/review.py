@@ -1,4 +1,4 @@
-"""review: a named human's answer to what paused, and what follows from it."""
+"""review: a named person's answer to a question, and its consequences."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from sluicegate.stores.transaction import tidy, transaction
 
 @dataclass(frozen=True)
 class Reviewed:
-    """Where a subject stands after an answer."""
+    """The state of a subject after an answer."""
 
     subject: str
     state: State
@@ -50,7 +50,7 @@ def answer(
     proof: str,
     wait: bool = False,
 ) -> Reviewed:
-    """Record a proven answer, and carry out what the votes come to; the same answer twice is one.
+    """Record a proven answer and carry out the result of the votes; a repeated answer counts once.
 
     `wait` for a retrain that is at work, rather than raise Conflict.
 
@@ -58,7 +58,7 @@ def answer(
     expired and for a reviewer who may not review it.
     """
     layout = context.layout
-    busy = f"A retrain is at work in {layout.root}; answer again when it has ended."
+    busy = f"A retrain is running in {layout.root}; answer again when it has finished."
     with files.locked(layout.home / "retrain.lock", busy, wait):
         git.require_branch(layout.root)
         git.require_committed(layout.root, POLICY_FILES)
@@ -93,7 +93,7 @@ def renew(context: Context, subject: str) -> dict[str, Any]:
 
 
 def refuse_expired(context: Context) -> list[str]:
-    """Reject what nobody decided in time, where approval.on_expiry says so; return the subjects."""
+    """Reject what expired undecided, if approval.on_expiry says so; return the subjects."""
     if context.settings.approval.on_expiry != "reject":
         return []
     layout, rejected = context.layout, []
@@ -123,7 +123,7 @@ def _require_no_no(context: Context, subject: str) -> None:
         return  # what it was about has changed, and the no with it
     if rejected:
         raise Conflict(
-            f"{subject} was rejected: {_why_not(context.layout, subject)}; give that answer again."
+            f"{subject} was rejected: {_why_not(context.layout, subject)}; repeat that answer."
         )
 
 

@@ -30,9 +30,9 @@ def checklist(context: Context) -> str:
 
 
 def write_checklist(context: Context, path: Path) -> dict[str, Any]:
-    """Write the blank checklist to the new file `path`; raises Conflict where it is there already."""
+    """Write the blank checklist to the new file `path`; raises Conflict if it exists."""
     if path.exists():
-        raise Conflict(f"{path} is there already; sign it with `--as NAME`, or name a new file.")
+        raise Conflict(f"{path} already exists; sign it with `--as NAME`, or name a new file.")
     files.write_bytes(path, checklist(context).encode())
     return {"schema": 1, "path": str(path), "items": len(list(_items())), "signed": None}
 

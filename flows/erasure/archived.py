@@ -1,4 +1,4 @@
-"""archived: the one copy that is kept of what is destroyed everywhere else."""
+"""archived: the only remaining copy of what is destroyed everywhere else."""
 
 import contextlib
 import tempfile
@@ -15,27 +15,27 @@ from sluicegate.stores.model_copies import copy_verified, listed
 
 
 def archive(context: Context, place: Path, tomb: Tombstone, doomed: Sequence[Table]) -> None:
-    """Copy what is to go to the archive, by SHA-256; raises CannotDecide for what is nowhere."""
+    """Archive what is to be destroyed, by SHA-256; raises CannotDecide for what no store has."""
     root = context.layout.root
     for each in doomed:
         target = place / f"{each.sha256}.parquet"
         if not (target.is_file() and sha256_file(target) == each.sha256):
             content = objects.read(root, each.md5)
             if content is None or sha256_bytes(content) != each.sha256:
-                raise CannotDecide(f"{each.name} is in no store any more and not in {place}.")
+                raise CannotDecide(f"{each.name} is in no store and not in {place}.")
             files.write_bytes(target, content, 0o600)
     for name in tomb.received:
         target = place / Path(name).name
         if (root / name).is_file():
             files.copy_in(root / name, target)
         elif not target.is_file():
-            raise CannotDecide(f"{name} is gone and not in {place}.")
+            raise CannotDecide(f"{name} is missing and not in {place}.")
     for model in tomb.models:
         _archive_model(context, model, place / model.sha256)
 
 
 def require_sound(context: Context, found: Sequence[Model]) -> None:
-    """Raise CannotDecide for a model that no store has as it was recorded."""
+    """Raise CannotDecide for a model that no store has as recorded."""
     for each in found:
         with _sound_copy(context, each):
             pass
@@ -46,7 +46,7 @@ def _archive_model(context: Context, model: Model, target: Path) -> None:
         with _sound_copy(context, model) as copy:
             files.copy_tree(copy, target)
     if models.digest(target) != model.sha256:
-        raise CannotDecide(f"{target} is not the model that was recorded; move it aside.")
+        raise CannotDecide(f"{target} is not the recorded model; move it aside.")
 
 
 @contextlib.contextmanager
@@ -62,8 +62,8 @@ def _sound_copy(context: Context, model: Model) -> Iterator[Path]:
                 yield Path(scratch) / sha256
                 return
     raise CannotDecide(
-        f"The model {sha256[:12]} is neither in {folder} nor in DVC or MLflow as it was recorded, so it "
-        "cannot be archived; restore it from a backup, or have it destroyed."
+        f"Neither {folder} nor DVC nor MLflow has the recorded model {sha256[:12]}, so sluicegate "
+        "cannot archive it; restore it from a backup, or destroy it."
     )
 
 

@@ -1,7 +1,7 @@
-"""carry_out: the rows leave the tree as one commit, then every store, then a certificate says so.
+"""carry_out: remove the rows from the tree in one commit, then from every store, then certify it.
 
-Each step looks at the record and the stores for what is left to do, so that the same command finishes
-a retirement that was killed anywhere. Nothing is deleted before the tombstone is committed.
+Each step checks the record and the stores for what is left to do, so that the same command finishes
+an interrupted retirement. Nothing is deleted before the tombstone is committed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ from sluicegate.stores.transaction import Transaction, transaction
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
-    """Destroy what reviewers agreed to, in every store."""
+    """Destroy what reviewers approved, in every store."""
     with decided(context, f"retirement:{number}", APPROVED, people) as t:
         found = ordered(context, number)
         _require_same(context, number, found)
@@ -53,8 +53,8 @@ def finish(context: Context, number: str) -> str:
     """Delete in every store what the tombstone names, and certify it; raises CannotDecide."""
     layout = context.layout
     tomb = read_tombstone(layout, number)
-    busy = f"Another retirement is at work in {layout.root}; wait for it to end."
-    training = f"A bisect or plan is training in {layout.root}; run this again when it has ended."
+    busy = f"Another retirement is running in {layout.root}; wait for it to finish."
+    training = f"A bisect or plan is running in {layout.root}; run this again when it has finished."
     with (
         files.locked(layout.home / "retire.lock", busy, wait=False),
         files.locked(layout.home / "trained.lock", training, wait=False),
@@ -76,15 +76,15 @@ def finish(context: Context, number: str) -> str:
             files.remove(path)
         still = list(_still_here(context, tomb))
         if still:
-            raise CannotDecide(f"{still[0]} still holds what was to be destroyed; delete it.")
+            raise CannotDecide(f"{still[0]} still contains what was to be destroyed; delete it.")
         _certify(context, tomb)
-    return "archived, and destroyed everywhere else" if tomb.archive else "destroyed"
+    return "archived and destroyed everywhere else" if tomb.archive else "destroyed"
 
 
 def _require_same(context: Context, number: str, found: Survey) -> None:
     """Raise Conflict where rows went on since the question was asked, or something waits again."""
     if dict(with_released(context.layout, found.rows)) != dict(found.rows):
-        raise Conflict(f"Rows of retirement:{number} moved since it was asked for; ask again.")
+        raise Conflict(f"Rows of retirement:{number} moved since the request; request it again.")
     require_decided(context.layout, found)
 
 

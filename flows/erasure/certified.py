@@ -1,4 +1,4 @@
-"""certified: a retirement that was carried out, told from its signed statements each time it is shown."""
+"""certified: a completed retirement, read from its signed statements each time it is shown."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class Certified(Document):
 
 
 def certified(layout: Layout, number: str) -> Certified | None:
-    """Return the verified certificate, who asked and approved, and whose key it is; None before it is.
+    """Return the verified certificate, who asked and approved, and whose key signed; None before that.
 
     Raises Tampered for a certificate that no key of the service signed.
     """

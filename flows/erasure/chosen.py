@@ -1,4 +1,4 @@
-"""chosen: which rows or which model a retirement speaks of."""
+"""chosen: the rows or the model of a retirement."""
 
 import hmac
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ WAYS = "batch:0003, source:NAME, row:0003/57, subject:ID or model:2"
 
 
 def named(context: Context, what: str) -> str:
-    """Return `what` as the record calls it: a person's id is not written down to have it forgotten."""
+    """Return `what` under its name in the record, which never contains a person's id."""
     kind, _, name = what.partition(":")
     if kind == "source":
         return as_recorded(context, what)
@@ -44,11 +44,11 @@ def rows_to_retire(context: Context, what: str) -> Rows:
     elif kind in ("batch", "source", "row"):
         found = concerned(context, parse_cause(named(context, what)))
     else:
-        raise Misused(f"{what!r} cannot be retired; write {WAYS}.")
+        raise Misused(f"Cannot retire {what!r}; write {WAYS}.")
     gone = {batch: rows - destroyed_rows(context.layout, batch) for batch, rows in found.items()}
     left = {batch: frozenset(rows) for batch, rows in gone.items() if rows}
     if not left:
-        raise Missing(f"No row of {what} is kept: none was received, or all were destroyed.")
+        raise Missing(f"No row of {what} exists: none was received, or all were destroyed.")
     return left
 
 
@@ -56,14 +56,14 @@ def model_to_retire(layout: Layout, version: str) -> str:
     """Return the update whose model has this version; raises Missing, or Conflict for one in use."""
     update, model = update_of_version(layout, version)
     if update.id in destroyed_models(layout):
-        raise Missing(f"model:{version} was destroyed already.")
+        raise Missing(f"model:{version} is already destroyed.")
     if champion_of(layout).version == model.version:
         raise Conflict(
-            f"Version {version} serves, so it cannot be retired; let another one serve first, with "
-            "`sluicegate retrain`, or `sluicegate rollback --to` an update before it."
+            f"Version {version} serves, so it cannot be retired; replace it first with "
+            "`sluicegate retrain`, or with `sluicegate rollback --to` an earlier update."
         )
     if update.stage in (Stage.AWAITING, Stage.APPROVED):
-        raise Conflict(f"update:{update.id} waits; decide that first.")
+        raise Conflict(f"update:{update.id} awaits review; decide it first.")
     _require_alone(layout, update.id, model.sha256)
     return update.id
 
@@ -84,13 +84,13 @@ def set_aside(
         by = held[column].astype(str) if column in held else held[ROW].map(lambda _: "")
         unknown = set(sources) - set(by)
         if unknown:
-            raise Misused(f"{min(unknown)!r} has no rows in the quarantine of batch:{batch}.")
+            raise Misused(f"{min(unknown)!r} has no quarantined rows in batch:{batch}.")
         chosen &= {int(row) for row in held.loc[by.isin(sources), ROW]}
     out = taken(context.layout, batch) & chosen
     if rows is not None and out:
-        raise Conflict(f"Row {min(out)} of batch:{batch} is released, or asked for already.")
+        raise Conflict(f"Row {min(out)} of batch:{batch} is already released or requested.")
     if not chosen - out:
-        raise Conflict(f"All such rows of batch:{batch} are released, or asked for already.")
+        raise Conflict(f"All such rows of batch:{batch} are already released or requested.")
     return {batch: frozenset(chosen - out)}
 
 
@@ -98,7 +98,7 @@ def _of_subject(context: Context, name: str) -> Rows:
     layout, schema = context.layout, context.schema
     if schema.id is None:
         raise Misused(
-            "data.id in params.yaml names no column, so nothing tells whose a row is; name the rows "
+            "data.id in params.yaml is not set, so rows have no owner; name the rows "
             "(row:0003/57), or the source that sent them (source:NAME)."
         )
     recorded = name
@@ -108,7 +108,7 @@ def _of_subject(context: Context, name: str) -> Rows:
         table = data.read_verified(trusted)
         if schema.id in table and (table[schema.id].astype(str) == recorded).any():
             raise Conflict(
-                f"{trusted.name} holds rows of this id too; run `sluicegate reanchor` with a table "
+                f"{trusted.name} has rows of this id, too; run `sluicegate reanchor` with a table "
                 "without them first."
             )
     found = {b: rows_where(layout, b, schema.id, recorded) for b in record.received(layout)}
@@ -119,4 +119,4 @@ def _require_alone(layout: Layout, update: str, sha256: str) -> None:
     for number in record.updates(layout):
         other = read_update(layout, number)[0].challenger
         if number != update and other is not None and other.sha256 == sha256:
-            raise Conflict(f"update:{number} has the very same model; it cannot be retired alone.")
+            raise Conflict(f"update:{number} has the same model; it cannot be retired alone.")

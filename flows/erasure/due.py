@@ -1,4 +1,4 @@
-"""due: what has passed the retention that its card states, and is not retired yet."""
+"""due: what is kept longer than its card's retention period allows."""
 
 import calendar
 import re
@@ -17,14 +17,14 @@ _PERIOD = re.compile(r"\b(\d{1,4}) (day|week|month|year)s?\b", re.IGNORECASE)
 
 
 class Period(Document):
-    """What a card says of retention, and whether that names a `period`."""
+    """A card's text on retention, and whether it names a `period`."""
 
     retention: str | None
     period: bool
 
 
 class Passed(Document):
-    """A batch or a model that was to be kept from `since` on, `until` the end of that day."""
+    """A batch or a model, kept from `since` on, whose retention ended on the day `until`."""
 
     what: str
     since: str
@@ -32,7 +32,7 @@ class Passed(Document):
 
 
 class Due(Result):
-    """What the cards of data and model say, and what has passed the retention that they state."""
+    """What the cards of data and model say on retention, and what is past it."""
 
     cards: Mapping[str, Period]
     due: tuple[Passed, ...]

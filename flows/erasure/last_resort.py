@@ -1,4 +1,4 @@
-"""last_resort: whether a rollback could go back to any model once one is destroyed."""
+"""last_resort: does a rollback still have a model to go back to once one is destroyed?"""
 
 from collections.abc import Iterable
 

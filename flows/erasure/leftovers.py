@@ -1,4 +1,4 @@
-"""leftovers: what deeds that were killed left in the stores, and no commit ever named."""
+"""leftovers: what killed transactions left in the stores, and no commit ever named."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ _RECEIVED = re.compile(r"\.?([0-9a-f]{64})(\..*)?")
 def destroy_leftovers(t: Transaction) -> None:
     """Destroy the objects and received files that only killed transactions know.
 
-    The same one carried out again makes the very same objects, and names them in its commit.
+    The same transaction, repeated, makes the same objects and names them in its commit.
     """
     layout = t.layout
     left = dict(_left(layout.home / "leftovers"))

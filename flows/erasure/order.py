@@ -1,4 +1,4 @@
-"""order: ask the reviewers to destroy rows or a model, with all that embodies them named beforehand."""
+"""order: ask the reviewers to destroy rows or a model, and name everything that contains them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,9 +48,9 @@ class Wanted:
 
 
 class RetirementPlan(Result):
-    """What embodies what is to be retired, what learnt it and stays, and what git goes on holding.
+    """What contains the rows or model to retire, which models learnt from them and stay, what git keeps.
 
-    `warning` is given where a rollback would have nothing to go back to.
+    `warning` is set if a rollback would have nothing to go back to.
     """
 
     what: str
@@ -65,7 +65,7 @@ class RetirementPlan(Result):
 
 
 def plan(context: Context, wanted: Wanted) -> RetirementPlan:
-    """Return what embodies what is to be retired, and what stays, without asking anybody."""
+    """Return what would be destroyed and what stays, without asking the reviewers."""
     what = named(context, wanted.what)
     if wanted.archive is not None:
         _require_outside(context.layout, wanted.archive)
@@ -100,7 +100,7 @@ def propose(context: Context, wanted: Wanted) -> str:
     """
     layout, what = context.layout, named(context, wanted.what)
     if not wanted.reason.strip():
-        raise Misused("A retirement needs a reason that reviewers can judge: --reason WHY.")
+        raise Misused("A retirement needs a reason for its reviewers: give --reason WHY.")
     if wanted.archive is not None:
         _require_outside(layout, wanted.archive)
     found = _surveyed(context, wanted)
@@ -130,12 +130,12 @@ def propose(context: Context, wanted: Wanted) -> str:
 
 
 def question(context: Context, number: str) -> Question:
-    """Return the question about a retirement, with what holds it now."""
+    """Return the question about a retirement, with what contains its rows or model now."""
     return _question(context, number, ordered(context, number))
 
 
 def ordered(context: Context, number: str) -> Survey:
-    """Return what holds now what the retirement of this `number` names."""
+    """Return what contains the rows or model of the retirement `number` now."""
     order = read_retirement(context.layout, number)
     if order.models:
         version = order.what.partition(":")[2]
@@ -151,13 +151,15 @@ def require_decided(layout: Layout, found: Survey) -> None:
         predicate = read_release(layout, number)
         same = set(predicate["rows"]) & set(found.rows.get(predicate["batch"], ()))
         if same and state_of(layout, subject) == PROPOSED:
-            raise Conflict(f"{subject} asks to let rows of it out; decide that first.")
+            raise Conflict(f"{subject} asks to release some of these rows; decide it first.")
     for batch in found.rows:
         if state_of(layout, f"batch:{batch}") == "paused":
-            raise Conflict(f"batch:{batch} waits for review; decide that first.")
+            raise Conflict(f"batch:{batch} awaits review; decide it first.")
     for each in found.descendants:
         if each.stage in (Stage.AWAITING, Stage.APPROVED):
-            raise Conflict(f"update:{each.update} learnt from it and waits; refuse it first.")
+            raise Conflict(
+                f"update:{each.update} learnt from it and awaits review; refuse it first."
+            )
 
 
 def _surveyed(context: Context, wanted: Wanted) -> Survey:
@@ -177,7 +179,7 @@ def _question(context: Context, number: str, found: Survey) -> Question:
     shown = [
         ("why it is asked", order.reason),
         ("what", order.what),
-        ("how", f"kept in {order.archive} alone" if order.archive else "destroyed for good"),
+        ("how", f"kept only in {order.archive}" if order.archive else "destroyed for good"),
         ("rows", f"{rows}, of {', '.join(f'batch:{b}' for b in found.rows) or 'no batch'}"),
         (
             "models",
@@ -192,7 +194,7 @@ def _question(context: Context, number: str, found: Survey) -> Question:
     goes = destruction(context, order, found)
     if goes.warning:
         shown.insert(0, ("warning", goes.warning))
-    text = f"May {order.what} be {'archived' if order.archive else 'destroyed'} for good?"
+    text = f"{'Archive' if order.archive else 'Destroy'} {order.what} for good?"
     from sluicegate.review.pages import retirement_page
 
     page = retirement_page(context, order, goes, text, shown)
@@ -202,4 +204,4 @@ def _question(context: Context, number: str, found: Survey) -> Question:
 
 def _require_outside(layout: Layout, archive: str) -> None:
     if Path(archive).resolve().is_relative_to(layout.root) or not Path(archive).is_absolute():
-        raise Misused(f"{archive!r} must be a full path outside the workspace.")
+        raise Misused(f"{archive!r} must be an absolute path outside the workspace.")

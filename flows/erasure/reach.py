@@ -1,4 +1,4 @@
-"""reach: which stores a retirement empties, and what goes on holding something of what it named."""
+"""reach: which stores a retirement empties, and which places keep something of what it named."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ GIT_HOLDS = (
     "commit and clone"
 )
 OUT_OF_REACH = (
-    "backups and clones made before, copies on serving hosts, and versions that a remote's storage keeps",
-    "copies that a killed intake or release left in .sluicegate/scratch, .sluicegate/release-* or /tmp",
-    "files in inbox/ and at whoever sent them: they are the user's",
+    "earlier backups and clones, copies on serving hosts, and versions that a remote's storage keeps",
+    "copies that a killed intake or release left in .sluicegate/scratch, .sluicegate/release-*, /tmp",
+    "the user's files in inbox/, and the senders' own copies",
 )
 
 
@@ -21,7 +21,7 @@ def emptied(layout: Layout, with_models: bool) -> list[str]:
     return [
         *objects.stores(layout.root),
         *(["MLflow: version, artifacts"] if with_models else []),
-        "received files, models of bisect and plan, leftovers and build tables",
+        "received files, models of bisect and plan, leftovers, build tables",
     ]
 
 

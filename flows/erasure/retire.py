@@ -1,4 +1,4 @@
-"""retire: rows or a model leave every store for good, once reviewers agree; the record keeps digests."""
+"""retire: destroy rows or a model in every store, once reviewers agree; the record keeps digests."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from sluicegate.stores.transaction import tidy
 
 
 class Retired(Result):
-    """Where a retirement stands: the question that waits, or the certificate of what was carried out."""
+    """The state of a retirement: the open question, or the certificate of its completion."""
 
     subject: str
     asked: dict[str, Any] | None
@@ -23,13 +23,13 @@ class Retired(Result):
 
 
 def retire(context: Context, wanted: Wanted) -> Retired:
-    """Ask the reviewers to retire something, or finish what they agreed to and a kill broke off."""
+    """Ask the reviewers to retire something, or finish an approved retirement that was interrupted."""
     tidy(context.layout)
     what = named(context, wanted.what)
     number = standing_order(context.layout, what, APPROVED)
     if number is not None:
         layout = context.layout
-        busy = f"A retrain is at work in {layout.root}; run this again when it has ended."
+        busy = f"A retrain is running in {layout.root}; run this again when it has finished."
         with files.locked(layout.home / "retrain.lock", busy, wait=False):
             finish(context, number)
         certificate = read_certificate(context.layout, number)

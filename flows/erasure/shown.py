@@ -1,4 +1,4 @@
-"""shown: what a reviewer has to know before something is destroyed; no value of any row."""
+"""shown: what a reviewer has to know before something is destroyed, without any row's values."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -112,7 +112,7 @@ def _of_batch(context: Context, batch: str, rows: Collection[int]) -> Going:
 def _reasons(context: Context, batch: str, mine: "pd.DataFrame", is_admitted: bool) -> Counter[str]:
     """Return for how many rows each reason holds; one row may have several."""
     if is_admitted:
-        return Counter({"not held: they are admitted": len(mine)} if len(mine) else {})
+        return Counter({"none: admitted, not in quarantine": len(mine)} if len(mine) else {})
     return Counter(each for named in held_for(context, batch, mine) for each in named)
 
 

@@ -1,6 +1,6 @@
-"""survey: every table that any commit points to and that holds rows in question, and what learnt them.
+"""survey: every table in any commit that contains the rows in question, and what learnt from them.
 
-Tables are looked for in git's whole history, since DVC keeps what a later commit took out.
+It searches git's whole history, since DVC keeps what a later commit removed.
 """
 
 import io
@@ -26,7 +26,7 @@ TABLE_ROOMS = ("batches", "intake", "quarantine", "releases")
 
 @dataclass(frozen=True)
 class Survey:
-    """What holds what is to be retired, what learnt it, and what git goes on holding."""
+    """What contains the rows or model to retire, what learnt from them, and what git keeps."""
 
     rows: Rows
     tables: tuple[Table, ...] = ()
@@ -43,7 +43,7 @@ class Survey:
 
 
 def survey(context: Context, rows: Rows) -> Survey:
-    """Return all that holds or has learnt `rows`; raises CannotDecide for a store out of reach."""
+    """Return all that contains or learnt from `rows`; raises CannotDecide for an unreachable store."""
     layout = context.layout
     tables, sources = [], set()
     for name, md5 in _pointed(layout, rows):

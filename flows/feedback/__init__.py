@@ -1,1 +1,1 @@
-"""A batch: received, measured, judged, settled; released, let in, calibrated on."""
+"""A batch: received, measured, judged and settled; released from quarantine; used to calibrate."""

@@ -1,7 +1,7 @@
 """calibrate: measure honest windows of this workspace and raise the limits that would stop them.
 
-`init` calls it, `retrain` where something changed (`is_stale`), whatever takes batches out of the
-accepted data afterwards, and the ML engineer by `sluicegate calibrate`.
+Callers: `init`, `retrain` if something changed (`is_stale`), whatever takes batches out of the
+accepted data, and the ML engineer with `sluicegate calibrate`.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ MOST_BATCHES = 60
 
 @dataclass(frozen=True)
 class CalibrateResult:
-    """What calibrate answers: the calibration, and the limits before it."""
+    """The result of calibrate: the calibration, and the limits before it."""
 
     calibration: Calibration
     before: Calibration | None
@@ -46,7 +46,7 @@ class CalibrateResult:
 def calibrate(context: Context) -> CalibrateResult:
     """Calibrate the limits of intake and record it: file, signed statement, ledger entry, commit.
 
-    Honest windows are measured by the policy that its owners signed last.
+    The policy that its owners last signed measures the honest windows.
     """
     context = policy_in_force(context)
     before = read_calibration(context.layout)
@@ -56,13 +56,13 @@ def calibrate(context: Context) -> CalibrateResult:
 
 
 def try_calibration(context: Context) -> CalibrateResult:
-    """Return what `calibrate` would record, and record nothing."""
+    """Return what `calibrate` would record, without recording it."""
     before = read_calibration(context.layout)
     return CalibrateResult(measure_null(context, before), before)
 
 
 def measure_null(context: Context, before: Calibration | None) -> Calibration:
-    """Return the calibration that the golden set and the accepted history come to now."""
+    """Return the calibration that the golden set and the accepted history give now."""
     from sluicegate.flows.feedback.null_windows import block_of, measured_windows, pool_of
 
     layout, settings = context.layout, context.settings
@@ -95,17 +95,17 @@ def measure_null(context: Context, before: Calibration | None) -> Calibration:
 
 
 def recalibrate_if_stale(context: Context) -> Calibration | None:
-    """Calibrate anew where the last calibration no longer holds; return the new one, if any."""
+    """Calibrate again if the last calibration is out of date; return the new one, if any."""
     return calibrate(context).calibration if is_stale(context) else None
 
 
 def is_stale(context: Context) -> bool:
     """Tell whether the calibration is missing or out of date.
 
-    A batch that it was made from may no longer calibrate (a hold, a rollback, an accusation), or the
-    golden set or the reference is another, or a limit or the budget was changed; or other releases
-    from quarantine count as false stops, or there are five more batches that may. A new champion
-    alone is no reason: it had to hold its own on the same rows.
+    Reasons: a batch that it used may no longer calibrate (a hold, a rollback, an accusation); the
+    golden set, the reference, a limit or the budget changed; other releases
+    from quarantine count as false stops; or five more batches may calibrate. A new champion
+    alone is no reason: it had to pass on the same rows.
     """
     found = read_calibration(context.layout)
     if found is None:

@@ -1,7 +1,7 @@
-"""eligible: which accepted batches may calibrate the limits, and what of them.
+"""eligible: which accepted batches may calibrate the limits, and with which sources.
 
-Feedback is the attacker's to send: whoever could widen the limits with odd rows would be let in
-next. So only batches calibrate that people approved or that have grown old without a complaint.
+Attackers can send feedback: one who widens the limits with odd rows gets in with the
+next batch. So only batches calibrate that people approved or that aged without an accusation.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from sluicegate.stores.layout import Layout
 
 @dataclass(frozen=True)
 class Eligible:
-    """A batch that may calibrate: whether people approved it, and the sources that it may not use."""
+    """A batch that may calibrate: whether people approved it, and which of its sources do not count."""
 
     batch: str
     reviewed: bool
@@ -53,10 +53,10 @@ def eligible(context: Context) -> tuple[Eligible, ...]:
 
 
 def history(layout: Layout, batches: tuple[Eligible, ...]) -> list[Window]:
-    """Return what was measured of `batches` when they were received, before anything learnt them.
+    """Return what intake measured on `batches` at receipt, before any model learnt them.
 
-    Batches with a tainted source tell nothing about honest ones, nor do those that the gate set
-    rows aside of, unless people approved them; then what it accused is left out.
+    Batches with a tainted source say nothing about honest ones, nor do those of which the gate set
+    rows aside, unless people approved them; then the accused rows are left out.
     """
     windows = []
     for each in batches:
@@ -85,7 +85,7 @@ def _decided(layout: Layout, batch: str) -> str | None:
 
 
 def accused_by(receipt: data.Manifest, reviewed: bool) -> set[str]:
-    """Return the sources that a receipt accuses; what paused and was approved is no accusation."""
+    """Return the sources that a receipt accuses; a pause that was approved does not accuse."""
     accused = receipt.accused.items()
     return {source for source, outcome in accused if not (reviewed and outcome == "pause")}
 

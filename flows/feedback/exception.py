@@ -1,4 +1,4 @@
-"""exception: what intake would say of rows in quarantine if some of its limits were waived for them."""
+"""exception: how intake would judge quarantined rows if some of its limits were waived for them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from sluicegate.stores.reading import Table
 
 @dataclass(frozen=True)
 class Wanted:
-    """What somebody asks to release, and why: rows by their position in the received file."""
+    """A requested release and its reason; rows by their position in the received file."""
 
     batch: str
     reason: str = ""
@@ -37,7 +37,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Tried:
-    """The rows that are asked for, the limits waived for them, and what intake says of them then."""
+    """The requested rows, the limits waived for them, and how intake then judges them."""
 
     frame: pd.DataFrame
     waives: tuple[str, ...]
@@ -45,7 +45,7 @@ class Tried:
 
 
 def try_out(context: Context, wanted: Wanted, scratch: Path) -> Tried:
-    """Judge the rows that are asked for without the limits that are to be waived."""
+    """Judge the requested rows without the limits to be waived."""
     policy = intake_policy(context)
     waives = wanted.waives
     policy.waiving(waives)
@@ -81,7 +81,7 @@ def as_delivered(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def unmeasured(judgement: Judgement) -> list[str]:
-    """Return the limits that nothing was measured for, by their keys in the policy."""
+    """Return the limits without a measurement, by their keys in the policy."""
     found = judgement.findings
     return _keys(
         limit.metric
@@ -92,7 +92,7 @@ def unmeasured(judgement: Judgement) -> list[str]:
 
 
 def stopped_by(judgement: Judgement) -> list[str]:
-    """Return the limits that were measured and passed, by their keys in the policy."""
+    """Return the limits that were measured and exceeded, by their keys in the policy."""
     return _keys(
         limit.metric
         for each in judgement.findings
@@ -103,7 +103,7 @@ def stopped_by(judgement: Judgement) -> list[str]:
 
 
 def select(context: Context, wanted: Wanted) -> pd.DataFrame:
-    """Return the rows that are asked for in normal form; raises Misused or Conflict naming the first."""
+    """Return the requested rows in normal form; raises Misused or Conflict naming the first bad one."""
     schema = context.schema
     held = rows_of(context, wanted.batch)
     chosen = held[ROW].isin(held[ROW] if wanted.rows is None else wanted.rows)
@@ -115,23 +115,19 @@ def select(context: Context, wanted: Wanted) -> pd.DataFrame:
             set(wanted.sources) - set(held[schema.source].astype(str)) if schema.source else {""}
         )
         if absent:
-            raise Misused(f"{sorted(absent)[0]!r} has no rows in the quarantine of this batch.")
+            raise Misused(f"{sorted(absent)[0]!r} has no quarantined rows in this batch.")
         chosen &= held[schema.source].astype(str).isin(wanted.sources)
     gone = taken(context.layout, wanted.batch) & set(held[ROW][chosen])
     if wanted.rows is None:
         chosen &= ~held[ROW].isin(gone)
     elif gone:
-        raise Conflict(
-            f"Row {min(gone)} of batch:{wanted.batch} is released, or asked for already."
-        )
+        raise Conflict(f"Row {min(gone)} of batch:{wanted.batch} is already released or requested.")
     if not chosen.any():
-        raise Conflict(f"All such rows of batch:{wanted.batch} are released, or asked for already.")
+        raise Conflict(f"All such rows of batch:{wanted.batch} are already released or requested.")
     kept = [name for name in held.columns if name not in RESERVED or name == ROW]
     frame = held.loc[chosen, kept].reset_index(drop=True)
     if schema.classes and (schema.label_codes(frame[schema.label]) < 0).any():
-        raise Misused(
-            "Some of these rows have no label that can be learnt from; name others: --row."
-        )
+        raise Misused("Some of these rows have no usable label; name others with --row.")
     return frame
 
 

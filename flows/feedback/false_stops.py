@@ -1,6 +1,6 @@
-"""false_stops: what stopped rows that reviewers released counts as measured of an honest window.
+"""false_stops: findings that stopped rows which reviewers released count as those of honest windows.
 
-Whoever gets rows released could loosen limits by it. So a release counts only while nothing speaks
+An attacker who gets rows released could loosen limits. So a release counts only while nothing speaks
 against it, only for the findings that its exception waived and all of whose rows it let out, once for
 each delivery, and all together as at most a tenth of the windows.
 """
@@ -27,14 +27,14 @@ MOST_SHARE = 0.1
 
 @dataclass(frozen=True)
 class FalseStop:
-    """A release, and what its exception waived as it was measured when the rows first came."""
+    """A release, and the waived findings as measured when the rows first arrived."""
 
     release: str
     window: Window
 
 
 def false_stops(context: Context) -> tuple[FalseStop, ...]:
-    """Return the releases that count, the oldest first; the newest where there are too many."""
+    """Return the releases that count, oldest first; if there are too many, the newest ones."""
     layout = context.layout
     found: dict[str, FalseStop] = {}
     became = _became(layout)

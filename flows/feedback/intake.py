@@ -1,4 +1,4 @@
-"""intake: freeze a delivery, measure it, decide, and settle what becomes of it."""
+"""intake: freeze a delivery, measure it, decide, and settle it."""
 
 import tempfile
 import time
@@ -31,7 +31,7 @@ STALE_SECONDS = 86_400
 def check(context: Context, given: str | Path) -> IntakeResult:
     """Judge a delivery as intake would, on a private copy, and change nothing.
 
-    That somebody asked is remembered outside git: answers help whoever tries what passes.
+    It remembers the call outside git: answers help anyone who probes what passes.
     """
     started = time.monotonic()
     context = policy_in_force(context)
@@ -51,7 +51,7 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
     """Receive a delivery: judge it, then admit, quarantine, pause or reject it.
 
     A delivery that was received before returns its recorded verdict and changes nothing. A policy
-    that differs from what its owners signed is not judged by, and pauses. Raises Misused for a path
+    that differs from what its owners signed pauses the batch. Raises Misused for a path
     that is no plain file, Conflict for an uncommitted policy.
     """
     started = time.monotonic()

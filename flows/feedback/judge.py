@@ -1,4 +1,4 @@
-"""judge: freeze a delivery, measure it and decide; nothing is written but a private copy."""
+"""judge: freeze a delivery, measure it and decide; it writes only a private copy."""
 
 import hashlib
 import hmac
@@ -29,7 +29,7 @@ from sluicegate.stores.reading import SUFFIXES, Unreadable, read_table
 
 
 def freeze(context: Context, path: Path, scratch: Path) -> Frozen:
-    """Copy the delivery and read the copy in a child process; the origin is left alone."""
+    """Copy the delivery and read the copy in a child process; the original stays untouched."""
     workers.start()
     context.tell(f"Reading {path.name}")
     copy = scratch / f"delivery{path.suffix.lower()}"

@@ -1,4 +1,4 @@
-"""measure: what intake's checks see, and all that they find, whatever becomes of any one check."""
+"""measure: what intake's checks see and find; one failing check does not stop the others."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -79,7 +79,7 @@ def intake_checks(
 ) -> tuple[Check[Feedback], ...]:
     """Return the checks of intake but for contract and drift, which run in children.
 
-    Where nobody's name is kept, sources are not asked about: init declared `sources.*` not
+    If params.yaml has no source column, no check asks about sources: init declared `sources.*` not
     applicable. Without that declaration their limits go unanswered, and pause. `now` is the time of
     receipt, `taken` are the rows that rollbacks took out.
     """
@@ -191,9 +191,9 @@ def measured(
 def fairness(
     policy: Policy, findings: Sequence[Finding], subject: Feedback, min_rows: int
 ) -> list[Finding]:
-    """Return on whom it falls what `findings` would set aside, and `checks.crashed`.
+    """Return whom the rows that `findings` would set aside belong to, and `checks.crashed`.
 
-    The one check that looks at what the gate would do with what the others found.
+    The one check that looks at what the gate would do with the other findings.
     """
     groups = subject.sources.groupby(subject.sources).indices
     rows_of = {str(name): list(map(int, rows)) for name, rows in groups.items()}
@@ -202,7 +202,7 @@ def fairness(
 
 
 def panel_in(context: Context, subject: Feedback) -> Panel | None:
-    """Return what was said of each source, None where nobody could be asked."""
+    """Return the panel's result for each source, None if no panel could be formed."""
     try:
         return panel_of(subject, context.settings.checks.min_rows)[0]
     except Exception:  # noqa: BLE001 - the checks that needed it died, too, and the batch pauses
@@ -210,7 +210,7 @@ def panel_in(context: Context, subject: Feedback) -> Panel | None:
 
 
 def feedback(context: Context, table: Table) -> Feedback:
-    """Return the batch beside everything that it is compared with."""
+    """Return the batch with everything that it is compared with."""
     layout, schema = context.layout, context.schema
     champion = champion_of(layout)
     golden = _trusted(layout, "golden")
@@ -292,7 +292,7 @@ def _previous(layout: Layout, rows: int) -> Reference | None:
 def scores_of(
     layout: Layout, schema: Schema, champion: Champion, frame: pd.DataFrame
 ) -> npt.NDArray[np.float64] | None:
-    """Return the champion's answers for `frame`; None where a feature is not there."""
+    """Return the champion's answers for `frame`; None if a feature is missing."""
     if not set(schema.feature_names) <= set(frame.columns):
         return None
     # Infinite cells break the contract and are set aside; a model must not be asked about them.
@@ -312,7 +312,7 @@ def run_checks(checks: Sequence[Check[Feedback]], subject: Feedback) -> list[Fin
 
 
 def ended(crashed: Sequence[str]) -> Finding:
-    """Return the finding that says whether every check came to its end."""
+    """Return the finding that says whether every check finished."""
     return Finding("checks", "checks.crashed", None if crashed else 0.0, detail=" ".join(crashed))
 
 

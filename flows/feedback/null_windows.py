@@ -1,6 +1,6 @@
-"""null_windows: honest windows as batches would look, from rows that no model has learnt from.
+"""null_windows: honest windows that look like batches, from rows that no model has learnt from.
 
-They are measured by intake's own checks, each window beside what was not drawn into it.
+Intake's own checks measure each window against the rows that were not drawn into it.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ OWN = "those of the rows, else drawn by the shares of the accepted batches"
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Honest rows in time order beside what they are compared with; the first are the golden set."""
+    """Honest rows in time order, and what they are compared with; the golden set comes first."""
 
     subject: Feedback
     golden: int

@@ -1,7 +1,7 @@
-"""reanchor: a new reference or golden set takes the place of the trusted one, once reviewers signed.
+"""reanchor: replace the trusted reference or golden set, once reviewers have signed.
 
-Honest drift moves the world for good. The table that is replaced is kept, and how far the new one lies
-from the very first is on the page that the reviewers see, and in `status` from then on.
+Honest drift is permanent. The replaced table is kept, and the new one's distance
+from the very first is on the reviewers' page, and in `status` from then on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,15 +40,13 @@ LEAST_ROWS = 50
 def propose(context: Context, given: Mapping[str, Path | str], reason: str) -> str:
     """Ask the reviewers to trust the files in `given` (`reference`, `golden`); return the subject.
 
-    Raises Misused for a table that cannot be learnt from or compared on.
+    Raises Misused for a table that is unfit to learn from or to compare on.
     """
     layout = context.layout
     if not given:
-        raise Misused(
-            "Nothing was given to anchor to; use --reference FILE, --golden FILE or both."
-        )
+        raise Misused("No table was given; use --reference FILE, --golden FILE or both.")
     if not reason.strip():
-        raise Misused("A re-anchoring needs a reason that reviewers can judge: --reason WHY.")
+        raise Misused("A re-anchoring needs a reason for its reviewers: give --reason WHY.")
     git.require_committed(layout.root, (*POLICY_FILES, *TABLES))
     require_signed(layout)
     tables = {name: _read(context, require_file(path)) for name, path in given.items()}
@@ -81,7 +79,7 @@ def question(context: Context, number: str) -> Question:
     for name, value in predicate["golden_figures"].items():
         shown.append((f"champion's {name}", value))
     shown.append(("asked by", predicate["asked_by"] or "the runner"))
-    text = f"May a new {_named(predicate)} be trusted in place of what is in use?"
+    text = f"Replace the trusted {_named(predicate)} with the proposed one?"
     from sluicegate.review.pages import anchor_page
 
     page = anchor_page(context, predicate, text, shown)
@@ -92,7 +90,7 @@ def question(context: Context, number: str) -> Question:
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
-    """Put the proposed tables in place as a commit, and keep those that they replace."""
+    """Commit the proposed tables, and keep those that they replace."""
     layout, subject = context.layout, f"anchor:{number}"
     predicate = read_anchor(layout, number)
     git.require_committed(layout.root, TABLES)
@@ -107,7 +105,7 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
         why = {"anchor": number, "before": before, "reason": predicate["reason"]}
         t.append("reanchor", placed, why)
         t.commit_as_service(f"{subject} carried out")
-    return f"the new {_named(predicate)} is trusted from now on"
+    return f"the new {_named(predicate)} is now trusted"
 
 
 def _read(context: Context, path: Path) -> pd.DataFrame:
@@ -163,7 +161,7 @@ def _golden_figures(context: Context, tables: Mapping[str, pd.DataFrame]) -> dic
     admitted = data.read_admitted(layout, data.admitted_batches(layout))
     known = also_learnt(context, golden, [learnt, admitted])
     return {
-        primary: f"{figure(before)} on the golden set now, {figure(after)} on the proposed one",
+        primary: f"{figure(before)} on the current golden set, {figure(after)} on the proposed one",
         "training data holds": f"{known} of the {len(golden)} proposed golden rows",
     }
 

@@ -1,4 +1,4 @@
-"""release: rows in quarantine go through intake again, under an exception that reviewers signed.
+"""release: send quarantined rows through intake again, under an exception that reviewers signed.
 
 The exception waives the limits that it names, for a delivery of exactly these rows; every other limit
 judges them as it judges any batch, when the release is asked for and again when it is carried out.
@@ -64,7 +64,7 @@ def propose(context: Context, wanted: Wanted) -> str:
     """
     layout = context.layout
     if not wanted.reason.strip():
-        raise Misused("A release needs a reason that reviewers can judge: --reason WHY.")
+        raise Misused("A release needs a reason for its reviewers: give --reason WHY.")
     until = (
         require_date(wanted.review_by) if wanted.review_by else review_by(context, context.now())
     )
@@ -91,7 +91,7 @@ def question(context: Context, number: str) -> Question:
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
-    """Send the rows through intake as a delivery of their own; whatever it says is carried out."""
+    """Send the rows through intake as a delivery of their own, and carry out its verdict."""
     layout, subject = context.layout, f"release:{number}"
     predicate = read_release(layout, number)
     before = cleaned_so_far(layout)
@@ -130,14 +130,14 @@ def _question(context: Context, number: str, judgement: Judgement) -> Question:
         ),
         ("received file", f"sha256:{received}"),
         ("sources", _some(sorted(manifest.sources)) or "not named"),
-        ("held for", _some(predicate["held_for"]) or "the batch was held as a whole"),
+        ("held for", _some(predicate["held_for"]) or "the whole batch was held"),
         ("limits waived for these rows", "; ".join(predicate["waives"]) or "none"),
         ("intake would now say", f"{expected.outcome.value}, {aside} rows set aside again"),
         ("exception to be reviewed by", predicate["review_by"]),
         ("asked by", predicate["asked_by"] or "the runner"),
     ]
     rows = "1 row" if manifest.rows == 1 else f"{manifest.rows} rows"
-    text = f"May {rows} of batch:{predicate['batch']} leave quarantine?"
+    text = f"Release {rows} of batch:{predicate['batch']} from quarantine?"
     from sluicegate.review.pages import release_page
 
     page = release_page(context, predicate, text, shown, judgement)
@@ -160,8 +160,8 @@ def _require_use(tried: Tried) -> None:
         [f"because {_some(blind)} cannot be measured on {len(tried.frame)} rows"] if blind else []
     )
     raise Misused(
-        f"Intake would stop these rows again, {' and '.join(lines)}; waive by name what you mean to "
-        "waive (--waive LIMIT, --waive-unmeasured), or release more rows together."
+        f"Intake would stop these rows again, {' and '.join(lines)}; waive limits by name "
+        "(--waive LIMIT, --waive-unmeasured), or release more rows together."
     )
 
 

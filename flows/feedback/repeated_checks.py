@@ -1,6 +1,6 @@
-"""oracle: whether somebody asks about nearly the same rows again and again.
+"""repeated_checks: does somebody check nearly the same rows again and again?
 
-Whoever may call `check` can change a few rows until nothing is found (a decision-based attack;
+Anyone who may call `check` can change a few rows until nothing is found (a decision-based attack;
 Brendel, Rauber & Bethge 2018). That looks like honest work on one file, so it is counted and shown,
 and by default nobody is stopped for it.
 """
@@ -27,7 +27,7 @@ MOST_NAMED = 5
 def repeats(context: Context, frame: pd.DataFrame, sha256: str) -> Finding:
     """Return how many other files with nearly the rows of `frame` were checked before.
 
-    The same bytes asked about again tell nobody anything new and do not count.
+    The same bytes checked again reveal nothing new and do not count.
     """
     sketch = sketch_of(frame, context.schema, _key(context))
     calls = [c for c in checked.newest(context.layout) if c.sha256 != sha256]
@@ -37,9 +37,9 @@ def repeats(context: Context, frame: pd.DataFrame, sha256: str) -> Finding:
     versions = len({call.sha256 for call in near})
     people = sorted({call.who for call in near})
     detail = (
-        f"{versions} other files of nearly the same rows were checked before, by "
-        f"{', '.join(people[:MOST_NAMED])}, the last at {near[-1].time}: "
-        "somebody may be trying what passes."
+        f"{versions} other files with nearly the same rows were checked before, by "
+        f"{', '.join(people[:MOST_NAMED])}, most recently at {near[-1].time}: "
+        "somebody may be probing what passes."
     )
     return Finding("oracle", "oracle.repeats", float(versions), detail=detail)
 
@@ -70,7 +70,7 @@ def sketch_of(frame: pd.DataFrame, schema: Schema, key: bytes) -> tuple[int, ...
     """Return the smallest hashes of the rows of `frame`, a sample of its set of rows.
 
     The bottom-k sketch (Broder 1997, "On the resemblance and containment of documents") of some
-    features that the key chooses, numbers to three digits. Neither labels nor sources count: those
+    features that the key chooses, numbers to three digits. Labels and sources do not count: those
     are what an attacker varies. Nobody without the key can aim at a sketch or learn rows from it.
 
     >>> from sluicegate.core import Column, Kind, Task

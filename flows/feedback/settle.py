@@ -1,4 +1,4 @@
-"""settle: send the rows of a judged batch where its verdict says, and record it, all at once."""
+"""settle: move the rows of a judged batch where its verdict says, and record it, in one transaction."""
 
 import hashlib
 import hmac
@@ -51,7 +51,7 @@ from sluicegate.stores.transaction import Transaction
 
 
 def settle(t: Transaction, context: Context, judgement: Judgement) -> Batch:
-    """Write the record and the rows where the verdict sends them, and push."""
+    """Write the record, and the rows where the verdict sends them; then push."""
     layout = context.layout
     context.tell(f"Settling: {judgement.verdict.outcome.value}")
     batch = batch_of(context, judgement.frozen, next_number(layout.root / "intake"))
@@ -91,7 +91,7 @@ def _place(context: Context, judgement: Judgement, number: str) -> tuple[str, li
 
 
 def place_reviewed(context: Context, number: str) -> list[Path]:
-    """Admit the rows of a batch that reviewers let in; what the gate set aside stays set aside."""
+    """Admit the rows of a batch that reviewers approved; what the gate set aside stays aside."""
     layout = context.layout
     folder = layout.intake(number)
     said = record.read_statement(layout, folder / "verdict.json")["predicate"]
@@ -152,7 +152,7 @@ def _admit(context: Context, admitted: pd.DataFrame, number: str) -> Path:
 
 
 def held_out_rows(context: Context, number: str, rows: "pd.Series[int]") -> "pd.Series[bool]":
-    """Return which rows are never trained on: a keyed hash of (batch, row) below the share."""
+    """Return the rows that no model trains on: their keyed hash of (batch, row) is below the share."""
     key = keys.derived_key(context.layout, "held out")
     most = context.settings.compare.held_out * 2**32
 
@@ -164,7 +164,7 @@ def held_out_rows(context: Context, number: str, rows: "pd.Series[int]") -> "pd.
 
 
 def on_probation(context: Context, admitted: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which rows are among the first ones of a new source, which are only compared on."""
+    """Return the first rows of new sources; they serve only for comparison."""
     source, most = context.schema.source, context.settings.sources.probation_rows
     nobody = pd.Series(False, index=admitted.index)
     if not most or source is None or source not in admitted:
@@ -185,7 +185,7 @@ def with_label_type(context: Context, frame: pd.DataFrame) -> pd.DataFrame:
     codes = schema.label_codes(frame[schema.label])
     if (codes < 0).any():
         raise CannotDecide(
-            "Rows with labels outside data.classes would be admitted; give contract.warning a limit."
+            "The policy would admit labels outside data.classes; give contract.warning a limit."
         )
     return frame.assign(**{schema.label: pd.Series(schema.classes).to_numpy()[codes]})
 

@@ -1,4 +1,4 @@
-"""trusted: base data and golden sets as a user gives them, in normal form or refused."""
+"""trusted: read a user's base data and golden sets into normal form, or refuse them."""
 
 import tempfile
 from pathlib import Path
@@ -27,18 +27,16 @@ def require_columns(raw: pd.DataFrame, schema: Schema, path: Path) -> None:
     """Raise Misused for the first column that `schema` names and the table lacks."""
     absent = [n for n in (*schema.feature_names, schema.label) if n not in raw]
     if absent:
-        raise Misused(f"{path} has no column {absent[0]!r}; it needs those of the base data.")
+        raise Misused(f"{path} has no column {absent[0]!r}; it needs the columns of the base data.")
     named = (*schema.sensitive, *schema.slices)
     known = {*schema.feature_names, schema.source, schema.id}
     unknown = [name for name in named if name not in known]
     if unknown:
-        raise Misused(
-            f"{unknown[0]!r} is no column of the feedback; check --sensitive and --slice."
-        )
+        raise Misused(f"The feedback has no column {unknown[0]!r}; check --sensitive and --slice.")
 
 
 def in_normal_form(layout: Layout, raw: pd.DataFrame, schema: Schema, path: Path) -> pd.DataFrame:
-    """Return the table that the models learn from; raises Misused for a cell that cannot be read."""
+    """Return the table that the models learn from; raises Misused for an unreadable cell."""
     frame, faults = normalise(raw, schema)
     faults.pop(schema.source or "", None)
     if faults:

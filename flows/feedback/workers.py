@@ -1,4 +1,4 @@
-"""workers: the two checks whose libraries are slow to import, each in a child that stays."""
+"""workers: the two checks whose libraries are slow to import, each in a long-lived child process."""
 
 import json
 from collections.abc import Callable
@@ -48,13 +48,13 @@ class Drifted(Plain):
 
 
 def start() -> None:
-    """Start both children, so that they import while the delivery is still being read."""
+    """Start both children, so that they import while intake still reads the delivery."""
     CONTRACT.start()
     DRIFT.start()
 
 
 def abandon() -> None:
-    """Give up what was asked and not answered: its answer would be taken for the next one's."""
+    """Drop unanswered requests: a late answer would be mistaken for the next one's."""
     CONTRACT.abandon()
     DRIFT.abandon()
 

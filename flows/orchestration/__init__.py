@@ -1,1 +1,1 @@
-"""Prefect and the processes around it: runs, forms, notices, the inbox, what must not outlive whom."""
+"""Prefect and the processes around it: runs, forms, notices, the inbox, and process lifetimes."""

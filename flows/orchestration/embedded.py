@@ -1,6 +1,6 @@
 """The workspace's own Prefect: where it lives, whether it runs, and a run of `update` shown in it.
 
-Nothing here imports prefect before its settings are known: it reads them on import.
+No code here imports prefect before its settings are known: it reads them on import.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ PASSED_ON = ("PREFECT_SERVER_API_AUTH_STRING",)
 
 @dataclass(frozen=True, eq=False)
 class Service:
-    """A guarded process of ours and the file that it logs to."""
+    """A guarded child process and its log file."""
 
     name: str
     process: "subprocess.Popen[bytes]"
@@ -42,14 +42,14 @@ class Service:
         listed = [
             line for line in self.log.read_text(errors="replace").splitlines() if line.strip()
         ]
-        return listed[-1].strip() if listed else "it said nothing"
+        return listed[-1].strip() if listed else "no output"
 
     def require_alive(self) -> None:
         """Raise CannotDecide when it has ended."""
         code = self.process.poll()
         if code is not None:
             raise CannotDecide(
-                f"{self.name} ended with code {code} ({self.last_words()}); see {self.log}."
+                f"{self.name} exited with code {code} ({self.last_words()}); see {self.log}."
             )
 
 
@@ -57,7 +57,7 @@ class Service:
 def guarded(
     layout: Layout, name: str, command: list[str], environment: Mapping[str, str]
 ) -> Iterator[Service]:
-    """Run `command` in a session of its own, and end all of it on leaving, or when we die."""
+    """Run `command` in its own session; end all its processes on leaving, or when this process dies."""
     log = layout.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out:
@@ -117,12 +117,12 @@ def up_lock(layout: Layout, wait: bool = False) -> contextlib.AbstractContextMan
     """Return the lock that `sluicegate up` holds while it runs."""
     result = running(layout)
     where = f" at {result['prefect_ui']} and {result['mlflow']}" if result else ""
-    busy = f"`sluicegate up` already runs for {layout.root}{where}; stop that one first (Ctrl-C)."
+    busy = f"`sluicegate up` is already running for {layout.root}{where}; stop it first (Ctrl-C)."
     return files.locked(layout.home / "up.lock", busy, wait)
 
 
 def running(layout: Layout) -> dict[str, Any] | None:
-    """Return what a running `sluicegate up` wrote down of itself; None when none runs."""
+    """Return what a running `sluicegate up` recorded about itself; None if none runs."""
     try:
         # The kernel drops the lock of a killed process, so a file without its lock is a leftover.
         with files.locked(layout.home / "up.lock", "", wait=False):
@@ -137,7 +137,7 @@ def running(layout: Layout) -> dict[str, Any] | None:
 
 
 def answers(url: str, seconds: float = 5.0) -> bool:
-    """Tell whether a GET of `url` is answered with success."""
+    """Tell whether a GET of `url` succeeds."""
     try:
         with urllib.request.urlopen(url, timeout=seconds) as reply:  # noqa: S310 - http of our own
             return bool(reply.status == 200)
@@ -159,14 +159,14 @@ def wait_for(url: str, service: Service, seconds: float = READY_SECONDS) -> None
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def is_taken(port: int) -> bool:
-    """Tell whether somebody listens on `port`."""
+    """Tell whether a process listens on `port`."""
     with socket.socket() as probe:
         # As servers do: a connection that lingers after its server ended takes no port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,6 +1,6 @@
-"""form: a question to the reviewers as a Prefect run that is suspended until somebody fills in its form.
+"""form: a question to the reviewers as a Prefect run, suspended until somebody fills in its form.
 
-Prefect is only the messenger. Anybody with access to its API can resume the run with any text, set its
+Prefect is only the messenger. Anyone with access to its API can resume the run with any text, set its
 state or delete it: an answer counts by its SSH signature, which `review.answer` verifies, and the run
 keeps nothing that the workspace's record does not hold.
 """
@@ -30,7 +30,7 @@ MOST_ANSWERS = 20
 
 
 class Answer(RunInput):
-    """What a reviewer fills in. Nothing has a default, so a run resumed without a form says nothing."""
+    """What a reviewer fills in. No field has a default, so a run resumed without a form says nothing."""
 
     reviewer: str = Field(
         min_length=1, max_length=200, description="Your name in trust/allowed_signers."
@@ -53,7 +53,7 @@ class Answer(RunInput):
 
 @flow(**AS_FLOW)
 def review(workspace: str, subject: str) -> State[None]:
-    """Ask the reviewers about `subject` until it is decided; a refused answer is asked for again."""
+    """Ask the reviewers about `subject` until it is decided; after a refused answer, ask again."""
     return settled(lambda: _review(open_served(workspace), subject))
 
 
@@ -68,7 +68,7 @@ def _review(context: Context, subject: str) -> State[None]:
         result = _wait_for_answer(context, asked, turn, refused)
         refused = _answered(context, subject, result)
     return Failed(
-        message=f"{MOST_ANSWERS} answers to one form were refused, the last one because: {refused}"
+        message=f"{MOST_ANSWERS} answers to this form were refused; the last one because: {refused}"
     )
 
 
@@ -97,7 +97,7 @@ def _wait_for_answer(
 def _answered(context: Context, subject: str, said: Answer | None) -> str:
     """Return why the answer does not count, or what is still missing; "" once it decided."""
     if said is None:
-        return "The run was resumed without a form that was filled in."
+        return "Somebody resumed the run without filling in the form."
     decision, reviewer = Decision(said.decision), said.reviewer.strip()
     proof = said.proof.strip() + "\n"
     try:

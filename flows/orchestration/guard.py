@@ -1,7 +1,7 @@
-"""guard: run one command so that nothing of it outlives whoever asked for it.
+"""guard: run one command so that none of its processes outlives the caller.
 
 `python -m sluicegate.flows.orchestration.guard COMMAND ...` ends the command, its children and theirs when
-its own standard input closes, which the kernel sees to even when the asker is killed with SIGKILL. Linux
+its standard input closes. The kernel ensures that even if the caller is killed with SIGKILL. Linux
 only.
 """
 

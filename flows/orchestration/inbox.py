@@ -1,6 +1,6 @@
-"""inbox: every file that was dropped is taken in exactly once, the oldest first.
+"""inbox: take in every dropped file exactly once, the oldest first.
 
-Nothing in inbox/ is written, renamed or deleted: it is the user's. Whether a file was taken is
+It never writes, renames or deletes a file in inbox/: they are the user's. Whether a file was taken is
 decided by intake's own record of its SHA-256; `.sluicegate/inbox.json` only saves reading it again.
 """
 
@@ -27,7 +27,7 @@ MOST_TURNS_LEFT_OUT = 256
 
 @dataclass(frozen=True)
 class Dropped:
-    """A name in inbox/ and what changes when its contents, or the signature beside it, do."""
+    """A name in inbox/, and values that change with its contents or with the signature beside it."""
 
     name: str
     link: bool
@@ -48,11 +48,11 @@ def inbox(
     """Take in each new file of inbox/ and return its result, or the sentence that says why not.
 
     A file that is still being written waits for the next turn. A file that cannot be taken blocks no
-    other: what is wrong with itself is said once, until it changes; what may pass (an uncommitted
-    policy, a remote that is down) is tried again. A second call at the same time does nothing.
+    other: a fault of its own is reported once, until it changes; a passing one (an uncommitted
+    policy, a remote that is down) is retried. A second call at the same time does nothing.
     """
     layout = context.layout
-    busy = f"Another intake of {layout.inbox} is at work; leaving it to that one."
+    busy = f"Another process is already taking in {layout.inbox}; leaving it to that one."
     try:
         with files.locked(layout.home / "inbox.lock", busy, wait=False):
             return _take_all(context, step, sleep)
@@ -101,7 +101,7 @@ def _take(
     """Return the result or the sentence, and what to remember of it."""
     path = context.layout.inbox / each.name
     if each.link:
-        sentence = f"{path} is a symbolic link and was left alone; put the file itself there."
+        sentence = f"{path} is a symbolic link and was skipped; put the file itself there."
         return sentence, {"error": sentence}
     context.tell(f"Taking {each.name}")
     try:

@@ -1,6 +1,6 @@
-"""notices: Prefect automations that tell reviewers of a question, made once and kept as params.yaml says.
+"""notices: Prefect automations that notify reviewers of a question; params.yaml configures them.
 
-Prefect sends them, through a block that the team has made: a notification block (Slack, e-mail,
+Prefect sends them through a block that the team has created: a notification block (Slack, e-mail,
 custom-webhook) or a webhook. A notice is a courtesy: no gate depends on its arrival.
 """
 
@@ -27,8 +27,8 @@ TEXT = "{{ flow_run.name }} waits for a reviewer: {{ flow_run|ui_url }}"
 def keep_notices(client: SyncPrefectClient, deployment: UUID, approval: Approval) -> None:
     """Make, change or remove the automations on suspended runs of `deployment`.
 
-    Looked up by name before they are made: Prefect makes a second one of the same name without a
-    word. Raises Misused when a block that `approval` names does not exist.
+    It looks them up by name first: Prefect would create a second one of the same name without a
+    warning. Raises Misused if a block that `approval` names does not exist.
     """
     wanted = {each.name: each for each in _wanted(client, deployment, approval)}
     for name in (ASKED, WAITS):
@@ -95,8 +95,8 @@ def _action(client: SyncPrefectClient, block: str, text: str) -> CallWebhook | S
         found = client.read_block_document_by_name(name, kind)
     except ObjectNotFound as error:
         raise Misused(
-            f"Prefect has no block {block}, which approval.notify or escalate_to names in "
-            "params.yaml; make it in Prefect under Blocks."
+            f"approval.notify or escalate_to in params.yaml names {block}, but Prefect has no such "
+            "block; create it in Prefect under Blocks."
         ) from error
     if kind == "webhook":
         return CallWebhook(block_document_id=found.id, payload=text)

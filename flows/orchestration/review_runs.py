@@ -1,7 +1,7 @@
-"""review_runs: one suspended Prefect run for each open question, whoever paused it.
+"""review_runs: one suspended Prefect run for each open question, whatever paused it.
 
-The record says what is open; runs are made, kept and closed to match it, so a run that was deleted,
-killed or set to another state is made again, and a pause made without Prefect gets its run too.
+The record says what is open, and the runs are kept in line with it. So a run that was deleted,
+killed or set to another state is created again, and a pause without Prefect gets its run, too.
 """
 
 import threading
@@ -43,7 +43,7 @@ LOOK_SECONDS, AGAIN_SECONDS = 3, 30
 
 
 def keep_asked(client: SyncPrefectClient, context: Context) -> None:
-    """Make the runs of the review deployment match the open questions of the workspace.
+    """Bring the runs of the review deployment in line with the open questions of the workspace.
 
     Does nothing where that deployment is missing or serves another workspace.
     """
@@ -74,7 +74,7 @@ def keep_asked(client: SyncPrefectClient, context: Context) -> None:
 
 
 def asking_after(workspace: str, runbook: Callable[[Context], State[T]]) -> State[T]:
-    """Return the state of a runbook, once what it paused is put to the reviewers as runs."""
+    """Return the state of a runbook, once each question that it opened has a run."""
 
     def run() -> State[T]:
         context = open_served(workspace)
@@ -85,7 +85,7 @@ def asking_after(workspace: str, runbook: Callable[[Context], State[T]]) -> Stat
                 with get_client(sync_client=True) as client:
                     keep_asked(client, context)
             except httpx.HTTPError as error:  # what was done stays done; `up` asks again by itself
-                context.tell(f"The review runs could not be brought up to date: {error}")
+                context.tell(f"Could not update the review runs: {error}")
 
     return settled(run)
 
@@ -101,7 +101,7 @@ def form_of(api: str, subject: str) -> str | None:
 
 
 def keep_asking(root: Path) -> None:
-    """Keep questions asked in a thread of its own, so that pauses made on the command line show too."""
+    """Keep the runs up to date in a thread, so that pauses from the command line show, too."""
     threading.Thread(target=_look_for_ever, args=[root], name="questions", daemon=True).start()
 
 
@@ -135,7 +135,7 @@ def _questions(context: Context) -> Iterator[tuple[str, str]]:
         except Conflict as error:
             context.tell(str(error))
         except SluicegateError as error:
-            context.tell(f"{subject} cannot be asked: {error}")
+            context.tell(f"Could not ask about {subject}: {error}")
         else:
             yield request.nonce, subject
 
@@ -155,6 +155,6 @@ def _is_live(run: FlowRun) -> bool:
 
 
 def _close(client: SyncPrefectClient, run: FlowRun) -> None:
-    message = "The question was decided, asked anew, or cannot be answered any more."
+    message = "The question was decided, asked again, or can no longer be answered."
     over: State[None] = Completed(name="Over", message=message)
     client.set_flow_run_state(run.id, over, force=True)

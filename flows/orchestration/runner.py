@@ -1,4 +1,4 @@
-"""runner: the process that serves the deployments of one workspace, with its schedules, until stopped."""
+"""runner: the process that serves one workspace's deployments, with its schedules, until stopped."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""runs: what every Prefect run of ours has in common, whichever runbook it shows.
+"""runs: what all our Prefect runs have in common.
 
 An error fails the run with its one sentence. Nothing is cached, retried or persisted: a runbook knows
 by its own record what it has done, and results hold what contributors sent.
@@ -39,19 +39,19 @@ BROKEN_OFF = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 def refuse_results() -> None:
     """Never read a result back from Prefect in this process.
 
-    A state names the file that holds its result and how to unpickle it, and whoever reaches the API
-    writes states: reading one would run their code.
+    A state names the file with its result and how to unpickle it, and anyone who reaches the API
+    can write states: reading a result would run their code.
     """
 
     def refuse(*_: Any, **__: Any) -> Any:
-        raise Misused("Results are not read back from Prefect: a state can name any file.")
+        raise Misused("sluicegate reads no results back from Prefect: a state can name any file.")
 
     for reader in ("deserialize", "deserialize_from_result_and_metadata"):
         setattr(ResultRecord, reader, refuse)
 
 
 def result_in(state: State[Any]) -> Any:
-    """Return the result that a run in this process left in `state`; nothing is read from storage."""
+    """Return the result that a run in this process left in `state`, without reading storage."""
     return state.data.result if isinstance(state.data, ResultRecord) else state.data
 
 
@@ -102,13 +102,13 @@ def as_task(name: str, function: Callable[P, T], /, *arguments: P.args, **named:
 def open_served(workspace: str) -> Context:
     """Return the context, with progress in the run's log; a runner serves no other workspace.
 
-    Whoever reaches Prefect's API can name any directory, and a workspace brings its own train.py.
+    Anyone who reaches Prefect's API can name any directory, and a workspace has its own train.py.
     """
     root, served = Path(workspace).resolve(), os.environ.get(SERVED)
     if deployment.id and not served:
-        raise Misused(f"This worker serves any directory; start it with {SERVED}={workspace}.")
+        raise Misused(f"This worker has no workspace; start it with {SERVED}={workspace}.")
     if served and root != Path(served).resolve():
-        raise Misused(f"This runner serves {served}, not {workspace}; give that workspace.")
+        raise Misused(f"This runner serves {served}, not {workspace}; run the flow for {served}.")
     log, also = get_run_logger(), also_told.get()
 
     def tell(text: str) -> None:
@@ -127,13 +127,13 @@ def settled(runbook: Callable[[], State[T]]) -> State[T]:
 
 
 def forget_broken_off(client: SyncPrefectClient, names: list[str]) -> None:
-    """Close the runs that died with the last runner: theirs would be the only slot for ever.
+    """Close the runs that died with the last runner: they would occupy the only slot for ever.
 
-    Runs that were due meanwhile are dropped, or all of them would start at once.
+    It also drops the runs that were due meanwhile, or all of them would start at once.
     """
     ours = DeploymentFilter(name=DeploymentFilterName(any_=names))
     for run in runs_of(client, ours, BROKEN_OFF):
-        crashed: State[Any] = Crashed(message="Its runner was stopped; the next run starts afresh.")
+        crashed: State[Any] = Crashed(message="The runner was stopped; the next run starts over.")
         client.set_flow_run_state(run.id, crashed, force=True)
     for run in runs_of(client, ours, (StateType.SCHEDULED,)):
         due = run.next_scheduled_start_time or run.expected_start_time

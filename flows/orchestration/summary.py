@@ -1,4 +1,4 @@
-"""summary: what a run shows of a batch, an update or a question, with contributors' words disarmed."""
+"""summary: what a run shows of a batch, an update or a question, with contributors' text escaped."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -24,9 +24,9 @@ MOST_ROWS = 200
 
 
 def batch_page(result: IntakeResult) -> str:
-    """Return a batch on one page of markdown: outcome, reasons, what is held back, what was measured."""
+    """Return a batch on one page of markdown: outcome, reasons, rows set aside, measurements."""
     batch, verdict = result.assessment.batch, result.assessment.verdict
-    known = f"**Received before**, as batch:{result.duplicate_of}: this is its recorded verdict."
+    known = f"**Already received** as batch:{result.duplicate_of}: this is its recorded verdict."
     asks = f"To decide: `sluicegate review sign batch:{batch.id} --approve --as NAME`"
     return "\n".join(
         [
@@ -43,10 +43,10 @@ def batch_page(result: IntakeResult) -> str:
             f"| received | {batch.received} |",
             f"| rows | {batch.rows} |",
             f"| sources | {batch.sources} |",
-            f"| held back | {_held(verdict.quarantined.rows, verdict.quarantined.sources)} |",
-            f"| for a human to judge | {_held(verdict.suspects.rows, verdict.suspects.sources)} |",
+            f"| set aside | {_held(verdict.quarantined.rows, verdict.quarantined.sources)} |",
+            f"| for a reviewer to judge | {_held(verdict.suspects.rows, verdict.suspects.sources)} |",
             "",
-            "## What was measured",
+            "## Measurements",
             "",
             ("\n".join(findings_table(result.findings))),
             "",
@@ -55,7 +55,7 @@ def batch_page(result: IntakeResult) -> str:
 
 
 def update_page(context: Context, result: RetrainResult) -> str:
-    """Return the report of an update, as it was recorded."""
+    """Return the recorded report of an update."""
     comparison = read_comparison(context.layout, result.update.id)
     return render(context, result.update, comparison)
 
@@ -67,7 +67,7 @@ def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
     for known in ("why it paused", "why it is asked", "why it is proposed"):
         names.pop(known, None)
     votes = [
-        f"- {escaped(vote['reviewer'])} said {vote['decision']}: {escaped(vote['reason'])}"
+        f"- {escaped(vote['reviewer'])} answered {vote['decision']}: {escaped(vote['reason'])}"
         for vote in asked["votes"]
     ]
     sign = f"sluicegate review sign {subject} --approve --as NAME"
@@ -79,19 +79,19 @@ def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
             escaped(asked["why"]),
             "",
             f"Needs {counted(asked['required'], 'approval')}; a single rejection refuses it.",
-            *(["", "Said so far:", "", *votes] if votes else []),
+            *(["", "Answers so far:", "", *votes] if votes else []),
             "",
-            "**To answer**, run this in your own clone of the workspace, which checks the record and "
+            "**To answer**, run this in your own clone of the workspace. It verifies the record and "
             "shows what you sign:",
             "",
             f"    {sign}",
             "",
-            "(`--reject` for a no), then press Resume and paste the signature as proof.",
+            "(or `--reject`), then press Resume and paste the signature as proof.",
             "",
             asked["if_nobody_decides"],
             "",
             *_pictures(context, subject),
-            "| what the answer is bound to | |",
+            "| what you sign | |",
             "|---|---|",
             *(f"| {escaped(label)} | {escaped(value)} |" for label, value in names.items()),
             "",
@@ -105,23 +105,23 @@ def _pictures(context: Context, subject: str) -> list[str]:
     drawn = key_plots(context.layout, subject, context.settings.policy("candidate"))
     return [
         *(line for caption, address in drawn for line in (f"![{caption}]({address})", "")),
-        f"All of the evidence is on one page: `{folder}/{PAGE}` in the workspace or your clone.",
+        f"The evidence page has everything: `{folder}/{PAGE}` in the workspace or your clone.",
         "",
     ]
 
 
 def inbox_page(taken: list[Taken]) -> str:
-    """Return what became of each file of one turn."""
+    """Return what happened to each file of one turn."""
     rows = [f"| {escaped(name)} | {escaped(said(result))} |" for name, result in taken]
-    return "\n".join(["# Taken from the inbox", "", "| file | outcome |", "|---|---|", *rows, ""])
+    return "\n".join(["# Files from the inbox", "", "| file | outcome |", "|---|---|", *rows, ""])
 
 
 def said(result: IntakeResult | str) -> str:
-    """Return one line on what became of a delivery."""
+    """Return one line on what happened to a delivery."""
     if isinstance(result, str):
         return result
     if result.duplicate_of:
-        return f"received before as batch:{result.duplicate_of} ({result.outcome.value})"
+        return f"already received as batch:{result.duplicate_of} ({result.outcome.value})"
     held = len(result.assessment.verdict.quarantined.rows)
     aside = f", {counted(held, 'row')} set aside" if held else ""
     return f"batch:{result.assessment.batch.id} {result.outcome.value}{aside}"
@@ -185,7 +185,7 @@ def _told(result: RetrainResult) -> str:
 def _show_batch(result: IntakeResult) -> None:
     key = f"batch-{result.assessment.batch.id}"
     create_markdown_artifact(
-        markdown=batch_page(result), key=key, description="What became of the batch, and why"
+        markdown=batch_page(result), key=key, description="What happened to the batch, and why"
     )
     create_table_artifact(
         table=findings_rows(result.findings), key=f"{key}-findings", description="Every measurement"

@@ -57,7 +57,7 @@ def _bisect(context: Context, order: Order, give_back: bool) -> State[dict[str, 
     create_markdown_artifact(
         markdown=report(found),
         key=f"bisect-{Path(found.report).parent.name}",
-        description="What makes it fail, and every set that was tried",
+        description="What makes it fail, and every set tried",
     )
     name = {FOUND: "Found", PASSES: "Completed"}.get(found.ended, "Undecided")
     return Completed(name=name, message=" ".join(sentences(found)), data=found.to_dict())

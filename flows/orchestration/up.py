@@ -34,7 +34,7 @@ SERVING = "sluicegate serves"
 
 @dataclass(frozen=True, eq=False)
 class Services:
-    """What runs, and where it answers; `mlflow` is the team's server where params.yaml names one."""
+    """The services and their addresses; `mlflow` is the team's server if params.yaml names one."""
 
     prefect: str
     prefect_ui: str
@@ -55,7 +55,7 @@ def up(
 ) -> int:
     """Run everything until SIGINT or SIGTERM, then stop all of it and return 0.
 
-    `greet` is called once all of it answers.
+    It calls `greet` once all services answer.
     Raises Conflict when it already runs for this workspace, Misused for a given port that is taken,
     CannotDecide when one of the services ends by itself.
     """
@@ -72,7 +72,7 @@ def up(
                 started.require_alive()
                 time.sleep(0.5)
     except KeyboardInterrupt:
-        context.tell("Everything has stopped.")
+        context.tell("All services have stopped.")
     return 0
 
 
@@ -119,9 +119,9 @@ def _port(context: Context, given: int | None, default: int, option: str, but: i
     if wanted != but and not is_taken(wanted):
         return wanted
     if given is not None:
-        raise Misused(f"Port {given} is taken; give another {option}, or leave it out.")
+        raise Misused(f"Port {given} is in use; give another {option}, or omit it.")
     found = free_port()
-    context.tell(f"Port {default} is taken; using {found} instead ({option} chooses one).")
+    context.tell(f"Port {default} is in use; using {found} instead (choose one with {option}).")
     return found
 
 

@@ -1,1 +1,1 @@
-"""The way back: out of serving, data and models."""
+"""Rollback: take one cause out of serving, data and models."""

@@ -1,4 +1,4 @@
-"""differs: what the champion that was taken back answered otherwise than the clean one does."""
+"""differs: where the answers of the rolled-back champion and the clean one differ."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,7 +31,7 @@ def differs(
     """Return both models' figures on the golden set, per slice, and on what an incident took out.
 
     `tainted` and `clean` are the champions' updates and digests; None where they are the same model. Of
-    a model that is not to be had it says so as `fault`: that must keep no rollback from its end.
+    an unavailable model it says so as `fault`, so that the rollback can still finish.
     """
     if tainted["sha256"] == clean["sha256"]:
         return None

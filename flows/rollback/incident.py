@@ -1,6 +1,6 @@
-"""incident: what a rollback leaves behind for people: an account from the record, and a question.
+"""incident: what a rollback leaves for people: an account from the record, and a question.
 
-The question is asked afterwards, because going back has to be fast: reviewers countersign within a day,
+The question comes afterwards, because a rollback has to be fast: reviewers countersign within a day,
 and a source that was rolled back stays barred only if they say so.
 """
 
@@ -33,7 +33,7 @@ from sluicegate.stores.transaction import transaction
 
 
 def close(context: Context, number: str, found: Trace, made: Update | None) -> None:
-    """Record what was taken back, write the account of it, and ask reviewers to countersign."""
+    """Record what was rolled back, write the account, and ask reviewers to countersign."""
     layout, folder = context.layout, context.layout.incident(number)
     opened, serving = read_incident(layout, number), champion_of(layout)
     stopped, log = suspended(layout), context.settings.rollback.predictions
@@ -87,9 +87,9 @@ def question(context: Context, number: str) -> Question:
         ("trained without it", f"update:{closed['update']}" if closed["update"] else "not yet"),
         ("rolled back by", opened["started_by"] or "the runner"),
     ]
-    text = f"Was it right to roll back {opened['because']}?"
+    text = f"Was the rollback of {opened['because']} right?"
     if opened["sources"]:
-        text = f"Was it right to roll back {opened['because']}, and shall it stay barred?"
+        text = f"Was the rollback of {opened['because']} right, and should it stay barred?"
     from sluicegate.review.pages import incident_page
 
     page = incident_page(context, number, text, shown, read_account(layout, number))

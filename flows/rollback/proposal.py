@@ -1,7 +1,7 @@
-"""proposal: an approval that is taken back after promotion proposes to roll the update back.
+"""proposal: withdrawing an approval after promotion proposes a rollback of the update.
 
-The champion serves on until somebody acts: the proposal is a question of its own, and what a rollback
-picks up. It never ends by silence.
+The champion keeps serving until somebody acts: the proposal is its own question, which a rollback
+picks up. It never expires.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ PROPOSE = "propose-rollback"
 
 
 def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: str) -> str:
-    """Record that somebody takes back an approval that promoted `subject`, and propose its rollback.
+    """Record the withdrawal of an approval that promoted `subject`, and propose its rollback.
 
-    Neither an expiry nor a changed policy keeps anybody from saying that they were wrong. Raises
-    Conflict for who did not approve it. The same withdrawal twice is one.
+    Neither an expiry nor a changed policy prevents a withdrawal. Raises
+    Conflict for anyone who did not approve it. A repeated withdrawal counts once.
     """
     layout, number = context.layout, kind_of(subject)[1]
     request, _ = read_request(layout, subject)
@@ -37,15 +37,13 @@ def withdraw(context: Context, subject: str, reviewer: str, reason: str, proof: 
     approved = stated(layout, layout.update(number) / "decision.json", DECISION)["approved_by"]
     counted = [each for each in cast(layout, subject) if each.person in approved]
     if not any(vote.person == each.person or vote.key == each.key for each in counted):
-        raise Conflict(
-            f"{vote.person} did not approve {subject}, so there is nothing to take back."
-        )
+        raise Conflict(f"{vote.person} did not approve {subject}, so there is nothing to withdraw.")
     with transaction(context, "withdraw", f"{subject}: withdrawn by {vote.person}") as t:
         keep(t, request, reviewer, vote, reason, proof)
         if number not in proposals(layout):
-            why = f"{vote.person} took their approval back: {reason or 'no reason given'}"
+            why = f"{vote.person} withdrew their approval: {reason or 'no reason given'}"
             propose(t, context, number, vote.person, why)
-    return f"rollback:{number} is proposed; its model serves on until somebody acts"
+    return f"rollback:{number} is proposed; the model keeps serving until somebody acts"
 
 
 def question(context: Context, number: str) -> Question:
@@ -65,7 +63,7 @@ def question(context: Context, number: str) -> Question:
         ("data commit", update.data_commit),
         ("batches", ", ".join(update.batches) or "none"),
     ]
-    text = f"Shall update:{number} be rolled back, which its reviewers approved before?"
+    text = f"Roll back update:{number}, which its reviewers had approved?"
     from sluicegate.review.pages import rollback_page
 
     page = rollback_page(context, update, text, shown, predicate["reason"])
@@ -78,7 +76,7 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Record that the reviewers want `number` rolled back."""
     with decided(context, f"rollback:{number}", AGREED, people):
         takes = command(cause_of(context.layout, number))
-    return f"agreed on; `{takes}` takes it back, until then it serves"
+    return f"approved; the model serves until somebody runs `{takes}`"
 
 
 def propose(t: Transaction, context: Context, number: str, proposed_by: str, reason: str) -> None:

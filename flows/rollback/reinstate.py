@@ -1,6 +1,6 @@
-"""reinstate: the newest former champion that embodies nothing of what was taken back serves again.
+"""reinstate: the newest former champion that learnt nothing of what was rolled back serves again.
 
-No approval is asked for beforehand: it was promoted, signed and served before, and at night it has to
+It needs no approval beforehand: it was promoted, signed and served before, and at night it has to
 be fast. Reviewers countersign the incident afterwards.
 """
 
@@ -20,7 +20,7 @@ from sluicegate.stores.transaction import transaction
 
 
 def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]]:
-    """Return what each of `versions` is worth on the golden set now, None for one that is not sound."""
+    """Return the score of each of `versions` on the golden set now, None for one that is not sound."""
     schema, primary = context.schema, context.settings.compare.primary
     golden = data.read_trusted(context.layout, "golden")
     listed = []
@@ -41,7 +41,7 @@ def reinstate(
 ) -> Champion:
     """Make the first of `versions` that is sound the champion again, and return it.
 
-    Raises NothingClean where none is: then the champion is left as it is.
+    Raises NothingClean if none is: then the champion stays.
     """
     layout, settings = context.layout, context.settings
     before = champion_of(layout)
@@ -63,11 +63,11 @@ def reinstate(
 
 
 def suspend(context: Context, incident: str, because: str) -> None:
-    """Record that nobody serves until another model is promoted or reinstated; twice is once."""
+    """Record that no model serves until one is promoted or reinstated; a repeated call changes nothing."""
     layout, champion = context.layout, champion_of(context.layout)
     if suspended(layout):
         return
     subject = Artifact(f"model:{context.settings.model}", champion.sha256)
     details = {"incident": incident, "because": because, "version": champion.version}
-    with transaction(context, "rollback", f"incident:{incident}: nobody serves") as t:
+    with transaction(context, "rollback", f"incident:{incident}: no model serves") as t:
         t.append(SUSPEND, [subject], details)

@@ -1,6 +1,6 @@
-"""rollback: one cause is taken out of serving, data and models, in that order, and the rest stays in.
+"""rollback: take one cause out of serving, data and models, in that order, and keep the rest.
 
-Each step looks at the record for what is left to do, so that the same command finishes a rollback that
+Each step checks the record for what is left to do, so that the same command finishes a rollback that
 was killed anywhere, and does nothing when it is run again.
 """
 
@@ -45,7 +45,7 @@ UNDECIDED = (Stage.AWAITING, Stage.APPROVED)
 
 @dataclass(frozen=True)
 class Order:
-    """What to roll back, why, and whether to train anew without it at once."""
+    """What to roll back, why, and whether to retrain without it at once."""
 
     because: str
     reason: str = ""
@@ -56,7 +56,7 @@ class Order:
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What a rollback did, as its incident's end says; both are None where there was nothing to do."""
+    """What a rollback did, as its closed incident says; both are None if there was nothing to do."""
 
     because: str
     found: Trace
@@ -90,7 +90,7 @@ class RolledBack:
 
 
 def tainted(found: Trace) -> dict[str, Any]:
-    """Return the batches, updates and versions that embody what was traced."""
+    """Return the batches, updates and versions that contain what was traced."""
     return {
         "batches": [each.batch for each in found.batches],
         "updates": [each.update for each in found.updates],
@@ -99,7 +99,7 @@ def tainted(found: Trace) -> dict[str, Any]:
 
 
 def plan(context: Context, because: str) -> dict[str, Any]:
-    """Return what a rollback would take back, and what each clean version would cost."""
+    """Return what a rollback would remove, and what each clean version would cost."""
     found = trace(context, because)
     serving = champion_of(context.layout)
     clean, target = _versions(context, found), _goes_to(found.because)
@@ -120,7 +120,7 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
     """
     started, layout = time.monotonic(), context.layout
     order = replace(order, because=as_recorded(context, order.because))
-    busy = f"Another rollback is at work in {layout.root}; wait for it to end."
+    busy = f"Another rollback is running in {layout.root}; wait for it to finish."
     with files.locked(layout.home / "rollback.lock", busy, wait=False):
         git.require_branch(layout.root)
         tidy(layout)
@@ -232,7 +232,7 @@ def _stops(context: Context) -> bool:
         git.require_committed(context.layout.root, POLICY_FILES)
         return policy_in_force(context).settings.rollback.without_clean == "stop"
     except SluicegateError as error:
-        context.tell(f"{error} So nobody serves.")
+        context.tell(f"{error} So no model serves.")
         return True
 
 
@@ -247,14 +247,14 @@ def _versions(context: Context, found: Trace) -> list[Champion]:
         return clean
     chosen = [each for each in clean if each.update == target]
     if not chosen and target in destroyed_models(context.layout):
-        raise Conflict(f"The model of update:{target} was destroyed; name another.")
+        raise Conflict(f"The model of update:{target} was destroyed; name another update.")
     if not chosen:
         stage = read_update(context.layout, target)[0].stage
         by = taken_back(context.layout).get(target)
         recorded = stage.value
         if stage is Stage.PROMOTED:
-            recorded = f"what incident:{by} takes back" if by else "disowned by a reviewer"
-        raise Conflict(f"update:{target} is {recorded}, so nobody can go back to it; name another.")
+            recorded = f"rolled back by incident:{by}" if by else "withdrawn by a reviewer"
+        raise Conflict(f"update:{target} is {recorded} and cannot serve again; name another.")
     return chosen
 
 

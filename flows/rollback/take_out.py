@@ -1,7 +1,7 @@
-"""take_out: rows leave the admitted data for quarantine, as a new commit; history is never rewritten.
+"""take_out: move rows from the admitted data to quarantine in a new commit, without rewriting history.
 
-A batch all of whose rows go is held whole; of any other the rest stays where it is, under the same
-name, and later batches are not touched. What went stays recoverable in quarantine.
+If all rows of a batch go, the whole batch is held. Otherwise the rest stays in place, under the same
+name, and later batches stay untouched. Removed rows remain recoverable in quarantine.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""watch: does the champion keep what it promised, on feedback that it has not learnt from?
+"""watch: does the champion keep its promise on feedback that it has not learnt from?
 
-The last of the three gates. A breach proposes to roll its update back, or does so where the policy says
+The last of the three gates. A breach proposes to roll back its update, or does so if the policy says
 `watch.auto`. MLflow's alias is brought in line with the signed record on the way.
 """
 
@@ -47,7 +47,7 @@ MISSES = 0.9
 
 @dataclass(frozen=True)
 class Watched:
-    """What was seen of the champion, and what followed from it."""
+    """What the watch measured, and what followed from it."""
 
     champion: Champion
     findings: tuple[Judged, ...]
@@ -71,7 +71,7 @@ class Watched:
 def watch(context: Context, step: Step = plainly) -> Watched:
     """Judge the champion on what arrived since it was trained, and act on a breach.
 
-    The limits are those that the policy's owners signed last.
+    It uses the limits that the policy's owners last signed.
     """
     context = policy_in_force(context)
     champion = champion_of(context.layout)
@@ -83,11 +83,9 @@ def watch(context: Context, step: Step = plainly) -> Watched:
     proposed, undone = None, None
     broken = verdict.outcome is not Outcome.PASS and _can_go_back(context, champion)
     if broken and _is_kept(context, champion):
-        context.tell(
-            f"Reviewers decided to keep update:{champion.update}, so nobody is asked again"
-        )
+        context.tell(f"Reviewers decided to keep update:{champion.update}; not asking again")
     elif broken:
-        why = f"It breaks its promise: {' '.join(verdict.reasons)}"
+        why = f"The champion breaks its promise: {' '.join(verdict.reasons)}"
         if context.settings.watch.auto and _would_help(context, champion, new):
             cause = cause_of(context.layout, champion.update)
             order = Order(cause, why, retrain=False, detected_by="watch")
@@ -100,7 +98,7 @@ def watch(context: Context, step: Step = plainly) -> Watched:
 
 def _reconcile(context: Context, champion: Champion) -> None:
     """Let MLflow's alias name the champion; while a promotion is at work the alias is its business."""
-    busy = "A promotion is at work."
+    busy = "A promotion is running."
     with (
         contextlib.suppress(Conflict),
         files.locked(context.layout.home / "retrain.lock", busy, wait=False),

@@ -1,1 +1,1 @@
-"""Trials that promote nothing: drill, bisect, backtest, a policy tried."""
+"""Trials that promote nothing: drill, bisect, backtest, policy try."""

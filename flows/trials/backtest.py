@@ -1,8 +1,8 @@
-"""backtest: does retraining pay against a frozen champion, and how often, on the accepted history?
+"""backtest: does retraining beat a frozen champion on the accepted history, and how often does it pay?
 
-Test, then train (prequential): each batch is answered by the model that a schedule would have had when
-it arrived, which has never learnt it. Intervals are of a moving-block bootstrap over batches (Künsch
-1989), so that neighbouring batches stay together. Nothing is registered, promoted or committed.
+Test, then train (prequential): each batch is scored by the model that a schedule would have had when
+it arrived, which has never learnt it. Intervals come from a moving-block bootstrap over batches (Künsch
+1989), so that neighbouring batches stay together. It registers, promotes and commits nothing.
 """
 
 import statistics
@@ -43,7 +43,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Choice:
-    """The schedules that fit: retrain every so many batches, and the prefixes to train for them."""
+    """The schedules that fit: retrain every n batches, and the prefixes to train for them."""
 
     every: tuple[int, ...]
     left_out: tuple[int, ...]
@@ -51,7 +51,7 @@ class Choice:
 
 
 def schedules(batches: int, most: int) -> Choice:
-    """Return which of every 1, 2, 4 ... batches can be tried with `most` trainings, the rarest first.
+    """Return which schedules of every 1, 2, 4 ... batches fit into `most` trainings, the rarest first.
 
     >>> schedules(9, 5)
     Choice(every=(8, 4), left_out=(2, 1), prefixes=(0, 4, 8))
@@ -101,7 +101,7 @@ def backtest(context: Context, most: int = MOST_TRAININGS) -> Backtested:
             trainings=Trainings(models=0, trained=0, seconds=0.0),
             report=None,
             advice=f"Not enough history: {counted(len(batches), 'accepted batch')}, and at least "
-            f"{LEAST_BATCHES} are needed before anything can be said.",
+            f"{LEAST_BATCHES} are needed for an answer.",
         )
     made = {}
     for at, prefix in enumerate(choice.prefixes, 1):
@@ -134,7 +134,7 @@ def backtest(context: Context, most: int = MOST_TRAININGS) -> Backtested:
 
 
 def recipe_of(context: Context, batches: Sequence[str], prefix: int) -> Recipe:
-    """Return the training on the first `prefix` batches, as if nothing later had been received."""
+    """Return the training on the first `prefix` batches, as if no later batch had arrived."""
     commit = git.head(context.layout.root)
     until = batches[prefix - 1] if prefix else "0000"
     return Recipe(commit, tuple(batches[:prefix]), until=until)
@@ -144,14 +144,14 @@ def recipe_of(context: Context, batches: Sequence[str], prefix: int) -> Recipe:
 class Scores:
     """For each prefix that was trained, the summed score of every batch after it; rows per batch.
 
-    A score is larger = better: 1 for a right answer, or less the absolute error.
+    A larger score is better: 1 for a right answer, or minus the absolute error.
     """
 
     rows: Floats
     by_prefix: Mapping[int, Floats]
 
     def of(self, every: int | None) -> Floats:
-        """Return what a schedule scored, batch by batch; None is the champion that is never retrained."""
+        """Return a schedule's scores, batch by batch; None is the champion that is never retrained."""
         found = self.by_prefix[0].copy()
         for prefix in range(0, len(found), every) if every else ():
             found[prefix : prefix + (every or 0)] = self.by_prefix[prefix][
@@ -163,10 +163,10 @@ class Scores:
 def weighed(
     scores: Scores, every: Sequence[int], seed: int
 ) -> tuple[list[Schedule], float, int | None]:
-    """Return each schedule's gain per row, the score of none, and which of them to take, if any.
+    """Return each schedule's gain per row, the frozen champion's score, and the schedule to take, if any.
 
-    The intervals hold together at LEVEL (Bonferroni). Of those that gain for sure, the rarest is taken
-    that is within one standard error of the best: a retraining that is not needed is one more to review.
+    The intervals hold jointly at LEVEL (Bonferroni). Of those that gain for certain, take the rarest one
+    within one standard error of the best: a needless retraining is one more to review.
     """
     frozen = scores.of(None)[1:]
     rows = scores.rows[1:]

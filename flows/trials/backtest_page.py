@@ -1,4 +1,4 @@
-"""page: what retraining was worth, as a picture and a page of its own."""
+"""backtest_page: what retraining was worth, as a picture and a page of its own."""
 
 from html import escape
 
@@ -39,7 +39,7 @@ def picture(found: Backtested) -> Figure:
             linewidth=2.2 if taken else 1.2, label=each.often,
         )  # fmt: skip
     percent = " in %" if found.classifies else ""
-    above.set_title(f"{found.measure}{percent} up to each batch, answered before it was learnt")
+    above.set_title(f"{found.measure}{percent} up to each batch, scored before training on it")
     above.set_xlabel("batch")
     above.legend(title="retrained", loc="center left", bbox_to_anchor=(1.0, 0.5))
     for at, each in enumerate(listed):
@@ -69,7 +69,7 @@ def page(found: Backtested) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Does retraining pay?</title>'
         f"<style>{_STYLE}</style><h1>{escape(heading(found))}</h1>"
         f"<p><b>{escape(found.advice)}</b></p><p>{why}</p>"
-        f'<p><img src="{png(picture(found))}" alt="score and gain of each schedule"></p>'
+        f'<p><img src="{png(picture(found))}" alt="Score and gain of each schedule"></p>'
         f"<table><tr>{heads}</tr>{rows}</table>{notes}</html>\n"
     )
 

@@ -8,13 +8,13 @@ from sluicegate.record.words import number
 
 ACCURACY = "accuracy"
 LEAST_BATCHES, FEW_BATCHES = 6, 12
-"""Below the first nothing is said; below the second the bootstrap's intervals are too narrow."""
+"""Below the first there is no answer; below the second the bootstrap's intervals are too narrow."""
 
 
 class Schedule(Document):
-    """Retraining every so many batches: its gain over the frozen champion, and its cost.
+    """Retraining every n batches: its gain over the frozen champion, and its cost.
 
-    Scores and gains are per row, larger = better: the share of right answers, or less the mean absolute
+    Scores and gains are per row, larger is better: the share of right answers, or minus the mean absolute
     error. `low` and `high` are the ends of the gain's 95 % interval, `error` is its standard error.
     `seconds` are those of all `retrainings`; `days` lie between two of them, None where batches came
     within the same minute.
@@ -37,7 +37,7 @@ class Schedule(Document):
 
 
 class Trainings(Document):
-    """The models that a backtest needed, those `trained` for it in `seconds`, and the mean of `each`."""
+    """The models that a backtest needed, how many it `trained` in `seconds`, and the mean of `each`."""
 
     models: int
     trained: int
@@ -57,7 +57,7 @@ class BacktestPlan(Result):
 
 
 class Backtested(Result):
-    """What a backtest found; with too little history, that there is not `enough`.
+    """What a backtest found; `enough` is false if the history is too short.
 
     `every` is the schedule to take, None where the champion stays `frozen`, whose score per row that is.
     `running` has the scores per row up to each batch but the first, by schedule. Schedules `left_out`
@@ -95,11 +95,11 @@ class Backtested(Result):
 
 
 def heading(found: Backtested) -> str:
-    """Return the question with the shortest answer to it."""
+    """Return the question with its shortest answer."""
     if found.taken:
         return f"Does retraining pay? Yes, {found.taken.often}"
     harm = all(each.high < 0 for each in found.schedules)
-    return f"Does retraining pay? {'No, it does harm' if harm else 'Not for sure'}"
+    return f"Does retraining pay? {'No, it does harm' if harm else 'Not certain'}"
 
 
 def answer(found: Backtested) -> str:
@@ -108,18 +108,18 @@ def answer(found: Backtested) -> str:
         best = found.best
         accepted = counted(len(found.batches), "accepted batch")
         harm = best.high < 0
-        why = "retraining did harm" if harm else "no schedule of retraining gained for sure"
+        why = "retraining did harm" if harm else "no retraining schedule gained for certain"
         return (
-            f"Keep the champion frozen: over {accepted} {why}; the best, {best.often}, "
-            f"came to {_score(found, best.score)} {found.measure} on rows not yet learnt, against "
+            f"Keep the champion frozen: over {accepted} {why}. The best schedule, {best.often}, "
+            f"reached {_score(found, best.score)} {found.measure} on rows not yet learnt, against "
             f"{_score(found, found.frozen)}, {_gain(found, best)}."
         )
     taken = found.taken
     days = f" (about every {counted_days(taken.days)})" if taken.days else ""
     return (
-        f"Retraining pays: retrained {taken.often}{days}, the champion has "
+        f"Retraining pays: retrained {taken.often}{days}, the champion reaches "
         f"{_score(found, taken.score)} {found.measure} on rows not yet learnt, against "
-        f"{_score(found, found.frozen)} when it is never retrained, {_gain(found, taken)}."
+        f"{_score(found, found.frozen)} when never retrained, {_gain(found, taken)}."
     )
 
 
@@ -130,16 +130,16 @@ def reasons(found: Backtested) -> tuple[str, ...]:
         taken, best = found.taken, found.best
         if best.every != taken.every:
             lines.append(
-                f"The most was gained {best.often}, {amount(found, best.gain)}, but that "
-                "is not more than chance explains, and every retraining is one more to review."
+                f"Retraining {best.often} gained most, {amount(found, best.gain)}, but that "
+                "may be chance, and every retraining is one more to review."
             )
         elif len(found.schedules) > 1:
-            lines.append("None of the schedules that were tried gained more.")
+            lines.append("No other schedule gained more.")
         each = taken.seconds / taken.retrainings
-        lines.append(f"It took {counted(taken.retrainings, 'retraining')} of {each:.0f} s.")
+        lines.append(f"It costs {counted(taken.retrainings, 'retraining')} of {each:.0f} s.")
     if found.left_out:
         names = ", ".join(schedule(each) for each in found.left_out)
-        lines.append(f"Not tried, for want of trainings (--most): {names}.")
+        lines.append(f"Not tried, because --most allows too few trainings: {names}.")
     if len(found.batches) < FEW_BATCHES:
         lines.append(
             f"Take this as a hint: with fewer than {FEW_BATCHES} batches the interval is too narrow."
@@ -148,7 +148,7 @@ def reasons(found: Backtested) -> tuple[str, ...]:
 
 
 def schedule(every: int) -> str:
-    """Return how often, as in `every 4 batches`."""
+    """Return the schedule in words, as in `every 4 batches`."""
     return "every batch" if every == 1 else f"every {every} batches"
 
 
@@ -159,7 +159,7 @@ def counted_days(days: float) -> str:
 
 
 def amount(found: Backtested, gain: float) -> str:
-    """Return a gain with its unit: points of accuracy, or so much less error."""
+    """Return a gain with its unit: points of accuracy, or the reduction in error."""
     return f"{_points(gain)} points" if found.classifies else f"{gain:.3g}"
 
 
@@ -182,10 +182,10 @@ def remarks(found: Backtested) -> list[str]:
     """Return where the figures come from."""
     done = found.trainings
     return [
-        "Each batch was answered by the model that the schedule would have had when it came, which "
-        "had not learnt it yet. The intervals hold for all schedules at once.",
+        "Each batch was scored by the model that the schedule would have had on its arrival, which "
+        "had not learnt it yet. The intervals hold jointly for all schedules.",
         f"{counted(len(found.batches), 'accepted batch')}; {counted(done.models, 'model')}, of "
-        f"which {done.trained} had to be trained now, in {done.seconds:.0f} s.",
+        f"which this run trained {done.trained}, in {done.seconds:.0f} s.",
     ]
 
 

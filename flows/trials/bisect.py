@@ -1,7 +1,7 @@
-"""bisect: which batch, and which source in it, makes a test fail; nothing is registered or promoted.
+"""bisect: find the batch, and the source in it, that makes a test fail; register and promote nothing.
 
-Models of parts of the data answer it: first of the batches in the order in which they were learnt, then
-of the guilty batch with some of its sources. Every model is kept, so that a bisect that was killed goes
+It trains models on parts of the data: first on the batches in the order in which they were learnt, then
+on the guilty batch with some of its sources. It keeps every model, so that a killed bisect goes
 on where it stopped.
 """
 
@@ -52,7 +52,7 @@ class Order:
 
 @dataclass
 class Search:
-    """The trainings of one bisect: each set is asked about once."""
+    """The trainings of one bisect: it asks about each set once."""
 
     context: Context
     probe: Probe
@@ -95,18 +95,18 @@ class Search:
 
 
 def probe_of(context: Context, order: Order) -> Probe:
-    """Return the test of `order`; raises Misused unless it names exactly one thing that fails."""
+    """Return the test of `order`; raises Misused unless it names exactly one failure."""
     given = [each for each in (order.example, order.slice, order.update) if each is not None]
     if len(given) != 1:
         raise Misused("Name one thing that fails: --example FILE, --slice COLUMN=VALUE or UPDATE.")
     if not 1 <= order.repeat <= MOST_REPEATS or order.repeat % 2 == 0:
         raise Misused(
-            f"--repeat must be odd, so that votes do not tie, and at most {MOST_REPEATS}."
+            f"--repeat must be odd, so that votes cannot tie, and at most {MOST_REPEATS}."
         )
     if order.most < 1:
-        raise Misused("--most must be at least 1: so many guilty batches, and sources in each.")
+        raise Misused("--most must be at least 1: it limits guilty batches, and sources in each.")
     if order.limit is not None and order.slice is None:
-        raise Misused("--limit is the share of a slice that may be missed; it needs --slice.")
+        raise Misused("--limit is the allowed share of errors in a slice; it needs --slice.")
     if order.example is not None:
         return by_example(context, order.example)
     if order.slice is not None:
@@ -138,7 +138,7 @@ def plan(context: Context, order: Order) -> BisectPlan:
 def bisect(context: Context, order: Order) -> Bisected:
     """Return which batches and sources make the test fail, with every set that was tried.
 
-    Raises CannotDecide when a training fails, Misused for a test that nothing can be found by.
+    Raises CannotDecide if a training fails, Misused for a test that cannot find anything.
     """
     require_signed(context.layout)
     probe = probe_of(context, order)
@@ -188,7 +188,7 @@ def bisect(context: Context, order: Order) -> Bisected:
 def recipes_of(
     probe: Probe, batches: Sequence[str], without: Sequence[tuple[str, str]], repeat: int
 ) -> list[Recipe]:
-    """Return what to train for one set, once per seed; a batch all of whose rows go is left out."""
+    """Return what to train for one set, once per seed; a batch that loses all its rows is left out."""
     kept = tuple(sorted((*probe.base, *batches), key=int))
     return [
         Recipe(probe.commit, kept, tuple(sorted(without)), at, probe.against)
@@ -197,7 +197,7 @@ def recipes_of(
 
 
 def _name(probe: Probe, order: Order) -> str:
-    """Return the folder of the bisect: asked again of the same commit, it is the same."""
+    """Return the folder of the bisect: the same one for the same question and commit."""
     return sha256_json([probe.asked, probe.commit, order.repeat])[:12]
 
 

@@ -1,4 +1,4 @@
-"""bisected: what a bisect found, as types, in sentences, and as a report with every set that was tried."""
+"""bisected: the findings of a bisect, as types, in sentences, and as a report with every set tried."""
 
 from collections.abc import Mapping
 
@@ -53,7 +53,7 @@ class Trainings(Document):
 
 
 class GivenBack(Document):
-    """Batches that are admitted again, why others were kept, and the releases that reviewers are asked."""
+    """Batches that are admitted again, why others stay, and the releases that wait for reviewers."""
 
     batches: tuple[str, ...]
     kept: Mapping[str, str]
@@ -61,7 +61,7 @@ class GivenBack(Document):
 
 
 class BisectPlan(Result):
-    """What a bisect would take at most: models to train, if one source of one batch is guilty."""
+    """The cost of a bisect at most: models to train, if one source of one batch is guilty."""
 
     asked: str
     metric: str
@@ -75,9 +75,9 @@ class BisectPlan(Result):
 class Bisected(Result):
     """What a bisect found at a commit: guilty batches, guilty sources in them, and all sets that it tried.
 
-    The test fails where `metric` is beyond `limit`. `alone` tells whether it fails with what was found and
-    nothing else, `repeats_itself` whether the trainer gave the same answers again; None: not known. `mend`
-    are the commands that take it out.
+    The test fails if `metric` exceeds `limit`. `alone` tells whether it fails with the guilty rows and
+    nothing else, `repeats_itself` whether the trainer is reproducible; None means unknown. `mend`
+    are the commands that remove the cause.
     """
 
     asked: str
@@ -98,7 +98,7 @@ class Bisected(Result):
 
 
 class Bisection(Document):
-    """What the service key signs when innocent batches come back: how the guilty ones were found."""
+    """What the service key signs when innocent batches return: how the bisect found the guilty ones."""
 
     update: str
     asked: str
@@ -115,22 +115,22 @@ class Bisection(Document):
 
 
 def sentences(found: Bisected) -> list[str]:
-    """Return what a bisect came to, a sentence each."""
+    """Return the result of a bisect, one finding per sentence."""
     lines = [_ended(found), *(_within(each) for each in found.sources)]
     if found.alone is False:
         lines.append(
-            "By itself what was found passes: it does its harm only together with other batches."
+            "Alone, the guilty rows pass the test: they do harm only together with other batches."
         )
     if found.repeats_itself is False and found.repeat == 1:
         lines.append(
-            "The trainer did not give the same answers again on the same data, so one training may "
+            "The trainer is not reproducible: the same data gave different answers, so one training can "
             "mislead; bisect again with --repeat 5."
         )
     split = [step for step in found.steps if 0 < step.votes[0] < step.votes[1]]
     if split:
         lines.append(
-            f"The seeds disagree in {len(split)} of {counted(len(found.steps), 'set')}: the test is "
-            "close, and the answer as sure as these votes."
+            f"The seeds disagree in {len(split)} of {counted(len(found.steps), 'set')}: the result is "
+            "close, and only as certain as these votes."
         )
     return lines
 
@@ -143,11 +143,11 @@ def report(found: Bisected) -> str:
     lines += [
         "",
         f"{counted(done.sets, 'set')} of data at commit {found.commit[:12]}, "
-        f"{counted(done.trained, 'model')} trained for it in {done.seconds:.0f} s, the others "
-        f"kept from before. The test fails where `{escaped(found.metric)}` is beyond "
+        f"{counted(done.trained, 'model')} trained in {done.seconds:.0f} s, the others "
+        f"reused. The test fails if `{escaped(found.metric)}` exceeds "
         f"{number(found.limit)}.",
         "",
-        "| set | learnt, besides the base | value | test | models that fail | sha256 of the models |",
+        "| set | learnt in addition to the base | value | test | models that fail | sha256 of the models |",
         "|---|---|---|---|---|---|",
     ]
     for at, step in enumerate(found.steps, 1):
@@ -160,7 +160,7 @@ def report(found: Bisected) -> str:
             f"| {models} |"
         )
     if found.mend:
-        lines += ["", "What takes it out:", "", *(f"    {each}" for each in found.mend)]
+        lines += ["", "To remove it, run:", "", *(f"    {each}" for each in found.mend)]
     if found.given_back:
         lines += ["", *(f"- {escaped(each)}" for each in given_back(found.given_back))]
     return "\n".join(lines) + "\n"
@@ -169,7 +169,7 @@ def report(found: Bisected) -> str:
 def given_back(given: GivenBack) -> list[str]:
     """Return which of the innocent batches came back, a line each."""
     names = ", ".join(f"batch:{each}" for each in given.batches)
-    asked = "is asked of the reviewers: the other rows of the guilty batch"
+    asked = "waits for review: it releases the other rows of the guilty batch"
     return [
         f"admitted again: {names or 'none'}",
         *(f"batch:{batch} stays: {why}" for batch, why in given.kept.items()),
@@ -179,15 +179,15 @@ def given_back(given: GivenBack) -> list[str]:
 
 def _ended(found: Bisected) -> str:
     if found.ended == PASSES:
-        return "Trained anew on all batches the test passes: there is nothing to find."
+        return "Retrained on all batches, the model passes the test: there is nothing to find."
     if found.ended == BASE_FAILS:
         return (
-            "The test fails without any of these batches too, so none of them is the cause; look at "
+            "The test fails even without these batches, so none of them is the cause; look at "
             "the base data, params.yaml and train.py."
         )
     names = ", ".join(f"batch:{each}" for each in found.batches.guilty)
     if found.ended != FOUND:
-        return f"The test still fails without {names}; allow more of them with --most."
+        return f"The test still fails without {names}; allow more with --most."
     return f"Without {names} the test passes; with it, it fails."
 
 
@@ -195,9 +195,9 @@ def _within(each: Within) -> str:
     names = ", ".join(f"source:{source}" for source in each.guilty)
     batch = f"batch:{each.batch}"
     if each.ended == FOUND and names:
-        return f"In {batch} it is {names}, of {counted(each.of, 'source')}."
+        return f"In {batch}, the cause is {names}, of {counted(each.of, 'source')}."
     if each.ended == FOUND:
         return f"{batch} names no sources, so it is guilty as a whole."
     if each.ended == PASSES:
-        return f"{batch} does it only together with the other guilty ones; no source was searched."
-    return f"In {batch} no {'few' if names else 'one'} sources are to blame; take it as a whole."
+        return f"{batch} fails only together with other guilty ones; its sources were not searched."
+    return f"In {batch}, no {'few' if names else 'one'} sources are to blame; remove all of it."

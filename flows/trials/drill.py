@@ -1,4 +1,4 @@
-"""drill: attack the workspace's own gates with its own data, in a scratch copy; nothing is learnt."""
+"""drill: attack the workspace's gates with its own data, in a scratch copy; no model learns from it."""
 
 import tempfile
 import time
@@ -57,7 +57,7 @@ def no_bar(_done: int, _of: int, _what: str) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """What the user asked for; without `attacks` all are played, without a `seed` params.yaml's."""
+    """The user's choices; the defaults are all `attacks` and params.yaml's `seed`."""
 
     full: bool = False
     attacks: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Order:
 
 
 def drill(context: Context, order: Order, bar: Bar = no_bar, step: Step = plainly) -> Drilled:
-    """Attack the gates, and keep what became of it in drills/NNNN, signed.
+    """Attack the gates, and keep the signed result in drills/NNNN.
 
     Raises Misused for an attack that is not known, Conflict for an uncommitted policy, CannotDecide
     when too few rows are left to draw windows from.
@@ -118,7 +118,7 @@ def quick(
     bar: Bar = no_bar,
     plan: Plan = QUICK,
 ) -> Drilled:
-    """Return what a quick drill comes to under `policy`; nothing is written anywhere."""
+    """Return the result of a quick drill under `policy`, without writing anything."""
     return play(context, policy, plan, chosen(attacks), seed, bar)
 
 
@@ -152,7 +152,7 @@ def play(
     seed: int,
     bar: Bar,
 ) -> Drilled:
-    """Play `plan` and return what it comes to."""
+    """Play `plan` and return the result."""
     workers.start()
     started = time.monotonic()
     drawn_from = material(context)
@@ -196,9 +196,9 @@ def judged(
     mean: float | None,
     excused: set[str],
 ) -> Verdict | None:
-    """Return what the gate says of the catch rates; None where params.yaml sets no floor.
+    """Return the gate's verdict on the catch rates; None if params.yaml sets no floor.
 
-    An attack with a floor that was not played was not measured, which never passes; one that cannot
+    An attack with a floor that was not played counts as not measured and never passes; one that cannot
     be played on these data is excused.
     """
     if not floors:

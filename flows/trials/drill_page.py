@@ -1,4 +1,4 @@
-"""page: a drill on one page with its pictures, for whoever owns the policy."""
+"""drill_page: a drill on one page with its pictures, for the policy's owners."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,14 +56,14 @@ def page(drilled: Drilled, drawn: Mapping[str, str]) -> str:
         f"**{verdict_line(drilled)}**",
         "",
         f"- windows of {drilled.window_rows} rows, from {escaped(drilled.windows_from)}",
-        f"- gates that were played: {', '.join(drilled.gates)}; not the reading of files, and not the "
+        f"- gates tested: {', '.join(drilled.gates)}; not file reading, and not the "
         "comparison of a challenger with the champion",
         f"- policy `{drilled.policy[:12]}`, champion version {drilled.champion.version}, "
         f"seed {drilled.seed}, sluicegate {drilled.version}",
         f"- {honest_line(drilled.honest)}",
         *([f"- {adaptive_line(drilled.adaptive)}"] if drilled.adaptive else []),
         "",
-        f"![What was caught]({drawn[CATCH]})",
+        f"![Attacks caught]({drawn[CATCH]})",
         "",
         "## Attack by attack",
         "",
@@ -73,10 +73,10 @@ def page(drilled: Drilled, drawn: Mapping[str, str]) -> str:
         *(f"| {name} | | | not applicable | | {escaped(why)} | |"
           for name, why in drilled.not_applicable.items()),
         "",
-        "Caught: paused or rejected for a reason that the same window without the attack does not give, "
+        "Caught: paused or rejected for a reason that the same window without the attack lacks, "
         "or at least half of the poison set aside. For `slow`, one row is a campaign of windows.",
         "",
-        "## The least poison that is caught four times in five",
+        "## The smallest share of poison caught four times in five",
         "",
         *(f"- {each.attack}: {smallest_line(each.smallest)}" for each in drilled.attacks),
         "",
@@ -94,7 +94,7 @@ def page(drilled: Drilled, drawn: Mapping[str, str]) -> str:
 
 
 def catch_rates(attacks: Sequence[Attacked], honest: Honest) -> Figure:
-    """Return the share caught of each attack at its usual strength, and of the honest windows stopped."""
+    """Return the share of each attack caught at its usual strength, and of the honest windows stopped."""
     shown = [each for each in attacks if each.caught.rate is not None]
     shown.sort(key=lambda each: (each.caught.rate or 0.0, each.caught.of))
     figure = Figure(figsize=(WIDTH, 0.32 * len(shown) + 1.8), layout="constrained")
@@ -107,7 +107,7 @@ def catch_rates(attacks: Sequence[Attacked], honest: Honest) -> Figure:
         missed = (each.caught.rate or 0.0) < CAUGHT
         _interval(axis, at, each.caught, WORSE if missed else BETTER)
     names = [f"{each.attack}, {each.share:.1%}" for each in shown]
-    quiet = ["honest, paused or rejected", f"honest, not passed ({false.of} windows)"]
+    quiet = ["honest, paused or rejected", f"honest, stopped ({false.of} windows)"]
     axis.set_yticks(range(len(shown) + 2), [*quiet, *names])
     axis.axhline(1.5, color=QUIET, linewidth=0.8)
     axis.axvline(CAUGHT, color=QUIET, linewidth=0.8, linestyle=":")
@@ -115,7 +115,7 @@ def catch_rates(attacks: Sequence[Attacked], honest: Honest) -> Figure:
     axis.set_ylim(-0.6, len(shown) + 1.6)
     axis.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0], ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"])
     axis.tick_params(axis="y", length=0)
-    axis.set_xlabel("windows caught, with 95 % interval (usual share of poison)")
+    axis.set_xlabel("windows caught, with 95 % interval (at the usual share of poison)")
     return figure
 
 
@@ -128,7 +128,7 @@ def trend(drills: Sequence[Drill]) -> Figure:
     false = [each.honest.false_stops for each in drills]
     axis.plot(at, mean, "o-", color=BETTER, label="attacked windows caught (mean of attacks)")
     rates = [float("nan") if each.rate is None else each.rate for each in false]
-    axis.plot(at, rates, "s-", color=WORSE, label="honest windows not passed", markersize=4)
+    axis.plot(at, rates, "s-", color=WORSE, label="honest windows stopped", markersize=4)
     axis.vlines(at, [e.low for e in false], [e.high for e in false], color=WORSE, alpha=0.4)
     low, high = (min(at, default=0) - 0.5, max(at, default=0) + 0.5)
     budget = drills[-1].honest.budget if drills else 0.0

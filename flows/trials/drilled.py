@@ -1,4 +1,4 @@
-"""drilled: what a drill came to, as a type and in sentences."""
+"""drilled: the result of a drill, as a type and in sentences."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from sluicegate.record.threats import Threat
 
 
 class DrillPlan(Result):
-    """What a drill would play, in windows of so many rows, and for how long; None: until all is played."""
+    """What a drill would play, the size of its windows in rows, and for how long; None: until the end."""
 
     kind: str
     seed: int
@@ -33,7 +33,7 @@ class Numbered(Result):
 
 
 class Drilled(Figures, Numbered):
-    """What a drill came to, the threats that are open since, and the single windows.
+    """The result of a drill, the threats open since, and the single windows.
 
     `outcome` is None where no floor is set.
     """
@@ -51,16 +51,14 @@ class Drilled(Figures, Numbered):
 
 
 def verdict_line(drilled: Drilled) -> str:
-    """Return in one sentence what the drill came to."""
-    caught = "Nothing was attacked" if drilled.mean is None else f"{drilled.mean:.0%} caught"
-    mean = f"{caught} in the mean of {len(drilled.attacks)} attacks"
+    """Return the result of the drill in one sentence."""
+    caught = "No attack was played" if drilled.mean is None else f"{drilled.mean:.0%} caught"
+    mean = f"{caught} on average over {len(drilled.attacks)} attacks"
     if drilled.outcome is None:
         return f"{mean}; no floor is set."
     if drilled.exit_code == 0:
-        return f"{mean}; the floor held."
-    missed = (
-        "not all of the floor could be measured" if drilled.exit_code == 1 else "below the floor"
-    )
+        return f"{mean}; no attack is below its floor."
+    missed = "some floors could not be measured" if drilled.exit_code == 1 else "below the floor"
     return f"{mean}; {missed}. {' '.join(drilled.reasons[:3])}"
 
 
@@ -69,10 +67,10 @@ def honest_line(honest: Honest) -> str:
     words = {
         "within": "within the budget of",
         "beyond": "BEYOND the budget of",
-        "open": "too few to say whether that is within the budget of",
+        "open": "too few windows to compare with the budget of",
     }
     return (
-        f"honest windows not passed: {percent(honest.false_stops)}: {outcomes_line(honest.outcomes)}; "
+        f"honest windows stopped: {percent(honest.false_stops)} ({outcomes_line(honest.outcomes)}); "
         f"{words[honest.against_budget]} {honest.budget:.1%}; "
         f"{honest.rows_set_aside or 0:.2%} of their rows set aside"
     )
@@ -87,18 +85,18 @@ def adaptive_line(found: Adaptive) -> str:
     return (
         f"an attacker who knows the code got {found.admitted} of {found.rows} rows "
         f"({found.share:.1%}) past in {found.calls} calls of `check`: {names}, "
-        f"{recipe.sly:.0%} of the flips where the champion doubts, "
-        f"{recipe.pattern:.0%} of the poison a backdoor"
+        f"{recipe.sly:.0%} of the flips where the champion is unsure, "
+        f"{recipe.pattern:.0%} of the poison in a backdoor"
     )
 
 
 def smallest_line(found: Smallest | None) -> str:
     """Return the least share of poison that is caught, with its interval."""
     if found is None:
-        return "not measured (one strength only)"
+        return "not measured (only one strength)"
     least, most = found.played
     if found.share is None:
-        return f"more than {most:.2%}, the most that was played"
+        return f"more than {most:.2%}, the largest share played"
     ends = [
         f"{most:.2%} or more" if end is None else f"{end:.2%}" for end in (found.low, found.high)
     ]
@@ -126,5 +124,5 @@ def percent(rate: Rate) -> str:
 
 
 def outcomes_line(outcomes: Mapping[str, int]) -> str:
-    """Return the outcomes that came up."""
+    """Return the outcomes that occurred."""
     return ", ".join(f"{count} {name}" for name, count in outcomes.items() if count)

@@ -1,8 +1,8 @@
-"""explain: the findings as they are stored, through the policy as it is stored, to the same verdict again.
+"""explain: judge the stored findings by the stored policy again, and compare the verdicts.
 
-Offline, and by this very installation: whoever doubts a decision years later sees which number met which
-limit. What cannot be replayed is said; a verdict that comes out otherwise was tampered with, or another
-release of sluicegate judges otherwise.
+It runs offline, with this installation: years later, anyone can see which number met which
+limit. It names what it cannot replay. If the verdict differs, somebody tampered with it, or another
+release of sluicegate judges differently.
 """
 
 import json
@@ -53,7 +53,7 @@ class PolicyUsed(Document):
 
 
 class Explained(Result):
-    """A verdict as recorded and as it comes out now; `not_replayed` is what could not be asked again."""
+    """A verdict as recorded and as replayed now; `not_replayed` is what could not be replayed."""
 
     subject: str
     policy: PolicyUsed
@@ -65,7 +65,7 @@ class Explained(Result):
 
 
 def explain(context: Context, subject: str) -> Explained:
-    """Return the verdict on `batch:NNNN` or `update:NNNN` as recorded and as it comes out now.
+    """Return the verdict on `batch:NNNN` or `update:NNNN` as recorded and as replayed now.
 
     Raises Misused for any other subject, Missing where there is none, Tampered when what is stored is
     not what the signed statements name.
@@ -73,7 +73,7 @@ def explain(context: Context, subject: str) -> Explained:
     kind, _, number = subject.partition(":")
     if kind in ("batch", "update") and number.isascii() and number.isdigit():
         return _update(context, number) if kind == "update" else _batch(context, number)
-    raise Misused(f"{subject!r} is no batch or update; write batch:0001 or update:0001.")
+    raise Misused(f"{subject!r} is not a batch or update; write batch:0001 or update:0001.")
 
 
 def _update(context: Context, number: str) -> Explained:
@@ -99,7 +99,7 @@ def _batch(context: Context, number: str) -> Explained:
     layout = context.layout
     folder, name = layout.intake(number), f"intake/{number}/verdict.json"
     if not (folder / "verdict.json").is_file():
-        raise Missing(f"There is no batch:{number}; `sluicegate status` tells how many there are.")
+        raise Missing(f"There is no batch:{number}; `sluicegate status` shows how many there are.")
     payload = record.read_statement(layout, folder / "verdict.json")
     predicate = predicate_of(payload, VERDICT, name)
     if sha256_file(folder / "findings.json") != predicate["findings"]:
@@ -156,7 +156,7 @@ def _settings(
     extended = settings.defaults
     if extended and judged_by.get(extended.name) != extended.sha256:
         raise CannotDecide(
-            f"It was judged by other defaults {extended.name} than this installation has; install the "
+            f"This installation's defaults {extended.name} are not the ones that judged it; install the "
             "version of sluicegate that has them."
         )
     return where, settings.model_copy(update={"rules": recorded.rules})
@@ -169,7 +169,7 @@ def _found(layout: Layout, commit: str, wanted: str) -> tuple[str, Settings]:
     for signed in signed_policies(layout):  # judged by what was signed, whatever lay in the tree
         if signed.files.get("params.yaml") == wanted:
             return signed.commit, signed.settings
-    raise Tampered(f"params.yaml in the commit {commit[:12]} is not the one that it was judged by.")
+    raise Tampered(f"params.yaml in the commit {commit[:12]} is not the one that judged it.")
 
 
 def _limits(layout: Layout, settings: Settings, commit: str, calibration: str | None) -> Policy:
@@ -178,7 +178,7 @@ def _limits(layout: Layout, settings: Settings, commit: str, calibration: str | 
         return effective(written, None, None)
     text = git.find_at(layout.root, commit, CALIBRATION) or b""
     if sha256_bytes(text) != calibration:
-        raise Tampered(f"{CALIBRATION} in {commit[:12]} is not the one that it was judged by.")
+        raise Tampered(f"{CALIBRATION} in {commit[:12]} is not the one that judged it.")
     found = Calibration.read(json.loads(text), CALIBRATION)
     return effective(written, found, calibration)
 
@@ -202,5 +202,5 @@ def _rows(layout: Layout, number: str, settings: Settings) -> tuple[dict[str, li
     except SluicegateError as error:
         return rows_of, f"which rows the sources sent: {error}"
     if {name: len(rows) for name, rows in found.items()} != manifest.sources:
-        return rows_of, "which rows the sources sent: not all of the batch is kept here"
+        return rows_of, "which rows the sources sent: this machine does not have the whole batch"
     return {name: sorted(rows) for name, rows in found.items()}, ""

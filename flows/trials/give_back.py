@@ -1,8 +1,8 @@
-"""give_back: batches that a rejected challenger put on hold, and that a bisect cleared, are admitted again.
+"""give_back: admit batches again that a rejected challenger put on hold and that a bisect cleared.
 
-They passed intake before and are only moved back, as a signed and recorded act: what is admitted has
-still to pass the gate of the next retrain. Nobody's rows are accused by it. The other rows of the guilty
-batch are asked for as a release, which reviewers decide and intake judges anew.
+They passed intake before and only move back, signed and recorded: admitted rows have
+still to pass the gate of the next retrain. This accuses no source. The other rows of the guilty
+batch become a release, which reviewers decide and intake judges again.
 """
 
 from collections.abc import Sequence
@@ -30,21 +30,21 @@ EVIDENCE = "bisection.json"
 def give_back(context: Context, order: Order) -> Bisected:
     """Bisect a rejected update and admit the innocent batches that it put on hold again.
 
-    Returns what the bisect found, with `given_back`. Run again it changes nothing. Raises CannotDecide
-    unless the update passes without what was found.
+    Returns the result of the bisect, with `given_back`. A second run changes nothing. Raises CannotDecide
+    unless the update passes without the guilty rows.
     """
     if order.update is None:
         raise Misused("Only a rejected update puts batches on hold: name one, like update:0007.")
     found = bisect(context, order)
     if found.ended != FOUND:
         raise CannotDecide(
-            f"The bisect did not clear update:{order.update} of a batch ({found.ended}), so all "
+            f"The bisect cleared no batch of update:{order.update} ({found.ended}), so all of them "
             f"stay on hold; see {found.report}."
         )
     if found.alone is False:
         raise CannotDecide(
-            f"batch:{found.batches.guilty[0]} fails only together with others, so nobody can tell "
-            f"whose fault it is, and all stay on hold; see {found.report}."
+            f"batch:{found.batches.guilty[0]} fails only together with others, so the bisect cannot tell "
+            f"which is at fault, and all stay on hold; see {found.report}."
         )
     innocent = found.batches.innocent
     with transaction(context, "give-back") as t:
@@ -69,14 +69,14 @@ def _obstacle(layout: Layout, update: str, batch: str) -> str:
     if files.read_json(held / "reason.json")["reason"] != _reason(update):
         return "it is held for another reason"
     if taken(layout, batch):
-        return "rows of it were released, or somebody asks for that"
+        return "some of its rows are released or requested"
     sources = data.read_manifest(held).sources
     accused = set(sources) & set().union(*barred(layout))
     if accused:
-        return f"it has rows of {min(accused)}, who is barred"
+        return f"it has rows from {min(accused)}, which is barred"
     for number in incidents(layout):
         if batch in {each["batch"] for each in read_incident(layout, number)["trace"]["batches"]}:
-            return f"incident:{number} speaks of it"
+            return f"incident:{number} concerns it"
     return ""
 
 
@@ -125,7 +125,7 @@ def _ask(context: Context, update: str, within: Within) -> str | None:
     if not within.guilty or not free:
         return None
     guilty = ", ".join(within.guilty)
-    reason = f"update:{update} was rejected because of {guilty}; these rows are by others."
+    reason = f"update:{update} was rejected because of {guilty}; other sources sent these rows."
     try:
         return propose(context, Wanted(batch, reason, rows=free))
     except (Conflict, Misused) as refused:

@@ -11,10 +11,10 @@ from sluicegate.core import Misused
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is played: rounds of every attack at its usual share and at `strengths` times it.
+    """How much to play: rounds of every attack at its usual share and at `strengths` times it.
 
-    `honest` windows a round are played as they are. A campaign has up to `campaign` windows, the
-    adaptive attacker `calls` tries. What is left after `seconds` is not played, but for the first
+    Each round has `honest` windows without an attack. A campaign has up to `campaign` windows, the
+    adaptive attacker `calls` tries. After `seconds` the drill stops, except in the first
     round at the usual shares.
     """
 
@@ -51,7 +51,7 @@ class Turn:
 
 
 def turns(plan: Plan, attacks: Sequence[Attack], rows: int) -> Iterator[Turn]:
-    """Return the turns of `plan` in windows of `rows` rows, what matters most first."""
+    """Return the turns of `plan` in windows of `rows` rows, the most important ones first."""
     for turn in range(plan.rounds):
         first = turn == 0
         for number in range(turn * plan.honest, (turn + 1) * plan.honest):
@@ -75,5 +75,5 @@ def chosen(names: Sequence[str]) -> tuple[Attack, ...]:
     known = {attack.name: attack for attack in BATTERY}
     for name in names:
         if name not in known:
-            raise Misused(f"There is no attack {name!r}; name one of {', '.join(known)}.")
+            raise Misused(f"There is no attack {name!r}; choose from {', '.join(known)}.")
     return tuple(known[name] for name in dict.fromkeys(names)) if names else BATTERY

@@ -1,4 +1,4 @@
-"""play: one window, honest or attacked, through the very checks and policy of intake."""
+"""play: send one window, honest or attacked, through intake's own checks and policy."""
 
 import zlib
 from collections.abc import Callable, Iterable
@@ -38,7 +38,7 @@ HELD = 0.5
 class Judged:
     """The verdict on one window, the metrics beyond their limits with the rows that each names.
 
-    `heard` is what later windows of a campaign hear of this one's sources and patterns.
+    `heard` is what later windows of a campaign know about this one's sources and patterns.
     """
 
     verdict: Verdict
@@ -48,7 +48,7 @@ class Judged:
 
 
 class Played(Document):
-    """What became of one window, or of a campaign until its first catch (`windows` of them).
+    """The result of one window, or of a campaign until its first catch (`windows` of them).
 
     `poison` rows were sent among `rows`; `named` were set aside or in question, `hit` of them poison;
     `held` poison rows and `honest_held` honest ones were set aside. `by` are the metrics that caught
@@ -82,12 +82,12 @@ class Game:
 
     @cached_property
     def heard(self) -> tuple[Heard, ...]:
-        """Return what the workspace's own batches said of their sources."""
+        """Return what the workspace's own batches reveal about their sources."""
         return earlier(self.context.layout, self.context.schema)
 
     @cached_property
     def reference(self) -> pd.DataFrame:
-        """Return the original reference, which an attacker is taken to know."""
+        """Return the original reference, which an attacker is assumed to know."""
         return data.read_trusted(self.context.layout, "reference")
 
     def window(self, number: int) -> Window:
@@ -95,7 +95,7 @@ class Game:
         return window(self.drawn_from, np.random.default_rng([self.seed, number]))
 
     def stage(self, honest: Window, name: str, number: int) -> Stage:
-        """Return what the attacker `name` has in hand; its chance is the same at every strength."""
+        """Return what the attacker `name` can use; its random numbers are the same at every strength."""
         schema, layout = self.context.schema, self.context.layout
         champion = champion_of(layout)
 
@@ -118,7 +118,7 @@ class Game:
         before: pd.DataFrame | None = None,
         heard: Iterable[Heard] = (),
     ) -> Judged:
-        """Return what intake says of `frame`, made of the rows of `honest`.
+        """Return intake's verdict on `frame`, made of the rows of `honest`.
 
         `before` and `heard` are what earlier windows of the campaign left.
         """
@@ -145,7 +145,7 @@ class Game:
 
 @dataclass(eq=False)
 class Player:
-    """Plays windows, and remembers what the honest ones came to."""
+    """Plays windows, and remembers the results of the honest ones."""
 
     game: Game
 
@@ -153,7 +153,7 @@ class Player:
         self._honest: dict[int, Judged] = {}
 
     def twin(self, number: int) -> Judged:
-        """Return what the window of this number comes to without any attack."""
+        """Return the result of this window without an attack."""
         if number not in self._honest:
             honest = self.game.window(number)
             self._honest[number] = self.game.judged(honest.frame, honest)
@@ -174,7 +174,7 @@ class Player:
         return self._told(attack.name, strength, number, made, judged)
 
     def campaign(self, attack: Attack, strength: float, number: int, length: int) -> Played:
-        """Play windows of the same attacker, each beside what was admitted before, until one is caught."""
+        """Play windows of the same attacker, each after the ones admitted before, until one is caught."""
         before: pd.DataFrame | None = None
         heard: list[Heard] = []
         listed: list[Played] = []
@@ -192,7 +192,7 @@ class Player:
         return _summed(listed)
 
     def adaptive(self, calls: int, number: int, goes_on: Callable[[], bool]) -> Best:
-        """Let an attacker who is told what becomes of each try search for poison that passes."""
+        """Let an attacker who learns the outcome of each try search for poison that passes."""
         honest = self.game.window(number)
         rng = np.random.default_rng([self.game.seed, number, calls])
 

@@ -1,8 +1,8 @@
-"""policy try: what changed limits would have stopped in the accepted history, before anyone commits them.
+"""policy try: what changed limits would have stopped in the accepted history, before anybody commits them.
 
-Recorded findings are judged again by both policies. Where settings of the checks changed, stored rows
-are measured again, too, and two things cannot be as they were: the champion of today has learnt from
-rows that it is asked about, and what depends on the moment of receipt (HISTORY) stays as recorded.
+It judges recorded findings again by both policies. If settings of the checks changed, it also measures
+stored rows again. Two things then differ from the past: today's champion has learnt from
+rows that it answers, and what depends on the moment of receipt (HISTORY) stays as recorded.
 """
 
 import tempfile
@@ -53,7 +53,7 @@ UNMEASURED = ("max_source_share", "false_stops", "aged_days", "calibration_windo
 
 
 class Deciding(Document):
-    """A finding beyond a limit of either policy: its value, how many rows it names, and both sides."""
+    """A finding beyond a limit of either policy: its value, how many rows it names, and both verdicts."""
 
     metric: str
     value: float | None
@@ -65,7 +65,7 @@ class Deciding(Document):
 
 
 class Tried(Document):
-    """A batch: what was recorded, what the committed and the changed policy say, and what decides."""
+    """A batch: the recorded verdict, those of the committed and the changed policy, and what decides."""
 
     batch: str
     recorded: Outcome
@@ -77,7 +77,7 @@ class Tried(Document):
 
 
 class Stops(Document):
-    """How many of the batches that were let in a policy stops, all in all and of each 60."""
+    """How many of the admitted batches a policy stops, in total and per 60."""
 
     accepted: int
     stopped: int
@@ -94,7 +94,7 @@ class BothStops(Document):
 
 
 class Trial(Result):
-    """What changed limits come to over the whole history, and in a quick drill where one was wanted."""
+    """The effect of changed limits on the whole history and, if wanted, in a quick drill."""
 
     changes: tuple[Change, ...]
     batches: tuple[Tried, ...]
@@ -107,7 +107,7 @@ def try_policy(
 ) -> Trial:
     """Judge the history by params.yaml as it lies here, or by `params`, beside the committed one.
 
-    With `drilled` a quick drill attacks the changed policy, too, and is kept nowhere.
+    With `drilled`, a quick drill attacks the changed policy, too; its result is not kept.
 
     Changes nothing. Raises Misused for a file that is no policy.
     """

@@ -1,4 +1,4 @@
-"""probe: the test that a bisect puts every model to, and over which batches.
+"""probe: the test that a bisect runs on every model, and the batches that it searches.
 
 Three of them: rows with the answer that is expected, a slice of the golden set against what the first
 champion promised on it, and the comparison by which an update was paused or rejected.
@@ -35,7 +35,7 @@ MISSES = 0.9
 
 @dataclass(frozen=True)
 class Seen:
-    """What one model came to: its figure, and whether the test fails with it."""
+    """The result of one model: its figure, and whether it fails the test."""
 
     value: float | None
     failed: bool
@@ -61,9 +61,9 @@ class Probe:
 
 
 def by_example(context: Context, path: Path) -> Probe:
-    """Return the test that the champion answers the rows of a file as they are labelled.
+    """Return the test that the champion gives the rows of a file their labels.
 
-    It fails when more than half of them are missed: a single row when its answer is another.
+    It fails if more than half of the answers are wrong; with a single row, if that answer is wrong.
     """
     raw = read_given(context.layout.home, path)
     require_columns(raw, context.schema, path)
@@ -76,20 +76,20 @@ def by_example(context: Context, path: Path) -> Probe:
 def by_slice(context: Context, named: str, limit: float | None) -> Probe:
     """Return the test of the champion on a slice of the golden set, as in `region=north`.
 
-    It fails when more of the slice is missed than the first champion missed of it, and
-    `compare.slice_margin` more; `limit` is another share. Raises Misused for fewer than
+    It fails if the error in the slice exceeds the first champion's by more than
+    `compare.slice_margin`; `limit` sets another share. Raises Misused for fewer than
     `compare.slice_rows` rows.
     """
     column, equals, value = named.partition("=")
     golden = data.read_trusted(context.layout, "golden")
     if not equals or column not in context.schema.feature_names:
-        raise Misused(f"{named!r} names no slice; write COLUMN=VALUE with a feature's name.")
+        raise Misused(f"{named!r} is not a slice; write COLUMN=VALUE with a feature's name.")
     rows = golden[golden[column].map(label_text, na_action="ignore") == value]
     least = context.settings.compare.slice_rows
     if len(rows) < least:
         raise Misused(
-            f"The golden set has {counted(len(rows), 'row')} with {named}; at least {least} "
-            "(compare.slice_rows) are needed, or give rows with --example."
+            f"The golden set has only {counted(len(rows), 'row')} with {named}; it needs {least} "
+            "(compare.slice_rows); give rows with --example instead."
         )
     rows = rows.reset_index(drop=True)
     miss = _misses(context, rows)
@@ -101,16 +101,16 @@ def by_slice(context: Context, named: str, limit: float | None) -> Probe:
 
 
 def by_update(context: Context, update: str) -> Probe:
-    """Return the test that no finding stops an update which stopped it when it was compared.
+    """Return the test that none of the findings that stopped an update stops it again.
 
-    Raises Misused for an update that nothing measured stopped, or that was promoted.
+    Raises Misused for an update that no measurement stopped, or that was promoted.
     """
     layout = context.layout
     if not (update.isascii() and update.isdigit()):
-        raise Misused(f"{update!r} is no update; write one like update:0007.")
+        raise Misused(f"{update!r} is not an update; write one like update:0007.")
     result, _ = read_update(layout, update)
     if result.stage is Stage.PROMOTED or result.champion is None or result.challenger is None:
-        raise Misused(f"update:{update} is {result.stage.value}; bisect a rejected or paused one.")
+        raise Misused(f"update:{update} is {result.stage.value}; name a rejected or paused one.")
     settings, comparison = settings_at(layout, result.data_commit), read_comparison(layout, update)
     policy = settings.policy("candidate")
     outcome = judge_by(settings, result, comparison).outcome
@@ -120,7 +120,7 @@ def by_update(context: Context, update: str) -> Probe:
         if each.outcome is outcome and each.value is not None
     }
     if outcome in (Outcome.PASS, Outcome.QUARANTINE) or not stopping:
-        raise Misused(f"Nothing that was measured stopped update:{update}; there is no bad batch.")
+        raise Misused(f"No measurement stopped update:{update}, so there is no bad batch to find.")
     verified_products(layout, update)
     first = next(iter(stopping.values()))
 
@@ -146,7 +146,7 @@ def by_update(context: Context, update: str) -> Probe:
 
 
 def answers_again(context: Context, probe: Probe, trained: Trained) -> bool | None:
-    """Tell whether the trainer gave the same answers on the golden set again; None if nobody can say."""
+    """Tell whether the trainer reproduced its answers on the golden set; None if that is unknown."""
     if not (context.layout.models / probe.model.sha256).is_dir():
         return None
     golden = data.read_trusted(context.layout, "golden")
@@ -183,7 +183,7 @@ def _misses(context: Context, rows: pd.DataFrame) -> Callable[[models.Model], fl
     truth = truth_of(context.schema, rows)
     usable = known(truth)
     if not usable.any():
-        raise Misused("None of these rows has a label that the model knows.")
+        raise Misused("The model knows none of these rows' labels.")
     most = 0.0
     if not context.schema.classes:
         golden = data.read_trusted(context.layout, "golden")

@@ -1,8 +1,8 @@
-"""search: which of an ordered list of parts have to go so that a test passes again.
+"""search: find the parts of an ordered list without which a test passes again.
 
-Binary search over prefixes (as in `git bisect`): with one guilty part it asks 2 + log2(n) times, plus
-once to confirm. Where several are guilty, the part that turns a passing prefix into a failing one is
-taken out and the search goes on with the rest, so that no assumption of monotony is left unchecked.
+Binary search over prefixes (like `git bisect`): with one guilty part it asks 2 + log2(n) times, plus
+once to confirm. If several are guilty, it takes out the part that turns a passing prefix into a failing
+one and searches the rest, so that no assumption of monotonicity stays unchecked.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ FOUND, PASSES, BASE_FAILS, TOO_MANY = "found", "passes", "base fails", "too many
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search came to: the guilty parts in the order in which they were found.
+    """The result of a search: the guilty parts in the order in which it found them.
 
     `ended` is FOUND when the test passes without them; PASSES when it passed with everything, and
     BASE_FAILS when it fails with none of them (then nobody is guilty); TOO_MANY when it still fails

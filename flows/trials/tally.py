@@ -1,4 +1,4 @@
-"""tally: from played windows to rates with intervals, and the least poison that is seen."""
+"""tally: from played windows to rates with intervals, and the smallest share of poison caught."""
 
 import math
 from collections import Counter
@@ -33,14 +33,14 @@ def interval(hits: int, trials: int) -> tuple[float, float]:
 
 
 def rate(hits: int, trials: int) -> Rate:
-    """Return so many of so many, with the interval."""
+    """Return a rate of hits with its interval."""
     low, high = interval(hits, trials)
     share = hits / trials if trials else None
     return Rate(hits=hits, of=trials, rate=share, low=round(low, 4), high=round(high, 4))
 
 
 def attacked(attack: Attack, played: Sequence[Played]) -> Attacked:
-    """Return what all windows of one attack come to, by strength, the usual one (1.0) apart."""
+    """Return the rates of one attack's windows by strength, with the usual one (1.0) apart."""
     mine = [each for each in played if each.attack == attack.name]
     strengths = sorted({each.strength for each in mine}, reverse=True)
     usual = [each for each in mine if each.strength == 1.0]
@@ -55,7 +55,7 @@ def attacked(attack: Attack, played: Sequence[Played]) -> Attacked:
 
 
 def honest(played: Sequence[Played], budget: float) -> Honest:
-    """Return how many honest windows did not pass, beside the budget of false stops."""
+    """Return how many honest windows did not pass, compared with the budget of false stops."""
     stopped = sum(each.outcome != Outcome.PASS.value for each in played)
     low, high = interval(stopped, len(played))
     waited = sum(each.outcome in (Outcome.PAUSE.value, Outcome.REJECT.value) for each in played)
@@ -72,13 +72,13 @@ def honest(played: Sequence[Played], budget: float) -> Honest:
 
 
 def mean_rate(attacks: Iterable[Attacked]) -> float | None:
-    """Return the mean catch rate at the usual strengths; None when nothing was attacked."""
+    """Return the mean catch rate at the usual strengths; None if no attack was played."""
     rates = [each.caught.rate for each in attacks if each.caught.rate is not None]
     return sum(rates) / len(rates) if rates else None
 
 
 def smallest(played: Sequence[Played]) -> Smallest | None:
-    """Return the least share of poison that is caught with 80 % power, with its interval.
+    """Return the smallest share of poison caught with 80 % power, with its interval.
 
     The power is a monotone regression on the logarithm of the share (isotonic: Barlow et al. 1972),
     read where it crosses 0.8; the interval is of 200 bootstrap samples of the windows.

@@ -1,8 +1,8 @@
-"""trained: models of parts of the data, made by the same pipeline as a challenger and kept for later.
+"""trained: models of parts of the data, trained by the challengers' pipeline and kept for reuse.
 
-Nothing here registers, promotes or commits. A training is known by the digest of everything that it is
-made of (rows, reference, policy, trainer, locks, packages, seed), so that a run that was killed goes on
-where it stopped and a second one costs nothing. The kept models lie in `.sluicegate/trained/`.
+This module registers, promotes and commits nothing. A training's key is the digest of all its inputs
+(rows, reference, policy, trainer, locks, packages, seed), so that a killed run goes on
+where it stopped and a second one costs nothing. The models are in `.sluicegate/trained/`.
 """
 
 import shutil
@@ -49,9 +49,9 @@ class Recipe:
 
 
 class Trained(Document):
-    """A kept model: its digest, the seconds its training took, how it compares, and where it lies.
+    """A kept model: its digest, the seconds of its training, its comparison, and its folder.
 
-    `fresh` tells that it was trained just now, not found.
+    `fresh` tells that this run trained it.
     """
 
     key: str
@@ -67,23 +67,23 @@ class Trained(Document):
 
 
 def train(context: Context, recipe: Recipe, what: str) -> Trained:
-    """Return the model of `recipe`, trained now unless it is kept; `what` names it in the progress.
+    """Return the model of `recipe`, and train it unless it is kept; `what` names it in the progress.
 
-    Raises CannotDecide when the trainer fails or data of the commit is nowhere any more.
+    Raises CannotDecide if the trainer fails or data of the commit no longer exists.
     """
     layout = context.layout
     key = key_of(layout, recipe)
-    busy = f"Another bisect or plan is training in {layout.root}; wait for it to end."
+    busy = f"Another bisect or plan is running in {layout.root}; wait for it to finish."
     with files.locked(layout.home / "trained.lock", busy, wait=False):
         kept = _kept(layout, key)
         if kept is not None:
-            context.tell(f"{what}: kept from before")
+            context.tell(f"{what}: reused")
             return kept
         return _built(context, recipe, key, what)
 
 
 def is_kept(layout: Layout, recipe: Recipe) -> bool:
-    """Tell whether the model of `recipe` need not be trained."""
+    """Tell whether the model of `recipe` is kept already."""
     return _kept(layout, key_of(layout, recipe)) is not None
 
 
@@ -99,7 +99,7 @@ def sources_at(layout: Layout, commit: str, batch: str) -> dict[str, int]:
 
 
 def key_of(layout: Layout, recipe: Recipe) -> str:
-    """Return the digest of all that the model is made of."""
+    """Return the digest of all inputs of the model."""
     root, commit = layout.root, recipe.commit
     rooms = (*_UNUSED, *_DERIVED)
     named = [n for n in git.tracked(root, ".", commit) if n.split("/")[0] not in rooms]
@@ -151,7 +151,7 @@ def _built(context: Context, recipe: Recipe, key: str, what: str) -> Trained:
             found = files.read_json(tree / "build" / "comparison.json")
             comparison = Reported.read(found, "build/comparison.json")
             if comparison.challenger != digest:
-                raise Tampered("The model changed after it was compared; run the same again.")
+                raise Tampered("The model changed after the comparison; run the command again.")
         trained = Trained(
             key=key,
             sha256=digest,
@@ -211,7 +211,7 @@ def _leave_out(inside: Layout, without: Sequence[tuple[str, str]]) -> None:
         table = inside.admitted(batch) / data.FEEDBACK
         frame = data.read_verified(table)
         if schema.source is None or schema.source not in frame:
-            raise CannotDecide(f"batch:{batch} names no sources; it can only be left out whole.")
+            raise CannotDecide(f"batch:{batch} names no sources; leave out the whole batch.")
         named = frame[schema.source].fillna("").astype(str)
         received = data.read_manifest(table.parent).received
         about = {"batch": batch, "received": received}

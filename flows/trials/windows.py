@@ -1,8 +1,8 @@
 """windows: honest windows from labelled rows that the champion has not learnt.
 
 Those are the golden set, the held-out share of what was admitted, and batches admitted since the
-champion. The checks compare a window with the golden set and the newest batches, so each window's own
-rows are left out of both: else the drill would judge rows beside themselves.
+champion. The checks compare a window with the golden set and the newest batches, so both leave out
+each window's own rows: otherwise the drill would compare rows with themselves.
 """
 
 from dataclasses import dataclass, replace
@@ -35,9 +35,9 @@ UNNAMED = "_source"
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Rows to draw honest windows of `rows` from; `_batch` and `_row` tell where each one lies.
+    """Rows to draw honest windows of `rows` from; `_batch` and `_row` say where each one is from.
 
-    `names` are the sources to simulate, with their shares; None where the rows have their own.
+    `names` are the sources to simulate, with their shares; None if the rows have their own.
     """
 
     schema: Schema
@@ -49,14 +49,14 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """An honest window, and where its rows lie: pairs of batch (or "golden") and row."""
+    """An honest window, and where its rows are from: pairs of batch (or "golden") and row."""
 
     frame: pd.DataFrame
     taken: pd.MultiIndex
 
 
 def material(context: Context) -> Material:
-    """Return what honest windows are drawn from; raises CannotDecide when that is too little."""
+    """Return the rows to draw honest windows from; raises CannotDecide if they are too few."""
     layout, schema = context.layout, context.schema
     golden = data.read_trusted(layout, "golden")
     golden[BATCH], golden[ROW] = GOLDEN, np.arange(len(golden))
@@ -71,7 +71,7 @@ def material(context: Context) -> Material:
     least = context.settings.checks.min_rows
     if rows < least:
         raise CannotDecide(
-            f"Only {len(golden) + len(received)} rows have not been learnt, too few for windows of "
+            f"Only {len(golden) + len(received)} rows are new to the champion, too few for windows of "
             f"{least}; give `sluicegate init` a larger golden set, or admit more feedback."
         )
     own = schema.source is not None and len(received) >= 2 * rows
@@ -85,7 +85,7 @@ def material(context: Context) -> Material:
 
 
 def window(drawn_from: Material, rng: np.random.Generator) -> Window:
-    """Return one honest window; the same chance gives the same window."""
+    """Return one honest window; the same random generator state gives the same window."""
     pool = drawn_from.pool
     places = rng.choice(len(pool), drawn_from.rows, replace=False)
     frame = pool.iloc[places].reset_index(drop=True)
@@ -103,7 +103,7 @@ def seen(
     taken: pd.MultiIndex,
     before: pd.DataFrame | None,
 ) -> Feedback:
-    """Return `table` beside everything but the rows `taken` for its window.
+    """Return `table` with everything it is compared with, without the rows `taken` for its window.
 
     `before` are the rows that earlier windows of the same campaign have got admitted. Simulated
     sources count as known, but for the new ones.
@@ -163,10 +163,10 @@ def _names(
             counts[name] = counts.get(name, 0) + count
     if len(counts) > 1:
         shares = pd.Series(counts, dtype=float)
-        return shares / shares.sum(), "their sources drawn as those of the admitted batches"
+        return shares / shares.sum(), "with sources drawn as in the admitted batches"
     size = min(NAMES, max(10, rows // 3))
     shares = pd.Series(1 / np.arange(1, size + 1), [f"known-{i:03d}" for i in range(size)])
-    simulated = f"their sources simulated ({size} names, shares by Zipf's law)"
+    simulated = f"with simulated sources ({size} names, shares by Zipf's law)"
     return shares / shares.sum(), simulated if schema.source else "without sources"
 
 

@@ -1,1 +1,1 @@
-"""An update: trained, compared, recorded, promoted."""
+"""An update: train a challenger, compare it, record it, promote it."""

@@ -1,6 +1,6 @@
-"""caps: how much of the training table one source, one tier or one origin may make up.
+"""caps: the largest share of the training table for one source, one tier or one origin.
 
-Volume alone is no offence, so what is too much is left out, not quarantined (NCSC principle 2.1:
+Volume alone is no attack, so surplus rows are left out, not quarantined (NCSC principle 2.1:
 limit a single labeller's influence).
 """
 

@@ -17,7 +17,7 @@ def nothing_to_do(layout: Layout) -> str | None:
     """Return why a scheduled retrain would train nothing new, None when there is something to do."""
     waiting = awaiting(layout)
     if waiting:
-        return f"update:{waiting[0]} awaits review, so nothing is trained until it is decided on."
+        return f"update:{waiting[0]} awaits review; no training starts until it is decided."
     if approved(layout):
         return None  # its promotion broke off
     admitted = set(admitted_batches(layout))
@@ -29,5 +29,5 @@ def nothing_to_do(layout: Layout) -> str | None:
     for commit, batches, paths in tried:
         # rows may also have left a batch that stays, and what was refused may pass by another policy
         if admitted == set(batches) and not git.changes(layout.root, commit, "HEAD", paths):
-            return "Nothing was admitted since the last update, so there is nothing new to learn."
+            return "No rows were admitted since the last update, so there is nothing new to learn."
     return None

@@ -1,4 +1,4 @@
-"""Sign a model that is about to be promoted, and keep it through DVC under its digest."""
+"""Sign a model before its promotion, and keep it in DVC under its digest."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ def keep(t: Transaction, context: Context, update: str, sha256: str) -> None:
     """Sign the model and push its archive to the DVC remote.
 
     The transaction commits the pointer and updates/NNNN/model.sig. Raises Tampered for a model that
-    is not the one that was compared.
+    is not the compared one.
     """
     layout, archive = context.layout, context.layout.archive(sha256)
     folder = layout.models / sha256
@@ -27,7 +27,7 @@ def keep(t: Transaction, context: Context, update: str, sha256: str) -> None:
         )
     listed = models.manifest(folder)
     if sha256_json(listed) != sha256:
-        raise Tampered(f"The model {sha256[:12]} in {layout.models} was changed; retrain.")
+        raise Tampered(f"The model {sha256[:12]} in {layout.models} has changed; retrain.")
     signature = layout.update(update) / SIGNATURE
     if not _holds(signature, listed, keys.public_model_key(layout)):
         bundle = sign_model(context.settings.model, listed, keys.model_signer(layout))

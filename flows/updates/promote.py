@@ -1,4 +1,4 @@
-"""promote: move the champion, only forward from the very one that was compared with.
+"""promote: move the champion, and only from the one that the update was compared with.
 
 The order survives a kill at any point: the products and the intent are committed, the tag is made,
 the alias moves, and the signed promotion, which alone says who the champion is, comes last.
@@ -33,7 +33,7 @@ BILL = "bom.cdx.json"
 def promote(context: Context, update_id: str) -> Update:
     """Make the challenger of an approved update the champion.
 
-    Raises Conflict when the update is not approved or the champion is no longer the one that it was
+    Raises Conflict if the update is not approved or the champion is no longer the one that it was
     compared with.
     """
     layout = context.layout
@@ -65,9 +65,9 @@ def promote(context: Context, update_id: str) -> Update:
 
 
 def finish_promotion(context: Context) -> None:
-    """Carry to its end a promotion whose process died after the update was approved.
+    """Finish a promotion whose process died after the update was approved.
 
-    Call only under the lock of retrains, for a promotion that is alive looks the same from outside.
+    Call only under the retrain lock: a running promotion looks the same from outside.
     """
     layout = context.layout
     tidy(layout)
@@ -84,13 +84,13 @@ def finish_promotion(context: Context) -> None:
 
 
 def finish_broken_off(context: Context) -> None:
-    """Finish the promotion of a process that died; one that is still at work is left alone."""
+    """Finish the promotion of a process that died; leave a running one alone."""
     layout = context.layout
     if approved(layout) is None:
         return
     with (
         contextlib.suppress(Conflict),
-        files.locked(layout.home / "retrain.lock", "A retrain is at work.", wait=False),
+        files.locked(layout.home / "retrain.lock", "A retrain is running.", wait=False),
     ):
         finish_promotion(context)
 
@@ -165,6 +165,6 @@ def _require_same_champion(context: Context, update: Update) -> None:
         serving = None
     if serving != update.champion:
         raise Conflict(
-            f"The champion is no longer the one that update:{update.id} was compared with; "
+            f"The champion has changed since update:{update.id} was compared with it; "
             "run `sluicegate retrain` again."
         )

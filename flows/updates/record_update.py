@@ -1,4 +1,4 @@
-"""The record of an update, written when it was compared or refused."""
+"""The record of an update, written after its comparison or its refusal."""
 
 import shutil
 from pathlib import Path
@@ -30,7 +30,7 @@ def record_update(
 ) -> None:
     """Write updates/NNNN: what the pipeline made, what was measured, and the signed statements.
 
-    `measured` is the gate's answer before anybody's approval was asked for; `took` is when the build
+    `measured` is the gate's verdict before any approval; `took` is when the build
     began and ended.
     """
     layout = context.layout
@@ -82,7 +82,7 @@ def refuse(t: Transaction, context: Context, update: str, reason: str) -> None:
     layout = context.layout
     waiting, _ = read_update(layout, update)
     if waiting.challenger is None:
-        raise Tampered(f"updates/{update}/update.json names no challenger; restore it from git.")
+        raise Tampered(f"updates/{update}/update.json lacks the challenger; restore it from git.")
     subject = Artifact(f"model:{context.settings.model}", waiting.challenger.sha256)
     details = {"update": update, "reason": reason, "time": context.now()}
     path = layout.update(update) / "refusal.json"

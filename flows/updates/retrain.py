@@ -1,7 +1,7 @@
-"""retrain: build a challenger from pinned data, compare it with the champion, decide, and settle.
+"""retrain: build a challenger from pinned data, compare it with the champion, decide and settle.
 
-The pipeline of dvc.yaml runs in a linked worktree at the pinned data commit, so that intake goes on
-meanwhile and a batch that arrives during assembly is never recorded as learnt from.
+The pipeline of dvc.yaml runs in a linked worktree at the pinned data commit. So intake continues
+meanwhile, and a batch that arrives during assembly is never recorded as learnt from.
 """
 
 import time
@@ -54,7 +54,7 @@ FIRST = "0000"
 
 @dataclass(frozen=True)
 class Built:
-    """What the pipeline made: the challenger, and what was measured of it."""
+    """What the pipeline made: the challenger, and its measurements."""
 
     update: Update
     model: Path
@@ -77,13 +77,13 @@ def retrain(
     """Train a challenger on everything admitted so far, and promote, pause or refuse it.
 
     While an update awaits review this returns that update; `supersede` replaces it instead. Raises
-    Conflict for uncommitted policy or another retrain at work, CannotDecide for a failing trainer.
-    `refuse_expired` closes, first of all, the questions that nobody answered in time.
-    A policy that differs from what its owners signed is neither run nor judged by, and pauses.
+    Conflict for an uncommitted policy or another running retrain, CannotDecide for a failing trainer.
+    First, `refuse_expired` closes the questions that nobody answered in time.
+    A policy that differs from what its owners signed pauses the update; it neither runs nor judges.
     """
     started = time.monotonic()
     root = context.layout.root
-    busy = f"Another retrain is at work in {root}; wait for it to end."
+    busy = f"Another retrain is running in {root}; wait for it to finish."
     with files.locked(context.layout.home / "retrain.lock", busy, wait=False):
         git.require_branch(root)
         git.require_committed(root, POLICY_FILES)
@@ -106,7 +106,7 @@ def _retrain(context: Context, supersede: bool, step: Step, started: float) -> R
 
 
 def conclude(context: Context, built: Built, started: float, step: Step = plainly) -> RetrainResult:
-    """Decide on what was built, and promote it where nobody has to be asked."""
+    """Decide on the built challenger, and promote it if no approval is needed."""
     update, verdict = step("decide", settle, context, built)
     if update.stage is Stage.APPROVED:
         update = step("promote", promote, context, update.id)
@@ -133,8 +133,8 @@ def plan(context: Context) -> dict[str, Any]:
 
 
 def first_update(context: Context, step: Step = plainly) -> Update:
-    """Train and promote the first champion, which there is nobody to compare with."""
-    with files.locked(context.layout.home / "retrain.lock", "Another init is at work.", wait=False):
+    """Train and promote the first champion, which has no predecessor to compare with."""
+    with files.locked(context.layout.home / "retrain.lock", "Another init is running.", wait=False):
         built = step("build", build, context, pin(context, first=True))
         settle(context, built)
         update = step("promote", promote, context, FIRST)
@@ -194,7 +194,7 @@ def build(context: Context, update: Update) -> Built:
     comparison = comparison.model_copy(update={"findings": found})
     digest = models.digest(model)
     if comparison.challenger != digest:
-        raise Tampered("The challenger changed after it was compared; retrain it.")
+        raise Tampered("The challenger changed after the comparison; retrain it.")
     files.copy_tree(model, layout.models / digest)
     trained, took = advance(update, Stage.TRAINED), (began, context.now())
     return Built(trained, layout.models / digest, comparison, tree, took)
@@ -208,7 +208,7 @@ def fetch(tree: Path, update: Update) -> None:
 
 
 def pinned_champions(context: Context, update: Update) -> Pinned:
-    """Return candidate.json: whom the challenger is compared with, and what they were made of."""
+    """Return candidate.json: the champions to compare the challenger with, and what they were made of."""
     if update.champion is None:
         return Pinned(update=update.id, champion=None, first=None)
     champion, first = champion_of(context.layout), first_champion(context.layout)
@@ -225,7 +225,7 @@ def pinned_champions(context: Context, update: Update) -> Pinned:
 
 
 def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
-    """Register the challenger, judge it and record the update; nothing is promoted here."""
+    """Register the challenger, judge it and record the update, without promoting it."""
     measured = judge(context, built)
     verdict = with_approval(context, measured)
     run_id, version = register(context, built)
@@ -254,26 +254,26 @@ def judge(context: Context, built: Built) -> Verdict:
 
 
 def judge_by(settings: Settings, update: Update, comparison: Reported) -> Verdict:
-    """Return the verdict on an update by `settings`: the same one whenever it is asked for."""
+    """Return the verdict on an update by `settings`; it is the same every time."""
     policy = candidate_policy(settings, findings_in(comparison))
     if not update.batches:
         # Before any feedback was admitted there is none to hold out, so nothing recent to forget.
         policy = replace(policy, not_applicable=(*policy.not_applicable, "recent.*"))
     subject = f"update:{update.id}"
     if update.champion is None:
-        reason = "The first champion, made by init from the base data."
+        reason = "The first champion, trained by init on the base data."
         return Verdict(subject, policy.digest, Outcome.PASS, (reason,), rules=policy.rules)
     return decide(policy, subject, findings_in(comparison))
 
 
 def with_approval(context: Context, verdict: Verdict) -> Verdict:
-    """Return `verdict` as `approval.when` has it: what waits for nobody is refused, not waved on."""
+    """Return `verdict` under `approval.when`: without reviewers, a pause becomes a refusal, not a pass."""
     when, first = context.settings.approval.when, verdict.subject == f"update:{FIRST}"
     if when == "always" and verdict.outcome is Outcome.PASS and not first:
-        reason = "Every update waits for a human (approval.when is always)."
+        reason = "Every update needs a review (approval.when is always)."
         return replace(verdict, outcome=Outcome.PAUSE, reasons=(reason, *verdict.reasons))
     if when == "never" and verdict.outcome is Outcome.PAUSE:
-        reason = "It would wait for a human, and nobody is asked (approval.when is never)."
+        reason = "The update needs a review, but approval.when is never."
         return replace(verdict, outcome=Outcome.REJECT, reasons=(reason, *verdict.reasons))
     return verdict
 
@@ -304,8 +304,8 @@ def _still_waiting(context: Context, update: str, started: float) -> RetrainResu
     waiting, verdict = read_update(context.layout, update)
     findings = findings_in(read_comparison(context.layout, update))
     reason = (
-        f"update:{update} awaits review, so nothing was trained; "
-        "decide on it with `sluicegate review`, or replace it with `sluicegate retrain --supersede`."
+        f"update:{update} awaits review, so no training started; "
+        "decide it with `sluicegate review`, or replace it with `sluicegate retrain --supersede`."
     )
     return RetrainResult(
         waiting,

@@ -1,4 +1,4 @@
-"""update: take a delivery in, then retrain, unless intake paused or rejected it."""
+"""update: take in a delivery, then retrain, unless intake paused or rejected it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ def update(
     step: Step = plainly,
     refuse_expired: Callable[[Context], object] = leave_open,
 ) -> UpdateResult:
-    """Run intake, and retrain where it let something through."""
+    """Run intake, and retrain if it admitted something."""
     received = intake(context, given, step)
     if received.outcome in (Outcome.PAUSE, Outcome.REJECT):
         return UpdateResult(received, None)

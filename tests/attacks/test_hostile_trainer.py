@@ -266,11 +266,11 @@ def stage(root: Path, script: str, **trainer: Any) -> None:
 
 HEAD = "from pathlib import Path\nimport os\nPath('build/model').mkdir()\n"
 LEFT = [
-    pytest.param("os.symlink('/etc/passwd', 'build/model/x')", "no plain file", id="a link to a file"),
-    pytest.param("os.symlink('/', 'build/model/x')", "no plain file", id="a link to a folder"),
-    pytest.param("os.rmdir('build/model'); os.symlink('/tmp', 'build/model')", "no plain file", id="the folder is a link"),
-    pytest.param("os.mkfifo('build/model/x')", "no plain file", id="a pipe"),
-    pytest.param("Path('build/y').write_text(''); os.link('build/y', 'build/model/x')", "no plain file", id="a second name"),
+    pytest.param("os.symlink('/etc/passwd', 'build/model/x')", "not a plain file", id="a link to a file"),
+    pytest.param("os.symlink('/', 'build/model/x')", "not a plain file", id="a link to a folder"),
+    pytest.param("os.rmdir('build/model'); os.symlink('/tmp', 'build/model')", "not a plain file", id="the folder is a link"),
+    pytest.param("os.mkfifo('build/model/x')", "not a plain file", id="a pipe"),
+    pytest.param("Path('build/y').write_text(''); os.link('build/y', 'build/model/x')", "not a plain file", id="a second name"),
     pytest.param("[Path(f'build/model/{n}').touch() for n in range(10_010)]", "more than 10000 files", id="many files"),
 ]  # fmt: skip
 
@@ -330,7 +330,7 @@ def test_where_no_wall_stands_require_refuses_and_prefer_says_so(workspace: Work
     """`require` trains nothing; `prefer` trains and records the sentence that every page shows."""
     root = workspace.root
     stage(root, HEAD, isolation="require", by=[])
-    with pytest.raises(Conflict, match="require, and no wall stands"):
+    with pytest.raises(Conflict, match="require, but this host has no wall"):
         train(root, ["python", "train.py"])
     assert not (root / "build/model").exists()
     stage(root, HEAD, isolation="prefer")
@@ -386,7 +386,7 @@ def test_a_link_in_the_way_of_an_output_is_refused(tmp_path: Path) -> None:
     """A committed link would have our own stages write elsewhere."""
     shutil.copy(Path(__file__).parents[2] / "dvc.yaml", tmp_path)
     (tmp_path / "build").symlink_to("/tmp")
-    with pytest.raises(Misused, match="is a link"):
+    with pytest.raises(Misused, match="is a symbolic link"):
         pipeline.require_ours(tmp_path)
 
 

@@ -162,7 +162,7 @@ def test_verify_works_in_a_clone_and_says_what_is_not_there(
         without_line(monkeypatch)
     found = Workspace.open(clone, reading=True).verify()
     assert (found.wrong, found.undecided) == ((), ())
-    assert any("MLflow's registry is not here" in note for note in found.notes)
+    assert any("MLflow's registry is not on this machine" in note for note in found.notes)
     assert found.looked_at["objects"] > 0
     path = clone / entry(2)
     files.write_json(path, files.read_json(path) | {"payload": "e30="})
@@ -179,5 +179,5 @@ def test_what_a_rollback_leaves_is_as_recorded(target: Target) -> None:
     registry.set_alias("champion", 2)
     told = target.wrong(full=False)
     assert [each["says"] for each in told] == [
-        "points to version 2, but by the signed record version 1 serves"
+        "points to version 2, but the signed record says that version 1 serves"
     ]

@@ -276,7 +276,7 @@ def test_who_was_stopped_goes_on_after_others_asked(scenes: dict[str, Scene]) ->
     scene.put_back()
     middle = [point for point in points if point.how == "after"][len(points) // 8]
     with stopped(scene.carry_out, middle):
-        assert "Another retrain is at work" in in_child(partial(refusal, scene.root))
+        assert "Another retrain is running" in in_child(partial(refusal, scene.root))
     in_child(scene.carry_out)
     assert in_child(partial(seen_in, scene.root)) == wanted
 

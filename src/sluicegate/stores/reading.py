@@ -110,7 +110,7 @@ def _read_in_child(order: Order) -> Faults:
         answer = Answer.read(json.loads(done.stdout), "the answer")
     except ValueError as error:
         raise CannotDecide(
-            f"Reading {Path(order.path).name} failed with exit code {done.returncode}; try again, and split "
+            f"Reading {Path(order.path).name} failed with exit code {done.returncode}; try again, or split "
             "the file if the machine ran out of memory."
         ) from error
     if answer.unreadable is not None:

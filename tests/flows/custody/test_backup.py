@@ -55,7 +55,7 @@ def test_a_lost_machine_is_restored(
     shutil.copytree(workspace.root / ".sluicegate" / "keys", kept)
     made = workspace.backup(tmp_path / "backup.tar", with_keys=with_keys)
     assert (tmp_path / "backup.tar").stat().st_mode & 0o777 == 0o600
-    assert ("whoever reads it can sign" in made.notes[0]) is with_keys
+    assert ("anyone who can read it can sign" in made.notes[0]) is with_keys
     shutil.rmtree(workspace.root)
     git(tmp_path, "clone", "-q", str(tmp_path / "hub"), str(tmp_path / "again"))
     if not with_keys:
@@ -79,11 +79,11 @@ def test_what_must_not_be_backed_up_or_restored(workspace: Workspace, tmp_path: 
     """No file is replaced, no living workspace overwritten, and a remote on the same machine is named."""
     made = workspace.backup(tmp_path / "b.tar")
     for place in (tmp_path / "b.tar", workspace.root / "inside.tar"):
-        with pytest.raises(Conflict, match="is there already or in the workspace"):
+        with pytest.raises(Conflict, match="exists or is inside the workspace"):
             workspace.backup(place)
     with pytest.raises(Conflict, match="holds a workspace's state"):
         workspace.restore(tmp_path / "b.tar")
-    assert any("keys are not in it" in note for note in made.notes)
+    assert any("does not contain the keys" in note for note in made.notes)
 
 
 def rewritten(archive: Path, change: Callable[[str, bytes], list[tuple[str, bytes]]]) -> None:
@@ -138,7 +138,7 @@ def test_a_clone_that_is_older_than_the_backup_is_refused(backed_up: Path, tmp_p
     clone = Workspace.open(tmp_path / "all" / "clone", reading=True)
     sorted((clone.root / "ledger").iterdir())[-1].unlink()
     git_store.commit(clone.root, ["ledger"], "cut off")
-    with pytest.raises(Tampered, match="ends before the backup"):
+    with pytest.raises(Tampered, match="is older than the backup"):
         clone.restore(tmp_path / "all" / "backup.tar")
 
 

@@ -203,7 +203,9 @@ def test_altered_defaults_are_noticed(
     with pytest.raises(Conflict, match="sluicegate/2 differs from the policy that ann signed"):
         owned.require_signed(place._context.layout)
     for subject in ("batch:0001", "update:0000"):
-        with pytest.raises(CannotDecide, match="judged by other defaults sluicegate/2"):
+        with pytest.raises(
+            CannotDecide, match="defaults sluicegate/2 are not the ones that judged it"
+        ):
             place.explain(subject)
     wrong = place.verify().to_dict()["wrong"]
     assert [each["where"] for each in wrong] == [NEWEST, NEWEST]
@@ -215,7 +217,7 @@ def test_defaults_that_were_altered_are_noticed_without_owners(
     """`verify` holds them to what the last update was judged by."""
     packaged(tmp_path / "policies", monkeypatch, v2={"gates.intake|sources.share": {"pause": 9}})
     (wrong,) = workspace.verify().to_dict()["wrong"]
-    assert (wrong["where"], "update:0000 was judged by" in wrong["says"]) == (NEWEST, True)
+    assert (wrong["where"], "judged update:0000" in wrong["says"]) == (NEWEST, True)
 
 
 def test_a_limit_that_is_switched_off_is_seen(

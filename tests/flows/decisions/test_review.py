@@ -103,7 +103,7 @@ def test_two_people(place: Workspace, keys: dict[str, Path]) -> None:
     assert answer(place, keys, "ann", "approve", "batch:0002") is State.OPEN
     assert len(place.show_review("batch:0002")["votes"]) == 1
     assert answer(place, keys, "bob", "approve", "batch:0002") is State.APPROVED
-    with pytest.raises(Conflict, match="another policy"):
+    with pytest.raises(Conflict, match="The policy, golden set"):
         place.renew_review("update:0001")
 
 

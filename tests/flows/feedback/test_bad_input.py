@@ -528,10 +528,10 @@ def test_a_second_workspace_in_the_same_place_is_refused(template: Path, tmp_pat
     """`init` never writes over a workspace or a file of the user's."""
     data = tmp_path / "base.csv"
     data.write_text("x,y\n1,2\n")
-    with pytest.raises(Conflict, match="already is a workspace"):
+    with pytest.raises(Conflict, match="is already a workspace"):
         Workspace.init(template, data=data, label="y")
     (tmp_path / "params.yaml").write_text("mine: true\n")
-    with pytest.raises(Conflict, match=r"params.yaml is in the way"):
+    with pytest.raises(Conflict, match=r"params.yaml already exists"):
         Workspace.init(tmp_path, data=data, label="y")
     with pytest.raises(Misused, match="is a file"):
         Workspace.init(tmp_path / "params.yaml", data=data, label="y")

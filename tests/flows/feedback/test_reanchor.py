@@ -60,7 +60,7 @@ def test_a_yes_replaces_both(place: Workspace, keys: dict[str, Path], honest: Ro
     assert git.run(place.root, "status", "--porcelain").strip() == ""
     assert git.run(place.root, "log", "-1", "--format=%an %cn").strip() == "sluicegate sluicegate"
     assert "manifest.json changed" in place.show_review("update:0001")["dead"]
-    with pytest.raises(Conflict, match="another golden set"):
+    with pytest.raises(Conflict, match="The policy, golden set"):
         place.renew_review("update:0001")
     (golden,) = [m for m in place.status().to_dict()["anchored"] if m["table"] == "golden"]
     assert golden["subject"] == ANCHOR
@@ -104,7 +104,7 @@ def test_what_cannot_be_trusted(place: Workspace, honest: Rows) -> None:
         ({"golden": good.assign(**{LABEL: "perhaps"})}, "'accepted' cannot be read"),
         ({"reference": good.drop(columns="debt")}, "'debt'"),
         ({"reference": good.assign(**{LABEL: None})}, "without a label"),
-        ({}, "Nothing was given"),
+        ({}, "No table was given"),
     ):
         with pytest.raises(Misused, match=why):
             place.reanchor(reason="because", **given)

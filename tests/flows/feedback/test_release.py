@@ -107,7 +107,7 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
     shown = place.show_review(subject)
     assert "sources.disagreement" in shown["names"]["limits waived for these rows"]
     assert place.status().batches["admitted"] == 1
-    with pytest.raises(Conflict, match="asked for already"):
+    with pytest.raises(Conflict, match="already released or requested"):
         ask(place)
     assert say(place, keys, "ann", "approve", subject) is State.APPROVED
     said = read_release(place._context.layout, "0001")
@@ -131,7 +131,7 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
     assert git.run(place.root, "status", "--porcelain").strip() == ""
     with pytest.raises(Conflict, match="already decided"):
         say(place, keys, "bob", "approve", subject)
-    with pytest.raises(Conflict, match="released, or asked for already"):
+    with pytest.raises(Conflict, match="already released or requested"):
         ask(place)
 
 

@@ -36,7 +36,7 @@ def test_versions_of_one_file_are_counted(workspace: Workspace, honest: Rows) ->
     assert repeats(workspace.check(honest(200, 32)).to_dict())[0] == 0
     value, outcome, detail = repeats(workspace.intake(frame.iloc[:190]).to_dict())
     assert (value, outcome) == (5, "pass")
-    assert "5 other files of nearly the same rows were checked before, by" in detail
+    assert "5 other files with nearly the same rows were checked before, by" in detail
     calls = newest(layout)
     assert len(calls) == 7
     assert [call.rows for call in calls] == [200, 200, 180, 200, 200, 200, 200]

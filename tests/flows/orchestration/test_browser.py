@@ -102,7 +102,9 @@ def test_a_reviewer_rejects_a_batch(asked: Asked, page: Page) -> None:
     """A signed no closes the question, and nothing of the batch is admitted."""
     run = asked.suspended(BATCH)
     open_form(page, asked, run)
-    expect(page.locator(".p-modal").get_by_text("be learnt from")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".p-modal").get_by_text("May models learn from")).to_be_visible(
+        timeout=PATIENCE
+    )
     fill(page, "reject", asked.proof(decision="reject", subject=BATCH))
     decided = eventually(lambda: [r for r in asked.runs(BATCH) if r["state_name"] == "Decided"])
     assert decided[0]["id"] == run["id"]

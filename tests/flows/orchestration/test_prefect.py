@@ -265,7 +265,7 @@ def test_up_stops_when_a_service_dies(other: Context) -> None:
         os.kill(server, signal.SIGKILL)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "prefect ended with code" in said
+    assert "prefect exited with code" in said
     eventually(lambda: not [pid for pid in children if alive(pid)], 40)
 
 

@@ -255,13 +255,13 @@ def test_what_cannot_be_asked_is_said(workspace: Workspace) -> None:
         workspace.bisect("0000", slice="region=north").to_dict()
     with pytest.raises(Misused, match="odd"):
         workspace.bisect(slice="region=north", repeat=2).to_dict()
-    with pytest.raises(Misused, match="names no slice"):
+    with pytest.raises(Misused, match="is not a slice"):
         workspace.bisect(slice="nowhere=north").to_dict()
     with pytest.raises(Misused, match="0 rows with region=west"):
         workspace.bisect(slice="region=west").to_dict()
     with pytest.raises(Misused, match="promoted"):
         workspace.bisect("0000").to_dict()
-    with pytest.raises(Misused, match="is no update"):
+    with pytest.raises(Misused, match="is not an update"):
         workspace.bisect("../updates/0000").to_dict()
     with pytest.raises((Misused, CannotDecide), match="rejected update"):
         workspace.bisect(slice="region=north", give_back=True).to_dict()
