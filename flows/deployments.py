@@ -63,6 +63,7 @@ from sluicegate.flows.trials.drilled import Drilled, verdict_line
 from sluicegate.flows.updates import retrain as retraining
 from sluicegate.flows.updates import update as updating
 from sluicegate.flows.updates.due import nothing_to_do
+from sluicegate.record.causes import parse_cause
 from sluicegate.record.champion import champion_of, suspended
 from sluicegate.record.context import Context, Step
 from sluicegate.record.drills import DRILLS
@@ -118,7 +119,7 @@ def rollback(
     countersign it within a day.
     """
     return asking_after(
-        workspace, lambda context: _rollback(context, Order(because, reason, retrain))
+        workspace, lambda context: _rollback(context, Order(parse_cause(because), reason, retrain))
     )
 
 

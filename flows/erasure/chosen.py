@@ -29,7 +29,7 @@ def named(context: Context, what: str) -> str:
     """Return `what` under its name in the record, which never contains a person's id."""
     kind, _, name = what.partition(":")
     if kind == "source":
-        return as_recorded(context, what)
+        return str(as_recorded(context, parse_cause(what)))
     if kind != "subject":
         return what
     key = keys.derived_key(context.layout, "retired subjects")

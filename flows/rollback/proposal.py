@@ -85,7 +85,7 @@ def propose(t: Transaction, context: Context, number: str, proposed_by: str, rea
     promoted = read_promotion(layout, number)
     subject = Artifact(f"model:{context.settings.model}", promoted.sha256)
     details: dict[str, Any] = {
-        "because": cause_of(layout, number),
+        "because": str(cause_of(layout, number)),
         "version": promoted.version,
         "sha256": promoted.sha256,
         "proposed_by": proposed_by,

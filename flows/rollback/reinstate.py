@@ -11,6 +11,7 @@ from sluicegate.checks.statistics.scoring import Answers, metrics, truth_of
 from sluicegate.core import Artifact, SluicegateError
 from sluicegate.evidence.ledger import REINSTATE, SUSPEND
 from sluicegate.evidence.statement import REINSTATEMENT
+from sluicegate.record.causes import Cause
 from sluicegate.record.champion import Champion, champion_of, suspended
 from sluicegate.record.clean_versions import first_sound
 from sluicegate.record.context import Context
@@ -37,7 +38,7 @@ def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]
 
 
 def reinstate(
-    context: Context, incident: str, because: str, versions: Sequence[Champion]
+    context: Context, incident: str, because: Cause, versions: Sequence[Champion]
 ) -> Champion:
     """Make the first of `versions` that is sound the champion again, and return it.
 
@@ -48,7 +49,7 @@ def reinstate(
     former = first_sound(context, versions)
     details = {
         "incident": incident,
-        "because": because,
+        "because": str(because),
         "update": former.update,
         "version": former.version,
         "previous": before.ref.to_dict(),
@@ -62,12 +63,12 @@ def reinstate(
     return champion_of(layout)
 
 
-def suspend(context: Context, incident: str, because: str) -> None:
+def suspend(context: Context, incident: str, because: Cause) -> None:
     """Record that no model serves until one is promoted or reinstated; a repeated call changes nothing."""
     layout, champion = context.layout, champion_of(context.layout)
     if suspended(layout):
         return
     subject = Artifact(f"model:{context.settings.model}", champion.sha256)
-    details = {"incident": incident, "because": because, "version": champion.version}
+    details = {"incident": incident, "because": str(because), "version": champion.version}
     with transaction(context, "rollback", f"incident:{incident}: no model serves") as t:
         t.append(SUSPEND, [subject], details)

@@ -18,7 +18,7 @@ from sluicegate.flows.rollback.take_out import take_out
 from sluicegate.flows.updates.record_update import refuse
 from sluicegate.flows.updates.retrain import retrain
 from sluicegate.record.calibration import read_calibration
-from sluicegate.record.causes import TO, as_recorded, parse_cause
+from sluicegate.record.causes import Cause, as_recorded, parse_cause
 from sluicegate.record.champion import Champion, champion_of, mirror
 from sluicegate.record.clean_versions import NothingClean, clean_versions
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
@@ -47,7 +47,7 @@ UNDECIDED = (Stage.AWAITING, Stage.APPROVED)
 class Order:
     """What to roll back, why, and whether to retrain without it at once."""
 
-    because: str
+    because: Cause
     reason: str = ""
     retrain: bool = True
     detected_by: str | None = None
@@ -58,7 +58,7 @@ class Order:
 class RolledBack:
     """What a rollback did, as its closed incident says; both are None if there was nothing to do."""
 
-    because: str
+    because: Cause
     found: Trace
     before: dict[str, Any]
     after: dict[str, Any]
@@ -75,7 +75,7 @@ class RolledBack:
         closed = self.closed or {}
         return {
             "schema": 1,
-            "because": self.because,
+            "because": str(self.because),
             "tainted": tainted(self.found),
             "champion": {"before": self.before, "after": self.after},
             "cleaned": closed.get("cleaned", []),
@@ -98,11 +98,11 @@ def tainted(found: Trace) -> dict[str, Any]:
     }
 
 
-def plan(context: Context, because: str) -> dict[str, Any]:
+def plan(context: Context, because: Cause) -> dict[str, Any]:
     """Return what a rollback would remove, and what each clean version would cost."""
     found = trace(context, because)
     serving = champion_of(context.layout)
-    clean, target = _versions(context, found), _goes_to(found.because)
+    clean, target = _versions(context, found), found.because.goes_to
     return found.to_dict() | {
         "serving": costs(context, [serving])[0],
         "serving_is_tainted": _embodies(found, serving),
@@ -128,7 +128,7 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
         _versions(context, found)
         number, is_done = _incident_of(layout, order.because)
         if number is None or (is_done and _has_effect(layout, found)):
-            if not _has_effect(layout, found) and parse_cause(order.because).kind != "source":
+            if not _has_effect(layout, found) and order.because.kind != "source":
                 serving = served(champion_of(layout))
                 took = time.monotonic() - started
                 return RolledBack(
@@ -143,7 +143,7 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
             step("take it out of the data", _clean, context, number, order.because)
             step("calibrate the limits", _recalibrate, context, found)
             # who goes back to a state wants that state, and no other model than it had
-            retrains = order.retrain and _goes_to(order.because) is None
+            retrains = order.retrain and order.because.goes_to is None
             if retrains:
                 step("retrain without it", _retrain, context, number, order.because, step)
             made = _made(context, number, order.because) if retrains else None
@@ -153,17 +153,17 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
     return replace(sentence, repeated=is_done)
 
 
-def _incident_of(layout: Layout, because: str) -> tuple[str | None, bool]:
+def _incident_of(layout: Layout, because: Cause) -> tuple[str | None, bool]:
     """Return the last incident about `because`, and whether all of it was carried out."""
     for number in reversed(incidents(layout)):
-        if read_incident(layout, number)["because"] == because:
+        if parse_cause(read_incident(layout, number)["because"]) == because:
             return number, is_closed(layout, number)
     return None, False
 
 
 def _has_effect(layout: Layout, found: Trace) -> bool:
     """Tell whether anything is left to take back."""
-    if _goes_to(found.because) not in (None, champion_of(layout).update):
+    if found.because.goes_to not in (None, champion_of(layout).update):
         return True
     standing = any(each.stage in (Stage.PROMOTED, *UNDECIDED) for each in found.updates)
     return standing or any(each.admitted for each in found.batches)
@@ -176,13 +176,13 @@ def _embodies(found: Trace, champion: Champion) -> bool:
 def _open(context: Context, order: Order, found: Trace) -> str:
     """Write down what is to be taken back before anything is, and return the incident's number."""
     layout = context.layout
-    cause, reason = parse_cause(order.because), order.reason.strip() or "No reason was given."
+    cause, reason = order.because, order.reason.strip() or "No reason was given."
     serving = champion_of(layout)
     with transaction(context, "rollback") as t:
         number = next_number(layout.root / "incidents")
         details = {
             "incident": number,
-            "because": order.because,
+            "because": str(order.because),
             "reason": reason,
             "sources": [cause.name] if cause.kind == "source" else [],
             "trace": found.to_dict(),
@@ -194,23 +194,23 @@ def _open(context: Context, order: Order, found: Trace) -> str:
             "detected_by": order.detected_by,
             "time": context.now(),
         }
-        about = Artifact(order.because, sha256_bytes(order.because.encode()))
+        about = Artifact(str(cause), sha256_bytes(str(cause).encode()))
         path = layout.incident(number) / "incident.json"
         made = t.state(path, [about], INCIDENT, details)
-        predicate = {"incident": number, "because": order.because, "reason": reason}
+        predicate = {"incident": number, "because": str(cause), "reason": reason}
         t.append(OPEN, [about, made], predicate)
         t.commits_as(f"incident:{number}: {order.because}")
     return number
 
 
-def _serve_clean(context: Context, number: str, because: str) -> None:
+def _serve_clean(context: Context, number: str, because: Cause) -> None:
     """Let the newest clean version serve, if the champion is tainted; no model is trained for it.
 
     Where none is left, nobody serves, or the champion does on, as the policy says.
     """
     found, serving = trace(context, because), champion_of(context.layout)
     versions = _versions(context, found)
-    target = _goes_to(because)
+    target = because.goes_to
     if _embodies(found, serving) or target not in (None, serving.update):
         try:
             reinstate(context, number, because, versions)
@@ -242,7 +242,7 @@ def _versions(context: Context, found: Trace) -> list[Champion]:
     Raises Conflict for an update to go back to that was rolled back itself, or never promoted.
     """
     clean = clean_versions(context, {each.update for each in found.updates})
-    target = _goes_to(found.because)
+    target = found.because.goes_to
     if target is None:
         return clean
     chosen = [each for each in clean if each.update == target]
@@ -258,12 +258,7 @@ def _versions(context: Context, found: Trace) -> list[Champion]:
     return chosen
 
 
-def _goes_to(because: str) -> str | None:
-    cause = parse_cause(because)
-    return cause.name if cause.kind == TO else None
-
-
-def _clean(context: Context, number: str, because: str) -> None:
+def _clean(context: Context, number: str, because: Cause) -> None:
     """Take the rows out of the data, and what embodies them out of the running, as one commit."""
     why = f"incident:{number}: {because}"
     with transaction(context, "rollback", f"{why} taken out") as t:
@@ -278,7 +273,7 @@ def _clean(context: Context, number: str, because: str) -> None:
 
 def _later(context: Context, found: Trace) -> list[Embodied]:
     """Return the updates after the one to go back to that learnt nothing more than it did."""
-    target, layout = _goes_to(found.because), context.layout
+    target, layout = found.because.goes_to, context.layout
     if target is None:
         return []
     known, later = {each.update for each in found.updates}, []
@@ -296,7 +291,7 @@ def _withdraws(context: Context, found: Trace) -> list[str]:
 
 
 def _withdraw(
-    t: Transaction, context: Context, embodied: Embodied, number: str, because: str
+    t: Transaction, context: Context, embodied: Embodied, number: str, because: Cause
 ) -> None:
     layout = context.layout
     subject = Artifact(f"model:{context.settings.model}", embodied.sha256)
@@ -304,7 +299,7 @@ def _withdraw(
         "update": embodied.update,
         "version": embodied.version,
         "incident": number,
-        "because": because,
+        "because": str(because),
         "time": context.now(),
     }
     path = layout.update(embodied.update) / "withdrawal.json"
@@ -319,14 +314,14 @@ def _recalibrate(context: Context, found: Trace) -> None:
         calibrate(context)
 
 
-def _retrain(context: Context, number: str, because: str, step: Step) -> None:
+def _retrain(context: Context, number: str, because: Cause, step: Step) -> None:
     """Train without what was taken out, unless that was done before this process took over."""
     made = _made(context, number, because)
     if made is None or made.stage is Stage.APPROVED:
         retrain(context, supersede=True, step=step)
 
 
-def _made(context: Context, number: str, because: str) -> Update | None:
+def _made(context: Context, number: str, because: Cause) -> Update | None:
     """Return the first update that was made since, without what the incident takes back."""
     layout = context.layout
     last = int(read_incident(layout, number)["last_update"])
@@ -342,6 +337,6 @@ def _told(context: Context, number: str, found: Trace, seconds: float) -> Rolled
     update = read_update(layout, closed["update"])[0] if closed["update"] else None
     before, after = predicate["champion"], closed["champion"]
     return RolledBack(
-        predicate["because"], found, before, after, update, number, closed,
+        parse_cause(predicate["because"]), found, before, after, update, number, closed,
         tuple(still_serving(layout, predicate)), seconds,
     )  # fmt: skip

@@ -33,6 +33,7 @@ from sluicegate.flows.rollback.rollback import Order, rollback
 from sluicegate.flows.updates import retrain
 from sluicegate.flows.updates.promote import finish_broken_off, finish_promotion
 from sluicegate.gates.approval import Decision
+from sluicegate.record.causes import Cause
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context, open_context, utc_now
 from sluicegate.record.results import RetrainResult
@@ -110,7 +111,10 @@ def scenes(
     proof = in_child(lambda: place.sign_review(subject, "approve", "ann", keys["ann"]))
     said = (subject, Decision.APPROVE, "ann", "looked at", proof)
     scene("promotion", lambda context: approve(context, *said))
-    scene("rollback", lambda context: rollback(context, Order(f"source:{MALLORY}", "seen", False)))
+    scene(
+        "rollback",
+        lambda context: rollback(context, Order(Cause("source", MALLORY), "seen", False)),
+    )
     asked = [in_child(partial(asked_to_retire, root, what, keys["ann"])) for what in RETIRED]
     scene("retire", lambda context: carry_out(context, asked))
     return made

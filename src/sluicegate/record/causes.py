@@ -34,11 +34,16 @@ TO = "to"
 
 @dataclass(frozen=True)
 class Cause:
-    """What is to be traced, as it is written on the command line."""
+    """What is to be traced or taken back."""
 
     kind: str
     name: str
     row: int | None = None
+
+    @property
+    def goes_to(self) -> str | None:
+        """Return the update to go back to, None for any other cause."""
+        return self.name if self.kind == TO else None
 
     def __str__(self) -> str:
         """Return it as it is written."""
@@ -62,34 +67,34 @@ def parse_cause(text: str) -> Cause:
     raise Misused(f"{text!r} cannot be traced; write {WAYS}.")
 
 
-def as_recorded(context: Context, because: str) -> str:
+def as_recorded(context: Context, cause: Cause) -> Cause:
     """Return a cause as the record has it: a source that is sensitive by its pseudonym."""
-    cause, schema, layout = parse_cause(because), context.schema, context.layout
+    schema, layout = context.schema, context.layout
     if cause.kind != "source" or schema.source not in schema.sensitive:
-        return because
+        return cause
     name = cause.name.removeprefix(UNPROVEN)
     mark = cause.name[: len(cause.name) - len(name)]
     sent = {
         source for batch in record.received(layout) for source in manifest_of(layout, batch).sources
     }
     if cause.name in sent or not layout.secret.is_file():
-        return because
+        return cause
     known = mark + pseudonym(name, keys.derived_key(layout, "pseudonym"))
-    return f"source:{known}" if known in sent else because
+    return Cause("source", known) if known in sent else cause
 
 
-def command(because: str) -> str:
-    """Return the command that rolls `because` back."""
-    cause = parse_cause(because)
-    named = f"--to update:{cause.name}" if cause.kind == TO else f"--because {shlex.quote(because)}"
+def command(cause: Cause) -> str:
+    """Return the command that rolls `cause` back."""
+    because = f"--because {shlex.quote(str(cause))}"
+    named = f"--to update:{cause.name}" if cause.kind == TO else because
     return f"sluicegate rollback {named}"
 
 
-def cause_of(layout: Layout, update: str) -> str:
+def cause_of(layout: Layout, update: str) -> Cause:
     """Return what takes `update` back: what it added, or the champion before it where it added nothing."""
     if added_by(layout, update):
-        return f"update:{update}"
-    return f"{TO}:{before(layout, update).update}"
+        return Cause("update", update)
+    return Cause(TO, before(layout, update).update)
 
 
 def concerned(context: Context, cause: Cause) -> Rows:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate.core import ModelRef, Stage
 from sluicegate.core.schema import HOLDOUT, ROW
-from sluicegate.record.causes import Rows, as_recorded, concerned, parse_cause, released
+from sluicegate.record.causes import Cause, Rows, as_recorded, concerned, released
 from sluicegate.record.champion import read_promotion
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import lots
@@ -85,7 +85,7 @@ class Embodied:
 class Trace:
     """Where a cause went: the batches that it touches and the updates that embody it."""
 
-    because: str
+    because: Cause
     batches: tuple[Touched, ...]
     updates: tuple[Embodied, ...]
 
@@ -98,19 +98,19 @@ class Trace:
         """Return the JSON of `trace`."""
         return {
             "schema": 1,
-            "because": self.because,
+            "because": str(self.because),
             "batches": [each.to_dict() for each in self.batches],
             "updates": [each.to_dict() for each in self.updates],
         }
 
 
-def trace(context: Context, because: str) -> Trace:
-    """Return where `because` went; raises Missing where nothing of that name was ever received."""
-    layout, because = context.layout, as_recorded(context, because)
-    rows = concerned(context, parse_cause(because))
+def trace(context: Context, cause: Cause) -> Trace:
+    """Return where `cause` went; raises Missing where nothing of that name was ever received."""
+    layout, cause = context.layout, as_recorded(context, cause)
+    rows = concerned(context, cause)
     became = list(released(layout))
     touched = (_touched(layout, batch, rows[batch], became) for batch in sorted(rows, key=int))
-    return Trace(because, tuple(touched), tuple(embodying(layout, rows)))
+    return Trace(cause, tuple(touched), tuple(embodying(layout, rows)))
 
 
 def embodying(layout: Layout, rows: Rows) -> Iterator[Embodied]:

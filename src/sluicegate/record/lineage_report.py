@@ -9,7 +9,7 @@ from typing import Any
 from sluicegate.core import Update
 from sluicegate.core.schema import HOLDOUT
 from sluicegate.evidence.statement import REFUSAL, WITHDRAWAL
-from sluicegate.record.causes import MODEL, parse_cause
+from sluicegate.record.causes import MODEL, Cause
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import trace
 from sluicegate.record.receipts import receipts
@@ -21,12 +21,12 @@ from sluicegate.stores import data
 from sluicegate.stores.layout import Layout
 
 
-def traced(context: Context, what: str) -> dict[str, Any]:
+def traced(context: Context, cause: Cause) -> dict[str, Any]:
     """Return the JSON of `trace`; raises Missing where there is nothing of that name."""
-    layout, cause = context.layout, parse_cause(what)
+    layout = context.layout
     if cause.kind == MODEL:
         return _model(context, cause.name)
-    found = trace(context, what).to_dict()
+    found = trace(context, cause).to_dict()
     came, stretches = receipts(layout, [b["batch"] for b in found["batches"]]), services(layout)
     for batch in found["batches"]:
         batch["receipt"] = came[batch["batch"]]

@@ -1,7 +1,7 @@
 """overtaken: no update is promoted that learnt what was taken back while it was made or waited."""
 
 from sluicegate.core import Conflict, Update
-from sluicegate.record.causes import command
+from sluicegate.record.causes import command, parse_cause
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import Trace, trace
 from sluicegate.record.subjects.incident import incidents, is_closed, read_incident
@@ -38,7 +38,7 @@ def _broken_off(context: Context) -> dict[str, Trace]:
     layout, found = context.layout, dict[str, Trace]()
     for number in incidents(layout):
         if not is_closed(layout, number):
-            traced = trace(context, read_incident(layout, number)["because"])
+            traced = trace(context, parse_cause(read_incident(layout, number)["because"]))
             if any(each.admitted for each in traced.batches):
                 found[number] = traced
     return found

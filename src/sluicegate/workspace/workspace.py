@@ -420,16 +420,18 @@ class Workspace:
 
         Of model:N, a version in MLflow, return what it is made of, and when it served.
         """
+        from sluicegate.record.causes import parse_cause
         from sluicegate.record.lineage_report import traced
 
-        return traced(self._fresh(), because)
+        return traced(self._fresh(), parse_cause(because))
 
     @explained()
     def plan_rollback(self, because: str) -> dict[str, Any]:
         """Return what `rollback` would take back, and what each clean version would cost."""
         from sluicegate.flows.rollback.rollback import plan
+        from sluicegate.record.causes import parse_cause
 
-        return plan(self._fresh(), because)
+        return plan(self._fresh(), parse_cause(because))
 
     @explained()
     def rollback(
@@ -437,8 +439,9 @@ class Workspace:
     ) -> "RolledBack":
         """Take `because` out of serving, data and models; run again, it finishes or does nothing."""
         from sluicegate.flows.rollback.rollback import Order, rollback
+        from sluicegate.record.causes import parse_cause
 
-        return rollback(self._fresh(), Order(because, reason, retrain), step)
+        return rollback(self._fresh(), Order(parse_cause(because), reason, retrain), step)
 
     @explained()
     def watch(self, *, step: Step = plainly) -> "Watched":

@@ -16,6 +16,7 @@ from sluicegate.flows.feedback.eligible import eligible, history
 from sluicegate.flows.feedback.quarantine import hold
 from sluicegate.flows.rollback.rollback import Order, rollback
 from sluicegate.record.calibration import intake_policy, read_calibration
+from sluicegate.record.causes import Cause
 from sluicegate.record.context import Context, open_context
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
@@ -104,7 +105,7 @@ def test_a_rollback_calibrates_without_what_it_takes_out(root: Path) -> None:
     """Limits that poison helped to set are set anew at once, not with the next retrain."""
     context = later(root, 15)
     calibrate(context)
-    rollback(context, Order("batch:0001", "bought", False))
+    rollback(context, Order(Cause("batch", "0001"), "bought", False))
     made = read_calibration(context.layout)
     assert made is not None
     assert made.batches == ("0002",)

@@ -249,7 +249,7 @@ def test_an_update_that_added_nothing(place: Workspace, keys: dict[str, Path]) -
     place.answer_review("update:0004", "approve", "ann", proof)
     with pytest.raises(Conflict, match="--to update:NNNN"):
         back(place, "update:0004")
-    assert cause_of(layout, "0004") == "to:0003"
+    assert str(cause_of(layout, "0004")) == "to:0003"
     champion = place.status().champion
     layout.serving.mkdir(parents=True, exist_ok=True)
     host = Report("host", "serving", champion.version, champion.sha256, "0004", "2026-11-28")
