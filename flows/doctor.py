@@ -20,7 +20,7 @@ from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import POLICY_FILES, Context, open_context
 from sluicegate.record.keys.ages import describe_keys, expiring
 from sluicegate.record.open_incidents import incomplete
-from sluicegate.record.policy import in_force, require_signed
+from sluicegate.record.policy import ACTING, COVERS, in_force, require_signed
 from sluicegate.record.results import Diagnosis
 from sluicegate.record.threats import THREATS, open_threats
 from sluicegate.review.reviewers import reviewers
@@ -122,6 +122,17 @@ def identity(context: Context) -> Iterator[Diagnosis]:
         f"git has no user name or e-mail, so commits are by {git.SERVICE_IDENTITY['NAME']}.",
         'Run `git config user.name "..."` and `git config user.email ...`.',
     )
+
+
+def owners(context: Context) -> Iterator[Diagnosis]:
+    """Look for an owners' signature that covers less than this version's does."""
+    signed = in_force(context.layout)
+    if signed and signed.covers < COVERS:
+        says = (
+            f"Policy {signed.number} covers neither {', '.join(ACTING)} nor the deps in dvc.yaml."
+        )
+        mend = f"Have an owner sign it again: `sluicegate policy sign --as {signed.owner}`."
+        yield Diagnosis("owners", None, says, mend)
 
 
 def policy(context: Context) -> Iterator[Diagnosis]:
@@ -313,6 +324,7 @@ MACHINE: tuple[Callable[[], Iterator[Diagnosis]], ...] = (python, pins, git_, pr
 WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
     identity,
     policy,
+    owners,
     inheritance,
     calibration,
     keys,

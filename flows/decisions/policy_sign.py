@@ -54,9 +54,7 @@ def difference(context: Context) -> Difference:
 def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
     """Sign the committed policy as `owner` and record it; raises Misused for anyone else."""
     layout, before = context.layout, owned.in_force(context.layout)
-    git.require_committed(
-        layout.root, [name for name in owned.COVERED if git.tracked(layout.root, name)]
-    )
+    git.require_committed(layout.root, list(owned.parts(layout, git.head(layout.root))))
     owners = owned.owners_of(before, context.settings)
     if not owners:
         raise Misused("params.yaml names no owner: commit `policy: {owners: [NAME]}` first.")
@@ -65,7 +63,7 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
     if not context.settings.owned.owners:
         raise Misused("The policy no longer names an owner; keep one in policy.owners.")
     result, listed = difference(context), owned.covered(layout)
-    if before and not result.files:
+    if before and before.covers == owned.COVERS and not result.files:
         return result.to_dict()
     number = f"{len(numbered(layout.root / owned.ROOM)) + 1:04d}"
     text = owned.text_to_sign(number, listed, before.sha256 if before else None)
@@ -79,6 +77,7 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
         "signers": signers,
         "commit": git.head(layout.root),
         "previous": before.sha256 if before else None,
+        "covers": owned.COVERS,
         "time": context.now(),
     }
     _keep(context, number, listed, details)

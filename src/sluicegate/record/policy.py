@@ -16,7 +16,7 @@ from sluicegate.core import Conflict, SluicegateError, Tampered
 from sluicegate.core.canonical import canonical_json, sha256_bytes
 from sluicegate.evidence.statement import POLICY, predicate_of
 from sluicegate.evidence.verifier import subjects_of
-from sluicegate.stores import files, git, pinned, record, ssh, trust
+from sluicegate.stores import files, git, pinned, pipeline, record, ssh, trust
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, parse_settings
 
@@ -28,6 +28,10 @@ COVERED = (
     "params.yaml", "dvc.yaml", "train.py", "expectations", "golden", "reference", "trust",
     "uv.lock", "requirements.txt",
 )  # fmt: skip
+ACTING = (".dvc/config", ".dvcignore", ".gitattributes", ".gitmodules", "prefect.yaml")
+"""What acts besides: where rows go, what git and DVC leave out, what Prefect runs."""
+COVERS = 2
+"""What a signature covers: 1 is COVERED, 2 adds ACTING and the deps of every stage in dvc.yaml."""
 NAMESPACE = "sluicegate-policy"
 
 
@@ -43,6 +47,7 @@ class SignedPolicy:
     files: Mapping[str, str]
     params: str
     signers: str
+    covers: int
 
     @property
     def settings(self) -> Settings:
@@ -50,19 +55,39 @@ class SignedPolicy:
         return parse_settings(self.params, f"params.yaml in {ROOM}/{self.number}")
 
 
-def text_to_sign(number: str, listed: Mapping[str, str], previous: str | None) -> str:
+def text_to_sign(
+    number: str, listed: Mapping[str, str], previous: str | None, covers: int = COVERS
+) -> str:
     """Return what an owner signs: every file of the policy, and the policy that it replaces."""
     lines = [f"sluicegate policy {number}", f"replaces: {previous or 'nothing'}"]
+    lines += [f"covers: {covers}"] if covers > 1 else []
     return "\n".join([*lines, *(f"{listed[name]}  {name}" for name in sorted(listed))]) + "\n"
 
 
-def covered(layout: Layout, tree: bool = False) -> dict[str, str]:
+def parts(layout: Layout, commit: str, covers: int = COVERS) -> tuple[str, ...]:
+    """Return the files and folders of the policy: also what a stage of dvc.yaml names as a dep.
+
+    What stages make, and what only sluicegate writes, is no part of it.
+    """
+    if covers < COVERS:
+        return COVERED
+    made, deps = {"build", "candidate.json", *record.ROOMS}, set[str]()
+    for stage in pipeline.stages((git.find_at(layout.root, commit, "dvc.yaml") or b"").decode()):
+        deps.update(pipeline.paths(stage, "deps"))
+        made.update(
+            path for kind in ("outs", "metrics", "plots") for path in pipeline.paths(stage, kind)
+        )
+    own = (dep for dep in deps if dep not in made and dep.split("/")[0] not in made)
+    return (*COVERED, *ACTING, *sorted(own))
+
+
+def covered(layout: Layout, tree: bool = False, covers: int = COVERS) -> dict[str, str]:
     """Return the SHA-256 of every file of the policy as it is committed, or as it lies in the `tree`.
 
     And of the defaults that it extends: those of this installation have to be the ones that were signed.
     """
     commit = layout.policy or git.head(layout.root)
-    named = (name for part in COVERED for name in git.tracked(layout.root, part, commit))
+    named = git.objects(layout.root, commit, parts(layout, commit, covers))
     kept = sorted(name for name in named if not name.startswith((f"{ROOM}/", REVIEW)))
     found = _in_tree(layout, kept) if tree else git.contents(layout.root, commit, kept)
     listed = {name: "" if text is None else sha256_bytes(text) for name, text in found.items()}
@@ -120,7 +145,7 @@ def remember(layout: Layout, signed: SignedPolicy) -> None:
 
 def differing(layout: Layout, signed: SignedPolicy, tree: bool = False) -> list[str]:
     """Return the files that are not as they were signed, new and lost ones included."""
-    now = covered(layout, tree)
+    now = covered(layout, tree, signed.covers)
     every = sorted(now.keys() | signed.files.keys())
     return [name for name in every if now.get(name) != signed.files.get(name)]
 
@@ -187,13 +212,13 @@ def _read(layout: Layout, number: str, before: SignedPolicy | None) -> SignedPol
     read = SignedPolicy(
         number, sha256_bytes(canonical_json(payload)),
         predicate["owner"], predicate["time"], predicate["commit"], listed,
-        predicate["params"], predicate["signers"],
+        predicate["params"], predicate["signers"], predicate.get("covers", 1),
     )  # fmt: skip
     full = {"params.yaml": read.params, trust.SIGNERS: read.signers}
     for name, text in full.items():
         if sha256_bytes(text.encode()) != listed.get(name):
             raise Tampered(f"{where} does not contain the signed {name}.")
-    text = text_to_sign(number, listed, before.sha256 if before else None)
+    text = text_to_sign(number, listed, before.sha256 if before else None, read.covers)
     by = before or read
     verify_owner(read.owner, text, predicate["signature"], owners_of(by, by.settings), by.signers)
     return read

@@ -72,7 +72,7 @@ def signed_files(layout: Layout, signed: owned.SignedPolicy) -> dict[str, bytes]
 
 def write_signed_files(layout: Layout, signed: owned.SignedPolicy, place: Path) -> None:
     """Make the policy's files below `place` exactly those that were signed, whatever lies there."""
-    for part in owned.COVERED:
+    for part in owned.parts(layout, signed.commit, signed.covers):
         _remove(place / part)
     for name, content in signed_files(layout, signed).items():
         files.write_bytes(place / name, content)

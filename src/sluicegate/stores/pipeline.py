@@ -40,7 +40,7 @@ def require_ours(tree: Path) -> None:
                 "plain command, like `python train.py`; put anything longer into a script."
             )
         for kind in ("deps", "outs", "metrics", "plots"):
-            for path in _paths(stage, kind):
+            for path in paths(stage, kind):
                 require_inside(tree, path)
 
 
@@ -91,8 +91,18 @@ def require_inside(tree: Path, named: str) -> PurePosixPath:
     return path
 
 
+def stages(text: str) -> list[Mapping[str, Any]]:
+    """Return the stages of dvc.yaml; raises Misused for one without any."""
+    try:
+        return [
+            stage for stage in yaml.safe_load(text)["stages"].values() if isinstance(stage, dict)
+        ]
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise Misused("dvc.yaml has no stages; take it from a new workspace.") from error
+
+
 def _checked(tree: Path, name: str, kind: str) -> list[PurePosixPath]:
-    return [require_inside(tree, path) for path in _paths(_stage(tree, name), kind)]
+    return [require_inside(tree, path) for path in paths(_stage(tree, name), kind)]
 
 
 def _stage(tree: Path, name: str) -> Mapping[str, Any]:
@@ -106,7 +116,8 @@ def _stage(tree: Path, name: str) -> Mapping[str, Any]:
     return stage
 
 
-def _paths(stage: Mapping[str, Any], kind: str) -> Iterator[str]:
+def paths(stage: Mapping[str, Any], kind: str) -> Iterator[str]:
+    """Yield the paths that a stage names as its `deps`, `outs`, `metrics` or `plots`."""
     for each in stage.get(kind) or ():
         yield from ([each] if isinstance(each, str) else each)
 
