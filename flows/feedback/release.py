@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import Conflict, Misused, Outcome
+from sluicegate.core.document import Result
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import RELEASE
 from sluicegate.flows.feedback.exception import (
@@ -40,21 +40,32 @@ from sluicegate.stores.transaction import Transaction, transaction
 MOST_NAMED = 12
 
 
-def plan(context: Context, wanted: Wanted) -> dict[str, Any]:
+class ReleasePlan(Result):
+    """What intake would make of rows in quarantine under an exception."""
+
+    batch: str
+    rows: int
+    waives: list[str]
+    outcome: Outcome
+    still_set_aside: int
+    stopped_by: list[str]
+    not_measured: list[str]
+
+
+def plan(context: Context, wanted: Wanted) -> ReleasePlan:
     """Return what intake would make of the rows under the exception, without asking anybody."""
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         tried = try_out(context, wanted, Path(scratch))
     verdict = tried.judgement.verdict
-    return {
-        "schema": 1,
-        "batch": wanted.batch,
-        "rows": len(tried.frame),
-        "waives": list(tried.waives),
-        "outcome": verdict.outcome.value,
-        "still_set_aside": len(verdict.quarantined.rows),
-        "stopped_by": stopped_by(tried.judgement),
-        "not_measured": unmeasured(tried.judgement),
-    }
+    return ReleasePlan(
+        batch=wanted.batch,
+        rows=len(tried.frame),
+        waives=list(tried.waives),
+        outcome=verdict.outcome,
+        still_set_aside=len(verdict.quarantined.rows),
+        stopped_by=stopped_by(tried.judgement),
+        not_measured=unmeasured(tried.judgement),
+    )
 
 
 def propose(context: Context, wanted: Wanted) -> str:

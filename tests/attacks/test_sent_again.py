@@ -58,7 +58,7 @@ def test_other_bytes_are_the_same_rows(
     path = delivered(honest(300, seed=12), "again.csv")
     path.write_bytes(path.read_bytes() + b"\n")
     assert place.intake(path).outcome.value == "quarantine"
-    assert place.show_quarantine("0003")["rows"] == 300
+    assert place.show_quarantine("0003").rows == 300
     renamed = honest(300, seed=12).tail(40).assign(**{SOURCE: lambda f: "x" + f[SOURCE]})
     mixed = pd.concat([honest(300, seed=13), renamed], ignore_index=True)
     mixed = mixed.sample(frac=1, random_state=1)
@@ -67,7 +67,7 @@ def test_other_bytes_are_the_same_rows(
     repeated = set(np.flatnonzero(mixed.index >= 300))
     assert set(said.assessment.verdict.quarantined.rows) == repeated
     assert set(admitted(place, "0004")[ROW]) == set(range(340)) - repeated
-    assert all(METRIC in each["held_for"] for each in place.show_quarantine("0004")["held"])
+    assert all(METRIC in each.held_for for each in place.show_quarantine("0004").held)
 
 
 def test_the_right_label_and_other_rows_pass(place: Workspace, honest: Rows) -> None:
@@ -92,7 +92,7 @@ def test_who_was_rolled_back_wrongly_may_send_again(
 def test_a_release_waives_it_by_name(place: Workspace, keys: dict[str, Path], honest: Rows) -> None:
     """Rows from that quarantine are stopped for being themselves until somebody waives just that."""
     answer(place, keys, "incident:0001", "approve")
-    assert METRIC in place.plan_release("0002", waive_unmeasured=True)["stopped_by"]
+    assert METRIC in place.plan_release("0002", waive_unmeasured=True).stopped_by
     wanted = {"reason": "audited", "rows": tuple(range(100)), "waive_unmeasured": True}
     with pytest.raises(Misused, match=METRIC):
         place.release("0002", **wanted)

@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -19,6 +19,9 @@ from sluicegate.cli.retire import add_destroy, number_of, takes_rows
 from sluicegate.cli.review import print_review
 from sluicegate.cli.terminal import escape, opened, print_plan, shortened, working
 from sluicegate.core.counted import counted
+
+if TYPE_CHECKING:
+    from sluicegate.record.quarantine import HeldRows, InQuarantine
 
 PAUSED = 3
 
@@ -52,18 +55,18 @@ def _add_release(verb: Parser) -> None:
     verb.add_argument("--review-by", metavar="DATE", help="review the exception again by then")
 
 
-def list_all(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def list_all(options: argparse.Namespace) -> Answer["InQuarantine"]:
     """List what is set aside."""
     return Answer(opened(options, reading=True).quarantine(), print_quarantine)
 
 
-def show(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def show(options: argparse.Namespace) -> Answer["HeldRows"]:
     """Show the rows of one batch that are set aside."""
     place = opened(options, reading=True)
     return Answer(place.show_quarantine(number_of(options.batch)), print_rows)
 
 
-def release(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def release(options: argparse.Namespace) -> Answer[Any]:
     """Ask to let rows out, or say what intake would make of them."""
     batch = number_of(options.batch)
     wanted: dict[str, Any] = {
@@ -80,48 +83,46 @@ def release(options: argparse.Namespace) -> Answer[dict[str, Any]]:
         return Answer(place.release(batch, **wanted), print_review, PAUSED)
 
 
-def print_quarantine(console: Console, found: dict[str, Any]) -> None:
+def print_quarantine(console: Console, found: "InQuarantine") -> None:
     """Print what is set aside, and the exceptions by which rows were let out."""
-    if not found["quarantine"]:
+    if not found.quarantine:
         console.print("Nothing is in quarantine.")
-    for lot in found["quarantine"]:
-        late = "[bold red]overdue[/], " if lot["overdue"] else ""
-        whole = " (the whole batch)" if lot["whole"] else ""
+    for lot in found.quarantine:
+        late = "[bold red]overdue[/], " if lot.overdue else ""
+        whole = " (the whole batch)" if lot.whole else ""
         console.print(
-            f"{lot['subject']}: {counted(lot['rows'], 'row')}{whole}, {late}review by {lot['review_by']}"
+            f"{lot.subject}: {counted(lot.rows, 'row')}{whole}, {late}review by {lot.review_by}"
         )
-        console.print(f"  {escape(shortened(lot['reason'] or 'removed by a rollback'))}")
-        if lot["sources"]:
-            console.print(f"  sources {escape(shortened(', '.join(lot['sources'])))}")
-        for asked in lot["asked"]:
+        console.print(f"  {escape(shortened(lot.reason or 'removed by a rollback'))}")
+        if lot.sources:
+            console.print(f"  sources {escape(shortened(', '.join(lot.sources)))}")
+        for asked in lot.asked:
             console.print(f"  {asked} asks to release rows")
-    for each in found["exceptions"]:
-        late = ", [bold red]overdue[/]" if each["overdue"] else ""
+    for each in found.exceptions:
+        late = ", [bold red]overdue[/]" if each.overdue else ""
         console.print(
-            f"{each['subject']}: {counted(each['rows'], 'row')} of batch:{each['batch']}, "
-            f"{each['state']}, waives {escape(', '.join(each['waives']) or 'nothing')}, "
-            f"review by {each['review_by']}{late}"
+            f"{each.subject}: {counted(each.rows, 'row')} of batch:{each.batch}, "
+            f"{each.state}, waives {escape(', '.join(each.waives) or 'nothing')}, "
+            f"review by {each.review_by}{late}"
         )
-    for each in found["destroyed"]:
+    for gone in found.destroyed:
         lost = ", ".join(
-            f"{counted(rows, 'row')} of batch:{batch}" for batch, rows in each["rows"].items()
+            f"{counted(rows, 'row')} of batch:{batch}" for batch, rows in gone.rows.items()
         )
-        state = "destroyed" if each["state"] == "retired" else "being destroyed"
-        console.print(f"{each['subject']}: {escape(each['what'])} {state}, {lost}")
+        state = "destroyed" if gone.state == "retired" else "being destroyed"
+        console.print(f"{gone.subject}: {escape(gone.what)} {state}, {lost}")
 
 
-def print_rows(console: Console, found: dict[str, Any]) -> None:
+def print_rows(console: Console, found: "HeldRows") -> None:
     """Print how many rows each source has in quarantine, and why; --json lists every row."""
-    console.print(
-        f"{found['subject']}: {counted(found['rows'], 'row')}, review by {found['review_by']}"
-    )
+    console.print(f"{found.subject}: {counted(found.rows, 'row')}, review by {found.review_by}")
     groups = Counter(
-        (row["source"] or "an unnamed source", ", ".join(row["held_for"]) or found["reason"])
-        for row in found["held"]
-        if not row["released"]
+        (row.source or "no source", ", ".join(row.held_for) or found.reason)
+        for row in found.held
+        if not row.released
     )
     for (source, why), count in groups.most_common():
-        console.print(f"  {counted(count, 'row')} from {escape(source)}: {escape(shortened(why))}")
-    out = sum(row["released"] for row in found["held"])
+        console.print(f"  {counted(count, 'row')} of {escape(source)}: {escape(shortened(why))}")
+    out = sum(row.released for row in found.held)
     if out:
         console.print(f"  {out} more {'row was' if out == 1 else 'rows were'} released")

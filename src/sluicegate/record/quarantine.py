@@ -1,11 +1,14 @@
 """quarantine: what is set aside, why, and until when somebody has to look at it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from sluicegate.core import Judged, Missing, Misused
+from sluicegate.core.document import Document, Result
 from sluicegate.core.moment import moment
 from sluicegate.core.schema import ROW
 from sluicegate.record.context import Context
@@ -13,7 +16,7 @@ from sluicegate.record.findings import read_findings
 from sluicegate.record.subjects import state_of
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.release import RELEASED, read_release, releases
-from sluicegate.record.subjects.retirement import destroyed_rows, tombstones
+from sluicegate.record.subjects.retirement import Tombstone, destroyed_rows, tombstones
 from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout, numbered
 
@@ -23,31 +26,92 @@ if TYPE_CHECKING:
 MOST_SOURCES = 8
 
 
-def in_quarantine(context: Context) -> dict[str, Any]:
+class Lot(Document):
+    """The rows of a batch that are set aside."""
+
+    subject: str
+    rows: int
+    whole: bool
+    sources: list[str]
+    reason: str
+    since: str
+    review_by: str
+    overdue: bool
+    asked: list[str]
+
+
+class Let(Document):
+    """An exception by which rows were let out, or are asked for."""
+
+    subject: str
+    batch: str
+    rows: int
+    state: str
+    overdue: bool
+    waives: list[str]
+    reason: str
+    review_by: str
+    asked_by: str | None
+
+
+class Destroyed(Document):
+    """Rows that a retirement destroyed, by batch."""
+
+    subject: str
+    what: str
+    rows: dict[str, int]
+    state: str
+
+
+class InQuarantine(Result):
+    """What is set aside, and what was let out or destroyed."""
+
+    quarantine: list[Lot]
+    exceptions: list[Let]
+    destroyed: list[Destroyed]
+
+
+class Held(Document):
+    """A row that is set aside, or was until it was released."""
+
+    row: int
+    source: str | None
+    held_for: list[str]
+    released: bool
+
+
+class HeldRows(Lot):
+    """The same of one batch, row by row."""
+
+    form: Literal[1] = Field(alias="schema")
+    held: list[Held]
+
+
+def in_quarantine(context: Context) -> InQuarantine:
     """Return every batch with rows set aside, and the exceptions by which rows were let out again."""
-    return {
-        "schema": 1,
-        "quarantine": [_lot(context, batch) for batch in batches(context.layout)],
-        "exceptions": list(_exceptions(context)),
-        "destroyed": list(_destroyed(context.layout)),
-    }
+    layout = context.layout
+    return InQuarantine(
+        quarantine=[_lot(context, batch) for batch in batches(layout)],
+        exceptions=[_exception(context, number) for number in releases(layout)],
+        destroyed=[_destroyed(layout, tomb) for tomb in tombstones(layout)],
+    )
 
 
-def show_quarantine(context: Context, batch: str) -> dict[str, Any]:
+def show_quarantine(context: Context, batch: str) -> HeldRows:
     """Return the rows of `batch` that are set aside, each with its source and what it is held for."""
     frame, schema = rows_of(context, batch), context.schema
     out = _released(context.layout, batch)
     named = frame[schema.source] if schema.source in frame else [None] * len(frame)
     listed = [
-        {
-            "row": int(row),
-            "source": None if source is None else str(source),
-            "held_for": why,
-            "released": int(row) in out,
-        }
+        Held(
+            row=int(row),
+            source=None if source is None else str(source),
+            held_for=why,
+            released=int(row) in out,
+        )
         for row, source, why in zip(frame[ROW], named, held_for(context, batch, frame), strict=True)
     ]
-    return _lot(context, batch) | {"schema": 1, "held": listed}
+    return HeldRows(**dict(_lot(context, batch)), schema=1, held=listed)
 
 
 def batches(layout: Layout) -> list[str]:
@@ -131,7 +195,7 @@ def require_date(text: str) -> str:
         raise Misused(f"{text!r} is not a date; write it like 2026-12-24.") from error
 
 
-def _lot(context: Context, batch: str) -> dict[str, Any]:
+def _lot(context: Context, batch: str) -> Lot:
     layout = context.layout
     result = _manifests(layout, batch)
     held = layout.held(batch) / "reason.json"
@@ -142,44 +206,31 @@ def _lot(context: Context, batch: str) -> dict[str, Any]:
     until = review_by(context, since)
     out = _released(layout, batch) - destroyed_rows(layout, batch)
     left = sum(each.rows for each in result) - len(out)
-    return {
-        "subject": f"batch:{batch}",
-        "rows": left,
-        "whole": bool(whole),
-        "sources": sorted(sources),
-        "reason": whole.get("reason") or "; ".join(dict.fromkeys(why)),
-        "since": since,
-        "review_by": until,
-        "overdue": bool(left) and overdue(context, until),
-        "asked": [f"release:{each}" for each in _of(layout, batch, PROPOSED)],
-    }
+    return Lot(
+        subject=f"batch:{batch}",
+        rows=left,
+        whole=bool(whole),
+        sources=sorted(sources),
+        reason=whole.get("reason") or "; ".join(dict.fromkeys(why)),
+        since=since,
+        review_by=until,
+        overdue=bool(left) and overdue(context, until),
+        asked=[f"release:{each}" for each in _of(layout, batch, PROPOSED)],
+    )
 
 
-def _exceptions(context: Context) -> Iterator[dict[str, Any]]:
-    layout = context.layout
-    for number in releases(layout):
-        predicate, state = read_release(layout, number), state_of(layout, f"release:{number}")
-        entries = {name: predicate[name] for name in ("waives", "reason", "review_by", "asked_by")}
-        late = state == RELEASED and overdue(context, predicate["review_by"])
-        yield {
-            "subject": f"release:{number}",
-            "batch": predicate["batch"],
-            "rows": len(predicate["rows"]),
-            "state": state,
-            "overdue": late,
-        } | entries
+def _exception(context: Context, number: str) -> Let:
+    subject, predicate = f"release:{number}", read_release(context.layout, number)
+    state = state_of(context.layout, subject)
+    late = state == RELEASED and overdue(context, predicate["review_by"])
+    rows = len(predicate["rows"])
+    return Let(**predicate | {"subject": subject, "rows": rows, "state": state, "overdue": late})
 
 
-def _destroyed(layout: Layout) -> Iterator[dict[str, Any]]:
-    for tomb in tombstones(layout):
-        subject = f"retirement:{tomb.retirement}"
-        rows = {batch: len(each) for batch, each in tomb.rows.items()}
-        yield {
-            "subject": subject,
-            "what": tomb.what,
-            "rows": rows,
-            "state": state_of(layout, subject),
-        }
+def _destroyed(layout: Layout, tomb: Tombstone) -> Destroyed:
+    subject = f"retirement:{tomb.retirement}"
+    rows = {batch: len(each) for batch, each in tomb.rows.items()}
+    return Destroyed(subject=subject, what=tomb.what, rows=rows, state=state_of(layout, subject))
 
 
 def _released(layout: Layout, batch: str) -> set[int]:

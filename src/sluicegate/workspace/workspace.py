@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.erasure.order import RetirementPlan
     from sluicegate.flows.erasure.retire import Retired
     from sluicegate.flows.feedback.calibrate import CalibrateResult
+    from sluicegate.flows.feedback.release import ReleasePlan
     from sluicegate.flows.rollback.rollback import RolledBack
     from sluicegate.flows.rollback.watch import Watched
     from sluicegate.flows.status import Status
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.trials.drilled import Drilled, DrillPlan
     from sluicegate.flows.trials.explain import Explained
     from sluicegate.flows.trials.policy_try import Trial
+    from sluicegate.record.quarantine import HeldRows, InQuarantine
     from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
 
 
@@ -311,21 +313,21 @@ class Workspace:
         return renew(self._fresh(), subject)
 
     @explained()
-    def quarantine(self) -> dict[str, Any]:
+    def quarantine(self) -> "InQuarantine":
         """Return what is set aside, why, until when somebody has to look, and what was let out."""
         from sluicegate.record.quarantine import in_quarantine
 
         return in_quarantine(self._fresh())
 
     @explained()
-    def show_quarantine(self, batch: str) -> dict[str, Any]:
+    def show_quarantine(self, batch: str) -> "HeldRows":
         """Return the rows of `batch` (its number) that are set aside, each with what it is held for."""
         from sluicegate.record.quarantine import show_quarantine
 
         return show_quarantine(self._fresh(), batch)
 
     @explained()
-    def plan_release(self, batch: str, **wanted: Any) -> dict[str, Any]:
+    def plan_release(self, batch: str, **wanted: Any) -> "ReleasePlan":
         """Return what intake would make of rows in quarantine; arguments as for `release`."""
         from sluicegate.flows.feedback.exception import Wanted
         from sluicegate.flows.feedback.release import plan

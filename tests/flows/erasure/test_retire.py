@@ -122,8 +122,8 @@ def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path])
         assert seen.exit_code == 0, seen.wrong
         assert "quarantine:0001 (retirement:0001) was destroyed" in " ".join(seen.notes)
     listed = place.quarantine()
-    assert listed["quarantine"] == []
-    assert listed["destroyed"][0]["state"] == "retired"
+    assert listed.quarantine == []
+    assert listed.destroyed[0].state == "retired"
     with pytest.raises(Missing, match="were destroyed"):
         place.show_quarantine("0001")
     assert place.trace("row:0001/420")["batches"][0]["set_aside"] == 0
@@ -131,11 +131,11 @@ def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path])
 
 def test_some_rows_go_and_the_others_stay(place: Workspace, keys: dict[str, Path]) -> None:
     """The table is written anew without them, and what it was is gone."""
-    rows = [each["row"] for each in place.show_quarantine("0001")["held"]]
+    rows = [each.row for each in place.show_quarantine("0001").held]
     with pytest.raises(Misused, match="Row 7777"):
         retire(place, "quarantine:0001", rows=(7777,))
     say(place, keys, "approve", retire(place, "quarantine:0001", rows=(420,)))
-    left = [each["row"] for each in place.show_quarantine("0001")["held"]]
+    left = [each.row for each in place.show_quarantine("0001").held]
     assert left == [row for row in rows if row != 420]
     assert list(files_with(place.root.parent, ODD)) == []
     assert place.verify(full=True).exit_code == 0

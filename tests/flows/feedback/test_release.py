@@ -67,17 +67,17 @@ def say(place: Workspace, keys: dict[str, Path], who: str, said: str, subject: s
 
 def test_what_is_set_aside_is_listed(place: Workspace) -> None:
     """With its reason, its rows and until when somebody has to look at it."""
-    (lot,) = place.quarantine()["quarantine"]
-    assert lot["subject"] == "batch:0001"
-    assert "sources.disagreement" in lot["reason"]
-    assert not lot["overdue"]
+    (lot,) = place.quarantine().quarantine
+    assert lot.subject == "batch:0001"
+    assert "sources.disagreement" in lot.reason
+    assert not lot.overdue
     later = Workspace.open(place.root, clock=lambda: datetime.now(UTC) + timedelta(days=32))
-    assert later.quarantine()["quarantine"][0]["overdue"]
-    held = place.show_quarantine("0001")["held"]
-    assert len(held) == lot["rows"]
-    unread = next(row for row in held if row["row"] == 440)
-    assert "contract.warning" in unread["held_for"]
-    assert {row["source"] for row in held} == set(lot["sources"])
+    assert later.quarantine().quarantine[0].overdue
+    held = place.show_quarantine("0001").held
+    assert len(held) == lot.rows
+    unread = next(row for row in held if row.row == 440)
+    assert "contract.warning" in unread.held_for
+    assert {row.source for row in held} == set(lot.sources)
     with pytest.raises(Missing, match="no rows in quarantine"):
         place.show_quarantine("0002")
 
@@ -95,14 +95,14 @@ def test_a_release_names_what_it_waives(place: Workspace) -> None:
     with pytest.raises(Misused, match="not a date"):
         ask(place, review_by="tomorrow")
     told = place.plan_release("0001", waives=WAIVED, sources=("c99",))
-    assert told["stopped_by"] == ["contract.warning"]
-    assert place.quarantine()["exceptions"] == []
+    assert told.stopped_by == ["contract.warning"]
+    assert place.quarantine().exceptions == []
     assert git.run(place.root, "status", "--porcelain").strip() == ""
 
 
 def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> None:
     """After a yes they are a batch of their own; the row that could not be read stays aside."""
-    before = place.quarantine()["quarantine"][0]["rows"]
+    before = place.quarantine().quarantine[0].rows
     subject = ask(place, review_by="2020-01-01")
     shown = place.show_review(subject)
     assert "sources.disagreement" in shown["names"]["limits waived for these rows"]
@@ -121,8 +121,8 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
     verdict = predicate_of(record.read_statement(place._context.layout, path), VERDICT, "")
     assert verdict["policy"] != intake_policy(place._fresh()).digest
     told = place.quarantine()
-    assert told["quarantine"][0]["rows"] == before - len(said["rows"])
-    assert told["exceptions"][0]["overdue"]
+    assert told.quarantine[0].rows == before - len(said["rows"])
+    assert told.exceptions[0].overdue
     found = {each["batch"]: each["receipt"] for each in place.trace("row:0001/440")["batches"]}
     assert {batch: each["released_from"] for batch, each in found.items()} == {
         "0001": None,
@@ -162,7 +162,7 @@ def test_a_rollback_that_goes_on_meanwhile_stops_a_release(
 def test_a_no_leaves_them_there(place: Workspace, keys: dict[str, Path]) -> None:
     """And they can be asked for again."""
     assert say(place, keys, "ann", "reject", ask(place)) is State.REJECTED
-    assert place.quarantine()["exceptions"][0]["state"] == "refused"
+    assert place.quarantine().exceptions[0].state == "refused"
     assert place.status().batches["admitted"] == 1
     assert ask(place) == "release:0002"
 
@@ -212,9 +212,7 @@ def test_a_release_is_a_false_stop_until_something_speaks_against_it(
 
 def test_part_of_what_was_accused_says_nothing(place: Workspace, keys: dict[str, Path]) -> None:
     """A finding about all rows of a source is not false because a few of them were let out."""
-    rows = [
-        each["row"] for each in place.show_quarantine("0001")["held"] if each["source"] == "c99"
-    ]
+    rows = [each.row for each in place.show_quarantine("0001").held if each.source == "c99"]
     say(place, keys, "ann", "approve", ask(place, rows=tuple(rows[:12]), sources=()))
     measured = {metric for each in false_stops(place._fresh()) for metric in each.window}
     assert not measured & {"sources.share", "sources.disagreement"}

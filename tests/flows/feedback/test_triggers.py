@@ -50,7 +50,7 @@ def test_what_was_learnt_of_a_trigger_is_named_and_taken_out(
     workspace.answer_review("batch:0002", "approve", "ann", proof)
     let_in = workspace.trace("trigger:0002")["batches"]
     assert [each["learnable"] for each in let_in] == [0, 0], "who approves it lets in the others"
-    assert workspace.show_quarantine("0002")["rows"] == 14
+    assert workspace.show_quarantine("0002").rows == 14
 
     after = workspace.intake(delivered(stamped(honest(400, 5), 14), "three.parquet")).to_dict()
     assert after["outcome"] == "quarantine", (

@@ -108,7 +108,7 @@ def test_a_batch_goes_out_of_serving_data_and_models(place: Workspace) -> None:
     assert (told["update"]["id"], told["update"]["stage"]) == ("0004", "awaiting")
     assert place.status().champion.update == "0001"
     assert place.show("update:0003")["update"]["stage"] == "rolled_back"
-    assert place.show_quarantine(MIXED)["rows"] == 300
+    assert place.show_quarantine(MIXED).rows == 300
     assert told["differs"]["taken"]["tainted"] > told["differs"]["taken"]["clean"]
     settled(place)
     again = back(place, f"batch:{MIXED}", retrain=True)
@@ -129,8 +129,8 @@ def test_a_source_goes_and_its_batch_stays(place: Workspace, keys: dict[str, Pat
     card = place.card(f"batch:{MIXED}")
     assert card["rolled_back"] == {"rows": 3, "incidents": ["0001"]}
     assert card["admitted"]["rows"] + card["rolled_back"]["rows"] == card["rows"]
-    held = place.show_quarantine(MIXED)["held"]
-    assert {(each["source"], each["held_for"][0]) for each in held} == {
+    held = place.show_quarantine(MIXED).held
+    assert {(each.source, each.held_for[0]) for each in held} == {
         (MALLORY, "incident:0001: source:mallory")
     }
     frame = joined(rows(300, seed=21))
@@ -224,7 +224,7 @@ def test_back_to_an_update(place: Workspace, tmp_path: Path) -> None:
     assert told["champion"]["after"]["update"] == place.status().champion.update == "0001"
     assert told["update"] is None  # nothing is trained: that state was asked for
     assert data.admitted_batches(place._context.layout) == [HONEST]
-    assert place.show_quarantine(LATER)["rows"] == 300
+    assert place.show_quarantine(LATER).rows == 300
     settled(place)
     clone = tmp_path / "clone"
     git.run(tmp_path, "clone", "--quiet", str(place.root), str(clone))
