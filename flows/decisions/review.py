@@ -12,7 +12,7 @@ from sluicegate.record.policy import require_signed
 from sluicegate.record.questions import cast, is_promoted, read_request
 from sluicegate.record.security_review import require_reviewed
 from sluicegate.record.subjects import kind_of, waiting
-from sluicegate.review.question import _require_open, show
+from sluicegate.review.question import Asked, _require_open, show
 from sluicegate.review.votes import current, keep, require_alive, verified_vote
 from sluicegate.stores import files, git
 from sluicegate.stores.layout import Layout
@@ -79,7 +79,7 @@ def answer(
         return _carry_out(context, subject)
 
 
-def renew(context: Context, subject: str) -> dict[str, Any]:
+def renew(context: Context, subject: str) -> Asked:
     """Ask again about `subject`: a new text, so that earlier answers no longer count."""
     layout = context.layout
     git.require_committed(layout.root, POLICY_FILES)

@@ -1,7 +1,5 @@
 """retire: destroy rows or a model in every store, once reviewers agree; the record keeps digests."""
 
-from typing import Any
-
 from sluicegate.core.document import Result
 from sluicegate.flows.erasure.carry_out import finish
 from sluicegate.flows.erasure.chosen import named
@@ -9,7 +7,7 @@ from sluicegate.flows.erasure.order import Wanted, propose, standing_order
 from sluicegate.record.context import Context
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.retirement import APPROVED, Certificate, read_certificate
-from sluicegate.review.question import show
+from sluicegate.review.question import Asked, show
 from sluicegate.stores import files
 from sluicegate.stores.transaction import tidy
 
@@ -18,7 +16,7 @@ class Retired(Result):
     """The state of a retirement: the open question, or the certificate of its completion."""
 
     subject: str
-    asked: dict[str, Any] | None
+    asked: Asked | None
     certificate: Certificate | None
 
 

@@ -6,7 +6,7 @@ keeps nothing that the workspace's record does not hold.
 """
 
 import logging
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from prefect import flow, suspend_flow_run
 from prefect.artifacts import create_markdown_artifact
@@ -23,7 +23,7 @@ from sluicegate.flows.orchestration.runs import AS_FLOW, open_served, settled
 from sluicegate.flows.orchestration.summary import question_page
 from sluicegate.gates.approval import Decision
 from sluicegate.record.context import Context
-from sluicegate.review.question import show
+from sluicegate.review.question import Asked, show
 from sluicegate.review.votes import MOST_REASON
 
 MOST_ANSWERS = 20
@@ -61,10 +61,10 @@ def _review(context: Context, subject: str) -> State[None]:
     refused = ""
     for turn in range(MOST_ANSWERS):
         asked = show(context, subject)
-        if not asked["open"]:
-            return Completed(name="Decided", message=f"{subject} is {asked['state']}.")
-        if asked["dead"]:
-            return Completed(name="Over", message=asked["dead"])
+        if not asked.open:
+            return Completed(name="Decided", message=f"{subject} is {asked.state}.")
+        if asked.dead:
+            return Completed(name="Over", message=asked.dead)
         result = _wait_for_answer(context, asked, turn, refused)
         refused = _answered(context, subject, result)
     return Failed(
@@ -72,20 +72,18 @@ def _review(context: Context, subject: str) -> State[None]:
     )
 
 
-def _wait_for_answer(
-    context: Context, asked: dict[str, Any], turn: int, refused: str
-) -> Answer | None:
+def _wait_for_answer(context: Context, asked: Asked, turn: int, refused: str) -> Answer | None:
     """Return what was filled in, at once where this turn was answered before; None for no form."""
     page = question_page(context, asked, refused)
     if flow_run.run_count <= 1:
-        key = asked["subject"].replace(":", "-")
-        create_markdown_artifact(markdown=page, key=f"review-{key}", description=asked["question"])
-    left = moment(asked["expires"]) - context.clock()
+        key = asked.subject.replace(":", "-")
+        create_markdown_artifact(markdown=page, key=f"review-{key}", description=asked.question)
+    left = moment(asked.expires) - context.clock()
     try:
         # The nonce is in the key: answers to an earlier question are not answers to this one.
         result: Answer = suspend_flow_run(
             wait_for_input=Answer.about(page),
-            key=f"{asked['nonce'][:12]}-{turn}",
+            key=f"{asked.nonce[:12]}-{turn}",
             timeout=max(1, int(left.total_seconds())),
         )
     except (ValueError, TypeError) as error:  # resumed past the server's own validation

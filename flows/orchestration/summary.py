@@ -1,7 +1,7 @@
 """summary: what a run shows of a batch, an update or a question, with contributors' text escaped."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
@@ -18,6 +18,7 @@ from sluicegate.record.words import number
 from sluicegate.reports.evidence_page import key_plots
 from sluicegate.reports.markup import escaped
 from sluicegate.reports.update import findings_table, render
+from sluicegate.review.question import Asked
 
 MOST_SOURCES = 20
 MOST_ROWS = 200
@@ -60,25 +61,25 @@ def update_page(context: Context, result: RetrainResult) -> str:
     return render(context, result.update, comparison)
 
 
-def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
+def question_page(context: Context, asked: Asked, refused: str) -> str:
     """Return `asked` (from `review.show`) with the line to run; `refused` is why the last answer failed."""
-    subject = asked["subject"]
-    names = dict(asked["names"])
+    subject = asked.subject
+    names = dict(asked.names)
     for known in ("why it paused", "why it is asked", "why it is proposed"):
         names.pop(known, None)
     votes = [
-        f"- {escaped(vote['reviewer'])} answered {vote['decision']}: {escaped(vote['reason'])}"
-        for vote in asked["votes"]
+        f"- {escaped(vote.reviewer)} answered {vote.decision.value}: {escaped(vote.reason)}"
+        for vote in asked.votes
     ]
     sign = f"sluicegate review sign {subject} --approve --as NAME"
     return "\n".join(
         [
             *([f"**The last answer does not count.** {escaped(refused)}", ""] if refused else []),
-            f"### {escaped(asked['question'])}",
+            f"### {escaped(asked.question)}",
             "",
-            escaped(asked["why"]),
+            escaped(asked.why),
             "",
-            f"Needs {counted(asked['required'], 'approval')}; a single rejection refuses it.",
+            f"Needs {counted(asked.required, 'approval')}; a single rejection refuses it.",
             *(["", "Answers so far:", "", *votes] if votes else []),
             "",
             "**To answer**, run this in your own clone of the workspace. It verifies the record and "
@@ -88,7 +89,7 @@ def question_page(context: Context, asked: dict[str, Any], refused: str) -> str:
             "",
             "(or `--reject`), then press Resume and paste the signature as proof.",
             "",
-            asked["if_nobody_decides"],
+            asked.if_nobody_decides,
             "",
             *_pictures(context, subject),
             "| what you sign | |",

@@ -195,8 +195,8 @@ def test_unsigned_training_code_never_runs_and_what_it_asked_for_is_paused(
     git.commit(target.root, ["train.py", "params.yaml"], "undone")
     assert target.place.check(target.root / "reference" / "reference.parquet") is not None
     asked = target.place.show_review(subject)
-    assert asked["dead"] is None
-    assert "signed by ann" in dict(asked["names"])["policy"]
+    assert asked.dead is None
+    assert "signed by ann" in asked.names["policy"]
     assert target.unharmed()
 
 

@@ -96,7 +96,7 @@ def test_a_release_waives_it_by_name(place: Workspace, keys: dict[str, Path], ho
     wanted = {"reason": "audited", "rows": tuple(range(100)), "waive_unmeasured": True}
     with pytest.raises(Misused, match=METRIC):
         place.release("0002", **wanted)
-    subject = str(place.release("0002", **wanted, waives=(METRIC,))["subject"])
+    subject = str(place.release("0002", **wanted, waives=(METRIC,)).subject)
     answer(place, keys, subject, "approve")
     assert set(admitted(place, "0003")[ROW]) == set(range(100))
     assert measured(place, honest(300, seed=12).head(100)) == (0.0, "pass")

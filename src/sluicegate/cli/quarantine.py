@@ -117,12 +117,12 @@ def print_rows(console: Console, found: "HeldRows") -> None:
     """Print how many rows each source has in quarantine, and why; --json lists every row."""
     console.print(f"{found.subject}: {counted(found.rows, 'row')}, review by {found.review_by}")
     groups = Counter(
-        (row.source or "no source", ", ".join(row.held_for) or found.reason)
+        (row.source or "an unnamed source", ", ".join(row.held_for) or found.reason)
         for row in found.held
         if not row.released
     )
     for (source, why), count in groups.most_common():
-        console.print(f"  {counted(count, 'row')} of {escape(source)}: {escape(shortened(why))}")
+        console.print(f"  {counted(count, 'row')} from {escape(source)}: {escape(shortened(why))}")
     out = sum(row.released for row in found.held)
     if out:
         console.print(f"  {out} more {'row was' if out == 1 else 'rows were'} released")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.erasure.due import Due
     from sluicegate.flows.erasure.order import RetirementPlan
     from sluicegate.flows.erasure.retire import Retired
+    from sluicegate.review.question import Asked
 
 PAUSED = 3
 SUBJECTS = "batch:0003, source:NAME, row:0003/57, subject:ID, model:2 or quarantine:0003"
@@ -109,7 +110,7 @@ def _retire(options: argparse.Namespace, what: str, archive: str | None) -> Answ
     return Answer(made, print_retired, PAUSED if made.asked else 0)
 
 
-def reanchor(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def reanchor(options: argparse.Namespace) -> Answer["Asked"]:
     """Ask to trust new tables."""
     with working(options) as place:
         asked = place.reanchor(

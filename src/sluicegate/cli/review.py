@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ from rich.console import Console
 from sluicegate.cli.arguments import Answer, Verbs, add_group, add_verb, in_workspace, signs
 from sluicegate.cli.terminal import escape, opened, shortened
 from sluicegate.core import Misused
+from sluicegate.core.document import Result
 
 if TYPE_CHECKING:
     from sluicegate.flows.decisions.review import Reviewed
+    from sluicegate.review.question import Asked
 
 EXIT_CODES = {"open": 3, "rejected": 4}
 SUBJECT = "like update:0001, batch:0001 or incident:0001"
@@ -21,6 +24,25 @@ DECISIONS = {
     "reject": "Reject it",
     "withdraw": "Withdraw your approval",
 }
+
+
+class Proof(Result):
+    """The text of an answer and its signature, unless somebody signs elsewhere."""
+
+    subject: str
+    text: str
+    proof: str | None
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """What waits for a decision."""
+
+    reviews: tuple["Asked", ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of `review list`."""
+        return {"schema": 1, "reviews": [each.to_dict() for each in self.reviews]}
 
 
 def add(verbs: Verbs) -> None:
@@ -52,32 +74,31 @@ def add(verbs: Verbs) -> None:
         verb.add_argument("subject", metavar="SUBJECT", help=SUBJECT)
 
 
-def review_list(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def review_list(options: argparse.Namespace) -> Answer["Reviews"]:
     """List what waits."""
     place = opened(options, reading=True)
-    shown = [place.show_review(subject) for subject in place.reviews()]
-    return Answer({"schema": 1, "reviews": shown}, print_reviews)
+    shown = tuple(place.show_review(subject) for subject in place.reviews())
+    return Answer(Reviews(shown), print_reviews)
 
 
-def review_show(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def review_show(options: argparse.Namespace) -> Answer["Asked"]:
     """Show one question."""
     return Answer(opened(options, reading=True).show_review(options.subject), print_review)
 
 
-def review_renew(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def review_renew(options: argparse.Namespace) -> Answer["Asked"]:
     """Ask again."""
     return Answer(opened(options).renew_review(options.subject), print_review)
 
 
-def review_sign(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def review_sign(options: argparse.Namespace) -> Answer["Proof"]:
     """Print a proof; what is signed is shown beside it."""
     place = opened(options, reading=True)
     signed = (options.subject, options.decision, options.reviewer)
     text = place.text_to_sign(*signed)
     key = Path(options.key).expanduser()
     proof = None if options.text else place.sign_review(*signed, key)
-    made = {"schema": 1, "subject": options.subject, "text": text, "proof": proof}
-    return Answer(made, print_proof)
+    return Answer(Proof(subject=options.subject, text=text, proof=proof), print_proof)
 
 
 def review_answer(options: argparse.Namespace) -> Answer["Reviewed"]:
@@ -103,36 +124,36 @@ def _read_proof(path: Path) -> str:
         raise Misused(f"{path} is not an SSH signature; make one with `review sign`.") from error
 
 
-def print_reviews(console: Console, listed: dict[str, Any]) -> None:
+def print_reviews(console: Console, listed: "Reviews") -> None:
     """Print what waits for a decision."""
-    if not listed["reviews"]:
+    if not listed.reviews:
         console.print("Nothing awaits a decision.")
-    for each in listed["reviews"]:
-        console.print(f"{each['subject']}: {escape(each['question'])}")
-        console.print(f"  {escape(shortened(each['why']))}")
-        console.print(f"  {escape(each['dead'] or each['if_nobody_decides'])}")
+    for each in listed.reviews:
+        console.print(f"{each.subject}: {escape(each.question)}")
+        console.print(f"  {escape(shortened(each.why))}")
+        console.print(f"  {escape(each.dead or each.if_nobody_decides)}")
 
 
-def print_review(console: Console, shown: dict[str, Any]) -> None:
+def print_review(console: Console, shown: "Asked") -> None:
     """Print one question, what an answer is bound to, and how to answer."""
-    console.print(f"[bold]{escape(shown['question'])}[/]")
-    for name, value in shown["names"].items():
+    console.print(f"[bold]{escape(shown.question)}[/]")
+    for name, value in shown.names.items():
         console.print(f"  {escape(name)}: {escape(value)}")
-    for vote in shown["votes"]:
-        why = vote["reason"] or "no reason given"
-        console.print(escape(f"  {vote['decision']} by {vote['reviewer']}, {vote['time']}: {why}"))
-    if not shown["open"]:
+    for vote in shown.votes:
+        why = vote.reason or "no reason given"
+        console.print(escape(f"  {vote.decision.value} by {vote.reviewer}, {vote.time}: {why}"))
+    if not shown.open:
         console.print("  already decided")
         return
-    console.print(f"  {escape(shown['dead'] or shown['if_nobody_decides'])}")
-    console.print(f"  approvals needed: {shown['required']}; answer with")
-    console.print(f"    sluicegate review approve {shown['subject']} --as NAME --reason WHY")
+    console.print(f"  {escape(shown.dead or shown.if_nobody_decides)}")
+    console.print(f"  approvals needed: {shown.required}; answer with")
+    console.print(f"    sluicegate review approve {shown.subject} --as NAME --reason WHY")
 
 
-def print_proof(_: Console, made: dict[str, Any]) -> None:
+def print_proof(_: Console, made: "Proof") -> None:
     """Print a proof alone on stdout, and on stderr what it signs; or on stdout what is to be signed."""
-    print(made["text"], end="", file=sys.stderr if made["proof"] else sys.stdout)
-    print(made["proof"] or "", end="")
+    print(made.text, end="", file=sys.stderr if made.proof else sys.stdout)
+    print(made.proof or "", end="")
 
 
 def print_reviewed(console: Console, done: "Reviewed") -> None:

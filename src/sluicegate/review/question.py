@@ -2,9 +2,9 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any
 
 from sluicegate.core import CannotDecide, Conflict
+from sluicegate.core.document import Document, Result
 from sluicegate.gates.approval import NAMESPACE, Decision
 from sluicegate.record.context import Context
 from sluicegate.record.questions import cast, is_promoted, read_request
@@ -16,7 +16,33 @@ from sluicegate.stores import ssh
 from sluicegate.stores.layout import Layout
 
 
-def show(context: Context, subject: str) -> dict[str, Any]:
+class Said(Document):
+    """A vote as it is shown."""
+
+    reviewer: str
+    decision: Decision
+    reason: str
+    time: str
+
+
+class Asked(Result):
+    """The question about a subject, the votes, and why it might be dead."""
+
+    subject: str
+    open: bool
+    state: str
+    question: str
+    why: str
+    names: dict[str, str]
+    nonce: str
+    expires: str
+    dead: str | None
+    required: int
+    votes: list[Said]
+    if_nobody_decides: str
+
+
+def show(context: Context, subject: str) -> Asked:
     """Return the question about `subject`, its verified record, the votes, and why it might be dead."""
     layout = context.layout
     request, bound = read_request(layout, subject)
@@ -26,25 +52,22 @@ def show(context: Context, subject: str) -> dict[str, Any]:
             require_alive(context, request, bound)
     except Conflict as error:
         dead = str(error)
-    return {
-        "schema": 1,
-        "subject": subject,
-        "open": is_open(layout, subject),
-        "state": state_of(layout, subject),
-        "question": request.question,
-        "why": kind_of(subject)[0].told(layout, kind_of(subject)[1])[1],
-        "names": dict(request.names),
-        "nonce": request.nonce,
-        "expires": request.expires,
-        "dead": dead,
-        "required": context.settings.approval.required,
-        "votes": [
-            vote.model_dump(mode="json", include={"reviewer", "decision", "reason", "time"})
-            for vote in cast(layout, subject)
-            if vote.nonce == request.nonce
-        ],
-        "if_nobody_decides": _otherwise(context, subject, request.expires),
-    }
+    kind, number = kind_of(subject)
+    votes = [each for each in cast(layout, subject) if each.nonce == request.nonce]
+    return Asked(
+        subject=subject,
+        open=is_open(layout, subject),
+        state=state_of(layout, subject),
+        question=request.question,
+        why=kind.told(layout, number)[1],
+        names=dict(request.names),
+        nonce=request.nonce,
+        expires=request.expires,
+        dead=dead,
+        required=context.settings.approval.required,
+        votes=[Said.model_validate(dict(vote)) for vote in votes],
+        if_nobody_decides=_otherwise(context, subject, request.expires),
+    )
 
 
 def text_to_sign(context: Context, subject: str, decision: Decision, reviewer: str) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.trials.policy_try import Trial
     from sluicegate.record.quarantine import HeldRows, InQuarantine
     from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
+    from sluicegate.review.question import Asked
 
 
 class Workspace:
@@ -273,7 +274,7 @@ class Workspace:
         return waiting(self._fresh().layout)
 
     @explained()
-    def show_review(self, subject: str) -> dict[str, Any]:
+    def show_review(self, subject: str) -> "Asked":
         """Return what is asked about `subject`, with the digests that an answer is bound to."""
         from sluicegate.review.question import show
 
@@ -306,7 +307,7 @@ class Workspace:
         return answer(self._fresh(), subject, Decision(decision), reviewer, reason, proof)
 
     @explained()
-    def renew_review(self, subject: str) -> dict[str, Any]:
+    def renew_review(self, subject: str) -> "Asked":
         """Ask again about `subject`, after the question expired or what it names changed."""
         from sluicegate.flows.decisions.review import renew
 
@@ -345,7 +346,7 @@ class Workspace:
         sources: tuple[str, ...] = (),
         review_by: str | None = None,
         waive_unmeasured: bool = False,
-    ) -> dict[str, Any]:
+    ) -> "Asked":
         """Ask the reviewers to send rows of `batch` through intake again without the limits it `waives`.
 
         Returns the question. Rows are positions in the received file; without `rows` and `sources`
@@ -402,7 +403,7 @@ class Workspace:
         reason: str,
         reference: Delivery | None = None,
         golden: Delivery | None = None,
-    ) -> dict[str, Any]:
+    ) -> "Asked":
         """Ask the reviewers to trust a new reference or golden set; returns the question."""
         from sluicegate.flows.feedback.reanchor import propose
         from sluicegate.review.question import show

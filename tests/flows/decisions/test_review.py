@@ -51,10 +51,10 @@ def test_a_signed_yes_moves_the_champion(place: Workspace, keys: dict[str, Path]
     """The question names both models, and after one yes the challenger serves."""
     shown = place.show_review("update:0001")
     assert {"champion", "challenger", "data commit", "params.yaml", "ledger head"} <= set(
-        shown["names"]
+        shown.names
     )
-    assert shown["open"]
-    assert shown["dead"] is None
+    assert shown.open
+    assert shown.dead is None
     assert champion(place) == "0000"
     assert answer(place, keys, "ann", "approve", "update:0001") is State.APPROVED
     assert champion(place) == "0001"
@@ -101,7 +101,7 @@ def test_two_people(place: Workspace, keys: dict[str, Path]) -> None:
     place.renew_review("batch:0002")
     assert answer(place, keys, "ann", "approve", "batch:0002") is State.OPEN
     assert answer(place, keys, "ann", "approve", "batch:0002") is State.OPEN
-    assert len(place.show_review("batch:0002")["votes"]) == 1
+    assert len(place.show_review("batch:0002").votes) == 1
     assert answer(place, keys, "bob", "approve", "batch:0002") is State.APPROVED
     with pytest.raises(Conflict, match="The policy, golden set"):
         place.renew_review("update:0001")
@@ -240,7 +240,7 @@ def test_proofs_that_are_none(place: Workspace, keys: dict[str, Path]) -> None:
     for name in ("-oProxyCommand", "ann\nbob", "*", ""):
         with pytest.raises(Misused, match="is not a valid name"):
             place.answer_review("update:0001", "approve", name, other)
-    assert (champion(place), place.show_review("update:0001")["votes"]) == ("0000", [])
+    assert (champion(place), place.show_review("update:0001").votes) == ("0000", [])
     # and the plain command of OpenSSH is as good as ours
     proof = _ssh_sign(text, keys["ann"], "sluicegate-approval")
     assert place.answer_review("update:0001", "approve", "ann", proof).state is State.APPROVED
@@ -269,7 +269,7 @@ def test_changed_evidence_kills_the_question(place: Workspace, keys: dict[str, P
     proof = place.sign_review("update:0001", "approve", "ann", keys["ann"])
     path = place.root / "updates" / "0001" / "comparison.json"
     path.write_text(path.read_text().replace("0.9", "0.8"))
-    assert "comparison.json changed" in place.show_review("update:0001")["dead"]
+    assert "comparison.json changed" in place.show_review("update:0001").dead
     with pytest.raises(Conflict, match=r"updates/0001/comparison.json changed since"):
         place.answer_review("update:0001", "approve", "ann", proof)
 
@@ -288,7 +288,7 @@ def test_a_decision_without_votes_promotes_nothing(place: Workspace, keys: dict[
     proof = place.sign_review("batch:0002", "approve", "ann", keys["ann"])
     forged = {
         "subject": "update:0001",
-        "nonce": place.show_review("update:0001")["nonce"],
+        "nonce": place.show_review("update:0001").nonce,
         "reviewer": "ann",
         "decision": "approve",
         "signature": proof,
@@ -341,9 +341,9 @@ def test_a_vote_in_time_holds_wherever_the_clock_stands(
     policy(place, expires_days=0.1)
     here = Workspace.open(place.root, clock=lambda: datetime.now(zone))
     here.renew_review("batch:0002")
-    assert here.show_review("batch:0002")["expires"].endswith("+00:00")
+    assert here.show_review("batch:0002").expires.endswith("+00:00")
     late = Workspace.open(place.root, clock=lambda: datetime.now(zone) + timedelta(hours=3))
-    assert "expired at" in late.show_review("batch:0002")["dead"]
+    assert "expired at" in late.show_review("batch:0002").dead
     assert answer(here, keys, "ann", "approve", "batch:0002") is State.APPROVED
     assert here.verify(full=True).wrong == ()
 

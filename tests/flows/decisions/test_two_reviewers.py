@@ -24,13 +24,13 @@ def test_one_person_twice_is_one_and_who_left_does_not_count(needs_two: Asked) -
     run = approve(needs_two, "ann", needs_two.suspended(SUBJECT))
     assert "ann said approve" in needs_two.form(run)
     run = approve(needs_two, "ann", run)
-    assert needs_two.place.show_review(SUBJECT)["open"]
+    assert needs_two.place.show_review(SUBJECT).open
     trust_them(needs_two.place, needs_two.keys, "bob eve")
     run = approve(needs_two, "bob", run)
-    assert needs_two.place.show_review(SUBJECT)["open"]
+    assert needs_two.place.show_review(SUBJECT).open
     run = approve(needs_two, "ann", run)
     assert "The last answer does not count" in needs_two.form(run)
-    assert needs_two.place.show_review(SUBJECT)["open"]
+    assert needs_two.place.show_review(SUBJECT).open
 
 
 def test_an_answer_after_the_end_is_none(needs_two: Asked) -> None:
@@ -38,18 +38,18 @@ def test_an_answer_after_the_end_is_none(needs_two: Asked) -> None:
     policy(needs_two.place, expires_days=40 / 86_400)
     needs_two.place.renew_review(SUBJECT)
     proofs = {who: needs_two.proof(who, subject=SUBJECT) for who in ("bob", "eve")}
-    nonce = needs_two.place.show_review(SUBJECT)["nonce"]
+    nonce = needs_two.place.show_review(SUBJECT).nonce
 
     def asking() -> list[dict[str, Any]]:
         return [r for r in needs_two.runs(SUBJECT) if nonce in r["tags"]]
 
     run = eventually(asking)[0]
-    eventually(lambda: needs_two.place.show_review(SUBJECT)["dead"])
+    eventually(lambda: needs_two.place.show_review(SUBJECT).dead)
     body = {"decision": "approve", "reason": "late"}
     for who, proof in proofs.items():
         said = body | {"reviewer": who, "proof": proof}
         ask(needs_two.served, f"/flow_runs/{run['id']}/resume", {"run_input": said})
         needs_two.set_state(run, "SCHEDULED")
     time.sleep(15)
-    assert needs_two.place.show_review(SUBJECT)["open"]
+    assert needs_two.place.show_review(SUBJECT).open
     assert not (needs_two.place.root / "batches" / "0001" / "manifest.json").exists()

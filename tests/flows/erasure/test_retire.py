@@ -111,7 +111,7 @@ def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path])
     assert "is destroyed entirely, with its other" in " ".join(page.split())
     assert "learns only from what the champion learnt" not in page
     assert "golden set since the champion" not in page
-    assert "nothing is destroyed" in place.show_review(subject)["if_nobody_decides"]
+    assert "nothing is destroyed" in place.show_review(subject).if_nobody_decides
     assert holding(root, ODD) == before
     assert say(place, keys, "approve", subject) is State.APPROVED
     assert holding(root, ODD) == []
@@ -362,7 +362,7 @@ def test_a_person_a_batch_and_a_model_end(
     logged = set(artifacts.rglob("MLmodel"))
     subject = retire(place, "model:1", archive=str(tmp_path / "archive"))
     words = "nothing to go back to: version 1"
-    assert words in place.show_review(subject)["names"]["warning"]
+    assert words in place.show_review(subject).names["warning"]
     page = (place.root / "retired" / "0003" / "evidence.html").read_text()
     assert words in " ".join(page.split())
     plan = place.plan_retirement("model:1")

@@ -48,25 +48,25 @@ def test_a_yes_replaces_both(place: Workspace, keys: dict[str, Path], honest: Ro
     """As a commit in the service's name, the earlier ones kept; questions asked before are void."""
     given = {"reference": moved(honest, 1200, 5, 6.0), "golden": moved(honest, 300, 6, 6.0)}
     asked = place.reanchor(reason="the tariff changed", **given)
-    assert asked["subject"] == ANCHOR
-    assert "income, by" in asked["names"]["golden farthest from the very first"]
-    assert "0 of the 300" in asked["names"]["champion's training data holds"]
+    assert asked.subject == ANCHOR
+    assert "income, by" in asked.names["golden farthest from the very first"]
+    assert "0 of the 300" in asked.names["champion's training data holds"]
     assert trusted(place) == {"reference": 1500, "golden": 2000}
-    assert place.show_review("update:0001")["dead"] is None
+    assert place.show_review("update:0001").dead is None
     assert say(place, keys, "ann", "approve", ANCHOR) is State.APPROVED
     assert trusted(place) == {"reference": 1200, "golden": 300}
     kept = place.root / "anchors" / "0001" / "before"
     assert len(data.read_verified(kept / "golden" / "golden.parquet")) == 2000
     assert git.run(place.root, "status", "--porcelain").strip() == ""
     assert git.run(place.root, "log", "-1", "--format=%an %cn").strip() == "sluicegate sluicegate"
-    assert "manifest.json changed" in place.show_review("update:0001")["dead"]
+    assert "manifest.json changed" in place.show_review("update:0001").dead
     with pytest.raises(Conflict, match="The policy, golden set"):
         place.renew_review("update:0001")
     (golden,) = [m for m in place.status().to_dict()["anchored"] if m["table"] == "golden"]
     assert golden["subject"] == ANCHOR
     # back where it was, the distance is from the very first, not from the last
     again = place.reanchor(reason="it changed back", golden=moved(honest, 300, 8, 0.0))
-    assert again["names"]["golden farthest from the very first"] == "no column clearly moved"
+    assert again.names["golden farthest from the very first"] == "no column clearly moved"
 
 
 def test_a_no_changes_nothing(place: Workspace, keys: dict[str, Path], honest: Rows) -> None:

@@ -57,7 +57,7 @@ def ask(place: Workspace, **wanted: object) -> str:
         "sources": ("c99",),
         "waive_unmeasured": True,
     }
-    return str(place.release("0001", **given | wanted)["subject"])  # type: ignore[arg-type]
+    return place.release("0001", **given | wanted).subject  # type: ignore[arg-type]
 
 
 def say(place: Workspace, keys: dict[str, Path], who: str, said: str, subject: str) -> State:
@@ -105,7 +105,7 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
     before = place.quarantine().quarantine[0].rows
     subject = ask(place, review_by="2020-01-01")
     shown = place.show_review(subject)
-    assert "sources.disagreement" in shown["names"]["limits waived for these rows"]
+    assert "sources.disagreement" in shown.names["limits waived for these rows"]
     assert place.status().batches["admitted"] == 1
     with pytest.raises(Conflict, match="already released or requested"):
         ask(place)

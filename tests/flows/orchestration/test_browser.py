@@ -108,7 +108,7 @@ def test_a_reviewer_rejects_a_batch(asked: Asked, page: Page) -> None:
     fill(page, "reject", asked.proof(decision="reject", subject=BATCH))
     decided = eventually(lambda: [r for r in asked.runs(BATCH) if r["state_name"] == "Decided"])
     assert decided[0]["id"] == run["id"]
-    assert asked.place.show_review(BATCH)["state"] == "quarantined"
+    assert asked.place.show_review(BATCH).state == "quarantined"
     assert not (asked.place.root / "batches" / "0002" / "manifest.json").exists()
 
 

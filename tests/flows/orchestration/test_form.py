@@ -34,13 +34,13 @@ def test_every_question_has_a_suspended_run(asked: Asked) -> None:
 def test_every_kind_of_question_is_asked(asked: Asked, honest: Callable[..., Any]) -> None:
     """A new golden set is put to people in the same form, and refused there by a signed no."""
     golden = honest(100, seed=5).drop(columns="contributor")
-    subject = asked.place.reanchor(reason="the world moved", golden=golden)["subject"]
+    subject = asked.place.reanchor(reason="the world moved", golden=golden).subject
     run = asked.suspended(subject)
     asked.refused(run, "does not", proof=asked.proof(subject=BATCH))
     run = asked.suspended(subject)
     proof = asked.proof(decision="reject", subject=subject)
     assert asked.answer(run, decision="reject", proof=proof)["status"] == "ACCEPT"
-    eventually(lambda: asked.place.show_review(subject)["state"] == "refused")
+    eventually(lambda: asked.place.show_review(subject).state == "refused")
 
 
 def test_answers_that_prove_nothing(asked: Asked) -> None:
@@ -162,7 +162,7 @@ def test_a_no_and_an_answer_that_comes_too_late(asked: Asked) -> None:
 
 
 def current(asked: Asked) -> dict[str, Any] | None:
-    nonce = asked.place.show_review(UPDATE)["nonce"]
+    nonce = asked.place.show_review(UPDATE).nonce
     live = [r for r in asked.runs(UPDATE) if nonce in r["tags"] and r["state_type"] == "PAUSED"]
     return live[0] if live and asked.has_form(live[0]) else None
 

@@ -58,7 +58,7 @@ def test_who_approved_may_take_it_back(place: Workspace, keys: dict[str, Path]) 
     told = place.show(UPDATE)["rollback"]
     assert (told["state"], told["because"], told["proposed_by"]) == ("proposed", UPDATE, "ann")
     assert place.status().champion.update == "0001"
-    assert "because" in place.show_review(ROLLBACK)["why"]
+    assert "because" in place.show_review(ROLLBACK).why
     assert git.run(place.root, "status", "--porcelain").strip() == ""
 
 
@@ -87,7 +87,7 @@ def test_silence_ends_no_proposal(place: Workspace, keys: dict[str, Path]) -> No
     later = Workspace.open(place.root, clock=lambda: datetime.now(UTC) + timedelta(days=15))
     assert refuse_expired(later._fresh()) == ["batch:0002"]
     assert waits(later) == [ROLLBACK]
-    assert "stays open" in later.show_review(ROLLBACK)["if_nobody_decides"]
+    assert "stays open" in later.show_review(ROLLBACK).if_nobody_decides
 
 
 def test_what_happened_outlives_silence() -> None:
