@@ -18,6 +18,7 @@ from sluicegate.core.schema import label_text
 from sluicegate.core.standing import Standing, Tier
 
 Mask = npt.NDArray[np.bool_]
+PLACE = "_place"
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,11 @@ class Corrections:
             why = "Corrections need an id and a time in every batch; declare and send both."
             return tuple(Finding(self.name, f"corrections.{m}", None, detail=why) for m in METRICS)
         history = _history(subject)
-        foreign = (self._foreign(history[history["foreign"]], len(frame)),)
+        foreign = (self._foreign(history[history.foreign], len(frame)),)
         return (
-            self._share(history[history["changed"]], len(frame)),
+            self._share(history[history.changed], len(frame)),
             *(foreign if schema.source is not None else ()),
-            self._late(history[history["late"]], len(frame)),
+            self._late(history[history.late], len(frame)),
         )
 
     def _share(self, rows: pd.DataFrame, total: int) -> Finding:
@@ -65,7 +66,7 @@ class Corrections:
         return self._finding("share", rows, total, detail)
 
     def _foreign(self, rows: pd.DataFrame, total: int) -> Finding:
-        pairs = Counter(zip(rows["source"], rows["first"], strict=True))
+        pairs = Counter(zip(rows.source, rows.owner, strict=True))
         sentence = ", ".join(
             f"{by or 'an unnamed source'} overwrites {count} of {whose or 'an unnamed source'}"
             for (by, whose), count in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[
@@ -83,7 +84,7 @@ class Corrections:
         return self._finding("late", rows, total, detail)
 
     def _finding(self, metric: str, rows: pd.DataFrame, total: int, detail: str) -> Finding:
-        places = tuple(sorted(map(int, rows["place"])))
+        places = tuple(sorted(map(int, rows.place)))
         return Finding(
             self.name,
             f"corrections.{metric}",
@@ -136,15 +137,15 @@ def _by_time(times: "pd.Series[Any]") -> Ints:
 def _history(subject: Feedback) -> pd.DataFrame:
     """Return the batch's rows that share an id with another row, and what each does to its label."""
     schema = subject.schema
-    parts = [subject.frame.assign(_place=np.arange(len(subject.frame)))]
+    parts = [subject.frame.assign(**{PLACE: np.arange(len(subject.frame))})]
     if subject.earlier is not None and len(subject.earlier):
-        parts.insert(0, subject.earlier.assign(_place=-1))
+        parts.insert(0, subject.earlier.assign(**{PLACE: -1}))
     table = pd.concat(parts, ignore_index=True)
     ids = table[schema.id]
     table = table[ids.notna() & ids.duplicated(keep=False)].reset_index(drop=True)
     known = pd.DataFrame(
         {
-            "place": table["_place"],
+            "place": table[PLACE],
             "id": table[schema.id],
             "time": table[schema.time],
             "label": table[schema.label].map(label_text, na_action="ignore").fillna(""),
@@ -152,32 +153,33 @@ def _history(subject: Feedback) -> pd.DataFrame:
             "said": _said(table, schema),
         }
     )
-    known["first"] = _firsts(known)
-    known = known.iloc[_by_time(known["time"])]
+    known = known.assign(owner=_owners(known)).iloc[_by_time(known.time)]
     groups = known.groupby("id", sort=False)
-    known["before"] = groups["label"].shift()
-    known["above"] = groups["said"].shift()
-    known["late"] = (known["place"] >= 0) & _followed_by_admitted(known)
-    ours = known[known["place"] >= 0]
-    changed = ours["before"].notna() & (ours["before"] != ours["label"]) & ~ours["late"]
-    other = ours["above"].notna() & (ours["above"] != ours["said"]) & ~ours["late"]
+    known = known.assign(
+        before=groups.label.shift(),
+        above=groups.said.shift(),
+        late=(known.place >= 0) & _followed_by_admitted(known),
+    )
+    ours = known[known.place >= 0]
+    changed = ours.before.notna() & (ours.before != ours.label) & ~ours.late
+    other = ours.above.notna() & (ours.above != ours.said) & ~ours.late
     allowed = _may_change(ours, subject)
     return ours.assign(changed=changed, foreign=other & ~allowed)
 
 
-def _firsts(known: pd.DataFrame) -> "pd.Series[Any]":
+def _owners(known: pd.DataFrame) -> "pd.Series[Any]":
     """Return who labelled each row's id first: by admission, and within the batch by time."""
-    admitted = known["place"] < 0
+    admitted = known.place < 0
     batch = known[~admitted]
-    arrival = [*known.index[admitted], *batch.index[_by_time(batch["time"])]]
-    return known.loc[arrival].groupby("id", sort=False)["source"].transform("first")
+    arrival = [*known.index[admitted], *batch.index[_by_time(batch.time)]]
+    return known.loc[arrival].groupby("id", sort=False).source.transform("first")
 
 
 def _followed_by_admitted(known: pd.DataFrame) -> "pd.Series[bool]":
     """Return which rows, in the order of time, come before an admitted row of their id."""
-    admitted = (known["place"] < 0).astype(int)
-    total = admitted.groupby(known["id"]).transform("sum")
-    return admitted.groupby(known["id"]).cumsum() < total
+    admitted = (known.place < 0).astype(int)
+    total = admitted.groupby(known.id).transform("sum")
+    return admitted.groupby(known.id).cumsum() < total
 
 
 def _may_change(rows: pd.DataFrame, subject: Feedback) -> "pd.Series[bool]":
@@ -186,12 +188,12 @@ def _may_change(rows: pd.DataFrame, subject: Feedback) -> "pd.Series[bool]":
     A name that nobody proved is the first source's only within one delivery.
     """
     standing: Standing = subject.standing
-    tiers = rows["source"].map({name: standing.tier(name) for name in rows["source"].unique()})
+    tiers = rows.source.map({name: standing.tier(name) for name in rows.source.unique()})
     before: set[Any] = set()
     if subject.earlier is not None and subject.schema.id in subject.earlier:
         before = set(subject.earlier[subject.schema.id])
-    proven = (tiers != Tier.ANONYMOUS) | ~rows["id"].isin(before)
-    return (tiers == Tier.TRUSTED) | ((rows["source"] == rows["first"]) & proven)
+    proven = (tiers != Tier.ANONYMOUS) | ~rows.id.isin(before)
+    return (tiers == Tier.TRUSTED) | ((rows.source == rows.owner) & proven)
 
 
 def _sources(table: pd.DataFrame, schema: Schema) -> "pd.Series[Any]":

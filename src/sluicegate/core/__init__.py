@@ -1,8 +1,7 @@
 """The nouns: what is passed along the line. Standard library, numpy and pandas only."""
 
 from .artifact import Artifact
-from .assessment import Assessment
-from .batch import Batch
+from .batch import Assessment, Batch
 from .errors import (
     CannotDecide,
     Conflict,

@@ -1,7 +1,7 @@
 """Artifact: whatever can be pinned."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
@@ -16,9 +16,9 @@ class Artifact:
     sha256: str
     uri: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the in-toto ResourceDescriptor v1 of this artifact."""
-        descriptor: dict[str, Any] = {"name": self.name, "digest": {"sha256": self.sha256}}
+        descriptor: dict[str, object] = {"name": self.name, "digest": {"sha256": self.sha256}}
         return descriptor | ({"uri": self.uri} if self.uri else {})
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from .artifact import Artifact
+from .finding import Finding
+from .verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -18,3 +20,12 @@ class Batch:
     received: str
     rows: int
     sources: int
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A batch, what was measured of it, and the gate's answer."""
+
+    batch: Batch
+    findings: tuple[Finding, ...]
+    verdict: Verdict

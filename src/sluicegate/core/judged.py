@@ -1,6 +1,6 @@
 """Judged: a finding beside the limit that it was held to, and the outcome."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import PlainSerializer
 
@@ -36,7 +36,7 @@ class Judged(Document):
         """Tell whether it held no row and nothing back."""
         return self.outcome is Outcome.PASS
 
-    def listed(self) -> dict[str, Any]:
+    def listed(self) -> dict[str, object]:
         """Return its JSON in the answer of a verb: rows are counted, not listed."""
         return self.to_dict() | {"rows": len(self.rows)}
 

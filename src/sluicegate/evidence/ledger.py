@@ -33,7 +33,7 @@ class Entry(Document):
     details: dict[str, Any]
     subjects: tuple[Artifact, ...] = Field((), exclude=True)
 
-    def to_statement(self) -> dict[str, Any]:
+    def to_statement(self) -> dict[str, object]:
         """Return the in-toto statement of this entry."""
         return statement(self.subjects, ENTRY, self.to_dict())
 
@@ -43,6 +43,6 @@ def envelope_digest(envelope: Any) -> str:
     return sha256_json(envelope)
 
 
-def sign_entry(entry: Entry, signer: Signer) -> dict[str, Any]:
+def sign_entry(entry: Entry, signer: Signer) -> dict[str, object]:
     """Return the signed envelope of `entry`."""
     return sign(entry.to_statement(), signer)

@@ -5,7 +5,7 @@ sign is a `Signer`: a key in a file here, and any signer of securesystemslib (PK
 clouds, Sigstore) has the same two members. See docs/adr/0014-keys-follow-each-other.md.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, Key, Signature
@@ -84,9 +84,9 @@ def raw_signature(signer: Signer, payload: bytes) -> bytes:
     return bytes.fromhex(signer.sign(payload).signature)
 
 
-def sign(payload: dict[str, Any], signer: Signer) -> dict[str, Any]:
+def sign(payload: dict[str, object], signer: Signer) -> dict[str, object]:
     """Return the DSSE envelope of `payload`'s canonical JSON."""
     envelope = Envelope(canonical_json(payload), PAYLOAD_TYPE, {})
     envelope.sign(signer)
-    signed: dict[str, Any] = envelope.to_dict()
+    signed: dict[str, object] = envelope.to_dict()
     return signed

@@ -3,13 +3,15 @@
 https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sluicegate.core import Artifact, Tampered
+from sluicegate.core.document import Document
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+Said = Document | Mapping[str, object]
 PREDICATES = "https://sluicegate.dev/predicate/"
 
 ENTRY = PREDICATES + "ledger-entry/v1"
@@ -42,9 +44,14 @@ VERIFIED = PREDICATES + "verified/v1"
 REVOCATION = PREDICATES + "revocation/v1"
 
 
+def written(said: Said) -> dict[str, Any]:
+    """Return what a statement or an entry says, as JSON types."""
+    return said.to_dict() if isinstance(said, Document) else dict(said)
+
+
 def statement(
-    subjects: Iterable[Artifact], predicate_type: str, predicate: dict[str, Any]
-) -> dict[str, Any]:
+    subjects: Iterable[Artifact], predicate_type: str, predicate: Said
+) -> dict[str, object]:
     """Return the in-toto statement that says `predicate` of `subjects`.
 
     Raises ValueError without a subject: a statement about nothing attests nothing.
@@ -56,7 +63,7 @@ def statement(
         "_type": STATEMENT,
         "subject": described,
         "predicateType": predicate_type,
-        "predicate": predicate,
+        "predicate": written(predicate),
     }
 
 

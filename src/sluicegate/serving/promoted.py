@@ -1,9 +1,12 @@
 """The promoted model, from its signed record alone: which one, and the digest of every file of it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from sluicegate.core import CannotDecide
+from sluicegate.core.document import Plain
 from sluicegate.evidence.approvals import require_promotable
 from sluicegate.evidence.ledger import REINSTATE, SUSPEND, Entry
 from sluicegate.evidence.verifier import Broken
@@ -24,10 +27,11 @@ class NobodyServes(CannotDecide):
 
 
 @dataclass(frozen=True)
-class Promoted:
+class Promoted(Plain):
     """A verified promotion: the ledger's number of it, the model, and its files by path.
 
-    `reinstatement` is the statement by which a former champion serves again, where one does.
+    `reinstatement` is the statement by which a former champion serves again, where one does. Its JSON is
+    what a loader remembers and reports of it.
     """
 
     sequence: int
@@ -35,13 +39,8 @@ class Promoted:
     version: int
     sha256: str
     since: str
-    files: dict[str, str]
-    reinstatement: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a loader remembers and reports of it."""
-        names = ("sequence", "update", "version", "sha256", "since")
-        return {name: getattr(self, name) for name in names}
+    files: Annotated[dict[str, str], Field(exclude=True)]
+    reinstatement: Annotated[str | None, Field(exclude=True)] = None
 
 
 def read_promoted(repository: Repository, move: Entry) -> Promoted:

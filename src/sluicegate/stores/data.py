@@ -67,7 +67,7 @@ def write_table(path: Path, frame: pd.DataFrame) -> None:
 
 
 def write_with_manifest(
-    path: Path, frame: pd.DataFrame, schema: Schema, about: Mapping[str, Any]
+    path: Path, frame: pd.DataFrame, schema: Schema, about: Mapping[str, object]
 ) -> Artifact:
     """Write `frame` to `path` and what is known of it to the manifest beside it."""
     write_table(path, frame)

@@ -31,7 +31,7 @@ def ever_named(root: Path, digest: str, *names: str) -> bool:
 def stores(root: Path) -> list[str]:
     """Return the names of the places that DVC keeps content in."""
     listed: list[str] = []
-    dvc.with_repo(root, lambda repo: listed.extend(_places(repo)))
+    dvc.with_repo(root, lambda repo: listed.extend(name for name, _ in _places(repo)))
     return listed
 
 
@@ -43,7 +43,7 @@ def read(root: Path, md5: str) -> bytes | None:
     found: list[bytes] = []
 
     def look(repo: Any) -> None:
-        for name, place in _places(repo).items():
+        for name, place in _places(repo):
             with _Reaching(name):
                 if not found and place.exists(md5):
                     found.append(place.fs.cat_file(place.oid_to_path(md5)))
@@ -59,7 +59,7 @@ def destroy(root: Path, md5: str) -> None:
     """Delete the content of this MD5 in every place; raises CannotDecide for one that still has it."""
 
     def delete(repo: Any) -> None:
-        for name, place in _places(repo).items():
+        for name, place in _places(repo):
             with _Reaching(name):
                 if place.exists(md5):
                     place.delete(md5)
@@ -69,11 +69,10 @@ def destroy(root: Path, md5: str) -> None:
     dvc.with_repo(root, delete)
 
 
-def _places(repo: Any) -> dict[str, Any]:
-    places = {"DVC cache": repo.cache.local}
+def _places(repo: Any) -> Iterator[tuple[str, Any]]:
+    yield "DVC cache", repo.cache.local
     for name in repo.config["remote"]:
-        places[f"DVC remote {name}"] = repo.cloud.get_remote_odb(name, "retire")
-    return places
+        yield f"DVC remote {name}", repo.cloud.get_remote_odb(name, "retire")
 
 
 class _Reaching:

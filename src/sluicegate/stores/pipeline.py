@@ -11,7 +11,7 @@ from sluicegate.core import Misused
 
 from .policy_text import spans
 
-GONE = "\0"
+GONE, COMMAND = "\0", "cmd"
 OURS = {
     "assemble": "python -m sluicegate.flows.assemble",
     "compare": "python -m sluicegate.flows.compare",
@@ -31,7 +31,7 @@ def require_ours(tree: Path) -> None:
     for name in STAGES:
         stage = _stage(tree, name)
         _refuse(tree, name, set(stage) - _KEYS, "may not have")
-        cmd = stage.get("cmd")
+        cmd = stage.get(COMMAND)
         if name in OURS and cmd != OURS[name]:
             raise Misused(f"{tree / 'dvc.yaml'}: stages.{name}.cmd must be `{OURS[name]}`.")
         if name not in OURS and not (isinstance(cmd, str) and _WORDS.fullmatch(cmd)):
@@ -69,7 +69,7 @@ def reading_all_params(text: str) -> str:
 def named_params(text: str) -> set[tuple[str, ...]]:
     """Return the keys of params.yaml that stages of dvc.yaml name: DVC wants them in that very file."""
     try:
-        stages = yaml.safe_load(text)["stages"].values()
+        stages = _stages(text).values()
         named = [each for stage in stages for each in stage.get("params", ())]
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise Misused("dvc.yaml has no stages; copy it from a new workspace.") from error
@@ -91,11 +91,11 @@ def require_inside(tree: Path, named: str) -> PurePosixPath:
     return path
 
 
-def stages(text: str) -> list[Mapping[str, Any]]:
+def stages(text: str) -> list[dict[str, object]]:
     """Return the stages of dvc.yaml; raises Misused for one without any."""
     try:
         return [
-            stage for stage in yaml.safe_load(text)["stages"].values() if isinstance(stage, dict)
+            stage for stage in _stages(text).values() if isinstance(stage, dict)
         ]
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise Misused("dvc.yaml has no stages; take it from a new workspace.") from error
@@ -105,10 +105,10 @@ def _checked(tree: Path, name: str, kind: str) -> list[PurePosixPath]:
     return [require_inside(tree, path) for path in paths(_stage(tree, name), kind)]
 
 
-def _stage(tree: Path, name: str) -> Mapping[str, Any]:
+def _stage(tree: Path, name: str) -> Mapping[str, object]:
     path = tree / "dvc.yaml"
     try:
-        stage = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"][name]
+        stage = _stages(path.read_text(encoding="utf-8"))[name]
     except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise Misused(f"{path} has no stage {name}; copy it from a new workspace.") from error
     if not isinstance(stage, dict):
@@ -116,9 +116,16 @@ def _stage(tree: Path, name: str) -> Mapping[str, Any]:
     return stage
 
 
-def paths(stage: Mapping[str, Any], kind: str) -> Iterator[str]:
+def _stages(text: str) -> Any:
+    return yaml.safe_load(text)["stages"]
+
+
+def paths(stage: Mapping[str, object], kind: str) -> Iterator[str]:
     """Yield the paths that a stage names as its `deps`, `outs`, `metrics` or `plots`."""
-    for each in stage.get(kind) or ():
+    listed = stage.get(kind) or ()
+    if not isinstance(listed, list | tuple):
+        raise Misused(f"dvc.yaml: {kind} must be a list.")
+    for each in listed:
         yield from ([each] if isinstance(each, str) else each)
 
 

@@ -7,16 +7,15 @@ kill, whatever of them is not committed is put aside, and the same command start
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import Any, Protocol
+from typing import Protocol
 
 from sluicegate.core import Artifact, Conflict, Tampered
 from sluicegate.core.canonical import canonical_json, sha256_file
-from sluicegate.core.document import Document
 from sluicegate.evidence.ledger import Entry, envelope_digest, sign_entry
 from sluicegate.evidence.signing import sign
-from sluicegate.evidence.statement import HEAD, statement
+from sluicegate.evidence.statement import HEAD, Said, statement, written
 
 from . import dvc, files, git
 from .effects import effect
@@ -35,8 +34,6 @@ SELDOM = (
     "trust/service.json",
 )
 """What sluicegate alone writes, too, and few transactions do."""
-
-Said = Document | Mapping[str, Any]
 
 
 class Place(Protocol):
@@ -68,7 +65,7 @@ class Transaction:
         self, path: Path, subjects: Sequence[Artifact], predicate_type: str, predicate: Said
     ) -> Artifact:
         """Sign a statement about `subjects`, write it to `path`, and return the file as an artifact."""
-        files.write_json(path, self._signed(subjects, predicate_type, _json(predicate)))
+        files.write_json(path, self._signed(subjects, predicate_type, predicate))
         return Artifact(str(path.relative_to(self.layout.root)), sha256_file(path))
 
     @effect
@@ -84,7 +81,7 @@ class Transaction:
             who=git.identity(self.layout.root),
             verb=verb,
             subjects=tuple(subjects),
-            details=_json(details),
+            details=written(details),
         )
         path = self.layout.ledger / f"{sequence:06d}.json"
         files.write_json(path, sign_entry(entry, service_signer(self.layout)))
@@ -119,8 +116,8 @@ class Transaction:
         return git.commit_as_service(self.layout.root, self.rooms, message)
 
     def _signed(
-        self, subjects: Sequence[Artifact], predicate_type: str, said: dict[str, Any]
-    ) -> dict[str, Any]:
+        self, subjects: Sequence[Artifact], predicate_type: str, said: Said
+    ) -> dict[str, object]:
         return sign(statement(subjects, predicate_type, said), service_signer(self.layout))
 
 
@@ -228,7 +225,3 @@ def _journalled(layout: Layout) -> list[str]:
         each[:1] not in (".", "/", "") and ".." not in PurePath(each).parts for each in named
     )
     return named if named and ours else [*ROOMS, *SELDOM]
-
-
-def _json(said: Said) -> dict[str, Any]:
-    return said.to_dict() if isinstance(said, Document) else dict(said)
