@@ -68,11 +68,7 @@ def reading_all_params(text: str) -> str:
 
 def named_params(text: str) -> set[tuple[str, ...]]:
     """Return the keys of params.yaml that stages of dvc.yaml name: DVC wants them in that very file."""
-    try:
-        stages = _stages(text).values()
-        named = [each for stage in stages for each in stage.get("params", ())]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise Misused("dvc.yaml has no stages; copy it from a new workspace.") from error
+    named = [each for stage in stages(text) for each in stage.get("params") or ()]
     inner = [each.get("params.yaml", ()) if isinstance(each, dict) else [each] for each in named]
     return {tuple(key.split(".")) for keys in inner for key in keys}
 
@@ -91,14 +87,12 @@ def require_inside(tree: Path, named: str) -> PurePosixPath:
     return path
 
 
-def stages(text: str) -> list[dict[str, object]]:
+def stages(text: str) -> list[dict[str, Any]]:
     """Return the stages of dvc.yaml; raises Misused for one without any."""
     try:
-        return [
-            stage for stage in _stages(text).values() if isinstance(stage, dict)
-        ]
+        return [stage for stage in _stages(text).values() if isinstance(stage, dict)]
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise Misused("dvc.yaml has no stages; take it from a new workspace.") from error
+        raise Misused("dvc.yaml has no stages; copy it from a new workspace.") from error
 
 
 def _checked(tree: Path, name: str, kind: str) -> list[PurePosixPath]:
