@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Missing, Misused
+from sluicegate.core.document import Document
 from sluicegate.flows.erasure.certified import certified
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.champion import Champion, champion_of, suspended
@@ -165,9 +166,10 @@ def _show_statement(layout: Layout, subject: str) -> dict[str, Any]:
     state = state_of(layout, subject)
     page = folder_of(layout, subject).relative_to(layout.root) / PAGE
     shown = {"schema": 1, "subject": subject, "state": state, kind: statement, "page": str(page)}
+    if isinstance(statement, Document):
+        shown[kind] = statement.to_dict()
     if isinstance(statement, Retirement):
         carried_out = certified(layout, number)
-        shown[kind] = statement.to_dict()
         shown["certificate"] = carried_out and carried_out.to_dict()
     return shown
 

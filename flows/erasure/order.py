@@ -14,7 +14,6 @@ from sluicegate.flows.erasure.last_resort import nothing_to_go_back_to
 from sluicegate.flows.erasure.shown import destruction
 from sluicegate.flows.erasure.survey import Survey, survey, survey_model
 from sluicegate.record.context import Context
-from sluicegate.record.lineage import Embodied
 from sluicegate.record.subjects import PAGE, state_of
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.release import read_release, releases
@@ -26,6 +25,7 @@ from sluicegate.record.subjects.retirement import (
     read_retirement,
     retirements,
 )
+from sluicegate.record.traced import Embodied
 from sluicegate.review.votes import Question, put
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.transaction import transaction

@@ -13,10 +13,11 @@ from sluicegate.core.canonical import sha256_bytes
 from sluicegate.core.schema import HOLDOUT, ROW
 from sluicegate.record.causes import Rows
 from sluicegate.record.context import Context
-from sluicegate.record.lineage import Embodied, embodying
+from sluicegate.record.lineage import embodying
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.release import read_release, releases
 from sluicegate.record.subjects.retirement import Model, Table, destroyed_models
+from sluicegate.record.traced import Embodied
 from sluicegate.record.updates import read_update, run_of
 from sluicegate.stores import data, dvc, objects
 from sluicegate.stores.layout import Layout

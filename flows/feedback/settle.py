@@ -130,7 +130,7 @@ def _taken_back(context: Context, number: str, frame: pd.DataFrame) -> "pd.Serie
     layout, source = context.layout, context.schema.source
     rows: set[int] = set()
     for incident in incidents(layout):
-        cause = parse_cause(read_incident(layout, incident)["because"])
+        cause = parse_cause(read_incident(layout, incident).because)
         contested = state_of(layout, f"incident:{incident}") == CONTESTED
         if cause.kind == "trigger" and not contested:
             rows.update(concerned(context, cause).get(number, ()))

@@ -1,6 +1,6 @@
 """differs: where the answers of the rolled-back champion and the clean one differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,14 @@ from sluicegate.core.schema import HOLDOUT
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import kept_model
 from sluicegate.record.quarantine import lot_of
-from sluicegate.record.subjects.incident import cleaned
+from sluicegate.record.subjects.incident import (
+    Agreement,
+    Differs,
+    OnGolden,
+    Served,
+    SliceDiffers,
+    cleaned,
+)
 from sluicegate.stores import data, models
 from sluicegate.stores.layout import Layout
 
@@ -25,54 +32,51 @@ MOST_SLICES = 8
 def differs(
     context: Context,
     incident: str,
-    tainted: Mapping[str, Any],
-    clean: Mapping[str, Any],
-) -> dict[str, Any] | None:
+    tainted: Served,
+    clean: Served,
+) -> Differs | None:
     """Return both models' figures on the golden set, per slice, and on what an incident took out.
 
-    `tainted` and `clean` are the champions' updates and digests; None where they are the same model. Of
+    None where they are the same model. Of
     an unavailable model it says so as `fault`, so that the rollback can still finish.
     """
-    if tainted["sha256"] == clean["sha256"]:
+    if tainted.sha256 == clean.sha256:
         return None
     layout, schema = context.layout, context.schema
     golden = data.read_trusted(layout, "golden")
     try:
-        was, now = (kept_model(context, e["update"], e["sha256"]) for e in (tainted, clean))
+        was, now = (kept_model(context, e.update, e.sha256) for e in (tainted, clean))
     except SluicegateError as error:
-        return {"fault": str(error), "golden": None, "slices": [], "changed": [], "taken": None}
+        return Differs(changed=(), fault=str(error), golden=None, slices=(), taken=None)
     sides = [Contender(each.scores, each.scores(golden)) for each in (was, now)]
     candidate = Candidate(schema, golden, golden[:0], sides[0], sides[1])
     found = report(candidate)
-    rows = _taken(layout, incident)
-    return {
-        "fault": None,
-        "golden": {
-            "tainted": found.of("golden", "challenger"),
-            "clean": found.of("golden", "champion"),
-        },
-        "slices": _slices(found.slices),
-        "changed": [each.to_dict() for each in changes(candidate).slices],
-        "taken": _agreement(schema, rows, was, now),
-    }
+    return Differs(
+        changed=changes(candidate).slices,
+        fault=None,
+        golden=OnGolden(
+            clean=found.of("golden", "champion"), tainted=found.of("golden", "challenger")
+        ),
+        slices=tuple(_slices(found.slices)),
+        taken=_agreement(schema, _taken(layout, incident), was, now),
+    )
 
 
-def _slices(told: Sequence[SliceFigure]) -> list[dict[str, Any]]:
+def _slices(rows: Iterable[SliceFigure]) -> list[SliceDiffers]:
     """Return the slices in which the two models differ most, by their measure in each."""
     by: dict[str, dict[str, Any]] = {}
-    for row in told:
+    for row in rows:
         measure, value = row.value
         side = "tainted" if row.model == "challenger" else "clean"
-        slice_ = by.setdefault(row.slice, {"slice": row.slice, "rows": row.rows})
-        slice_ |= {"measure": measure, side: value}
-    both = [each for each in by.values() if {"tainted", "clean"} <= each.keys()]
-    both.sort(key=lambda each: -abs(each["tainted"] - each["clean"]))
-    return both[:MOST_SLICES]
+        figures = by.setdefault(row.slice, {"slice": row.slice, "rows": row.rows})
+        figures |= {"measure": measure, side: value}
+    both = [SliceDiffers(**each) for each in by.values() if {"tainted", "clean"} <= each.keys()]
+    return sorted(both, key=lambda each: -abs(each.tainted - each.clean))[:MOST_SLICES]
 
 
 def _taken(layout: Layout, incident: str) -> pd.DataFrame:
     """Return the rows that an incident took out and that models had learnt; those that are gone are not."""
-    lots = (lot_of(layout, incident, each["batch"]) for each in cleaned(layout, incident))
+    lots = (lot_of(layout, incident, each.batch) for each in cleaned(layout, incident))
     tables = [data.read_verified(lot / data.FEEDBACK) for lot in lots if lot is not None]
     parts = [table[~table[HOLDOUT].astype(bool)] for table in tables]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -80,10 +84,10 @@ def _taken(layout: Layout, incident: str) -> pd.DataFrame:
 
 def _agreement(
     schema: Schema, rows: pd.DataFrame, was: models.Model, now: models.Model
-) -> dict[str, Any] | None:
+) -> Agreement | None:
     """Return on how many of the rows each model answers as they are labelled; None for regression."""
     if not len(rows) or not schema.classes:
         return None
     labels = truth_of(schema, rows)
     shares = [float((each.scores(rows).argmax(axis=1) == labels).mean()) for each in (was, now)]
-    return {"rows": len(rows), "tainted": shares[0], "clean": shares[1]}
+    return Agreement(clean=shares[1], rows=len(rows), tainted=shares[0])

@@ -4,8 +4,7 @@ The question comes afterwards, because a rollback has to be fast: reviewers coun
 and a source that was rolled back stays barred only if they say so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from sluicegate.core import Update
 from sluicegate.core.canonical import sha256_file
@@ -20,6 +19,9 @@ from sluicegate.record.questions import artifact
 from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.incident import (
     COUNTERSIGNED,
+    Closed,
+    Served,
+    TakenOut,
     cleaned,
     read_closed,
     read_incident,
@@ -38,58 +40,56 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
     opened, serving = read_incident(layout, number), champion_of(layout)
     stopped, log = suspended(layout), context.settings.rollback.predictions
     gone = cleaned(layout, number)
-    closed = {
-        "incident": number,
-        "champion": served(serving),
-        "suspended": stopped.details["incident"] if stopped else None,
-        "cleaned": gone,
-        "lots": dict(_lots(layout, number, gone)),
-        "differs": differs(context, number, opened["champion"], served(serving)),
-        "predictions": affected(layout.root, log, [each.version for each in found.promoted]),
-        "update": made.id if made else None,
-        "time": context.now(),
-    }
+    closed = Closed(
+        incident=number,
+        champion=served(serving),
+        suspended=stopped.details["incident"] if stopped else None,
+        cleaned=gone,
+        lots=dict(_lots(layout, number, gone)),
+        differs=differs(context, number, opened.champion, served(serving)),
+        predictions=affected(layout.root, log, [each.version for each in found.promoted]),
+        update=made.id if made else None,
+        time=context.now(),
+    )
     with transaction(context, "rollback", f"incident:{number} closed") as t:
-        answer = account(context, number, found, opened, closed)
-        files.write_json(folder / STORY, answer)
-        closed["account"] = sha256_file(folder / STORY)
+        story = account(context, number, found, opened, closed)
+        files.write_json(folder / STORY, story.to_dict())
+        closed = closed.model_copy(update={"account": sha256_file(folder / STORY)})
         about, path = artifact(layout, folder / "incident.json"), folder / "closed.json"
         result = t.state(path, [about], INCIDENT_CLOSED, closed)
         t.append("close-incident", [result], {"incident": number})
-        files.write_bytes(folder / ACCOUNT, written(answer).encode())
+        files.write_bytes(folder / ACCOUNT, written(story).encode())
         put(t, context, question(context, number))
 
 
-def _lots(
-    layout: Layout, number: str, gone: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, str]]:
+def _lots(layout: Layout, number: str, gone: Sequence[TakenOut]) -> Iterator[tuple[str, str]]:
     """Yield the batch and the SHA-256 of each table that was taken out and is in quarantine."""
-    for batch in (str(each["batch"]) for each in gone):
-        if lot := lot_of(layout, number, batch):
-            yield batch, data.read_manifest(lot).sha256
+    for each in gone:
+        if lot := lot_of(layout, number, each.batch):
+            yield each.batch, data.read_manifest(lot).sha256
 
 
 def question(context: Context, number: str) -> Question:
     """Return the question whether a rollback was right."""
     layout, folder = context.layout, context.layout.incident(number)
     opened, closed = read_incident(layout, number), read_closed(layout, number)
-    was, serving = opened["champion"], closed["champion"]
-    now = f"{serving['version']}, sha256:{serving['sha256']}"
-    if closed["suspended"]:
-        now = nobody(number, closed["suspended"])
+    was, serving = opened.champion, closed.champion
+    now = f"{serving.version}, sha256:{serving.sha256}"
+    if closed.suspended:
+        now = nobody(number, closed.suspended)
     shown = [
-        ("what was rolled back", opened["because"]),
-        ("why", opened["reason"]),
-        ("version that served", f"{was['version']}, sha256:{was['sha256']}"),
+        ("what was rolled back", opened.because),
+        ("why", opened.reason),
+        ("version that served", f"{was.version}, sha256:{was.sha256}"),
         ("version that serves now", now),
-        ("rows taken out", str(sum(each["rows"] for each in closed["cleaned"]))),
-        ("sources barred", ", ".join(opened["sources"]) or "none"),
-        ("trained without it", f"update:{closed['update']}" if closed["update"] else "not yet"),
-        ("rolled back by", opened["started_by"] or "the runner"),
+        ("rows taken out", str(sum(each.rows for each in closed.cleaned))),
+        ("sources barred", ", ".join(opened.sources) or "none"),
+        ("trained without it", f"update:{closed.update}" if closed.update else "not yet"),
+        ("rolled back by", opened.started_by or "the runner"),
     ]
-    text = f"Was the rollback of {opened['because']} right?"
-    if opened["sources"]:
-        text = f"Was the rollback of {opened['because']} right, and should it stay barred?"
+    text = f"Was it right to roll back {opened.because}?"
+    if opened.sources:
+        text = f"Was it right to roll back {opened.because}, and shall it stay barred?"
     from sluicegate.review.pages import incident_page
 
     page = incident_page(context, number, text, shown, read_account(layout, number))
@@ -100,10 +100,15 @@ def question(context: Context, number: str) -> Question:
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Record that the rollback was right; the sources that it names are barred for good."""
     with decided(context, f"incident:{number}", COUNTERSIGNED, people):
-        sources = read_incident(context.layout, number)["sources"]
+        sources = read_incident(context.layout, number).sources
     return "countersigned" + (f"; {', '.join(sources)} is barred" if sources else "")
 
 
-def served(champion: Champion) -> dict[str, Any]:
-    """Return a champion as JSON types."""
-    return {**champion.ref.to_dict(), "update": champion.update, "since": champion.since}
+def served(champion: Champion) -> Served:
+    """Return a champion as the record of an incident has it."""
+    return Served(
+        sha256=champion.sha256,
+        since=champion.since,
+        update=champion.update,
+        version=champion.version,
+    )

@@ -4,11 +4,11 @@ It needs no approval beforehand: it was promoted, signed and served before, and 
 be fast. Reviewers countersign the incident afterwards.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from sluicegate.checks.statistics.scoring import Answers, metrics, truth_of
 from sluicegate.core import Artifact, SluicegateError
+from sluicegate.core.document import Document
 from sluicegate.evidence.ledger import REINSTATE, SUSPEND
 from sluicegate.evidence.statement import REINSTATEMENT
 from sluicegate.record.causes import Cause
@@ -20,21 +20,41 @@ from sluicegate.stores import data
 from sluicegate.stores.transaction import transaction
 
 
-def costs(context: Context, versions: Sequence[Champion]) -> list[dict[str, Any]]:
+class Worth(Document):
+    """A version, and its primary measure on the golden set, None where it was not measured.
+
+    `fault` says why it cannot serve.
+    """
+
+    update: str
+    version: int
+    sha256: str
+    fault: str | None
+    golden: Mapping[str, float | None]
+
+
+def costs(context: Context, versions: Sequence[Champion]) -> tuple[Worth, ...]:
     """Return the score of each of `versions` on the golden set now, None for one that is not sound."""
     schema, primary = context.schema, context.settings.compare.primary
     golden = data.read_trusted(context.layout, "golden")
     listed = []
     for each in versions:
-        details: dict[str, Any] = {"update": each.update, **each.ref.to_dict(), "fault": None}
+        fault, worth = None, None
         try:
             model = kept_model(context, each.update, each.sha256)
             worth = metrics(Answers(model.scores(golden), truth_of(schema, golden)))[primary]
-            details["golden"] = {primary: worth}
         except SluicegateError as error:
-            details |= {"golden": {primary: None}, "fault": str(error)}
-        listed.append(details)
-    return listed
+            fault = str(error)
+        listed.append(
+            Worth(
+                update=each.update,
+                version=each.version,
+                sha256=each.sha256,
+                fault=fault,
+                golden={primary: worth},
+            )
+        )
+    return tuple(listed)
 
 
 def reinstate(

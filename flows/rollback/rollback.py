@@ -5,15 +5,18 @@ was killed anywhere, and does nothing when it is run again.
 """
 
 import time
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import PlainSerializer
 
 from sluicegate.core import Artifact, Conflict, SluicegateError, Stage, Update
 from sluicegate.core.canonical import sha256_bytes
+from sluicegate.core.document import Document, Result
 from sluicegate.evidence.statement import INCIDENT, WITHDRAWAL
 from sluicegate.flows.feedback.calibrate import calibrate
 from sluicegate.flows.rollback.incident import close, served
-from sluicegate.flows.rollback.reinstate import costs, reinstate, suspend
+from sluicegate.flows.rollback.reinstate import Worth, costs, reinstate, suspend
 from sluicegate.flows.rollback.take_out import take_out
 from sluicegate.flows.updates.record_update import refuse
 from sluicegate.flows.updates.retrain import retrain
@@ -22,11 +25,15 @@ from sluicegate.record.causes import Cause, as_recorded, parse_cause
 from sluicegate.record.champion import Champion, champion_of, mirror
 from sluicegate.record.clean_versions import NothingClean, clean_versions
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
-from sluicegate.record.lineage import Embodied, Trace, embodied, trace
+from sluicegate.record.lineage import Trace, embodied, trace
 from sluicegate.record.open_incidents import still_serving
 from sluicegate.record.policy_in_force import policy_in_force
 from sluicegate.record.subjects.incident import (
     OPEN,
+    Differs,
+    Incident,
+    Served,
+    TakenOut,
     incidents,
     is_closed,
     read_closed,
@@ -34,6 +41,7 @@ from sluicegate.record.subjects.incident import (
     taken_back,
 )
 from sluicegate.record.subjects.retirement import destroyed_models
+from sluicegate.record.traced import Embodied, Traced
 from sluicegate.record.updates import read_update
 from sluicegate.stores import files, git, record
 from sluicegate.stores.layout import Layout, next_number
@@ -54,62 +62,75 @@ class Order:
     """What noticed it, where that was not whoever gives the order."""
 
 
-@dataclass(frozen=True)
-class RolledBack:
-    """What a rollback did, as its closed incident says; both are None if there was nothing to do."""
+class Tainted(Document):
+    """The batches, updates and versions that embody what was traced."""
 
-    because: Cause
-    found: Trace
-    before: dict[str, Any]
-    after: dict[str, Any]
-    update: Update | None
-    incident: str | None
-    closed: dict[str, Any] | None
-    still_serving: tuple[Report, ...]
-    seconds: float
+    batches: tuple[str, ...]
+    updates: tuple[str, ...]
+    versions: tuple[int, ...]
+
+
+class Champions(Document):
+    """Who served before a rollback and after it."""
+
+    before: Served
+    after: Served
+
+
+class RolledBack(Result):
+    """What a rollback did, as its incident's end says; `incident` is None where there was nothing to do."""
+
+    because: str
+    tainted: Tainted
+    champion: Champions
+    cleaned: tuple[TakenOut, ...] = ()
+    differs: Differs | None = None
+    update: Annotated[Update, PlainSerializer(Update.to_dict)] | None = None
+    incident: str | None = None
+    suspended: str | None = None
     repeated: bool = False
     """Whether all of it had been carried out before, and nothing was left to do."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `rollback`."""
-        closed = self.closed or {}
-        return {
-            "schema": 1,
-            "because": str(self.because),
-            "tainted": tainted(self.found),
-            "champion": {"before": self.before, "after": self.after},
-            "cleaned": closed.get("cleaned", []),
-            "differs": closed.get("differs"),
-            "update": self.update.to_dict() if self.update else None,
-            "incident": self.incident,
-            "suspended": closed.get("suspended"),
-            "repeated": self.repeated,
-            "still_serving": [asdict(each) for each in self.still_serving],
-            "seconds": round(self.seconds, 3),
-        }
+    still_serving: tuple[Report, ...] = ()
+    seconds: float
 
 
-def tainted(found: Trace) -> dict[str, Any]:
-    """Return the batches, updates and versions that contain what was traced."""
-    return {
-        "batches": [each.batch for each in found.batches],
-        "updates": [each.update for each in found.updates],
-        "versions": [each.version for each in found.updates],
-    }
+class RollbackPlan(Traced):
+    """What a rollback would take back, and what each clean version would cost.
+
+    `goes_to` is the update to go back to where another one serves, `clean` the first choice first.
+    """
+
+    serving: Worth
+    serving_is_tainted: bool
+    goes_to: str | None
+    withdraws: tuple[str, ...]
+    clean: tuple[Worth, ...]
 
 
-def plan(context: Context, because: Cause) -> dict[str, Any]:
+def _tainted(found: Trace) -> Tainted:
+    return Tainted(
+        batches=tuple(each.batch for each in found.batches),
+        updates=tuple(each.update for each in found.updates),
+        versions=tuple(each.version for each in found.updates),
+    )
+
+
+def plan(context: Context, because: Cause) -> RollbackPlan:
     """Return what a rollback would remove, and what each clean version would cost."""
     found = trace(context, because)
     serving = champion_of(context.layout)
     clean, target = _versions(context, found), found.because.goes_to
-    return found.to_dict() | {
-        "serving": costs(context, [serving])[0],
-        "serving_is_tainted": _embodies(found, serving),
-        "goes_to": target if target != serving.update else None,
-        "withdraws": _withdraws(context, found),
-        "clean": costs(context, clean),
-    }
+    recorded = found.recorded
+    return RollbackPlan(
+        because=recorded.because,
+        batches=recorded.batches,
+        updates=recorded.updates,
+        serving=costs(context, [serving])[0],
+        serving_is_tainted=_embodies(found, serving),
+        goes_to=target if target != serving.update else None,
+        withdraws=_withdraws(context, found),
+        clean=costs(context, clean),
+    )
 
 
 def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack:
@@ -130,9 +151,18 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
         if number is None or (is_done and _has_effect(layout, found)):
             if not _has_effect(layout, found) and order.because.kind != "source":
                 serving = served(champion_of(layout))
-                took = time.monotonic() - started
                 return RolledBack(
-                    order.because, found, serving, serving, None, None, None, (), took
+                    because=str(order.because),
+                    tainted=_tainted(found),
+                    champion=Champions(before=serving, after=serving),
+                    cleaned=(),
+                    differs=None,
+                    update=None,
+                    incident=None,
+                    suspended=None,
+                    repeated=False,
+                    still_serving=(),
+                    seconds=round(time.monotonic() - started, 3),
                 )
             number, is_done = step("open the incident", _open, context, order, found), False
             found = trace(context, order.because)  # with what was promoted until then
@@ -149,14 +179,13 @@ def rollback(context: Context, order: Order, step: Step = plainly) -> RolledBack
             made = _made(context, number, order.because) if retrains else None
             whole = trace(context, order.because)  # with what came in until it was taken out
             step("close the incident", close, context, number, whole, made)
-    sentence = _told(context, number, found, time.monotonic() - started)
-    return replace(sentence, repeated=is_done)
+    return _done(context, number, found, is_done, round(time.monotonic() - started, 3))
 
 
 def _incident_of(layout: Layout, because: Cause) -> tuple[str | None, bool]:
     """Return the last incident about `because`, and whether all of it was carried out."""
     for number in reversed(incidents(layout)):
-        if parse_cause(read_incident(layout, number)["because"]) == because:
+        if parse_cause(read_incident(layout, number).because) == because:
             return number, is_closed(layout, number)
     return None, False
 
@@ -180,25 +209,25 @@ def _open(context: Context, order: Order, found: Trace) -> str:
     serving = champion_of(layout)
     with transaction(context, "rollback") as t:
         number = next_number(layout.root / "incidents")
-        details = {
-            "incident": number,
-            "because": str(order.because),
-            "reason": reason,
-            "sources": [cause.name] if cause.kind == "source" else [],
-            "trace": found.to_dict(),
-            "withdraws": _withdraws(context, found),
-            "champion": served(serving),
-            "commit": git.head(layout.root),
-            "last_update": record.updates(layout)[-1],
-            "started_by": context.started_by,
-            "detected_by": order.detected_by,
-            "time": context.now(),
-        }
+        opened = Incident(
+            incident=number,
+            because=str(cause),
+            reason=reason,
+            sources=(cause.name,) if cause.kind == "source" else (),
+            trace=found.recorded,
+            withdraws=_withdraws(context, found),
+            champion=served(serving),
+            commit=git.head(layout.root),
+            last_update=record.updates(layout)[-1],
+            started_by=context.started_by,
+            detected_by=order.detected_by,
+            time=context.now(),
+        )
         about = Artifact(str(cause), sha256_bytes(str(cause).encode()))
         path = layout.incident(number) / "incident.json"
-        made = t.state(path, [about], INCIDENT, details)
-        predicate = {"incident": number, "because": str(cause), "reason": reason}
-        t.append(OPEN, [about, made], predicate)
+        made = t.state(path, [about], INCIDENT, opened)
+        details = {"incident": number, "because": str(cause), "reason": reason}
+        t.append(OPEN, [about, made], details)
         t.commits_as(f"incident:{number}: {order.because}")
     return number
 
@@ -284,10 +313,10 @@ def _later(context: Context, found: Trace) -> list[Embodied]:
     return later
 
 
-def _withdraws(context: Context, found: Trace) -> list[str]:
+def _withdraws(context: Context, found: Trace) -> tuple[str, ...]:
     """Return the updates that were champion and would not be any more."""
     every = (*found.updates, *_later(context, found))
-    return [each.update for each in every if each.stage is Stage.PROMOTED]
+    return tuple(each.update for each in every if each.stage is Stage.PROMOTED)
 
 
 def _withdraw(
@@ -324,19 +353,28 @@ def _retrain(context: Context, number: str, because: Cause, step: Step) -> None:
 def _made(context: Context, number: str, because: Cause) -> Update | None:
     """Return the first update that was made since, without what the incident takes back."""
     layout = context.layout
-    last = int(read_incident(layout, number)["last_update"])
+    last = int(read_incident(layout, number).last_update)
     tainted = {each.update for each in trace(context, because).updates}
     made = (each for each in record.updates(layout) if int(each) > last)
     first = next((each for each in made if each not in tainted), None)
     return read_update(layout, first)[0] if first else None
 
 
-def _told(context: Context, number: str, found: Trace, seconds: float) -> RolledBack:
+def _done(
+    context: Context, number: str, found: Trace, repeated: bool, seconds: float
+) -> RolledBack:
     layout = context.layout
-    predicate, closed = read_incident(layout, number), read_closed(layout, number)
-    update = read_update(layout, closed["update"])[0] if closed["update"] else None
-    before, after = predicate["champion"], closed["champion"]
+    opened, closed = read_incident(layout, number), read_closed(layout, number)
     return RolledBack(
-        parse_cause(predicate["because"]), found, before, after, update, number, closed,
-        tuple(still_serving(layout, predicate)), seconds,
-    )  # fmt: skip
+        because=opened.because,
+        tainted=_tainted(found),
+        champion=Champions(before=opened.champion, after=closed.champion),
+        cleaned=closed.cleaned,
+        differs=closed.differs,
+        update=read_update(layout, closed.update)[0] if closed.update else None,
+        incident=number,
+        suspended=closed.suspended,
+        repeated=repeated,
+        still_serving=tuple(still_serving(layout, opened)),
+        seconds=seconds,
+    )

@@ -75,7 +75,7 @@ def _obstacle(layout: Layout, update: str, batch: str) -> str:
     if accused:
         return f"it has rows from {min(accused)}, which is barred"
     for number in incidents(layout):
-        if batch in {each["batch"] for each in read_incident(layout, number)["trace"]["batches"]}:
+        if batch in {each.batch for each in read_incident(layout, number).trace.batches}:
             return f"incident:{number} concerns it"
     return ""
 

@@ -51,7 +51,7 @@ def decided(template: Path, root: Path, said: str, keys: dict[str, Path]) -> Wor
 
 def test_a_version_is_traced_back_to_its_deliveries(place: Workspace) -> None:
     """By the signed record: update, run, data commit, and of each batch how many rows of whom."""
-    told = place.trace("model:2")
+    told = place.trace("model:2").to_dict()
     layout = place._context.layout
     update = read_update(layout, "0001")[0]
     assert told["model"]["update"] == "0001"
@@ -77,7 +77,10 @@ def test_a_version_is_traced_back_to_its_deliveries(place: Workspace) -> None:
 
 def test_a_version_is_traced_on_to_whom_it_served(place: Workspace) -> None:
     """From its promotion until an incident, which is named; the one before it serves again."""
-    first, second = place.trace("model:1")["model"], place.trace("model:2")["model"]
+    first, second = (
+        place.trace("model:1").to_dict()["model"],
+        place.trace("model:2").to_dict()["model"],
+    )
     moves = [
         e for e in record.backwards(place._context.layout) if e.verb in ("promote", "reinstate")
     ]
@@ -101,14 +104,14 @@ def test_a_version_that_waits_or_was_rejected_never_served(
     waits: Workspace, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     """What it is made of is told all the same, and the update says the same of it."""
-    waiting = waits.trace("model:2")
-    rejected = decided(waits.root, tmp_path / "loans", "reject", keys).trace("model:2")
+    waiting = waits.trace("model:2").to_dict()
+    rejected = decided(waits.root, tmp_path / "loans", "reject", keys).trace("model:2").to_dict()
     for told, stage in ((waiting, "awaiting"), (rejected, "refused")):
         assert (told["model"]["stage"], told["model"]["served"]) == (stage, [])
         assert told["model"]["taken_back_by"] is None
         assert [each["batch"] for each in told["batches"]] == ["0001"]
     assert waiting["batches"] == rejected["batches"]
-    shown = waits.trace("update:0001")
+    shown = waits.trace("update:0001").to_dict()
     (embodied,) = shown["updates"]
     assert (embodied["version"], embodied["served"], embodied["promoted"]) == (2, [], None)
     assert embodied["learnt"] == {"0001": waiting["batches"][0]["learnt"]}
@@ -119,23 +122,27 @@ def test_an_update_that_was_rolled_back_before_it_served(waits: Workspace, tmp_p
     shutil.copytree(waits.root, tmp_path / "loans", symlinks=True)
     copy = Workspace.open(tmp_path / "loans")
     copy.rollback("batch:0001", reason="found out", retrain=False)
-    assert copy.trace("model:2")["model"]["taken_back_by"] == "0001"
+    assert copy.trace("model:2").to_dict()["model"]["taken_back_by"] == "0001"
 
 
 def test_a_row_and_a_source_name_their_delivery(place: Workspace) -> None:
     """And who served what learnt from them, until when."""
     for what in ("row:0001/5", "source:c02", "batch:0001", "update:0001"):
-        told = place.trace(what)
-        assert told["batches"][0]["receipt"] == place.trace("model:2")["batches"][0]["receipt"], (
-            what
-        )
+        told = place.trace(what).to_dict()
+        assert (
+            told["batches"][0]["receipt"]
+            == place.trace("model:2").to_dict()["batches"][0]["receipt"]
+        ), what
     version = next(each for each in told["updates"] if each["version"] == 2)
-    assert version["served"] == place.trace("model:2")["model"]["served"]
+    assert version["served"] == place.trace("model:2").to_dict()["model"]["served"]
     assert (version["taken_back_by"], version["promoted"]) == (
         "0001",
         version["served"][0]["since"],
     )
-    assert place.trace("model:1")["model"]["served"][-1]["since"] == place.status().champion.since
+    assert (
+        place.trace("model:1").to_dict()["model"]["served"][-1]["since"]
+        == place.status().champion.since
+    )
 
 
 def test_what_a_person_reads_of_a_version(

@@ -31,5 +31,5 @@ def test_trusted_rows_of_a_source_are_named(
             "sources": counts,
         }
         (tmp_path / table / "manifest.json").write_text(json.dumps(manifest))
-    told = list(_trusted(Layout(tmp_path), {"sources": sources}))
+    told = list(_trusted(Layout(tmp_path), sources))
     assert [each[: len(words)] for each, words in zip(told, said, strict=True)] == said

@@ -1,7 +1,7 @@
 """rollback: take something out of serving, data and models."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -9,6 +9,11 @@ from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace, may_
 from sluicegate.cli.terminal import escape, working
 from sluicegate.cli.trees import tree_of
 from sluicegate.core.counted import counted
+
+if TYPE_CHECKING:
+    from sluicegate.flows.rollback.reinstate import Worth
+    from sluicegate.flows.rollback.rollback import RollbackPlan, RolledBack
+    from sluicegate.record.subjects.incident import Differs
 
 CAUSES = "batch:0003, source:NAME, row:0003/57, trigger:0003 or update:0003"
 EXAMPLES = """\
@@ -45,38 +50,38 @@ def rollback(options: argparse.Namespace) -> Answer[Any]:
         done = place.rollback(
             options.because, reason=options.reason, retrain=not options.no_retrain
         )
-    return Answer(done, lambda console, done: print_rollback(console, done.to_dict()))
+    return Answer(done, print_rollback)
 
 
-def print_plan(console: Console, plan: dict[str, Any]) -> None:
+def print_plan(console: Console, plan: "RollbackPlan") -> None:
     """Print what a rollback would do."""
     console.print(tree_of(plan), soft_wrap=False)
-    serving = plan["serving"]
-    if plan["withdraws"]:
-        named = ", ".join(f"update:{each}" for each in plan["withdraws"])
+    serving = plan.serving
+    if plan.withdraws:
+        named = ", ".join(f"update:{each}" for each in plan.withdraws)
         console.print(f"would withdraw {named}")
-    if not (plan["serving_is_tainted"] or plan["goes_to"]):
-        console.print(f"version {serving['version']} serves and did not learn from it")
+    if not (plan.serving_is_tainted or plan.goes_to):
+        console.print(f"version {serving.version} serves and did not learn from it")
         return
-    how = "and learnt from it" if plan["serving_is_tainted"] else "now"
-    console.print(f"version {serving['version']} serves {how} ({_worth(serving)})")
-    for at, each in enumerate(plan["clean"]):
-        sound = each["fault"] is None
-        first = sound and all(other["fault"] for other in plan["clean"][:at])
+    how = "and learnt from it" if plan.serving_is_tainted else "now"
+    console.print(f"version {serving.version} serves {how} ({_worth(serving)})")
+    for at, each in enumerate(plan.clean):
+        sound = each.fault is None
+        first = sound and all(other.fault for other in plan.clean[:at])
         words = "would serve instead" if first else "is also clean"
-        state = words if sound else f"cannot serve: {each['fault']}"
-        console.print(f"  version {each['version']} {escape(state)} ({_worth(each)})")
-    if not plan["clean"]:
+        state = words if sound else f"cannot serve: {each.fault}"
+        console.print(f"  version {each.version} {escape(state)} ({_worth(each)})")
+    if not plan.clean:
         console.print("  no earlier champion is clean")
 
 
-def print_rollback(console: Console, done: dict[str, Any]) -> None:
+def print_rollback(console: Console, done: "RolledBack") -> None:
     """Print what a rollback did."""
-    because, incident = escape(done["because"]), done["incident"]
+    because, incident = escape(done.because), done.incident
     if incident is None:
         console.print(f"{because}: no admitted row and no model contains it; nothing to roll back")
         return
-    if done["repeated"]:
+    if done.repeated:
         console.print(
             f"{because}: already rolled back by incident:{incident}; there is nothing left to do. "
             "It did this:"
@@ -84,47 +89,49 @@ def print_rollback(console: Console, done: dict[str, Any]) -> None:
     else:
         console.print(f"{because}: rolled back, incident:{incident}")
     console.print(f"  serving: {_serving(done)}")
-    for each in done["cleaned"]:
-        rows = counted(each["rows"], "row")
-        console.print(f"  data: {rows} of batch:{each['batch']} moved to quarantine")
-    _print_differs(console, done["differs"])
-    for each in done["still_serving"]:
+    for each in done.cleaned:
+        rows = counted(each.rows, "row")
+        console.print(f"  data: {rows} of batch:{each.batch} went to quarantine")
+    _print_differs(console, done.differs)
+    for loader in done.still_serving:
         console.print(
-            f"  [red]{escape(each['loader'])} still serves version {each['version']}[/]; make it "
+            f"  [red]{escape(loader.loader)} still serves version {loader.version}[/]: have it "
             "refresh: the rollback is incomplete until then"
         )
-    if done["update"]:
-        update = done["update"]
-        console.print(f"  retrained without it: update:{update['id']} is {update['stage']}")
+    if done.update:
+        update = done.update
+        console.print(f"  retrained without it: update:{update.id} is {update.stage.value}")
     console.print(
         f"  next: reviewers countersign it (`sluicegate review show incident:{incident}`); "
         f"the account is in incidents/{incident}/incident.md"
     )
 
 
-def _serving(done: dict[str, Any]) -> str:
-    before, after = done["champion"]["before"], done["champion"]["after"]
-    if done["suspended"] == done["incident"]:
-        return f"[red]nobody[/]; version {before['version']} learnt from it, and no clean version is left"
-    if done["suspended"]:
-        return f"[red]nobody[/], since incident:{done['suspended']}"
-    if after["update"] in done["tainted"]["updates"]:
+def _serving(done: "RolledBack") -> str:
+    before, after = done.champion.before, done.champion.after
+    if done.suspended == done.incident:
         return (
-            f"[red]version {after['version']}, which learnt from it[/]: no clean version is left, and "
+            f"[red]nobody[/]; version {before.version} learnt from it, and no clean version is left"
+        )
+    if done.suspended:
+        return f"[red]nobody[/], since incident:{done.suspended}"
+    if after.update in done.tainted.updates:
+        return (
+            f"[red]version {after.version}, which learnt from it[/]: no clean version is left, and "
             "rollback.without_clean is serve_on"
         )
-    return f"version {after['version']} replaces version {before['version']}"
+    return f"version {before.version} before, version {after.version} now"
 
 
-def _print_differs(console: Console, differs: dict[str, Any] | None) -> None:
-    taken = differs["taken"] if differs else None
+def _print_differs(console: Console, differs: "Differs | None") -> None:
+    taken = differs.taken if differs else None
     if taken:
         console.print(
-            f"  of the {counted(taken['rows'], 'row')} removed, the earlier model agreed with the labels "
-            f"on {taken['tainted']:.0%}, the model that serves now on {taken['clean']:.0%}"
+            f"  on the {counted(taken.rows, 'row')} that went, the earlier model agreed with the labels "
+            f"on {taken.tainted:.0%}, the model that serves now on {taken.clean:.0%}"
         )
 
 
-def _worth(version: dict[str, Any]) -> str:
-    ((name, value),) = version["golden"].items()
+def _worth(version: "Worth") -> str:
+    ((name, value),) = version.golden.items()
     return f"golden {name} {value:.4f}" if value is not None else "not measured"

@@ -25,10 +25,12 @@ from sluicegate.cli.terminal import (
 from sluicegate.cli.trees import print_tree
 from sluicegate.core import Judged, Misused
 from sluicegate.core.counted import counted
+from sluicegate.core.document import Document
 
 if TYPE_CHECKING:
     from sluicegate.flows.status import Status
     from sluicegate.flows.trials.explain import Explained
+    from sluicegate.record.traced import MadeOf, Traced
 
 RECORD, TREE, CARD, BOM, ACCOUNT, ATLAS = "record", "tree", "card", "cyclonedx", "account", "atlas"
 FORMS = (RECORD, TREE, CARD, BOM, ACCOUNT, ATLAS)
@@ -117,7 +119,7 @@ def _record(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     return Answer(shown, print_certificate if shown.get("certificate") else print_record)
 
 
-def show_tree(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def show_tree(options: argparse.Namespace) -> "Answer[Traced | MadeOf]":
     """Trace something through data and models."""
     return Answer(opened(options, reading=True).trace(options.subject), print_tree)
 
@@ -135,12 +137,12 @@ def former_card(options: argparse.Namespace) -> Answer[dict[str, Any]]:
     return Answer(made.result, print_json) if options.format == "json" else made
 
 
-def former_export(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def former_export(options: argparse.Namespace) -> Answer[Document]:
     """Print an incident, as `incident export` did."""
     return _incident(options, options.profile)
 
 
-def _incident(options: argparse.Namespace, profile: str) -> Answer[dict[str, Any]]:
+def _incident(options: argparse.Namespace, profile: str) -> Answer[Document]:
     number = options.subject.removeprefix("incident:")
     return Answer(opened(options, reading=True).export_incident(number, profile), print_yaml)
 
@@ -157,9 +159,9 @@ def print_json(_: Console, made: dict[str, Any]) -> None:
     print(json.dumps(made, ensure_ascii=False, indent=2))
 
 
-def print_yaml(console: Console, incident: dict[str, Any]) -> None:
+def print_yaml(console: Console, incident: Document) -> None:
     """Print an incident as YAML, the form in which ATLAS takes case studies."""
-    text = yaml.safe_dump(incident, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(incident.to_dict(), sort_keys=False, allow_unicode=True)
     console.print(text, end="", markup=False)
 
 

@@ -211,4 +211,4 @@ def print_watch(console: Console, seen: "Watched") -> None:
     if seen.proposed:
         console.print(f"  proposed: {seen.proposed}; see `sluicegate review show {seen.proposed}`")
     if seen.rolled_back:
-        print_rollback(console, seen.rolled_back.to_dict())
+        print_rollback(console, seen.rolled_back)

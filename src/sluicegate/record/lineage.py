@@ -7,15 +7,17 @@ on and never learnt. Rows that the caps or a later correction left out of traini
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sluicegate.core import ModelRef, Stage
+from sluicegate.core import ModelRef
 from sluicegate.core.schema import HOLDOUT, ROW
 from sluicegate.record.causes import Cause, Rows, as_recorded, concerned, released
 from sluicegate.record.champion import read_promotion
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import lots
 from sluicegate.record.subjects.retirement import Table, destroyed_tables
+from sluicegate.record.traced import Embodied, Traced, TracedBatch
 from sluicegate.record.updates import read_update, run_of
 from sluicegate.stores import data, git, record
 from sluicegate.stores.layout import Layout
@@ -41,44 +43,18 @@ class Touched:
         """Return the rows that are in the data now, learnt from or compared on."""
         return tuple(sorted((*self.learnable, *self.held_out)))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {
-            "batch": self.batch,
-            "rows": len(self.rows),
-            "learnable": len(self.learnable),
-            "held_out": len(self.held_out),
-            "set_aside": self.set_aside,
-            "paused": self.paused,
-            "released_as": list(self.released_as),
-        }
-
-
-@dataclass(frozen=True)
-class Embodied:
-    """An update whose model learnt rows in question: how many, from which batches."""
-
-    update: str
-    stage: Stage
-    version: int
-    sha256: str
-    run: str
-    data_commit: str
-    promoted: str | None
-    learnt: Mapping[str, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return {
-            "update": self.update,
-            "stage": self.stage.value,
-            "version": self.version,
-            "sha256": self.sha256,
-            "run": self.run,
-            "data_commit": self.data_commit,
-            "promoted": self.promoted,
-            "learnt": dict(self.learnt),
-        }
+    @property
+    def counted(self) -> TracedBatch:
+        """Return it with its rows counted, not listed."""
+        return TracedBatch(
+            batch=self.batch,
+            rows=len(self.rows),
+            learnable=len(self.learnable),
+            held_out=len(self.held_out),
+            set_aside=self.set_aside,
+            paused=self.paused,
+            released_as=self.released_as,
+        )
 
 
 @dataclass(frozen=True)
@@ -94,14 +70,11 @@ class Trace:
         """Return the updates that became champion at some time."""
         return tuple(each for each in self.updates if each.promoted)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `trace`."""
-        return {
-            "schema": 1,
-            "because": str(self.because),
-            "batches": [each.to_dict() for each in self.batches],
-            "updates": [each.to_dict() for each in self.updates],
-        }
+    @property
+    def recorded(self) -> Traced:
+        """Return what an incident records of it."""
+        batches = tuple(each.counted for each in self.batches)
+        return Traced(because=str(self.because), batches=batches, updates=self.updates)
 
 
 def trace(context: Context, cause: Cause) -> Trace:
@@ -193,7 +166,7 @@ def _touched(
     )
 
 
-def _table(folder: Any) -> "pd.DataFrame":
+def _table(folder: Path) -> "pd.DataFrame":
     return data.read_verified(folder / data.FEEDBACK)
 
 

@@ -46,15 +46,15 @@ def _lots(layout: Layout, by: Sequence[str]) -> Iterator[tuple[str, Path]]:
     for incident in by:
         if state_of(layout, f"incident:{incident}") == CONTESTED:
             continue
-        named = read_closed(layout, incident)["lots"] if is_closed(layout, incident) else {}
+        named = read_closed(layout, incident).lots if is_closed(layout, incident) else {}
         for each in cleaned(layout, incident):
-            batch = str(each["batch"])
+            batch = each.batch
             lot = lot_of(layout, incident, batch)
             kept = read_manifest(lot) if lot else None
             destroyed = len(destroyed_rows(layout, batch))
             digest, rows = (kept.sha256, kept.rows) if kept else ("", 0)
             other = not destroyed and digest != named.get(batch, digest)
-            if other or rows + destroyed < each["rows"]:
+            if other or rows + destroyed < each.rows:
                 raise Tampered(
                     f"The rows that incident:{incident} removed from batch:{batch} are not in quarantine; "
                     "restore them from git."

@@ -1,16 +1,14 @@
 """served: which model served from when until when, as the ledger's moves of the champion say."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
 
+from sluicegate.core.document import Document
 from sluicegate.evidence.ledger import PROMOTE, REINSTATE, SUSPEND, Entry
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(Document):
     """A move of the champion: its verb, the incident that made it, and whom it lets serve, if any."""
 
     verb: str
@@ -18,8 +16,7 @@ class Move:
     incident: str | None
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(Document):
     """A time in which the model of one update served; `until` and `ended` are None while it does."""
 
     update: str
@@ -28,10 +25,6 @@ class Service:
     began: Move
     until: str | None
     ended: Move | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return asdict(self)
 
 
 def services(layout: Layout) -> list[Service]:
@@ -70,4 +63,5 @@ def _time(move: Entry) -> str:
 
 
 def _move(entry: Entry) -> Move:
-    return Move(entry.verb, entry.details.get("update"), entry.details.get("incident"))
+    update, incident = entry.details.get("update"), entry.details.get("incident")
+    return Move(verb=entry.verb, update=update, incident=incident)

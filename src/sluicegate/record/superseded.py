@@ -38,7 +38,7 @@ def _broken_off(context: Context) -> dict[str, Trace]:
     layout, found = context.layout, dict[str, Trace]()
     for number in incidents(layout):
         if not is_closed(layout, number):
-            traced = trace(context, parse_cause(read_incident(layout, number)["because"]))
+            traced = trace(context, parse_cause(read_incident(layout, number).because))
             if any(each.admitted for each in traced.batches):
                 found[number] = traced
     return found

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sluicegate.core import Kind, Schema, Update
-from sluicegate.core.compared import Makeup, Moved, Worse
+from sluicegate.core.compared import Makeup, Worse
 from sluicegate.core.schema import label_text
 from sluicegate.record.champion import champion_of
 from sluicegate.record.comparison import describe_isolation, findings_in
@@ -23,6 +23,7 @@ from sluicegate.record.updates import new_batches, read_comparison
 from sluicegate.record.words import nobody
 from sluicegate.reports import plots
 from sluicegate.reports.evidence_page import Asked, drawn, losses, render, slices
+from sluicegate.reports.incident import Account
 from sluicegate.review.batch_evidence import MOST_DRIFTED, about_batch, about_released, reasons
 from sluicegate.review.distance import FIRST, NOW, TABLES, distances, earlier, overlaid
 from sluicegate.stores import data, git
@@ -150,25 +151,23 @@ def retirement_page(
     )
 
 
-def incident_page(
-    context: Context, number: str, question: str, shown: Asked, told: Mapping[str, Any]
-) -> str:
+def incident_page(context: Context, number: str, question: str, shown: Asked, told: Account) -> str:
     """Return the evidence about a rollback that was carried out; `told` is the account of it."""
-    layout, gone = context.layout, told["taken_out"]
-    taken = [f"{each['rows']} rows of batch:{each['batch']} moved to quarantine." for each in gone]
-    if told["suspended"]:
-        taken.insert(0, f"Serving now: {nobody(number, told['suspended'])}.")
-    differs = told["differs"] or {"changed": []}
+    layout, gone = context.layout, told.taken_out
+    taken = [f"{each.rows} rows of batch:{each.batch} went to quarantine." for each in gone]
+    if told.suspended:
+        taken.insert(0, f"Serving now: {nobody(number, told.suspended)}.")
+    changed = told.differs.changed if told.differs else ()
     with plots.drawing():
         return render(
             context,
             subject=f"incident:{number}",
             question=question,
-            why=[f"{told['detected_by']}: {told['reason']}", *taken, *told["controls"]],
+            why=[f"{told.detected_by}: {told.reason}", *taken, *told.controls],
             answers=None,
             account=told,
-            otherwise_drawn=drawn(slices([Moved(**each) for each in differs["changed"]])),
-            batches=[about_batch(context, each["batch"]) for each in gone[-MOST_BATCHES:]],
+            otherwise_drawn=drawn(slices(changed)),
+            batches=[about_batch(context, each.batch) for each in gone[-MOST_BATCHES:]],
             heading="The batches that lost rows, as received",
             unshown=len(gone[:-MOST_BATCHES]),
             changed=_changed(layout, git.head(layout.root)),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.erasure.retire import Retired
     from sluicegate.flows.feedback.calibrate import CalibrateResult
     from sluicegate.flows.feedback.release import ReleasePlan
-    from sluicegate.flows.rollback.rollback import RolledBack
+    from sluicegate.flows.rollback.rollback import RollbackPlan, RolledBack
     from sluicegate.flows.rollback.watch import Watched
     from sluicegate.flows.status import Status
     from sluicegate.flows.trials.backtested import Backtested, BacktestPlan
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from sluicegate.flows.trials.policy_try import Trial
     from sluicegate.record.quarantine import HeldRows, InQuarantine
     from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
+    from sluicegate.record.traced import MadeOf, Traced
+    from sluicegate.reports.incident_export import CaseStudy, FullIncident, PublicIncident
     from sluicegate.review.question import Asked
 
 
@@ -418,7 +420,7 @@ class Workspace:
             return show(self._fresh(), propose(self._fresh(), paths, reason))
 
     @explained()
-    def trace(self, because: str) -> dict[str, Any]:
+    def trace(self, because: str) -> "Traced | MadeOf":
         """Return what embodies batch:NNNN, source:NAME, row:NNNN/N, trigger:NNNN or update:NNNN.
 
         Of model:N, a version in MLflow, return what it is made of, and when it served.
@@ -429,7 +431,7 @@ class Workspace:
         return traced(self._fresh(), parse_cause(because))
 
     @explained()
-    def plan_rollback(self, because: str) -> dict[str, Any]:
+    def plan_rollback(self, because: str) -> "RollbackPlan":
         """Return what `rollback` would take back, and what each clean version would cost."""
         from sluicegate.flows.rollback.rollback import plan
         from sluicegate.record.causes import parse_cause
@@ -454,7 +456,9 @@ class Workspace:
         return watch(self._fresh(), step)
 
     @explained()
-    def export_incident(self, number: str, profile: str = "full") -> dict[str, Any]:
+    def export_incident(
+        self, number: str, profile: str = "full"
+    ) -> "FullIncident | CaseStudy | PublicIncident":
         """Return an incident `full`, as an `atlas` case study, or redacted as `public`."""
         from sluicegate.reports.incident_export import export
 

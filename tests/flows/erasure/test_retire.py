@@ -126,7 +126,7 @@ def test_destroyed_rows_are_in_no_store(place: Workspace, keys: dict[str, Path])
     assert listed.destroyed[0].state == "retired"
     with pytest.raises(Missing, match="were destroyed"):
         place.show_quarantine("0001")
-    assert place.trace("row:0001/420")["batches"][0]["set_aside"] == 0
+    assert place.trace("row:0001/420").to_dict()["batches"][0]["set_aside"] == 0
 
 
 def test_some_rows_go_and_the_others_stay(place: Workspace, keys: dict[str, Path]) -> None:
@@ -278,10 +278,10 @@ def test_a_source_is_rolled_back_when_its_rows_are_destroyed(
     """What learnt them is taken back and the source barred; whose rows are all there has no others."""
     place = learnt
     say(place, keys, "approve", "update:0001")
-    before = [place.trace(f"source:{each}") for each in ("eve", "c25")]
+    before = [place.trace(f"source:{each}").to_dict() for each in ("eve", "c25")]
     say(place, keys, "approve", retire(place, what))
     assert holding(place.root, ODD) == []
-    eve, other = (place.trace(f"source:{each}") for each in ("eve", "c25"))
+    eve, other = (place.trace(f"source:{each}").to_dict() for each in ("eve", "c25"))
     assert [each["learnt"] for each in eve["updates"]] == [{"0001": 1}]
     assert [each["updates"] for each in (eve, other)] == [each["updates"] for each in before]
     assert other["batches"] == before[1]["batches"]
@@ -326,7 +326,7 @@ def test_a_person_a_batch_and_a_model_end(
     with pytest.raises(Conflict, match="update:0001 learnt from it and awaits review"):
         place.retire("subject:person-0007", reason="asked to be forgotten")
     say(place, keys, "approve", "update:0001")
-    learnt_before = place.trace("batch:0001")["updates"]
+    learnt_before = place.trace("batch:0001").to_dict()["updates"]
     before = place.status().batches
     assert before["admitted"] == 1
 
@@ -338,7 +338,7 @@ def test_a_person_a_batch_and_a_model_end(
     assert b"person-0007" not in text
     assert "person-0007" not in statements
     assert place.status().batches == before
-    assert place.trace("batch:0001")["updates"] == learnt_before
+    assert place.trace("batch:0001").to_dict()["updates"] == learnt_before
     with pytest.raises(Missing, match="none was received, or all were destroyed"):
         place.retire("subject:person-0007", reason="again")
 
@@ -351,7 +351,7 @@ def test_a_person_a_batch_and_a_model_end(
     kept = {f"{each.sha256}.parquet" for each in certificate.destroyed}
     assert kept <= {path.name for path in (tmp_path / "archive").iterdir()}
     assert place.status().batches["admitted"] == 0
-    assert place.trace("batch:0001")["updates"] == learnt_before
+    assert place.trace("batch:0001").to_dict()["updates"] == learnt_before
     assemble(place.root)
 
     with pytest.raises(Conflict, match="Version 2 serves"):
@@ -382,7 +382,7 @@ def test_a_person_a_batch_and_a_model_end(
     copies[0].write_bytes(b"from a backup")
     assert [each.says for each in place.verify().wrong] == ["was destroyed but is back"]
     copies[0].unlink()
-    first, second = place.trace("model:1"), place.trace("model:2")
+    first, second = place.trace("model:1").to_dict(), place.trace("model:2").to_dict()
     assert first["model"]["destroyed_by"] == "0003"
     (batch,) = second["batches"]  # its table is destroyed; how much was learnt stays on record
     assert (batch["learnt"], batch["sources"]) == (learnt_before[0]["learnt"]["0001"], None)

@@ -121,9 +121,11 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
     verdict = predicate_of(record.read_statement(place._context.layout, path), VERDICT, "")
     assert verdict["policy"] != intake_policy(place._fresh()).digest
     told = place.quarantine()
-    assert told.quarantine[0].rows == before - len(said["rows"])
-    assert told.exceptions[0].overdue
-    found = {each["batch"]: each["receipt"] for each in place.trace("row:0001/440")["batches"]}
+    assert told["quarantine"][0]["rows"] == before - len(said["rows"])
+    assert told["exceptions"][0]["overdue"]
+    found = {
+        each["batch"]: each["receipt"] for each in place.trace("row:0001/440").to_dict()["batches"]
+    }
     assert {batch: each["released_from"] for batch, each in found.items()} == {
         "0001": None,
         "0002": "0001",

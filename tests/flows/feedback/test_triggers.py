@@ -34,12 +34,12 @@ def test_what_was_learnt_of_a_trigger_is_named_and_taken_out(
     assert asked["subject"] == "batch:0002"
     assert "sluicegate rollback --because trigger:0002" in page
 
-    found = {each["batch"]: each for each in workspace.trace("trigger:0002")["batches"]}
+    found = {each["batch"]: each for each in workspace.trace("trigger:0002").to_dict()["batches"]}
     assert found["0001"]["rows"] == 2
     assert found["0002"]["paused"] == 14
     done = workspace.rollback("trigger:0002", retrain=False)
     assert done.to_dict()["incident"] == "0001"
-    left = {each["batch"]: each for each in workspace.trace("trigger:0002")["batches"]}
+    left = {each["batch"]: each for each in workspace.trace("trigger:0002").to_dict()["batches"]}
     assert (left["0001"]["set_aside"], left["0001"]["learnable"]) == (2, 0)
     assert (
         workspace.rollback("trigger:0002", retrain=False).to_dict()["cleaned"]
@@ -48,7 +48,7 @@ def test_what_was_learnt_of_a_trigger_is_named_and_taken_out(
 
     proof = workspace.sign_review("batch:0002", "approve", "ann", keys["ann"])
     workspace.answer_review("batch:0002", "approve", "ann", proof)
-    let_in = workspace.trace("trigger:0002")["batches"]
+    let_in = workspace.trace("trigger:0002").to_dict()["batches"]
     assert [each["learnable"] for each in let_in] == [0, 0], "who approves it lets in the others"
     assert workspace.show_quarantine("0002").rows == 14
 

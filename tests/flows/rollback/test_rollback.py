@@ -151,7 +151,7 @@ def test_the_account_says_what_let_it_through(place: Workspace, keys: dict[str, 
     proof = place.sign_review("batch:0004", "reject", "ann", keys["ann"])
     place.answer_review("batch:0004", "reject", "ann", proof, "odd incomes")
     back(place, f"source:{MALLORY}")
-    told = place.export_incident("0001")
+    told = place.export_incident("0001").to_dict()
     subjects = [each["subject"] for each in told["let_through"]]
     assert subjects == [f"batch:{MIXED}", "update:0002", "update:0003"]
     assert told["let_through"][1]["approved_by"] == ["ann"]
@@ -192,10 +192,10 @@ def test_a_row(place: Workspace) -> None:
     table = admitted(place, HONEST)
     learnt = int(table.loc[~table["_holdout"], ROW].iloc[0])
     held_out = int(table.loc[table["_holdout"], ROW].iloc[0])
-    assert [each["update"] for each in place.trace(f"row:{HONEST}/{learnt}")["updates"]] == [
+    assert [each["update"] for each in place.trace(f"row:{HONEST}/{learnt}").to_dict()["updates"]] == [
         "0001", "0002", "0003",
     ]  # fmt: skip
-    assert place.trace(f"row:{HONEST}/{held_out}")["updates"] == []
+    assert place.trace(f"row:{HONEST}/{held_out}").to_dict()["updates"] == []
     told = back(place, f"row:{HONEST}/{learnt}")
     assert learnt not in set(admitted(place, HONEST)[ROW])
     assert told["champion"]["after"]["update"] == "0000"
@@ -218,7 +218,7 @@ def test_an_update(place: Workspace) -> None:
 
 def test_back_to_an_update(place: Workspace, tmp_path: Path) -> None:
     """Data and champion are those of that update, as they are in a clone at its tag."""
-    plan = place.plan_rollback("to:0001")
+    plan = place.plan_rollback("to:0001").to_dict()
     assert (plan["goes_to"], plan["withdraws"]) == ("0001", ["0002", "0003"])
     told = back(place, "to:0001", retrain=True)
     assert told["champion"]["after"]["update"] == place.status().champion.update == "0001"
@@ -394,7 +394,7 @@ def swap(place: Workspace) -> None:
 def test_a_version_that_was_swapped_does_not_serve(place: Workspace) -> None:
     """The next clean one does, and the plan says why."""
     swap(place)
-    plan = place.plan_rollback(f"batch:{MIXED}")
+    plan = place.plan_rollback(f"batch:{MIXED}").to_dict()
     assert [bool(each["fault"]) for each in plan["clean"]] == [True, False]
     assert plan["clean"][0]["golden"] == {"accuracy": None}
     assert 0.8 < plan["clean"][1]["golden"]["accuracy"] < 1
@@ -490,17 +490,17 @@ def test_what_others_are_told(place: Workspace, keys: dict[str, Path]) -> None:
     story.write_bytes(told)
     proof = place.sign_review("incident:0001", "approve", "ann", keys["ann"])
     place.answer_review("incident:0001", "approve", "ann", proof, "sign the feed")
-    full = place.export_incident("0001")
+    full = place.export_incident("0001").to_dict()
     assert (full["state"], full["lessons"]) == (
         "countersigned",
         [{"by": "ann", "said": "sign the feed"}],
     )
-    study = place.export_incident("0001", "atlas")["study"]
+    study = place.export_incident("0001", "atlas").to_dict()["study"]
     assert [each["technique"] for each in study["procedure"]] == [
         "AML.T0020", "AML.T0031", "AML.T0031",
     ]  # fmt: skip
     assert (study["actor"], study["case-study-type"]) == (MALLORY, "incident")
-    public = json.dumps(place.export_incident("0001", "public"))
+    public = json.dumps(place.export_incident("0001", "public").to_dict())
     names = [MALLORY, "ann", "found out", str(place.root), "limit", "batch:"]
     assert [name for name in names if name in public] == []
 

@@ -1,11 +1,15 @@
 """An incident: something was rolled back. Reviewers countersign it, and with it the bar on a source."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sluicegate.core import Missing, Tampered
+from sluicegate.core.compared import Moved
+from sluicegate.core.document import Document, Predicate
 from sluicegate.evidence.ledger import Entry
 from sluicegate.evidence.statement import INCIDENT, INCIDENT_CLOSED
 from sluicegate.record.subjects.kind import PROPOSED, Kind, Supplied, decision_in, stated
+from sluicegate.record.traced import Traced
 from sluicegate.stores import data, git, record
 from sluicegate.stores.layout import Layout, numbered
 
@@ -14,12 +18,105 @@ OPEN, TAKE_OUT, HOLD = "open-incident", "take-out", "hold"
 """The entries of the ledger with which an incident begins, and takes out rows or a whole batch."""
 
 
-def read_incident(layout: Layout, number: str) -> dict[str, Any]:
+class Served(Document):
+    """A champion: the digest of its model, its version in MLflow, and since when it served."""
+
+    sha256: str
+    since: str
+    update: str
+    version: int
+
+
+class TakenOut(Document):
+    """How many rows of a batch a rollback took out of the data."""
+
+    batch: str
+    rows: int
+
+
+class SliceDiffers(Document):
+    """What two champions reach on the `rows` of a slice of the golden set, by one measure."""
+
+    clean: float
+    measure: str
+    rows: int
+    slice: str
+    tainted: float
+
+
+class Agreement(Document):
+    """On which share of `rows` each champion answers as they are labelled."""
+
+    clean: float
+    rows: int
+    tainted: float
+
+
+class OnGolden(Document):
+    """The figures of both champions on the golden set, by measure."""
+
+    clean: Mapping[str, Any]
+    tainted: Mapping[str, Any]
+
+
+class Differs(Document):
+    """What the champion that was taken back answered otherwise than the clean one.
+
+    `fault` says why a model was not to be had; then nothing was measured. `changed` counts the answers
+    per slice that were lost and gained, as a comparison does.
+    """
+
+    changed: tuple[Moved, ...] = ()
+    fault: str | None = None
+    golden: OnGolden | None = None
+    slices: tuple[SliceDiffers, ...] = ()
+    taken: Agreement | None = None
+
+
+class Incident(Predicate):
+    """Why an incident was opened, what it takes back and from where, before anything is moved.
+
+    `withdraws` are the updates that stop being champion, `last_update` is the newest at that time.
+    """
+
+    incident: str
+    because: str
+    reason: str
+    sources: tuple[str, ...]
+    trace: Traced
+    withdraws: tuple[str, ...] = ()
+    champion: Served
+    commit: str
+    last_update: str
+    started_by: str | None
+    detected_by: str | None = None
+    time: str
+
+
+class Closed(Predicate):
+    """What an incident came to; `account` is the SHA-256 of the account of it, `lots` of each table.
+
+    `suspended` is the incident since which nobody serves.
+    """
+
+    incident: str
+    champion: Served
+    suspended: str | None
+    cleaned: tuple[TakenOut, ...]
+    lots: Mapping[str, str]
+    differs: Differs | None
+    predictions: str
+    update: str | None
+    time: str
+    account: str | None = None
+
+
+def read_incident(layout: Layout, number: str) -> Incident:
     """Return why an incident was opened, what it takes back and from where."""
     path = layout.incident(number) / "incident.json"
     if not path.is_file():
         raise Missing(f"There is no incident:{number}; `sluicegate status` lists the open ones.")
-    return stated(layout, path, INCIDENT)
+    return Incident.read(stated(layout, path, INCIDENT), str(path))
 
 
 def incidents(layout: Layout) -> list[str]:
@@ -37,12 +134,13 @@ def incidents(layout: Layout) -> list[str]:
     return found
 
 
-def read_closed(layout: Layout, number: str) -> dict[str, Any]:
+def read_closed(layout: Layout, number: str) -> Closed:
     """Return what an incident came to; raises Missing while its rollback is not finished."""
-    predicate = stated(layout, layout.incident(number) / "closed.json", INCIDENT_CLOSED)
-    if predicate["incident"] != number:
+    path = layout.incident(number) / "closed.json"
+    closed = Closed.read(stated(layout, path, INCIDENT_CLOSED), str(path))
+    if closed.incident != number:
         raise Tampered(f"incidents/{number}/closed.json is for another one; restore it from git.")
-    return predicate
+    return closed
 
 
 def is_closed(layout: Layout, number: str) -> bool:
@@ -60,9 +158,9 @@ def taken_back(layout: Layout) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for number in incidents(layout):
-        predicate = read_incident(layout, number)
-        named = [each["update"] for each in predicate["trace"]["updates"]]
-        found |= dict.fromkeys([*named, *predicate.get("withdraws", ())], number)
+        opened = read_incident(layout, number)
+        named = [each.update for each in opened.trace.updates]
+        found |= dict.fromkeys([*named, *opened.withdraws], number)
     return found
 
 
@@ -85,27 +183,26 @@ def incident_in(entry: Entry) -> str | None:
     return recorded
 
 
-def taken_out(layout: Layout, number: str, entry: Entry) -> tuple[str, int] | None:
-    """Return the batch that an incident took rows out of by this entry, and how many; else None."""
-    details = entry.details
+def taken_out(layout: Layout, number: str, entry: Entry) -> TakenOut | None:
+    """Return what an incident took out by this entry; else None."""
     if incident_in(entry) != number:
         return None
+    batch = entry.details["batch"]
     if entry.verb == TAKE_OUT:
-        return details["batch"], len(details["rows"])
-    manifest = data.read_manifest(layout.held(details["batch"]))
-    return details["batch"], manifest.rows
+        return TakenOut(batch=batch, rows=len(entry.details["rows"]))
+    return TakenOut(batch=batch, rows=data.read_manifest(layout.held(batch)).rows)
 
 
-def cleaned(layout: Layout, number: str) -> list[dict[str, Any]]:
+def cleaned(layout: Layout, number: str) -> tuple[TakenOut, ...]:
     """Return the batches that rows were taken out of in the course of an incident, and how many.
 
     As its end says; while it is under way, as the ledger does since it was opened.
     """
     if is_closed(layout, number):
-        recorded: list[dict[str, Any]] = read_closed(layout, number)["cleaned"]
-        return recorded
-    found = dict(filter(None, (taken_out(layout, number, e) for e in since_opened(layout, number))))
-    return [{"batch": batch, "rows": rows} for batch, rows in sorted(found.items())]
+        return read_closed(layout, number).cleaned
+    gone = (taken_out(layout, number, entry) for entry in since_opened(layout, number))
+    found = {each.batch: each for each in gone if each}
+    return tuple(found[batch] for batch in sorted(found))
 
 
 def cleaned_since(layout: Layout, batch: str) -> set[str]:
@@ -119,7 +216,7 @@ def cleaned_since(layout: Layout, batch: str) -> set[str]:
     return found
 
 
-def cleaned_so_far(layout: Layout) -> dict[str, list[dict[str, Any]]]:
+def cleaned_so_far(layout: Layout) -> dict[str, tuple[TakenOut, ...]]:
     """Return what each incident took out: another answer than before says that one began or went on."""
     return {number: cleaned(layout, number) for number in incidents(layout)}
 
@@ -128,7 +225,7 @@ def barred(layout: Layout) -> tuple[frozenset[str], frozenset[str]]:
     """Return the sources that reviewers barred, and those that wait for reviewers to say so."""
     named: dict[str, set[str]] = {COUNTERSIGNED: set(), PROPOSED: set()}
     for number in incidents(layout):
-        sources = read_incident(layout, number)["sources"]
+        sources = read_incident(layout, number).sources
         named.setdefault(_state(layout, number), set()).update(sources)
     return frozenset(named[COUNTERSIGNED]), frozenset(named[PROPOSED] - named[COUNTERSIGNED])
 
@@ -143,13 +240,13 @@ def _numbers(layout: Layout) -> list[str]:
 
 
 def _told(layout: Layout, number: str) -> tuple[str, str]:
-    predicate = read_incident(layout, number)
-    return predicate["time"], f"{predicate['because']} was rolled back: {predicate['reason']}"
+    opened = read_incident(layout, number)
+    return opened.time, f"{opened.because} was rolled back: {opened.reason}"
 
 
 def _supplied(layout: Layout, number: str) -> Supplied:
     # who is accused does not judge the accusation
-    yield f"incident:{number}", read_incident(layout, number)["sources"]
+    yield f"incident:{number}", read_incident(layout, number).sources
 
 
 INCIDENT_KIND = Kind(
@@ -160,7 +257,7 @@ INCIDENT_KIND = Kind(
     waits=PROPOSED,
     told=_told,
     supplied=_supplied,
-    asked_by=lambda layout, number: read_incident(layout, number)["started_by"],
-    since=lambda layout, number: read_incident(layout, number)["commit"],
+    asked_by=lambda layout, number: read_incident(layout, number).started_by,
+    since=lambda layout, number: read_incident(layout, number).commit,
     lapses=False,
 )
