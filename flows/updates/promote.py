@@ -134,7 +134,7 @@ def _move(context: Context, update: Update) -> Update:
 def _write_bill(context: Context, update: str) -> Artifact:
     """Write the CycloneDX ML-BOM of what is being promoted; who serves is not in it."""
     path = context.layout.update(update) / BILL
-    files.write_json(path, bill_of_materials(model_card(context, update)))
+    files.write_json(path, bill_of_materials(model_card(context, update)).to_dict())
     return Artifact(path.relative_to(context.layout.root).as_posix(), sha256_file(path))
 
 

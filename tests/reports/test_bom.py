@@ -13,6 +13,7 @@ from sluicegate import Workspace
 from sluicegate.core import Misused, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.reports.bill_of_materials import bill_of_materials
+from sluicegate.reports.data_card import DataCard
 from sluicegate.stores import record
 from sluicegate.stores.layout import Layout
 
@@ -31,20 +32,25 @@ def named(bill: dict[str, Any], kind: str) -> dict[str, Any]:
 @pytest.mark.parametrize("profile", ["internal", "partner", "public"])
 def test_it_is_valid(place: Workspace, profile: str, version: SchemaVersion) -> None:
     """By the official schema, every property of it known; 1.7 takes a 1.6 for what it is."""
-    bill = place.bill_of_materials("update:0000", profile) | {"specVersion": version.to_version()}
+    bill = place.bill_of_materials("update:0000", profile).to_dict() | {
+        "specVersion": version.to_version()
+    }
     del bill["$schema"]
     assert JsonStrictValidator(version).validate_str(json.dumps(bill)) is None
 
 
 def test_a_property_that_the_schema_does_not_know_is_found(place: Workspace) -> None:
     """The validator is strict."""
-    bill = place.bill_of_materials("update:0000") | {"sluicegate": 1}
+    bill = place.bill_of_materials("update:0000").to_dict() | {"sluicegate": 1}
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is not None
 
 
 def test_it_lists_model_data_and_packages(place: Workspace) -> None:
     """Each by its digest or version, as the record has them, and every reference leads somewhere."""
-    bill, card = place.bill_of_materials("update:0000"), place.card("update:0000")
+    bill, card = (
+        place.bill_of_materials("update:0000").to_dict(),
+        place.card("update:0000").to_dict(),
+    )
     model = bill["metadata"]["component"]
     assert model["hashes"] == [{"alg": "SHA-256", "content": card["sha256"]}]
     assert {each["name"] for each in model["components"]} >= {"MLmodel"}
@@ -63,7 +69,7 @@ def test_it_lists_model_data_and_packages(place: Workspace) -> None:
 def test_the_promotion_names_the_one_that_is_kept(place: Workspace) -> None:
     """updates/NNNN/bom.cdx.json is the same, and the ledger's entry holds its digest."""
     kept = place.root / "updates" / "0000" / "bom.cdx.json"
-    assert json.loads(kept.read_text()) == place.bill_of_materials("update:0000")
+    assert json.loads(kept.read_text()) == place.bill_of_materials("update:0000").to_dict()
     layout = Layout(place.root)
     entry = next(each for each in record.backwards(layout) if each.verb == "promote")
     assert sha256_file(kept) in {each.sha256 for each in entry.subjects}
@@ -71,10 +77,10 @@ def test_the_promotion_names_the_one_that_is_kept(place: Workspace) -> None:
 
 def test_the_public_one_names_no_parameter_package_or_table(place: Workspace) -> None:
     """It says that there is training data, and how much."""
-    bill = place.bill_of_materials("update:0000", "public")
+    bill = place.bill_of_materials("update:0000", "public").to_dict()
     text = json.dumps(bill)
     held = set(re.findall(r"[\w.:/-]+", text))
-    card = place.card("update:0000")
+    card = place.card("update:0000").to_dict()
     wanted = {*card["parameters"], *card["features"], *card["packages"], *card["files"]}
     digests = {table["sha256"] for table in card["training"]["tables"]}
     assert not (wanted - {"sluicegate"} | digests) & held
@@ -99,4 +105,17 @@ def test_a_changed_record_is_refused(workspace: Workspace, name: str, said: str)
 def test_a_batch_has_none(place: Workspace) -> None:
     """Only models have bills of materials."""
     with pytest.raises(Misused, match="no bill of materials"):
-        bill_of_materials({"card": "data", "subject": "batch:0001"})
+        bill_of_materials(
+            DataCard(
+                card="data",
+                profile="public",
+                subject="batch:0001",
+                model="loans",
+                received="2026-01-01T00:00:00+00:00",
+                rows=0,
+                labels={},
+                people={},
+                missing=(),
+                source_count=0,
+            )
+        )

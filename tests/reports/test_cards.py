@@ -78,7 +78,7 @@ def texts(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_a_card_has_every_field_that_principle_2_3_names(told: Workspace, subject: str) -> None:
     """Purpose, people, end of life, digest, key figures and label counts, none of them empty."""
-    card = told.card(subject)
+    card = told.card(subject).to_dict()
     assert all(card["people"][field] for field in PEOPLE_OF_23)
     assert re.fullmatch(r"[0-9a-f]{64}", card["sha256"])
     labels = card["training"]["labels"] if card["card"] == "model" else card["labels"]
@@ -106,7 +106,7 @@ def test_the_page_holds_what_the_json_holds(told: Workspace, subject: str, profi
     """Whatever people said is on it, and what the profile left out is not."""
     card = told.card(subject, profile)
     page = written(card)
-    assert all(text in page for text in card["people"].values())
+    assert all(text in page for text in card.people.values())
     assert ("mallory" in page) == (profile == "internal" and subject == "batch:0001")
 
 
@@ -116,9 +116,9 @@ def test_no_limit_and_no_source_leaves_the_house(
     told: Workspace, subject: str, profile: str
 ) -> None:
     """Neither by a name in some text nor by a key."""
-    out = list(texts(told.card(subject, profile)))
+    out = list(texts(told.card(subject, profile).to_dict()))
     assert not {"limit", "findings", "reasons", "policy"}.intersection(out)
-    sources = set(told.card("batch:0001")["sources"])
+    sources = set(told.card("batch:0001").to_dict()["sources"])
     assert len(sources) > 30
     assert not [text for text in out if sources.intersection(re.findall(r"\w+", text))]
 
@@ -130,7 +130,7 @@ def test_a_public_card_that_would_name_a_source_is_refused(
     settings = whole(told)
     settings["card"]["data"]["use"] = "All but the rows of mallory."
     with committed(told, git, yaml.safe_dump(settings, sort_keys=False)):
-        assert told.card("batch:0001")["people"]["use"].endswith("mallory.")
+        assert told.card("batch:0001").to_dict()["people"]["use"].endswith("mallory.")
         with pytest.raises(Misused, match=r"card\.data\.use names the source mallory"):
             told.card("batch:0001", "public")
 
@@ -138,8 +138,8 @@ def test_a_public_card_that_would_name_a_source_is_refused(
 def test_what_people_write_is_text_on_the_page(told: Workspace) -> None:
     """No markup of theirs is at work, and no line break ends their cell of the table."""
     card = told.card("update:0000")
-    card["people"]["use"] = "<script>x</script> | a\n\n# [b](https://c)"
-    page = written(card)
+    odd = {**card.people, "use": "<script>x</script> | a\n\n# [b](https://c)"}
+    page = written(card.model_copy(update={"people": odd}))
     assert not re.search(r"<script|\]\(|^# .*b", page, re.MULTILINE)
     assert page.count("\n# ") == 0
 
@@ -189,7 +189,7 @@ def test_an_update_waits_while_a_required_field_is_missing(
     paused = workspace.retrain().to_dict()
     assert paused["update"]["stage"] == "awaiting"
     assert "model.owner" in " ".join(paused["reasons"])
-    assert workspace.card("update:0001")["missing"] == ["model.owner"]
+    assert workspace.card("update:0001").missing == ("model.owner",)
     fill_in(workspace, git, required=["model.owner"])
     again = workspace.retrain(supersede=True).to_dict()
     assert again["update"]["stage"] == "promoted", again["reasons"]
@@ -219,16 +219,16 @@ def test_a_public_card_holds_no_limit_source_or_parameter(
         *settings["train"],
         *(str(value) for name, value in settings["train"].items() if name != "leaf"),
         str(settings["seed"]),
-        *workspace.card("batch:0001")["sources"],
+        *workspace.card("batch:0001").to_dict()["sources"],
         settings["data"]["source"],
     }  # fmt: skip
     assert len(wanted) > 100
     for subject in ("batch:0001", "update:0001"):
         card = workspace.card(subject, "public")
-        held = json.dumps(card) + written(card)
+        held = json.dumps(card.to_dict()) + written(card)
         if subject == "update:0001":
-            held += json.dumps(workspace.bill_of_materials(subject, "public"))
-        inside = json.dumps(workspace.card(subject))
+            held += json.dumps(workspace.bill_of_materials(subject, "public").to_dict())
+        inside = json.dumps(workspace.card(subject).to_dict())
         words = set(re.findall(r"[\w.*+-]+", re.sub(r"\b[0-9a-f]{64}\b", "", held)))
         assert not wanted.intersection(words)
         assert wanted.intersection(re.findall(r"[\w.*+-]+", inside))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.status import Status
     from sluicegate.flows.trials.explain import Explained
     from sluicegate.record.traced import MadeOf, Traced
+    from sluicegate.reports.profiles import Card
 
 RECORD, TREE, CARD, BOM, ACCOUNT, ATLAS = "record", "tree", "card", "cyclonedx", "account", "atlas"
 FORMS = (RECORD, TREE, CARD, BOM, ACCOUNT, ATLAS)
@@ -124,14 +125,14 @@ def show_tree(options: argparse.Namespace) -> "Answer[Traced | MadeOf]":
     return Answer(opened(options, reading=True).trace(options.subject), print_tree)
 
 
-def _card(options: argparse.Namespace, form: str) -> Answer[dict[str, Any]]:
+def _card(options: argparse.Namespace, form: str) -> Answer[Any]:
     place = opened(options, reading=True)
     if form == BOM:
         return Answer(place.bill_of_materials(options.subject, options.profile), print_json)
     return Answer(place.card(options.subject, options.profile), print_card)
 
 
-def former_card(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def former_card(options: argparse.Namespace) -> Answer[Any]:
     """Write a card, as `card` did."""
     made = _card(options, options.format)
     return Answer(made.result, print_json) if options.format == "json" else made
@@ -147,16 +148,16 @@ def _incident(options: argparse.Namespace, profile: str) -> Answer[Document]:
     return Answer(opened(options, reading=True).export_incident(number, profile), print_yaml)
 
 
-def print_card(_: Console, made: dict[str, Any]) -> None:
+def print_card(_: Console, made: "Card") -> None:
     """Print a card as Markdown."""
     from sluicegate.reports.card_page import written
 
     print(written(made))
 
 
-def print_json(_: Console, made: dict[str, Any]) -> None:
+def print_json(_: Console, made: Document) -> None:
     """Print JSON for a file."""
-    print(json.dumps(made, ensure_ascii=False, indent=2))
+    print(json.dumps(made.to_dict(), ensure_ascii=False, indent=2))
 
 
 def print_yaml(console: Console, incident: Document) -> None:

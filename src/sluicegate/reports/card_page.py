@@ -1,14 +1,16 @@
 """page: a card as a page of markdown; what its profile left out has no place on it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sluicegate.core import Judged
 from sluicegate.record.words import number
+from sluicegate.reports.data_card import DataCard, Judgement
 from sluicegate.reports.markup import escaped
+from sluicegate.reports.model_card import ModelCard, Training
+from sluicegate.reports.profiles import Card
 from sluicegate.reports.update import findings_table
 
-Card = Mapping[str, Any]
 Lines = list[str]
 
 FACTS = (
@@ -51,89 +53,102 @@ PEOPLE = {
 
 def written(card: Card) -> str:
     """Return `card` as markdown."""
-    kind = "Model card" if card["card"] == "model" else "Data card"
-    blocks = [[f"# {kind}: {escaped(card['model'])}, {card['subject']}"]]
-    blocks += [_facts(card), *(made for block in BLOCKS if (made := block(card)))]
-    return "\n\n".join("\n".join(lines) for lines in blocks) + "\n"
+    made = _of_model(card) if isinstance(card, ModelCard) else _of_data(card)
+    kind = "Model card" if isinstance(card, ModelCard) else "Data card"
+    blocks = [[f"# {kind}: {escaped(card.model)}, {card.subject}"], _facts(card), *made]
+    return "\n\n".join("\n".join(lines) for lines in blocks if lines) + "\n"
+
+
+def _of_model(card: ModelCard) -> Iterator[Lines]:
+    yield _people(card)
+    yield _training(card.training)
+    yield _labels(card.training.labels, "rows")
+    yield _golden(card)
+    yield _slices(card)
+    if card.features is not None:
+        weights = card.importances or {}
+        rows = [(escaped(n), kind, number(weights.get(n))) for n, kind in card.features.items()]
+        yield ["## Inputs", "", *_table(("column", "kind", "importance"), rows)]
+    yield _parameters(card)
+    yield _measured(card.findings, card.verdict)
+    if card.packages:
+        named = (f"{escaped(name)} {escaped(version)}" for name, version in card.packages.items())
+        head = f"## The {len(card.packages)} packages it was trained with"
+        yield [head, "", ", ".join(named)]
+
+
+def _of_data(card: DataCard) -> Iterator[Lines]:
+    yield _people(card)
+    yield _labels(card.labels, "rows received")
+    if card.columns is not None:
+        columns = [
+            (escaped(each.name), each.is_, "yes" if each.pseudonymised else "")
+            for each in card.columns
+        ]
+        yield ["## Columns", "", *_table(("column", "kind or role", "pseudonymised"), columns)]
+    yield _measured(card.findings, card.verdict)
+    if card.findings is None and card.measures is not None:
+        rows = [(escaped(name), number(value)) for name, value in card.measures.items()]
+        yield ["## What was measured", "", *_table(("metric", "value"), rows)]
+    if card.learnt_by is not None:
+        learners = [(each.update, each.version, each.stage) for each in card.learnt_by]
+        table = _table(("update", "version", "stage"), learners) if learners else ["None."]
+        yield ["## Models that learnt from it", "", *table]
 
 
 def _facts(card: Card) -> Lines:
-    return [f"- {name}: {_value(card[key])}" for key, name in FACTS if card.get(key) is not None]
+    plain = card.to_dict()
+    return [f"- {name}: {_value(plain[key])}" for key, name in FACTS if plain.get(key) is not None]
 
 
 def _people(card: Card) -> Lines:
-    recorded = card["people"]
-    rows = [
-        (name, recorded[key] or "**not filled in**")
-        for key, name in PEOPLE.items()
-        if key in recorded
-    ]
+    recorded = card.people
     lines = ["## Purpose and ownership", "", "| | |", "|---|---|"]
-    lines += [
-        f"| {name} | {text if text.startswith('**') else escaped(text)} |" for name, text in rows
-    ]
-    if card["missing"]:
-        lines += ["", f"**Required but missing: {', '.join(card['missing'])}.**"]
+    for key, name in PEOPLE.items():
+        if key in recorded:
+            text = recorded[key]
+            lines.append(f"| {name} | {escaped(text) if text else '**not filled in**'} |")
+    if card.missing:
+        lines += ["", f"**Required but missing: {', '.join(card.missing)}.**"]
     return lines
 
 
-def _training(card: Card) -> Lines:
-    made = card.get("training")
-    if not made:
-        return []
-    rows, learnt = made["rows"], made["learnt_rows"]
+def _training(made: Training) -> Lines:
+    rows, learnt = made.rows, made.learnt_rows
     sentence = (
         "" if learnt is None else f", {learnt} of them trained on; the rest held out or capped"
     )
     lines = ["## Training data", "", f"- rows: {rows}{sentence if rows != learnt else ''}"]
-    if "data_commit" in made:
-        lines.append(f"- data and code commit: `{made['data_commit']}`")
-    if "sources" in made:
-        lines.append(f"- sources: {', '.join(map(escaped, made['sources'])) or 'none named'}")
+    if made.data_commit is not None:
+        lines.append(f"- data and code commit: `{made.data_commit}`")
+    if made.sources is not None:
+        lines.append(f"- sources: {', '.join(map(escaped, made.sources)) or 'none named'}")
     head = ("table", "rows", "sources", "SHA-256")
-    tables = [
-        (t["name"], t["rows"], t["sources"], f"`{t['sha256']}`") for t in made.get("tables", ())
-    ]
+    tables = [(t.name, t.rows, t.sources, f"`{t.sha256}`") for t in made.tables or ()]
     return [*lines, "", *_table(head, tables)] if tables else lines
 
 
-def _packages(card: Card) -> Lines:
-    found = card.get("packages")
-    if not found:
-        return []
-    sentence = ", ".join(f"{escaped(name)} {escaped(number)}" for name, number in found.items())
-    return [f"## Packages used in training ({len(found)})", "", sentence]
-
-
-def _labels(card: Card) -> Lines:
-    counts = card.get("training", card).get("labels")
+def _labels(counts: Mapping[str, int], head: str) -> Lines:
     if not counts:
         return []
     total = sum(counts.values())
     rows = [(escaped(name), rows, f"{rows / total:.1%}") for name, rows in counts.items()]
-    head = "rows received" if card["card"] == "data" else "rows"
     return ["## Labels", "", *_table(("label", head, "share"), rows)]
 
 
-def _golden(card: Card) -> Lines:
-    if "metrics" not in card:
-        return []
-    recorded = card["golden"]
-    vouched = "verified" if recorded["verified"] else "unverified: held out from the base data"
-    named = f", SHA-256 `{recorded['sha256']}`" if "sha256" in recorded else ""
-    lines = [
-        "## Performance",
-        "",
-        f"The golden set has {recorded['rows']} rows ({vouched}){named}.",
-    ]
-    for where, figures in card["metrics"].items():
+def _golden(card: ModelCard) -> Lines:
+    golden = card.golden
+    vouched = "verified" if golden.verified else "unverified: held out from the base data"
+    named = f", SHA-256 `{golden.sha256}`" if golden.sha256 is not None else ""
+    lines = ["## Performance", "", f"The golden set has {golden.rows} rows ({vouched}){named}."]
+    for where, figures in card.metrics.items():
         rows = [(name, number(value)) for name, value in _flat(figures)]
         lines += ["", *_table((f"on {_named(where)}", "value"), rows)]
     return lines
 
 
-def _slices(card: Card) -> Lines:
-    found = [each for each in card.get("slices", ()) if each["where"] == "golden"]
+def _slices(card: ModelCard) -> Lines:
+    found = [each for each in card.slices or () if each["where"] == "golden"]
     if not found:
         return []
     measure = next(name for name in ("accuracy", "mae") if name in found[0])
@@ -142,70 +157,20 @@ def _slices(card: Card) -> Lines:
     return ["## Performance by slice", "", *_table(head, rows)]
 
 
-def _inputs(card: Card) -> Lines:
-    if "features" in card:
-        weights = card.get("importances", {})
-        rows = [(escaped(n), kind, number(weights.get(n))) for n, kind in card["features"].items()]
-        return ["## Inputs", "", *_table(("column", "kind", "importance"), rows)]
-    if "columns" in card:
-        rows = [
-            (escaped(each["name"]), each["is"], "yes" if each["pseudonymised"] else "")
-            for each in card["columns"]
-        ]
-        return ["## Columns", "", *_table(("column", "kind or role", "pseudonymised"), rows)]
-    return []
-
-
-def _parameters(card: Card) -> Lines:
-    if "parameters" not in card:
+def _parameters(card: ModelCard) -> Lines:
+    if card.parameters is None or card.trainer is None:
         return []
-    rows = [(escaped(name), escaped(str(value))) for name, value in card["parameters"].items()]
-    wall = card["trainer"]
-    sentence = f"{wall[0].upper()}{wall[1:]}."
+    rows = [(escaped(name), escaped(str(value))) for name, value in card.parameters.items()]
+    sentence = f"{card.trainer[0].upper()}{card.trainer[1:]}."
     return ["## How it was trained", "", sentence, "", *_table(("parameter", "value"), rows)]
 
 
-def _measured(card: Card) -> Lines:
-    if "findings" in card:
-        recorded = card["verdict"]
-        reasons = [f"- {escaped(reason)}" for reason in recorded["reasons"]]
-        head = [
-            "## What the gate measured",
-            "",
-            f"Outcome: **{recorded['outcome']}**.",
-            *reasons,
-            "",
-        ]
-        return [
-            *head,
-            *findings_table([Judged(**(each | {"rows": ()})) for each in card["findings"]]),
-        ]
-    if "measures" in card:
-        rows = [(escaped(name), number(value)) for name, value in card["measures"].items()]
-        return ["## What was measured", "", *_table(("metric", "value"), rows)]
-    return []
-
-
-def _learnt_by(card: Card) -> Lines:
-    if "learnt_by" not in card:
+def _measured(findings: Sequence[Judged] | None, verdict: Judgement | None) -> Lines:
+    if findings is None or verdict is None:
         return []
-    rows = [(m["update"], m["version"], m["stage"]) for m in card["learnt_by"]]
-    head = ["## Models that learnt from it", ""]
-    return [*head, *(_table(("update", "version", "stage"), rows) if rows else ["None."])]
-
-
-BLOCKS: tuple[Callable[[Card], Lines], ...] = (
-    _people,
-    _training,
-    _labels,
-    _golden,
-    _slices,
-    _inputs,
-    _parameters,
-    _measured,
-    _packages,
-    _learnt_by,
-)
+    reasons = [f"- {escaped(reason)}" for reason in verdict.reasons]
+    lines = ["## What the gate measured", "", f"Outcome: **{verdict.outcome}**.", *reasons, ""]
+    return [*lines, *findings_table(findings)]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Lines:

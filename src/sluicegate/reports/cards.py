@@ -4,18 +4,18 @@ Everything is read from the record when it is asked for. What only people know c
 params.yaml, and nothing is typed twice. NCSC, Machine learning principles, 2.3 and 1.3.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 from sluicegate.core import Misused
 from sluicegate.record.context import Context
 from sluicegate.reports.data_card import data_card
 from sluicegate.reports.model_card import model_card
-from sluicegate.reports.profiles import Profile, exported
+from sluicegate.reports.profiles import Card, Profile, exported
 
-KINDS = {"batch": data_card, "update": model_card}
+KINDS: dict[str, Callable[[Context, str], Card]] = {"batch": data_card, "update": model_card}
 
 
-def card(context: Context, subject: str, profile: Profile = Profile.INTERNAL) -> dict[str, Any]:
+def card(context: Context, subject: str, profile: Profile = Profile.INTERNAL) -> Card:
     """Return the card of `batch:NNNN` or `update:NNNN` as `profile` lets it out.
 
     Raises Misused for another subject, and where a public card would name a source.

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from sluicegate.core.document import Document
 from sluicegate.stores import data, git
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, parse_settings
@@ -17,16 +17,29 @@ class Table:
     name: str
     manifest: data.Manifest
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return its entry in a card, with how many sources it has and not which."""
+    @property
+    def listed(self) -> "Listed":
+        """Return its entry in a card."""
         known = self.manifest
-        return {
-            "name": self.name,
-            "sha256": known.sha256,
-            "rows": known.rows,
-            "labels": dict(known.labels),
-            "sources": len(known.sources),
-        }
+        return Listed(
+            name=self.name,
+            sha256=known.sha256,
+            rows=known.rows,
+            labels=known.labels,
+            sources=len(known.sources),
+        )
+
+
+class Listed(Document):
+    """A data set in a card, with how many sources it has and not which; a profile may keep some of it."""
+
+    name: str | None = None
+    sha256: str | None = None
+    rows: int
+    labels: Mapping[str, int]
+    sources: int | None = None
+    verified: bool | None = None
+    """Whether people vouched for the labels, of the golden set alone."""
 
 
 def settings_at(layout: Layout, commit_id: str) -> Settings:

@@ -11,9 +11,12 @@ from enum import Enum
 from typing import Any
 
 from sluicegate.core import Misused
+from sluicegate.reports.data_card import DataCard
+from sluicegate.reports.model_card import ModelCard
 
 PEOPLE = ("creator", "owner", "contact", "use", "limitations", "retention", "destruction")
 ABOUT_DATA = ("owner", "contact", "sensitivity", "retention", "destruction")
+Card = DataCard | ModelCard
 LEAST_NAME = 3
 """Shorter names of sources are words of any text: `a` is in most sentences."""
 
@@ -90,24 +93,20 @@ PARTNER = {
 }
 
 
-def exported(card: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
+def exported(card: Card, profile: Profile) -> Card:
     """Return what `profile` lets out of an internal card, in the card's own order.
 
     Raises Misused where people wrote a source's name into a field that leaves the house.
     """
     if profile is Profile.INTERNAL:
-        return dict(card)
-    kept = (PUBLIC if profile is Profile.PUBLIC else PARTNER)[card["card"]]
-    out = _kept(card, kept) | {"profile": profile.value}
-    _require_unnamed(out["people"], _sources(card), f"card.{card['card']}", profile)
-    if card["card"] == "model":
-        _require_unnamed(out["training"]["people"], _sources(card), "card.data", profile)
+        return card
+    kept = (PUBLIC if profile is Profile.PUBLIC else PARTNER)[card.card]
+    out = card.read(_kept(card.to_dict(), kept) | {"profile": profile.value}, card.subject)
+    sources = (card.training if isinstance(card, ModelCard) else card).sources or {}
+    _require_unnamed(out.people, sources, f"card.{card.card}", profile)
+    if isinstance(out, ModelCard):
+        _require_unnamed(out.training.people, sources, "card.data", profile)
     return out
-
-
-def _sources(card: Mapping[str, Any]) -> Mapping[str, int]:
-    held: Mapping[str, int] = (card if card["card"] == "data" else card["training"])["sources"]
-    return held
 
 
 def _kept(card: Mapping[str, Any], paths: tuple[str, ...]) -> dict[str, Any]:

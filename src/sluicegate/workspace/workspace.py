@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from sluicegate.record.quarantine import HeldRows, InQuarantine
     from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
     from sluicegate.record.traced import MadeOf, Traced
+    from sluicegate.reports.bill_of_materials import Bill
+    from sluicegate.reports.data_card import DataCard
     from sluicegate.reports.incident_export import CaseStudy, FullIncident, PublicIncident
+    from sluicegate.reports.model_card import ModelCard
     from sluicegate.review.question import Asked
 
 
@@ -548,7 +551,7 @@ class Workspace:
         return show(self._fresh(), subject)
 
     @explained()
-    def card(self, subject: str, profile: str = "internal") -> dict[str, Any]:
+    def card(self, subject: str, profile: str = "internal") -> "DataCard | ModelCard":
         """Return the card of `batch:NNNN` or `update:NNNN` for the team, a `partner` or the `public`."""
         from sluicegate.reports.cards import card
         from sluicegate.reports.profiles import Profile
@@ -556,7 +559,7 @@ class Workspace:
         return card(self._fresh(), subject, Profile(profile))
 
     @explained()
-    def bill_of_materials(self, update: str, profile: str = "internal") -> dict[str, Any]:
+    def bill_of_materials(self, update: str, profile: str = "internal") -> "Bill":
         """Return the CycloneDX ML-BOM of the model that `update:NNNN` promoted."""
         from sluicegate.reports.bill_of_materials import bill_of_materials
 

@@ -126,7 +126,7 @@ def test_a_source_goes_and_its_batch_stays(place: Workspace, keys: dict[str, Pat
     assert len(kept) == 297
     assert told["cleaned"] == [{"batch": MIXED, "rows": 3}]
     settled(place)
-    card = place.card(f"batch:{MIXED}")
+    card = place.card(f"batch:{MIXED}").to_dict()
     assert card["rolled_back"] == {"rows": 3, "incidents": ["0001"]}
     assert card["admitted"]["rows"] + card["rolled_back"]["rows"] == card["rows"]
     held = place.show_quarantine(MIXED).held
