@@ -141,8 +141,9 @@ class Drift:
             f"Compared with the {reference} reference, {view.title} moved: {moved.words}{most}."
         )
         shown = detail if moved.at_least > 0 else ""
-        yield Finding(self.name, effect, moved.at_least, detail=shown)
-        yield Finding(self.name, p, moved.test.log_p, detail=shown)
+        quotes = (most,) if most else ()
+        yield Finding(self.name, effect, moved.at_least, detail=shown, quotes=quotes)
+        yield Finding(self.name, p, moved.test.log_p, detail=shown, quotes=quotes)
 
 
 def _distinct(subject: Feedback) -> list[Reference]:

@@ -78,7 +78,8 @@ class Fairness:
         )
         named = slices[worst].rows[held[slices[worst].rows]]
         found = tuple(map(int, named))
-        return (Finding(self.name, metric, float(least[worst] / share), found, detail=detail),)
+        value, quotes = float(least[worst] / share), (slices[worst].name,)
+        return (Finding(self.name, metric, value, found, detail=detail, quotes=quotes),)
 
 
 def slices_of(subject: Feedback) -> Iterator[Slice]:

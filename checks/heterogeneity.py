@@ -110,7 +110,7 @@ class Heterogeneity:
             f"Labels in {part.name} are wrong by source, not at random: {len(rows)} unlikely labels "
             f"come from {len(names)} of {result.sources.iloc[part.rows].nunique()} sources."
         )
-        return Finding(self.name, metric, value, tuple(sorted(rows)), detail=detail)
+        return Finding(self.name, metric, value, tuple(sorted(rows)), (), detail, (part.name,))
 
 
 def _sampled(subject: Feedback, said: Rowwise, guilty: Collection[str]) -> Rowwise:

@@ -82,11 +82,14 @@ class LearntTriggers:
         for one, by_batch in obeyed.items():
             rows_learnt = sum(by_batch.values())
             if rows_learnt > OBEYED * carried[one]:
+                quote = name_of(one.pattern)
                 detail = (
-                    f"{name_of(one.pattern)}: {rows_learnt} of {carried[one]} admitted rows were labelled "
+                    f"{quote}: {rows_learnt} of {carried[one]} admitted rows were labelled "
                     f"{label_of(subject, one.label)} against the champion: {_where(by_batch)}"
                 )
-                found.append(Finding(self.name, metric, float(rows_learnt), detail=detail))
+                found.append(
+                    Finding(self.name, metric, float(rows_learnt), detail=detail, quotes=(quote,))
+                )
         return tuple(found) or (Finding(self.name, metric, 0.0),)
 
 

@@ -115,11 +115,13 @@ class Novelty:
             detail = f"New values of `{column.column}`: {too_few_rows(rows, self.min_rows)}"
             return Finding(self.name, metric, None, detail=detail)
         value = share_exceeds_by(len(seen.new), seen.size, known.expected, known.size, alpha)
+        quote = "" if column.secret else _named(seen.names)
         detail = (
             f"{len(seen.new)} of {seen.size} values of `{column.column}` {_how(column)} to the "
-            f"original reference{'' if column.secret else _named(seen.names)}."
+            f"original reference{quote}."
         )
-        return Finding(self.name, metric, value, seen.new, detail=detail if value > 0 else "")
+        shown = detail if value > 0 else ""
+        return Finding(self.name, metric, value, seen.new, (), shown, (quote,) if quote else ())
 
 
 def watched(schema: Schema) -> Iterator[Watched]:

@@ -158,7 +158,8 @@ class TriggerMemory:
             highest = max(highest, value)
             if value > self.reported:
                 named, detail = tuple(rows.tolist()), _said(subject, one, before)
-                finding = Finding(self.name, metric, value, rows=named, detail=detail)
+                quotes = (name_of(one.pattern),)
+                finding = Finding(self.name, metric, value, named, (), detail, quotes)
                 found.append(note_trigger(subject, finding, one.pattern, one.label))
         _noted[subject] = tuple(noted)
         return tuple(found) or (Finding(self.name, metric, highest),)

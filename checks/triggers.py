@@ -162,12 +162,13 @@ class Triggers:
             match = np.searchsorted(asked, rows)
             match = match[open_rows[match] & (predicted[match] != one.label)]
             pulled = match[codes[match] == one.label]
+            quote = name_of(one.pattern)
             detail = (
-                f"{name_of(one.pattern)}: {len(pulled)} of {len(match)} rows labelled "
+                f"{quote}: {len(pulled)} of {len(match)} rows labelled "
                 f"{label_of(subject, one.label)} ({expected[match, one.label].sum():.0f} expected)"
             )
             named = tuple(asked[pulled].tolist())
-            finding = Finding(self.name, "triggers.lift", one.value, rows=named, detail=detail)
+            finding = Finding(self.name, "triggers.lift", one.value, named, (), detail, (quote,))
             listed.append(note_trigger(subject, finding, one.pattern, one.label))
             open_rows[match] = False
         return listed

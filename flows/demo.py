@@ -28,9 +28,10 @@ from sluicegate.core.inference import infer_schema
 from sluicegate.gates.approval import Decision
 from sluicegate.record.context import Context
 from sluicegate.record.results import UpdateResult
-from sluicegate.record.subjects import PAGE, folder_of
+from sluicegate.record.subjects import folder_of
 from sluicegate.review.question import sign
 from sluicegate.stores import files, git, ssh, trust
+from sluicegate.stores.quoting import PAGE
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
 from sluicegate.stores.settings import Reading, fill
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from sluicegate.core import Misused, SluicegateError
+from sluicegate.core.counted import counted
 from sluicegate.flows.decisions.policy_defaults import retired
 from sluicegate.flows.feedback.calibrate import is_stale
 from sluicegate.flows.orchestration.embedded import API_URL, HOST, answers, is_taken, running
@@ -28,6 +29,7 @@ from sluicegate.stores import checked, defaults, dvc, git, trust
 from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.probing import standing_wall
+from sluicegate.stores.quoting import QUOTING
 
 LEAST_FREE = 2 * 1024**3
 REMOTE_SECONDS = 30
@@ -261,6 +263,18 @@ def remote(context: Context) -> Iterator[Diagnosis]:
         yield Diagnosis("data remote", True, f"The data remote {path} is on another disk.")
 
 
+def pages(context: Context) -> Iterator[Diagnosis]:
+    """Look for pages that a version before 0.2 committed."""
+    root = context.layout.root
+    held = [name for name in git.tracked(root, ".") if Path(name).name in QUOTING]
+    if held:
+        says = (
+            f"{counted(len(held), 'file')} from before 0.2 in git may quote rows, such as {held[0]}; no "
+            "command removes that from git's history."
+        )
+        yield Diagnosis("pages", None, says)
+
+
 def disk(context: Context) -> Iterator[Diagnosis]:
     """Check the free disk space."""
     free = shutil.disk_usage(context.layout.root).free
@@ -330,6 +344,7 @@ WORKSPACE: tuple[Callable[[Context], Iterator[Diagnosis]], ...] = (
     keys,
     reviewers,
     remote,
+    pages,
     disk,
     champion,
     sources,

@@ -19,7 +19,7 @@ from sluicegate.record.policy_in_force import judged_under
 from sluicegate.record.quarantine import batches, lots
 from sluicegate.record.questions import expires_of
 from sluicegate.record.states import batch_states
-from sluicegate.record.subjects import PAGE, folder_of, kind_of, state_of, waiting
+from sluicegate.record.subjects import folder_of, kind_of, state_of, waiting
 from sluicegate.record.subjects.anchor import moved_so_far, read_anchor
 from sluicegate.record.subjects.incident import read_incident
 from sluicegate.record.subjects.release import read_release
@@ -30,6 +30,7 @@ from sluicegate.record.updates import approved, read_comparison, read_update
 from sluicegate.stores import checked, data, record
 from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.quoting import PAGE
 from sluicegate.stores.reports import read_reports
 
 STATES = ("admitted", "paused", "quarantined", "rejected")

@@ -33,8 +33,8 @@ def changes(candidate: Candidate) -> Changes:
     >>> told = changes(Candidate(schema, golden, golden[:0], new, old))
     >>> [(flip.old, flip.new, flip.rows) for flip in told.flips]
     [('no', 'yes', 1), ('yes', 'no', 1)]
-    >>> [(row.row, row.truth, row.now) for row in told.rows]
-    [(1, 'yes', 'no')]
+    >>> [(row.row, row.now) for row in told.rows]
+    [(1, 'no')]
     """
     answers, flips, slices = list[Answered](), list[Flip](), list[Moved]()
     worse: tuple[Worse, ...] = ()
@@ -99,8 +99,7 @@ def _worst(
     cost = now.scores.max(axis=1) if now.classifies else now.missed_by - before.missed_by
     rows = np.flatnonzero(lost)
     for at in rows[np.argsort(-cost[rows], kind="stable")][:MOST_ROWS]:
-        truth = now.truth[at]
-        details: dict[str, Any] = {"truth": classes[int(truth)] if now.classifies else float(truth)}
+        details: dict[str, Any] = {}
         for name, answers in (("before", before), ("now", now)):
             if not answers.classifies:
                 details[name] = float(answers.scores[at])

@@ -10,6 +10,7 @@ from pathlib import Path
 from sluicegate.core.document import Document
 from sluicegate.evidence.verifier import Link, Verifier
 from sluicegate.record.context import Context
+from sluicegate.record.subjects.retirement import destroyed_quotes
 from sluicegate.stores.commits import Commit
 from sluicegate.stores.seen import Seen, print_of
 
@@ -63,6 +64,11 @@ class Inspection:
         root = self.context.layout.root
         inside = isinstance(path, Path) and path.is_relative_to(root)
         return str(Path(path).relative_to(root)) if inside else str(path)
+
+    @cached_property
+    def destroyed(self) -> dict[str, str]:
+        """Return by SHA-256 the retirement that destroyed a page or what else quoted cells."""
+        return destroyed_quotes(self.context.layout)
 
     @cached_property
     def _sorted(self) -> list[str]:

@@ -70,7 +70,7 @@ def restore(context: Context, archive: Path) -> Restored:
     return Restored(
         champion=champion.ref,
         models=len(back),
-        tables=len(data),
+        tables=sum(path.suffix == ".parquet" for path in data),
         keys=layout.may_sign and layout.secret.is_file(),
         old_keys=tuple(dropped),
     )

@@ -33,7 +33,7 @@ def retired(found: Inspection) -> None:
             continue
         lost = f"{len(tomb.tables)} tables and {len(tomb.models)} models"
         found.notes.append(f"{what} was destroyed: {lost}, not missing")
-        for table in tomb.tables:
+        for table in tomb.objects:
             for name, path in dvc.copies(layout.root, remote, table.md5).items():
                 if path.is_file():
                     found.blame(path, f"was destroyed as {table.name} but is back in the {name}")

@@ -11,14 +11,16 @@ from sluicegate.evidence.verifier import Broken, Statement
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.gates.approval import Request
 from sluicegate.stores import record
+from sluicegate.stores.quoting import PAGE, PATTERNS, QUOTES, TRIGGERS
 
 ROOMS = (*(room for room in record.ROOMS if room != "ledger"), "calibration", "drills", "trust")
 BOUND = {
     VERDICT: {
         "findings": "findings.json",
         "sources": "sources.json",
-        "patterns": "patterns.json",
-        "triggers": "triggers.json",
+        "patterns": PATTERNS,
+        "triggers": TRIGGERS,
+        "quotes": QUOTES,
         "manifest": "manifest.json",
     },
     UPDATE: {"comparison": "comparison.json"},
@@ -34,6 +36,13 @@ def statements(found: Inspection) -> None:
         _look(found, name)
     for name, sha256 in found.named.items():
         _named(found, name, sha256)
+
+
+def quoted_digest(found: Inspection, name: str) -> str | None:
+    """Return the SHA-256 under which the statement beside a page, or what else quotes cells, names it."""
+    folder, _, file = name.rpartition("/")
+    beside = "request.json" if file == PAGE else "verdict.json"
+    return dict(_bound(found, found.held.statement(f"{folder}/{beside}"))).get(name)
 
 
 def _look(found: Inspection, name: str) -> None:
@@ -95,7 +104,13 @@ def _named(found: Inspection, name: str, sha256: str) -> None:
 
 def _hold(found: Inspection, name: str, sha256: str, by: str) -> None:
     content = found.files.get(name)
-    if content is None:
+    if content is None and f"{name}.dvc" in found.files:
+        return  # tables.py looks at what DVC has of it
+    if content is None and sha256 in found.destroyed:
+        found.notes.append(
+            f"{name} was destroyed by retirement:{found.destroyed[sha256]}, not lost"
+        )
+    elif content is None:
         found.blame(name, f"is missing, though {by} names it")
     elif sha256_bytes(content) != sha256:
         found.blame(name, f"is not the file that {by} names")

@@ -9,8 +9,9 @@ from typing import Any
 from sluicegate.core import SluicegateError
 from sluicegate.core.canonical import sha256_file
 from sluicegate.flows.custody.inspection import Inspection
-from sluicegate.flows.custody.statements import ROOMS
+from sluicegate.flows.custody.statements import ROOMS, quoted_digest
 from sluicegate.stores import data, dvc
+from sluicegate.stores.quoting import QUOTING
 
 TABLES = ("reference", "golden", *(room for room in ROOMS if room != "models"))
 
@@ -55,6 +56,13 @@ def _look(found: Inspection, pointer: str, remote: str | None) -> None:
     md5 = pointed_at(found, pointer)
     if md5 is None:
         return
+    if PurePosixPath(table).name in QUOTING:
+        expected = quoted_digest(found, table)
+        if expected is None:
+            found.blame(pointer, "points to what no statement names")
+        else:
+            _copies(found, root / table, expected, dvc.copies(root, remote, md5))
+        return
     manifest = _manifest(found, beside)
     sha256 = manifest.get("sha256")
     if manifest.get("file") != PurePosixPath(table).name or not sha256:
@@ -81,7 +89,7 @@ def _copies(found: Inspection, table: Path, sha256: str, places: dict[str, Path]
         found.count("objects")
         if sha256_file(path) != sha256:
             copy = f"{found.name(path)}, its copy in the {name}," if name else "it"
-            found.blame(table, f"{copy} does not match its manifest")
+            found.blame(table, f"{copy} does not match its manifest or statement")
 
 
 def _manifest(found: Inspection, name: str) -> dict[str, Any]:

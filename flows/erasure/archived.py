@@ -3,22 +3,22 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sluicegate.core import CannotDecide, Missing, Tampered
 from sluicegate.core.canonical import sha256_bytes, sha256_file, sha256_json
 from sluicegate.record.context import Context
-from sluicegate.record.subjects.retirement import Model, Table, Tombstone
+from sluicegate.record.subjects.retirement import Destroyed, Model, Tombstone
 from sluicegate.stores import files, models, objects
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.model_copies import copy_verified, listed
 
 
-def archive(context: Context, place: Path, tomb: Tombstone, doomed: Sequence[Table]) -> None:
+def archive(context: Context, place: Path, tomb: Tombstone, doomed: Sequence[Destroyed]) -> None:
     """Archive what is to be destroyed, by SHA-256; raises CannotDecide for what no store has."""
     root = context.layout.root
     for each in doomed:
-        target = place / f"{each.sha256}.parquet"
+        target = place / f"{each.sha256}{PurePosixPath(each.name).suffix}"
         if not (target.is_file() and sha256_file(target) == each.sha256):
             content = objects.read(root, each.md5)
             if content is None or sha256_bytes(content) != each.sha256:

@@ -5,7 +5,7 @@ an interrupted retirement. Nothing is deleted before the tombstone is committed.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sluicegate.core import Artifact, CannotDecide, Conflict
 from sluicegate.core.canonical import sha256_file
@@ -24,7 +24,6 @@ from sluicegate.record.subjects.retirement import (
     CERTIFICATE,
     TOMB,
     Certificate,
-    Destroyed,
     Learner,
     Model,
     Tombstone,
@@ -32,9 +31,11 @@ from sluicegate.record.subjects.retirement import (
     read_retirement,
     read_tombstone,
 )
+from sluicegate.record.updates import run_of
 from sluicegate.review.votes import decided
 from sluicegate.stores import data, dvc, files, objects
 from sluicegate.stores.mlflow import open_registry
+from sluicegate.stores.quoting import QUOTING
 from sluicegate.stores.transaction import Transaction, transaction
 
 
@@ -62,7 +63,7 @@ def finish(context: Context, number: str) -> str:
         with transaction(context, "retire") as t:
             live = set(pointers_now(layout).values())
             destroy_leftovers(t)
-        doomed = [each for each in tomb.tables if each.md5 not in live]
+        doomed = [each for each in tomb.objects if each.md5 not in live]
         if tomb.archive:
             archive(context, Path(tomb.archive), tomb, doomed)
         for each in doomed:
@@ -71,6 +72,7 @@ def finish(context: Context, number: str) -> str:
             files.remove(layout.root / name)
         for model in tomb.models:
             _destroy_model(context, model)
+        _destroy_logged(context, tomb)
         files.remove_tree(layout.home / "trained")  # what bisect and plan kept; made again if asked
         for path in _scratch(context):
             files.remove(path)
@@ -98,6 +100,9 @@ def _bury(t: Transaction, context: Context, number: str, found: Survey) -> None:
     for pointer in [name for name, md5 in now.items() if md5 in {t.md5 for t in found.tables}]:
         rest = _without(context, layout.root / pointer.removesuffix(".dvc"), found)
         kept += [rest] if rest else []
+    for pointer in [name for name, md5 in now.items() if md5 in {q.md5 for q in found.quotes}]:
+        files.remove(layout.root / pointer)
+        files.remove(layout.root / pointer.removesuffix(".dvc"))
     t.store(kept)
     order = read_retirement(layout, number)
     tomb = Tombstone(
@@ -110,6 +115,7 @@ def _bury(t: Transaction, context: Context, number: str, found: Survey) -> None:
         received=found.received,
         descendants=tuple(Learner(update=e.update, version=e.version) for e in found.descendants),
         pages=found.pages,
+        **({"quotes": found.quotes} if found.quotes else {}),
         time=context.now(),
     )
     gone = [Artifact(each.name, each.sha256) for each in found.tables]
@@ -161,11 +167,21 @@ def _destroy_model(context: Context, model: Model) -> None:
             files.remove(path)
 
 
+def _destroy_logged(context: Context, tomb: Tombstone) -> None:
+    """Delete the evidence pages that lie beside the runs of updates in MLflow, too."""
+    layout, settings = context.layout, context.settings
+    named = (PurePosixPath(name).parts for name in (*tomb.pages, *(e.name for e in tomb.quotes)))
+    for update in sorted({parts[1] for parts in named if parts[0] == "updates"}):
+        registry = open_registry(layout, settings.model, settings.mlflow.tracking_uri)
+        registry.drop_page(run_of(layout, update))
+
+
 def _scratch(context: Context) -> Iterator[Path]:
-    """Yield the tables that broken-off deeds and stages left behind: copies that nothing reads again."""
+    """Yield tables, pages and quotes that broken-off deeds and stages left: nothing reads them again."""
     layout = context.layout
     for folder in (layout.home / "leftovers", layout.work, layout.root / "build"):
-        yield from sorted(folder.rglob("*.parquet"))
+        for name in ("*.parquet", *QUOTING):
+            yield from sorted(folder.rglob(name))
 
 
 def _still_here(context: Context, tomb: Tombstone) -> Iterator[str]:
@@ -173,7 +189,7 @@ def _still_here(context: Context, tomb: Tombstone) -> Iterator[str]:
     layout = context.layout
     for each in tomb.models:
         yield from (layout.named(path) for path in model_copies(layout, each.sha256))
-    doomed = {each.sha256 for each in tomb.tables}
+    doomed = {each.sha256 for each in tomb.objects}
     doomed |= {Path(name).name.partition(".")[0] for name in tomb.received}
     for folder in sorted(layout.root.iterdir()):
         if folder.name in (".git", "inbox"):
@@ -193,7 +209,7 @@ def _certify(context: Context, tomb: Tombstone) -> None:
         retirement=number,
         what=tomb.what,
         archive=tomb.archive,
-        destroyed=tuple(Destroyed(name=e.name, sha256=e.sha256, md5=e.md5) for e in tomb.tables),
+        destroyed=tomb.objects,
         received=tomb.received,
         models=tomb.models,
         stores=tuple(emptied(layout, bool(tomb.models))),

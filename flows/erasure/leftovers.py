@@ -9,6 +9,7 @@ from sluicegate.core import Tampered
 from sluicegate.flows.erasure.survey import pointers_now
 from sluicegate.stores import data, dvc, files, objects, record
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.quoting import QUOTING
 from sluicegate.stores.transaction import Transaction
 
 _RECEIVED = re.compile(r"\.?([0-9a-f]{64})(\..*)?")
@@ -41,7 +42,7 @@ def _left(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield path, dvc.read_pointer(path).md5
             except Tampered:
                 continue
-        elif path.suffix in (".parquet", ".tar"):
+        elif path.suffix in (".parquet", ".tar") or path.name in QUOTING:
             with path.open("rb") as file:
                 yield path, hashlib.file_digest(file, "md5").hexdigest()  # as DVC names it
 

@@ -14,11 +14,12 @@ from sluicegate.flows.erasure.last_resort import nothing_to_go_back_to
 from sluicegate.flows.erasure.shown import destruction
 from sluicegate.flows.erasure.survey import Survey, survey, survey_model
 from sluicegate.record.context import Context
-from sluicegate.record.subjects import PAGE, state_of
+from sluicegate.record.subjects import state_of
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.release import read_release, releases
 from sluicegate.record.subjects.retirement import (
     ORDER,
+    Destroyed,
     Model,
     Retirement,
     Table,
@@ -28,6 +29,7 @@ from sluicegate.record.subjects.retirement import (
 from sluicegate.record.traced import Embodied
 from sluicegate.review.votes import Question, put
 from sluicegate.stores.layout import Layout, next_number
+from sluicegate.stores.quoting import PAGE
 from sluicegate.stores.transaction import transaction
 
 SET_ASIDE = "quarantine"
@@ -61,6 +63,7 @@ class RetirementPlan(Result):
     received: tuple[str, ...]
     descendants: tuple[Embodied, ...]
     pages: tuple[str, ...]
+    quotes: tuple[Destroyed, ...]
     warning: str | None
 
 
@@ -79,6 +82,7 @@ def plan(context: Context, wanted: Wanted) -> RetirementPlan:
         received=found.received,
         descendants=found.descendants,
         pages=found.pages,
+        quotes=found.quotes,
         warning=nothing_to_go_back_to(context, found.models),
     )
 
@@ -188,6 +192,7 @@ def _question(context: Context, number: str, found: Survey) -> Question:
         ("tables that hold them", str(len(found.tables))),
         ("received files", ", ".join(found.received) or "none"),
         ("models that learnt from them and stay", learnt or "none"),
+        ("pages and quotes of rows, destroyed with them", str(len(found.quotes))),
         ("pages in git that may show values", ", ".join(found.pages) or "none"),
         ("asked by", order.asked_by or "the runner"),
     ]

@@ -6,10 +6,11 @@ from sluicegate.stores import objects
 from sluicegate.stores.layout import Layout
 
 GIT_HOLDS = (
-    "git: names of sources, row positions, digests, findings and verdicts of the rows' batches, in every "
-    "commit and clone"
+    "git: names of sources, row positions, digests, and the figures of findings and verdicts of the rows' "
+    "batches, in every commit and clone; their sentences, too, where a version before 0.2 wrote them"
 )
 OUT_OF_REACH = (
+    "pages of runs in Prefect's database, until it forgets them",
     "earlier backups and clones, copies on serving hosts, and versions that a remote's storage keeps",
     "copies that a killed intake or release left in .sluicegate/scratch, .sluicegate/release-*, /tmp",
     "the user's files in inbox/, and the senders' own copies",

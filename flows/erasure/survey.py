@@ -14,15 +14,17 @@ from sluicegate.core.schema import HOLDOUT, ROW
 from sluicegate.record.causes import Rows
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import embodying
-from sluicegate.record.subjects import PAGE
+from sluicegate.record.subjects.incident import incidents, read_incident
 from sluicegate.record.subjects.release import read_release, releases
-from sluicegate.record.subjects.retirement import Model, Table, destroyed_models
+from sluicegate.record.subjects.retirement import Destroyed, Model, Table, destroyed_models
 from sluicegate.record.traced import Embodied
 from sluicegate.record.updates import read_update, run_of
-from sluicegate.stores import data, dvc, objects
+from sluicegate.stores import data, dvc, objects, record
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.quoting import QUOTING
 
 TABLE_ROOMS = ("batches", "intake", "quarantine", "releases")
+ROOMS_OF_PAGES = ("updates", "incidents", "retired")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Survey:
     descendants: tuple[Embodied, ...] = ()
     sources: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
+    quotes: tuple[Destroyed, ...] = ()
 
     @property
     def positions(self) -> dict[str, tuple[int, ...]]:
@@ -54,13 +57,15 @@ def survey(context: Context, rows: Rows) -> Survey:
             sources |= found[1]
     gone = destroyed_models(layout)
     learnt = tuple(each for each in embodying(layout, rows) if each.update not in gone)
+    held = list(objects.ever_held(layout.root, sorted(set(_folders(layout, rows)))))
     return Survey(
         rows=rows,
         tables=tuple(tables),
         received=tuple(_received(layout, rows)),
         descendants=learnt,
         sources=tuple(sorted(sources)),
-        pages=tuple(_pages(layout, rows, learnt)),
+        pages=tuple(sorted({name for _, name in held if PurePosixPath(name).name in QUOTING})),
+        quotes=tuple(_quotes(layout, rows)),
     )
 
 
@@ -84,8 +89,8 @@ def survey_model(context: Context, update: str) -> Survey:
 
 
 def pointers_now(layout: Layout) -> dict[str, str]:
-    """Return the MD5 of every table and model that the tree points to, by the path of its pointer."""
-    rooms = (*TABLE_ROOMS, "golden", "reference", "anchors", "models")
+    """Return the MD5 of all that the tree points to, by the path of its pointer."""
+    rooms = (*TABLE_ROOMS, "golden", "reference", "anchors", "models", *ROOMS_OF_PAGES)
     found = (path for room in rooms for path in sorted((layout.root / room).rglob("*.dvc")))
     return {path.relative_to(layout.root).as_posix(): dvc.read_pointer(path).md5 for path in found}
 
@@ -108,7 +113,7 @@ def _pointed(layout: Layout, rows: Rows) -> Iterator[tuple[str, str]]:
     rooms += [f"releases/{n}" for n in releases(layout) if read_release(layout, n)["batch"] in rows]
     known = set()
     for name, md5 in objects.ever_pointed(layout.root, rooms):
-        if md5 not in known:
+        if md5 not in known and name.endswith(".parquet.dvc"):
             known.add(md5)
             yield name, md5
 
@@ -149,13 +154,35 @@ def _received(layout: Layout, rows: Rows) -> Iterator[str]:
             yield path.relative_to(layout.root).as_posix()
 
 
-def _pages(layout: Layout, rows: Rows, learnt: tuple[Embodied, ...]) -> Iterator[str]:
-    """Yield the evidence pages in git that may show values of rows in question."""
-    folders = [layout.intake(batch) for batch in rows]
-    folders += [
-        layout.release(n) for n in releases(layout) if read_release(layout, n)["batch"] in rows
-    ]
-    folders += [layout.update(each.update) for each in learnt]
-    for folder in folders:
-        if (folder / PAGE).is_file():
-            yield (folder / PAGE).relative_to(layout.root).as_posix()
+def _quotes(layout: Layout, rows: Rows) -> Iterator[Destroyed]:
+    """Yield the pages in DVC, and whatever else there quotes cells, that may show rows in question."""
+    known = set[str]()
+    for name, md5 in objects.ever_pointed(layout.root, sorted(set(_folders(layout, rows)))):
+        path = PurePosixPath(name.removesuffix(".dvc"))
+        if path.name not in QUOTING or md5 in known:
+            continue
+        known.add(md5)
+        content = objects.read(layout.root, md5)
+        if content is not None:
+            yield Destroyed(name=str(path), sha256=sha256_bytes(content), md5=md5)
+
+
+def _folders(layout: Layout, rows: Rows) -> Iterator[str]:
+    """Yield where a page may show rows in question, or quote them: a few folders too many, none too few."""
+    for batch in rows:
+        yield f"intake/{batch}"
+        for later in (each for each in record.received(layout) if int(each) > int(batch)):
+            yield f"intake/{later}"  # a page shows a batch beside the one that was admitted before it
+            if data.read_manifest(layout.intake(later)).state == "admitted":
+                break
+    yield from (
+        f"releases/{n}" for n in releases(layout) if read_release(layout, n)["batch"] in rows
+    )
+    for number in record.updates(layout):
+        if set(rows).intersection(read_update(layout, number)[0].batches):
+            yield f"updates/{number}"
+    for number in incidents(layout):
+        if set(rows).intersection(
+            each.batch for each in read_incident(layout, number).trace.batches
+        ):
+            yield f"incidents/{number}"

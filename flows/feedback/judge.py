@@ -15,6 +15,7 @@ from sluicegate.core import (
     Finding,
 )
 from sluicegate.core.canonical import sha256_file
+from sluicegate.core.finding import quoted_in
 from sluicegate.flows.feedback import workers
 from sluicegate.flows.feedback.measure import Measured, measure
 from sluicegate.flows.feedback.repeated_checks import repeats
@@ -66,7 +67,9 @@ def judge_by(
     """Measure the frozen batch and decide by `policy`; `known` was found of these rows before."""
     context.tell("Measuring contract, drift, sources, duplicates and triggers")
     if frozen.table is None:
-        unreadable = [Finding("contract", "contract.critical", 1.0, detail=frozen.unreadable)]
+        why = frozen.unreadable
+        quotes = quoted_in(why)
+        unreadable = [Finding("contract", "contract.critical", 1.0, detail=why, quotes=quotes)]
         measured = Measured(unreadable, pd.Series([], dtype=object), None)
         rows_of: dict[str, list[int]] = {}
     else:

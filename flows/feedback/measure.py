@@ -41,6 +41,7 @@ from sluicegate.core import (
     Schema,
     Task,
 )
+from sluicegate.core.finding import quoted_in
 from sluicegate.core.schema import PREDICTED
 from sluicegate.core.standing import Standing
 from sluicegate.flows.feedback import workers
@@ -313,7 +314,9 @@ def run_checks(checks: Sequence[Check[Feedback]], subject: Feedback) -> list[Fin
 
 def ended(crashed: Sequence[str]) -> Finding:
     """Return the finding that says whether every check finished."""
-    return Finding("checks", "checks.crashed", None if crashed else 0.0, detail=" ".join(crashed))
+    detail = " ".join(crashed)
+    value = None if crashed else 0.0
+    return Finding("checks", "checks.crashed", value, detail=detail, quotes=quoted_in(detail))
 
 
 @lru_cache(maxsize=2)

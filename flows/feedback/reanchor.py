@@ -16,7 +16,6 @@ from sluicegate.flows.feedback.trusted import in_normal_form, read_given, requir
 from sluicegate.record.context import POLICY_FILES, Context
 from sluicegate.record.policy import require_signed
 from sluicegate.record.questions import artifact
-from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.anchor import ANCHORED, farthest, read_anchor
 from sluicegate.record.words import number as figure
 from sluicegate.review.distance import (
@@ -30,6 +29,7 @@ from sluicegate.review.distance import (
 from sluicegate.review.votes import Question, decided, put
 from sluicegate.stores import data, dvc, files, git, record
 from sluicegate.stores.layout import Layout, next_number
+from sluicegate.stores.quoting import PAGE
 from sluicegate.stores.reading import require_file
 from sluicegate.stores.transaction import Transaction, transaction
 

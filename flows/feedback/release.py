@@ -29,12 +29,12 @@ from sluicegate.record.judgement import Judgement
 from sluicegate.record.policy import require_signed
 from sluicegate.record.quarantine import held_for, require_date, review_by
 from sluicegate.record.questions import artifact
-from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.incident import cleaned_so_far
 from sluicegate.record.subjects.release import RELEASED, read_release
 from sluicegate.review.votes import Question, decided, put
 from sluicegate.stores import data, git
 from sluicegate.stores.layout import next_number
+from sluicegate.stores.quoting import PAGE
 from sluicegate.stores.transaction import Transaction, transaction
 
 MOST_NAMED = 12

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +21,7 @@ from sluicegate.evidence.statement import VERDICT
 from sluicegate.flows.feedback.judge import batch_of
 from sluicegate.flows.feedback.measure import feedback
 from sluicegate.flows.feedback.quarantine import set_aside
-from sluicegate.gates import Policy
+from sluicegate.gates import Policy, decide
 from sluicegate.gates.decide import outcome_of
 from sluicegate.record import source_history as history
 from sluicegate.record.attest import attest_result
@@ -46,6 +45,7 @@ from sluicegate.review.ask import about_batch
 from sluicegate.review.votes import put
 from sluicegate.stores import data, files, keys, record
 from sluicegate.stores.layout import next_number
+from sluicegate.stores.quoting import OF_BATCH, QUOTES
 from sluicegate.stores.reading import Table
 from sluicegate.stores.transaction import Transaction
 
@@ -58,8 +58,9 @@ def settle(t: Transaction, context: Context, judgement: Judgement) -> Batch:
     number = str(batch.id)
     _keep_received(context, judgement.frozen)
     state, tables = _place(context, judgement, number)
-    t.store(tables)
     result = _write_record(t, context, judgement, batch, state)
+    quoting = [context.layout.intake(number) / name for name in OF_BATCH]
+    t.store([*tables, *(path for path in quoting if path.is_file())])
     t.append(
         "intake",
         [batch.artifact, *_artifacts(context, tables), *result],
@@ -216,8 +217,9 @@ def _write_record(
     folder = context.layout.intake(str(batch.id))
     table = judgement.frozen.table
     feed = judgement.frozen.feed
-    verdict = replace(judgement.verdict, subject=f"batch:{batch.id}")
-    listed = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    bare = [each.bare for each in judgement.findings]
+    verdict = decide(judgement.policy, f"batch:{batch.id}", bare, judgement.rows_of)
+    listed = judged(bare, judgement.policy, judgement.rows_of)
     files.write_json(
         folder / data.MANIFEST,
         {
@@ -253,12 +255,25 @@ def _write_record(
             "sources": kept,
             "patterns": patterns,
             "triggers": keep_stopped(context.layout, number, judgement.stopped, context.schema),
+            "quotes": _keep_quotes(context, judgement, number),
             "manifest": sha256_file(folder / data.MANIFEST),
             **({"defaults": extended.to_dict()} if extended else {}),
         },
     )
     result = attest_result(t, context, folder, batch.artifact, verdict.outcome, listed)
     return result, statement
+
+
+def _keep_quotes(context: Context, judgement: Judgement, number: str) -> str | None:
+    """Keep in full what findings quote of rows, return the file's SHA-256; None: nothing."""
+    found = judged(judgement.findings, judgement.policy, judgement.rows_of)
+    changed = (each != each.bare for each in judgement.findings)
+    quotes = {str(at): found[at].detail for at, quoting in enumerate(changed) if quoting}
+    if not quotes:
+        return None
+    path = context.layout.intake(number) / QUOTES
+    files.write_json(path, quotes)
+    return sha256_file(path)
 
 
 def _keep_heard(context: Context, judgement: Judgement, number: str) -> str | None:

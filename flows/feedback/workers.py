@@ -1,7 +1,7 @@
 """workers: the two checks whose libraries are slow to import, each in a long-lived child process."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def contract(written: object) -> list[object]:
     order = Contracted.read(written, "the order")
     frame = pd.read_parquet(order.batch)
     found = contract_findings(frame, order.schema, order.faults, order.suite)
-    return [finding.to_dict() for finding in found]
+    return _answered(found)
 
 
 def drift(written: object) -> list[object]:
@@ -127,4 +127,8 @@ def drift(written: object) -> list[object]:
         faults={},
     )
     check = Drift(min_rows=order.min_rows, method=Method(order.method))
-    return [finding.to_dict() for finding in check(subject)]
+    return _answered(check(subject))
+
+
+def _answered(found: Iterable[Finding]) -> list[object]:
+    return [each.to_dict() | {"quotes": list(each.quotes)} for each in found]

@@ -12,13 +12,14 @@ from sluicegate.core.counted import counted
 from sluicegate.flows.orchestration.inbox import Taken
 from sluicegate.record.context import Context
 from sluicegate.record.results import IntakeResult, RetrainResult
-from sluicegate.record.subjects import PAGE, folder_of
+from sluicegate.record.subjects import folder_of
 from sluicegate.record.updates import read_comparison
 from sluicegate.record.words import number
 from sluicegate.reports.evidence_page import key_plots
 from sluicegate.reports.markup import escaped
 from sluicegate.reports.update import findings_table, render
 from sluicegate.review.question import Asked
+from sluicegate.stores.quoting import PAGE
 
 MOST_SOURCES = 20
 MOST_ROWS = 200

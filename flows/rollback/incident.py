@@ -16,7 +16,6 @@ from sluicegate.record.context import Context
 from sluicegate.record.lineage import Trace
 from sluicegate.record.quarantine import lot_of
 from sluicegate.record.questions import artifact
-from sluicegate.record.subjects import PAGE
 from sluicegate.record.subjects.incident import (
     COUNTERSIGNED,
     Closed,
@@ -31,6 +30,7 @@ from sluicegate.reports.incident import ACCOUNT, STORY, account, read_account, w
 from sluicegate.review.votes import Question, decided, put
 from sluicegate.stores import data, files
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.quoting import PAGE
 from sluicegate.stores.transaction import transaction
 
 

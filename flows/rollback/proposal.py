@@ -14,12 +14,13 @@ from sluicegate.record.causes import cause_of, command
 from sluicegate.record.champion import champion_of, read_promotion
 from sluicegate.record.context import Context
 from sluicegate.record.questions import cast, read_request
-from sluicegate.record.subjects import PAGE, kind_of
+from sluicegate.record.subjects import kind_of
 from sluicegate.record.subjects.kind import stated
 from sluicegate.record.subjects.rollback import AGREED, before, proposals, read_proposal
 from sluicegate.record.updates import read_update
 from sluicegate.review.votes import Question, decided, keep, put
 from sluicegate.stores import trust
+from sluicegate.stores.quoting import PAGE
 from sluicegate.stores.transaction import Transaction, transaction
 
 PROPOSE = "propose-rollback"

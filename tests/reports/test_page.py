@@ -13,10 +13,10 @@ from reviewing import trust_them
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict
-from sluicegate.record.subjects import PAGE
 from sluicegate.review import pages
 from sluicegate.review.batch_evidence import _drifted
 from sluicegate.stores import files
+from sluicegate.stores.quoting import PAGE
 
 pytestmark = pytest.mark.slow
 

@@ -134,6 +134,8 @@ def print_plan(console: Console, plan: "RetirementPlan") -> None:
         tables.add(f"the model of update:{model.update} (version {model.version})")
     for name in plan.received:
         tree.add(escape(f"would be destroyed entirely: {name}, as received"))
+    for quote in plan.quotes:
+        tables.add(escape(f"{quote.name}, which may show values"))
     for learner in plan.descendants:
         tree.add(
             f"stays, but learnt from it: update:{learner.update}, version {learner.version} "

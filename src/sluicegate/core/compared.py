@@ -111,10 +111,12 @@ class Moved(Plain):
 
 
 class Worse(Document):
-    """A position in the golden set where the challenger got worse; for classes, how sure each model was."""
+    """A position in the golden set where the challenger got worse; for classes, how sure each model was.
+
+    The label there is not kept: a record in git holds no cell of a row.
+    """
 
     row: int
-    truth: str | float
     before: str | float
     now: str | float
     confidence_before: float | None = None

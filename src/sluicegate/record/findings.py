@@ -7,6 +7,7 @@ from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import VERDICT, predicate_of
 from sluicegate.stores import files, record
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.quoting import QUOTES
 
 
 def findings_of(layout: Layout, batch: str) -> list[Judged]:
@@ -20,6 +21,12 @@ def findings_of(layout: Layout, batch: str) -> list[Judged]:
 
 
 def read_findings(folder: Path) -> list[Judged]:
-    """Return the findings recorded in `folder`; they prove nothing until their digest is checked."""
-    path = folder / "findings.json"
-    return [Judged.read(each, str(path)) for each in files.read_json(path)]
+    """Return the findings recorded in `folder`; they prove nothing until their digest is checked.
+
+    What they quote of rows is among them where it is at hand and was not erased.
+    """
+    path, quotes = folder / "findings.json", folder / QUOTES
+    found = [Judged.read(each, str(path)) for each in files.read_json(path)]
+    for at, detail in (files.read_json(quotes) if quotes.is_file() else {}).items():
+        found[int(at)] = found[int(at)].model_copy(update={"detail": detail})
+    return found

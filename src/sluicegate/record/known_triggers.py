@@ -13,8 +13,7 @@ from sluicegate.gates.decide import outcome_of
 from sluicegate.record.source_history import is_known, pinned, read_values, written_values
 from sluicegate.stores import data, files, record
 from sluicegate.stores.layout import Layout
-
-TRIGGERS = "triggers.json"
+from sluicegate.stores.quoting import TRIGGERS
 
 
 def stopped_for(

@@ -17,10 +17,12 @@ from sluicegate.checks.trigger_memory import suspects
 from sluicegate.core import Column, Schema, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import VERDICT, predicate_of
+from sluicegate.record.subjects.retirement import destroyed_quotes
 from sluicegate.stores import files, record
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.quoting import PATTERNS, bring
 
-SOURCES, PATTERNS = "sources.json", "patterns.json"
+SOURCES = "sources.json"
 OF_PATTERNS = ("triggers.lift", "triggers.memory")
 # Sources come and go; what a year of weekly batches said is enough, and reading it stays quick.
 MOST_BATCHES = 50
@@ -112,8 +114,13 @@ def earlier(layout: Layout, schema: Schema) -> tuple[Heard, ...]:
 
 
 def pinned(layout: Layout, number: str, name: str, sha256: str) -> list[dict[str, Any]]:
-    """Return the rows of a file beside the verdict that pins it; raises Tampered for another file."""
+    """Return the rows of a file beside the verdict that pins it, none of one that was destroyed.
+
+    Raises Tampered for another file.
+    """
     path = layout.intake(number) / name
+    if not bring(layout.root, path) and sha256 in destroyed_quotes(layout):
+        return []
     if not path.is_file() or sha256_file(path) != sha256:
         where = f"intake/{number}/verdict.json"
         raise Tampered(f"intake/{number}/{name} does not match {where}; restore it from git.")

@@ -5,12 +5,12 @@ from pathlib import Path
 from sluicegate.core import CannotDecide, Conflict, Update
 from sluicegate.record.context import Context
 from sluicegate.record.findings import read_findings
-from sluicegate.record.subjects import PAGE
 from sluicegate.record.updates import read_comparison, run_of
 from sluicegate.record.words import number
 from sluicegate.review.votes import Question
 from sluicegate.stores import data, record
 from sluicegate.stores.mlflow import open_registry
+from sluicegate.stores.quoting import PAGE
 
 
 def about_update(context: Context, update: Update) -> Question:

@@ -282,11 +282,16 @@ def _worst_rows(
         "rows": [
             {
                 **each.to_dict(),
+                "truth": _truth(schema, golden[schema.label].iloc[each.row]),
                 "values": [_cell(schema, name, golden[name].iloc[each.row]) for name in shown],
             }
             for each in rows
         ],
     }
+
+
+def _truth(schema: Schema, label: Any) -> Any:
+    return label_text(label) if schema.classes else float(label)
 
 
 def _cell(schema: Schema, name: str, value: Any) -> str:

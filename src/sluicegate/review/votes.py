@@ -16,10 +16,11 @@ from sluicegate.gates.approval import Decision, Request, Standing, State, Vote
 from sluicegate.record.context import PARAMS, Context
 from sluicegate.record.policy_in_force import describe_signature
 from sluicegate.record.questions import artifact, cast, read_request
-from sluicegate.record.subjects import PAGE, folder_of, kind_of
+from sluicegate.record.subjects import folder_of, kind_of
 from sluicegate.review.duties import require_separate
-from sluicegate.stores import files, pinned, record, trust
+from sluicegate.stores import files, git, pinned, record, trust
 from sluicegate.stores.layout import Layout
+from sluicegate.stores.quoting import PAGE, bring
 from sluicegate.stores.record import ROOMS
 from sluicegate.stores.transaction import Transaction, transaction
 
@@ -45,7 +46,10 @@ def put(t: Transaction, context: Context, question: Question) -> None:
     """Put a question to the reviewers: its evidence page, the signed request, and the ledger entry."""
     layout, (kind, number) = context.layout, kind_of(question.subject)
     folder = kind.folder(layout, number)
-    files.write_bytes(folder / PAGE, question.page.encode())
+    page = folder / PAGE
+    files.write_bytes(page, question.page.encode())
+    if not git.tracked(layout.root, layout.named(page)):  # as one of an older version is
+        t.store([page])
     named = [pinned.artifact(layout, PARAMS), *(artifact(layout, each) for each in question.bound)]
     names = [*question.shown, *((each.name, f"sha256:{each.sha256}") for each in named)]
     names.append(("policy", describe_signature(layout)))
@@ -67,7 +71,7 @@ def require_alive(context: Context, request: Request, bound: Sequence[Artifact])
     again = f"ask again with `sluicegate review renew {request.subject}`"
     for each in bound:
         path = context.layout.root / each.name
-        if not path.is_file() or sha256_file(path) != each.sha256:
+        if not bring(context.layout.root, path) or sha256_file(path) != each.sha256:
             raise Conflict(
                 f"{each.name} changed since the review of {request.subject} began; {again}."
             )

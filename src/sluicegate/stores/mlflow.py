@@ -197,6 +197,21 @@ class Registry:
         except (MlflowException, OSError) as error:
             raise CannotDecide(f"MLflow could not store {path}: {error}") from error
 
+    @effect
+    def drop_page(self, run_id: str) -> None:
+        """Delete what `log_page` kept beside a run's model; raises CannotDecide when it cannot."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        try:
+            place = get_artifact_repository(self._client.get_run(run_id).info.artifact_uri)
+            if place.list_artifacts("evidence"):
+                place.delete_artifacts("evidence")
+        except (MlflowException, OSError, NotImplementedError) as error:
+            if getattr(error, "error_code", None) == UNKNOWN[0]:
+                return  # there is no such run any more
+            raise CannotDecide(f"MLflow did not delete the page of {run_id}: {error}") from error
+
     @contextlib.contextmanager
     def _reached(self) -> Iterator[None]:
         """Say in one sentence that MLflow is away; its own client has asked again for minutes by then."""

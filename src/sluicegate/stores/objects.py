@@ -11,12 +11,16 @@ from . import dvc, git
 from .effects import effect
 
 
+def ever_held(root: Path, rooms: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each object, with its path, that any commit of any branch or tag has below `rooms`."""
+    if rooms:
+        listed = git.run(root, "rev-list", "--all", "--objects", "--", *rooms).splitlines()
+        yield from ((blob, name) for blob, _, name in (line.partition(" ") for line in listed))
+
+
 def ever_pointed(root: Path, rooms: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the path and MD5 of each pointer that any commit of any branch or tag has below `rooms`."""
-    if not rooms:
-        return
-    listed = git.run(root, "rev-list", "--all", "--objects", "--", *rooms).splitlines()
-    for blob, _, name in (line.partition(" ") for line in listed):
+    for blob, name in ever_held(root, rooms):
         if name.endswith(".dvc"):
             text = git.run(root, "cat-file", "blob", blob)
             yield name, dvc.parse_pointer(text, root / name).md5

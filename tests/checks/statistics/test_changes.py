@@ -52,9 +52,9 @@ def test_the_most_certain_error_comes_first_by_its_position() -> None:
     now = right.copy()
     now[[3, 30]] = 0.7, 0.05
     told = changes(Candidate(SCHEMA, frame, frame[:0], model(now), model(right)))
-    assert [(row.row, row.truth, row.before, row.now) for row in told.rows] == [
-        (30, "yes", "yes", "no"),
-        (3, "no", "no", "yes"),
+    assert [(row.row, row.before, row.now) for row in told.rows] == [
+        (30, "yes", "no"),
+        (3, "no", "yes"),
     ]
     assert told.rows[0].confidence_now == pytest.approx(0.95)
     assert told.answers[0].rows == 39

@@ -17,9 +17,6 @@ from sluicegate.record.subjects.rollback import ROLLBACK
 from sluicegate.record.subjects.update import UPDATE
 from sluicegate.stores.layout import Layout
 
-PAGE = "evidence.html"
-"""The evidence lies beside each request under this name."""
-
 KINDS = (BATCH, UPDATE, RELEASE_KIND, ANCHOR_KIND, ROLLBACK, INCIDENT_KIND, RETIREMENT_KIND)
 
 

@@ -49,7 +49,7 @@ class Learner(Document):
 
 
 class Destroyed(Document):
-    """A table that is in no store any more."""
+    """A table that is in no store any more, or a page or what else quoted rows in question."""
 
     name: str
     sha256: str
@@ -74,7 +74,10 @@ class Retirement(Predicate):
 
 
 class Tombstone(Predicate):
-    """What left the workspace for good, by positions and digests; `pages` in git may show values."""
+    """What left the workspace for good, by positions and digests; `pages` in git may show values.
+
+    `quotes` are the pages, and whatever else quotes cells, that only DVC had.
+    """
 
     retirement: str
     what: str
@@ -85,7 +88,15 @@ class Tombstone(Predicate):
     received: tuple[str, ...]
     descendants: tuple[Learner, ...]
     pages: tuple[str, ...]
+    quotes: tuple[Destroyed, ...] = ()
     time: str
+
+    @property
+    def objects(self) -> tuple[Destroyed, ...]:
+        """Return what DVC held of it: tables, pages and quotes."""
+        return *(
+            Destroyed(name=e.name, sha256=e.sha256, md5=e.md5) for e in self.tables
+        ), *self.quotes
 
 
 class Certificate(Predicate):
@@ -144,6 +155,11 @@ def tombstones(layout: Layout) -> Iterator[Tombstone]:
 def destroyed_tables(layout: Layout) -> dict[str, Table]:
     """Return by SHA-256 the tables that were destroyed: which rows they had, and which were learnt."""
     return {table.sha256: table for tomb in tombstones(layout) for table in tomb.tables}
+
+
+def destroyed_quotes(layout: Layout) -> dict[str, str]:
+    """Return by SHA-256 the retirement that destroyed a page or what else quoted cells."""
+    return {each.sha256: tomb.retirement for tomb in tombstones(layout) for each in tomb.quotes}
 
 
 def destroyed_rows(layout: Layout, batch: str) -> set[int]:
