@@ -40,6 +40,11 @@ IGNORED = """\
 /releases/**/*.parquet
 /anchors/**/*.parquet
 /models/*.tar
+/*/*/evidence.html
+/updates/*/rollback/evidence.html
+/intake/*/quotes.json
+/intake/*/patterns.json
+/intake/*/triggers.json
 /serving/
 """
 OURS = (

