@@ -21,7 +21,7 @@ from sluicegate.record.traced import Embodied
 from sluicegate.record.updates import read_update, run_of
 from sluicegate.stores import data, dvc, objects, record
 from sluicegate.stores.layout import Layout
-from sluicegate.stores.quoting import QUOTING
+from sluicegate.stores.quoting import PAGE, QUOTING
 
 TABLE_ROOMS = ("batches", "intake", "quarantine", "releases")
 ROOMS_OF_PAGES = ("updates", "incidents", "retired")
@@ -168,11 +168,12 @@ def _quotes(layout: Layout, rows: Rows) -> Iterator[Destroyed]:
 
 
 def _folders(layout: Layout, rows: Rows) -> Iterator[str]:
-    """Yield where a page may show rows in question, or quote them: a few folders too many, none too few."""
+    """Yield where a page may show rows in question, or quote them: a few too many, none too few."""
     for batch in rows:
         yield f"intake/{batch}"
         for later in (each for each in record.received(layout) if int(each) > int(batch)):
-            yield f"intake/{later}"  # a page shows a batch beside the one that was admitted before it
+            # a page shows a batch beside the one that was admitted before it
+            yield f"intake/{later}/{PAGE}*"
             if data.read_manifest(layout.intake(later)).state == "admitted":
                 break
     yield from (

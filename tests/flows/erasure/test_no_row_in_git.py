@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from copies import make_its_own
 from remains import ODD, holding
 from reviewing import policy, trust_them
 from stamps import stamped
@@ -37,6 +38,7 @@ def in_git(root: Path, *texts: str) -> list[str]:
 @pytest.fixture
 def paused(workspace: Workspace, honest: Rows, keys: dict[str, Path]) -> Workspace:
     """A workspace in which batch:0001 waits: a trigger in it, a new region, and a label that is no class."""
+    make_its_own(workspace.root)
     trust_them(workspace, keys)
     frame = stamped(honest(400, 4), 14)
     frame["debt"] += 12.0
@@ -94,6 +96,7 @@ def test_pages_of_updates_show_golden_rows_and_go_with_what_they_learnt(
 ) -> None:
     """Neither git nor MLflow has a page for ever, and a golden row is in no report."""
     root = workspace.root
+    make_its_own(root)
     trust_them(workspace, keys)
     policy(workspace, when="always", required=1)
     frame = honest(400, 11)
