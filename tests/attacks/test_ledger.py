@@ -173,7 +173,8 @@ def test_verify_works_in_a_clone_and_says_what_is_not_there(
 def test_what_a_rollback_leaves_is_as_recorded(target: Target) -> None:
     """The reinstated version is the champion that the alias has to name; what went aside is named too."""
     done = target.place.rollback("batch:0001", reason="a test", retrain=False)
-    assert (done.before["version"], done.after["version"]) == (2, 1)
+    before, after = done.champion.before, done.champion.after
+    assert (before.version, after.version) == (2, 1)
     assert target.wrong() == []
     registry = mlflow.open_registry(target.layout, target.place._context.settings.model, None)
     registry.set_alias("champion", 2)

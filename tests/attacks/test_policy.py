@@ -85,7 +85,25 @@ def other_limit(target: Target, _: dict[str, Path]) -> None:
     changed(target, approval__when="never")
 
 
+def other_flow(target: Target, _: dict[str, Path]) -> None:
+    """Have Prefect run something else."""
+    committed(target, "prefect.yaml", (target.root / "prefect.yaml").read_text() + "\n# more\n")
+
+
+def other_attributes(target: Target, _: dict[str, Path]) -> None:
+    """Empty the diff that reviewers see of the trainer."""
+    committed(target, ".gitattributes", "train.py -diff\n")
+
+
+def other_leftouts(target: Target, _: dict[str, Path]) -> None:
+    """Have DVC leave data out."""
+    committed(target, ".dvcignore", "batches\n")
+
+
 CHANGES = [
+    pytest.param(other_flow, "prefect.yaml", id="another flow"),
+    pytest.param(other_attributes, ".gitattributes", id="attributes of files"),
+    pytest.param(other_leftouts, ".dvcignore", id="data that is left out"),
     pytest.param(other_limit, "params.yaml", id="a loosened rule"),
     pytest.param(other_trainer, "train.py", id="other training code"),
     pytest.param(other_golden_set, "golden/manifest.json", id="another golden set"),
@@ -120,12 +138,46 @@ def test_what_no_owner_signed_pauses_and_is_judged_by_what_was_signed(
     assert after.assessment.verdict.policy == before.assessment.verdict.policy
     assert says(after).startswith(f"pause: {named}")
     assert "sluicegate policy sign" in says(after)
-    assert "git checkout" in says(after)
+    assert "undo it: `git " in says(after)
     told = [f"{each['where']} {each['says']}" for each in target.wrong(full=False)]
     assert any(named in each for each in told), told
     with pytest.raises((Misused, Tampered)):
         target.place.sign_policy("eve", keys["eve"])
     assert target.unharmed()
+
+
+def test_rows_go_only_to_the_remote_that_was_signed(
+    target: Target, keys: dict[str, Path], honest: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    """A committed .dvc/config of an insider's is sent nothing, neither by intake nor by a rollback."""
+    owned_by_ann(target, keys)
+    remote = str(dvc.default_remote(target.root))
+    text = (target.root / dvc.CONFIG).read_text().replace(remote, str(tmp_path / "away"))
+    committed(target, dvc.CONFIG, text)
+    for act in (
+        lambda: target.place.intake(honest(300, seed=21)),
+        lambda: target.place.rollback("row:0001/3", reason="poison", retrain=False),
+    ):
+        with pytest.raises(Conflict, match="no row is sent anywhere"):
+            act()
+    assert not (tmp_path / "away").exists()
+    assert any(dvc.CONFIG in each["where"] for each in target.wrong())
+
+
+def test_a_dep_of_the_trainer_is_part_of_the_policy(
+    target: Target, keys: dict[str, Path], honest: Callable[..., pd.DataFrame]
+) -> None:
+    """A module that dvc.yaml names acts as train.py does."""
+    text = (target.root / "dvc.yaml").read_text()
+    committed(target, "helper.py", "RATE = 1\n")
+    committed(
+        target,
+        "dvc.yaml",
+        text.replace("      - train.py\n", "      - train.py\n      - helper.py\n"),
+    )
+    owned_by_ann(target, keys)
+    committed(target, "helper.py", "RATE = 99\n")
+    assert says(target.place.check(honest(300, seed=21))).startswith("pause: helper.py")
 
 
 def test_an_ownership_that_is_gone_from_git_stops_the_line(

@@ -85,6 +85,7 @@ def test_admitted_rows_quarantined_rows_and_the_receipt_lie_where_the_design_say
     assert 0 < admitted["_holdout"].mean() < 0.2
     assert {path.name for path in layout.intake("0001").iterdir()} == {
         "manifest.json", "findings.json", "sources.json", "verdict.json", "test-result.json",
+        "quotes.json", "quotes.json.dvc",
     }  # fmt: skip
     payload = record.read_statement(layout, layout.intake("0001") / "verdict.json")
     assert payload["predicate"]["quarantined"] == told["quarantined"]

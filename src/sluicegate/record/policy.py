@@ -16,7 +16,7 @@ from sluicegate.core import Conflict, SluicegateError, Tampered
 from sluicegate.core.canonical import canonical_json, sha256_bytes
 from sluicegate.evidence.statement import POLICY, predicate_of
 from sluicegate.evidence.verifier import subjects_of
-from sluicegate.stores import files, git, pinned, pipeline, record, ssh, trust
+from sluicegate.stores import dvc, files, git, pinned, pipeline, record, ssh, trust
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, parse_settings
 
@@ -138,8 +138,9 @@ def in_force(layout: Layout) -> SignedPolicy | None:
 
 
 def remember(layout: Layout, signed: SignedPolicy) -> None:
-    """Remember outside git which policy was signed last."""
+    """Remember outside git which policy was signed last, and for DVC to which remotes rows may go."""
     details = {"number": int(signed.number), "sha256": signed.sha256}
+    details |= {"remotes": signed.files[dvc.CONFIG]} if dvc.CONFIG in signed.files else {}
     files.write_json(layout.home / "owned.json", details)
 
 

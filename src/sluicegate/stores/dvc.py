@@ -23,9 +23,10 @@ import yaml
 from pydantic import ConfigDict, Field
 
 from sluicegate.core import CannotDecide, Conflict, Tampered
+from sluicegate.core.canonical import sha256_bytes
 from sluicegate.core.document import Document
 
-from . import git
+from . import files, git
 from .effects import effect
 from .layout import home_of
 from .patience import patiently
@@ -282,6 +283,13 @@ def _pinned(root: Path) -> Any:
     committed = found[CONFIG]
     if committed is None or found["trust/service.json"] is None:
         return Repo(str(root))
+    owned = home_of(root) / "owned.json"
+    signed = files.read_json(owned).get("remotes") if owned.is_file() else None
+    if signed not in (None, sha256_bytes(committed)):
+        raise Conflict(
+            f"{CONFIG} differs from the one that the policy's owners signed, so no row is sent anywhere; "
+            "restore it, or have an owner sign it."
+        )
     try:
         text = SimpleNamespace(open=lambda _: io.StringIO(committed.decode()))
         read = {"core": {}, "cache": {}, "remote": {}} | Config.load_file(CONFIG, fs=text)

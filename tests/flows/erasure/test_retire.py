@@ -433,6 +433,7 @@ def test_what_is_due_comes_from_the_cards(place: Workspace) -> None:
     assert place.due().cards["data"].period is False
     params = place.root / "params.yaml"
     params.write_text(fill(params.read_text(), {"card.data.retention": "3 weeks after receipt"}))
+    git.commit(place.root, ["params.yaml"], "a card")
     assert place.due().due == ()
     later = Workspace.open(place.root, clock=lambda: datetime.now(UTC) + timedelta(days=23))
     assert [each.what for each in later.due().due] == ["batch:0001"]
