@@ -164,3 +164,9 @@ def test_a_worktree_is_made_anew_each_time(root: Path, tmp_path: Path) -> None:
     assert not (place / "left").exists()
     git.remove_worktree(root, place)
     assert not place.exists()
+
+
+def test_a_repository_may_be_named_from_here(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git is told of it by an absolute path, whatever folder the command runs in."""
+    monkeypatch.chdir(root.parent)
+    assert git.head(Path(root.name)) == git.head(root)

@@ -391,7 +391,7 @@ def _closed(root: Path, command: str) -> dict[str, str]:
     """Return the environment of a git that reads nothing of the caller's."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     if is_repository(root):  # named, it is not looked for, nor asked whose it is
-        kept |= {"GIT_DIR": str(root / ".git"), "GIT_WORK_TREE": str(root)}
+        kept |= {"GIT_DIR": f"{root.absolute()}/.git", "GIT_WORK_TREE": f"{root.absolute()}"}
     if command in ("commit", "tag"):
         kept |= _identity(root)
     settings = [*SETTINGS.items(), *(_drivers(root) if command in CONVERTING else ())]
