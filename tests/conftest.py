@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from asked import Asked
 from hypothesis import HealthCheck, settings
+from live_questions import Asked
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace, cli

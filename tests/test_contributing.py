@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from named import ROOT
+from document_tables import ROOT
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLE = PAGE.partition("## Add a check in ten minutes")[2].partition("\n## ")[0]

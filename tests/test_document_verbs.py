@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Iterator
 
-from named import ROOT
+from document_tables import ROOT
 
 from sluicegate.cli import parser
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from named import ATLAS, ROOT, TEST, missing, tables
+from document_tables import ATLAS, ROOT, TEST, missing, tables
 from vectors import FOLDER
 
 from sluicegate.evidence import provenance, results

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from copies import make_its_own
-from hosts import host, promoted_template
+from serving_hosts import host, promoted_template
 
 from sluicegate import Workspace
 from sluicegate.record.champion import champion_of

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from attacks.conftest import Target
-from hosts import Host
 from reviewing import trust_them
+from serving_hosts import Host
 
 from sluicegate import ServingWarning, Workspace
 from sluicegate.core import Artifact, Conflict, Missing, Misused, Tampered

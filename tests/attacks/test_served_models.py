@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from hosts import Host, promote_as_thief
+from serving_hosts import Host, promote_as_thief
 
 from sluicegate import ServingWarning
 from sluicegate.core import SluicegateError

@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from copies import copied
-from killed import Point, disturbed, first_of_each, in_child, points_of, stopped, watched
-from remains import ODD, holding
+from interrupted import Point, disturbed, first_of_each, in_child, points_of, stopped, watched
 from reviewing import policy, trust_them
+from search_leftovers import ODD, holding
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from copies import copied
-from killed import in_child
+from interrupted import in_child
 
 from sluicegate import Workspace
 from sluicegate.core import CannotDecide

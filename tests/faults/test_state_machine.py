@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from killed import Point, disturbed, in_child
+from interrupted import Point, disturbed, in_child
 from reviewing import policy, trust_them
 
 from sluicegate import Workspace

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from stamps import stamped
+from backdoor_rows import stamped
 
 from sluicegate import Workspace
 from sluicegate.checks.statistics.disagreement import Tally

@@ -1,5 +1,5 @@
 """Serving hosts, and a workspace to take champions from."""
 
-from hosts import host, promoted_template
+from serving_hosts import host, promoted_template
 
 __all__ = ["host", "promoted_template"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hosts import Host
+from serving_hosts import Host
 
 from sluicegate.core import Artifact, SluicegateError
 from sluicegate.core.canonical import sha256_file

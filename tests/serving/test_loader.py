@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hosts import Host, promote_as_thief, roll_back
-from killed import Point, disturbed
+from interrupted import Point, disturbed
 from numpy.testing import assert_array_equal
+from serving_hosts import Host, promote_as_thief, roll_back
 
 from sluicegate import ServingWarning, Workspace, load_champion
 from sluicegate.core import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from killed import Point, disturbed
+from interrupted import Point, disturbed
 
 from sluicegate import Workspace
 from sluicegate.core import Missing, Tampered

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from asked import Asked
+from live_questions import Asked
 from prefect_api import ask, eventually
 from reviewing import policy, trust_them
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from backdoor_rows import stamped
 from copies import make_its_own
-from remains import ODD, holding
 from reviewing import policy, trust_them
-from stamps import stamped
+from search_leftovers import ODD, holding
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Missing

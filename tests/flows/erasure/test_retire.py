@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 import pytest
 from copies import made_at
-from remains import ODD, files_with, holding
 from reviewing import policy, trust_them
+from search_leftovers import ODD, files_with, holding
 
 from sluicegate import Workspace, cli
 from sluicegate.cli.retire import print_plan

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from backdoor_rows import stamped
 from reviewing import trust_them
-from stamps import stamped
 
 from sluicegate import Workspace
 from sluicegate.core import Missing, SluicegateError

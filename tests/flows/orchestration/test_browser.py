@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asked import BATCH, UPDATE, Asked
+from live_questions import BATCH, UPDATE, Asked
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from prefect_api import eventually
 

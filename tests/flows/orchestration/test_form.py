@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asked import BATCH, UPDATE, Asked
+from live_questions import BATCH, UPDATE, Asked
 from prefect_api import ask, call, eventually
 from reviewing import trust_them
 

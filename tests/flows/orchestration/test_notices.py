@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from asked import UPDATE, Asked
+from live_questions import UPDATE, Asked
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import PREFECT_API_URL, temporary_settings

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from asked import UPDATE, Asked
+from live_questions import UPDATE, Asked
 from prefect_api import eventually
 
 from sluicegate import Workspace

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from asked import UPDATE, Asked
+from live_questions import UPDATE, Asked
 from prefect_api import ask, begin, final
 
 from sluicegate import Workspace
