@@ -63,8 +63,8 @@ def python() -> Iterator[Diagnosis]:
     wanted = str(metadata.metadata(SELF)["Requires-Python"])
     version = ".".join(map(str, sys.version_info[:3]))
     fits = Requirement(f"python{wanted}").specifier.contains(version)
-    mend = "" if fits else "Recreate the environment with Python 3.11 to 3.14."
-    yield Diagnosis("python", fits, f"Python {version} (wanted: {wanted})", mend)
+    fix = "" if fits else "Recreate the environment with Python 3.11 to 3.14."
+    yield Diagnosis("python", fits, f"Python {version} (wanted: {wanted})", fix)
 
 
 def pins() -> Iterator[Diagnosis]:
@@ -93,8 +93,8 @@ def prefect_server() -> Iterator[Diagnosis]:
         return
     reached = api.startswith("http") and answers(f"{api.rstrip('/')}/health")
     sentence = "answers" if reached else "does not answer"
-    mend = "" if reached else "Start that server, or unset PREFECT_API_URL."
-    yield Diagnosis("prefect", reached, f"Prefect at {api} {sentence}.", mend)
+    fix = "" if reached else "Start that server, or unset PREFECT_API_URL."
+    yield Diagnosis("prefect", reached, f"Prefect at {api} {sentence}.", fix)
 
 
 def ports(layout: Layout | None) -> list[Diagnosis]:
@@ -107,8 +107,8 @@ def ports(layout: Layout | None) -> list[Diagnosis]:
     if not taken:
         return [Diagnosis("ports", True, f"Ports {PREFECT_PORT} and {MLFLOW_PORT} are free.")]
     says = f"Port {' and '.join(map(str, taken))} is in use on {HOST}."
-    mend = "`sluicegate up` picks free ports; --prefect-port and --mlflow-port choose them."
-    return [Diagnosis("ports", None, says, mend)]
+    fix = "`sluicegate up` picks free ports; --prefect-port and --mlflow-port choose them."
+    return [Diagnosis("ports", None, says, fix)]
 
 
 def identity(context: Context) -> Iterator[Diagnosis]:
@@ -133,8 +133,8 @@ def owners(context: Context) -> Iterator[Diagnosis]:
         says = (
             f"Policy {signed.number} covers neither {', '.join(ACTING)} nor the deps in dvc.yaml."
         )
-        mend = f"Have an owner sign it again: `sluicegate policy sign --as {signed.owner}`."
-        yield Diagnosis("owners", None, says, mend)
+        fix = f"Have an owner sign it again: `sluicegate policy sign --as {signed.owner}`."
+        yield Diagnosis("owners", None, says, fix)
 
 
 def policy(context: Context) -> Iterator[Diagnosis]:
@@ -145,8 +145,8 @@ def policy(context: Context) -> Iterator[Diagnosis]:
     )
     git.require_branch(root)
     if changed:
-        mend = f"Run `git commit {changed[0]}` or `git restore {changed[0]}`."
-        yield Diagnosis("policy", False, f"Not committed: {', '.join(changed)}.", mend)
+        fix = f"Run `git commit {changed[0]}` or `git restore {changed[0]}`."
+        yield Diagnosis("policy", False, f"Not committed: {', '.join(changed)}.", fix)
         return
     yield Diagnosis("policy", True, "The policy is committed.")
     if in_force(context.layout) is None and not context.settings.owned.owners:
@@ -166,13 +166,13 @@ def inheritance(context: Context) -> Iterator[Diagnosis]:
     for limit in retired(settings):
         says = f"gates.{limit} is no longer measured, so its limit has no effect."
         yield Diagnosis("limits", None, says, f"Delete the line of gates.{limit} from params.yaml.")
-    mend = "`sluicegate policy diff` shows the changes, `sluicegate policy upgrade` adopts them."
+    fix = "`sluicegate policy diff` shows the changes, `sluicegate policy upgrade` adopts them."
     if settings.extends is None:
         says = f"params.yaml extends no defaults, so newer checks have no limit; {newest} has them."
-        yield Diagnosis("defaults", None, says, mend)
+        yield Diagnosis("defaults", None, says, fix)
     elif settings.extends != newest:
         says = f"params.yaml extends {settings.extends}; the newest defaults are {newest}."
-        yield Diagnosis("defaults", None, says, mend)
+        yield Diagnosis("defaults", None, says, fix)
     else:
         yield Diagnosis("defaults", True, f"params.yaml extends the newest defaults, {newest}.")
 
@@ -183,8 +183,8 @@ def calibration(context: Context) -> Iterator[Diagnosis]:
     if found is None or is_stale(context):
         says = f"The calibration is out of date; it was made on {found.told}." if found else ""
         says = says or "The limits are not calibrated; the written ones apply."
-        mend = "Run `sluicegate calibrate`, or wait for the next retrain."
-        yield Diagnosis("calibration", None, says, mend)
+        fix = "Run `sluicegate policy calibrate`, or wait for the next retrain."
+        yield Diagnosis("calibration", None, says, fix)
         return
     yield Diagnosis("calibration", True, f"The limits are calibrated on {found.told}.")
 
@@ -199,12 +199,12 @@ def keys(context: Context) -> Iterator[Diagnosis]:
             yield Diagnosis("keys", False, says, f"Run `chmod 600 {path}`.")
             return
     yield Diagnosis("keys", True, "Only you can read the private keys.")
-    mend = "Run `sluicegate trust rotate`, then `sluicegate trust export` for every serving host."
+    fix = "Run `sluicegate trust rotate`, then `sluicegate trust export` for every serving host."
     old = expiring(context)
     for says in describe_keys(context):
         says_all = f"{says[:1].upper()}{says[1:]}."
         yield Diagnosis(
-            "keys", None, says_all, mend if says == old else "See docs/how-to/ops-keys.md."
+            "keys", None, says_all, fix if says == old else "See docs/how-to/ops-keys.md."
         )
 
 
@@ -212,8 +212,8 @@ def sources(context: Context) -> Iterator[Diagnosis]:
     """Check that trusted source names are proven by signatures."""
     settings = context.settings.sources
     if settings.signed and trust.feeds(context.layout) is None:
-        mend = f"List the feeds' keys in {trust.FEEDS} and commit it."
-        yield Diagnosis("sources", False, "sources.signed is on, but no feed has a key.", mend)
+        fix = f"List the feeds' keys in {trust.FEEDS} and commit it."
+        yield Diagnosis("sources", False, "sources.signed is on, but no feed has a key.", fix)
     elif settings.trusted and not settings.signed:
         says = f"{settings.trusted[0]} is trusted by name alone, and any sender can use that name."
         yield Diagnosis("sources", None, says, "Sign the deliveries: see docs/how-to/feeds.md.")
@@ -223,8 +223,8 @@ def checks(context: Context) -> Iterator[Diagnosis]:
     """Check whether somebody is probing what passes."""
     for who, count in checked.insistent(context.layout, context.now()).items():
         says = f"{who} recently checked {count} variants of nearly the same rows."
-        mend = "Ask why. Never return verdicts to contributors: they reveal what passes."
-        yield Diagnosis("checks", None, says, mend)
+        fix = "Ask why. Never return verdicts to contributors: they reveal what passes."
+        yield Diagnosis("checks", None, says, fix)
 
 
 def trainer(context: Context) -> Iterator[Diagnosis]:
@@ -234,9 +234,9 @@ def trainer(context: Context) -> Iterator[Diagnosis]:
     if wall.isolated:
         yield Diagnosis("trainer", True, f"{wall.told}.")
         return
-    mend = "Install bubblewrap (`apt install bubblewrap`). Until then, review train.py like the policy."
+    fix = "Install bubblewrap (`apt install bubblewrap`). Until then, review train.py like the policy."
     says = f"{NOT_ISOLATED} ({'; '.join(wall.why)})."
-    yield Diagnosis("trainer", False if asked.isolation == "require" else None, says, mend)
+    yield Diagnosis("trainer", False if asked.isolation == "require" else None, says, fix)
 
 
 def remote(context: Context) -> Iterator[Diagnosis]:
@@ -244,8 +244,8 @@ def remote(context: Context) -> Iterator[Diagnosis]:
     root = context.layout.root
     url = dvc.default_remote(root)
     if url is None:
-        mend = "Run `dvc remote add --default NAME URL` and commit .dvc/config."
-        yield Diagnosis("data remote", False, "DVC has no default remote.", mend)
+        fix = "Run `dvc remote add --default NAME URL` and commit .dvc/config."
+        yield Diagnosis("data remote", False, "DVC has no default remote.", fix)
         return
     if "://" in url:
         yield Diagnosis("data remote", *_asked(context.layout, url))
@@ -253,12 +253,12 @@ def remote(context: Context) -> Iterator[Diagnosis]:
     path = (root / ".dvc" / url).resolve()
     if not path.is_dir():
         # DVC makes a local remote's directory at its first push, if the disk is there
-        mend = f"Mount or create {path}, or set another remote with `dvc remote modify`."
-        yield Diagnosis("data remote", False, f"The data remote {path} does not exist.", mend)
+        fix = f"Mount or create {path}, or set another remote with `dvc remote modify`."
+        yield Diagnosis("data remote", False, f"The data remote {path} does not exist.", fix)
     elif path.stat().st_dev == root.stat().st_dev:
-        mend = "Run `dvc remote modify --local local url /another/disk`, then `dvc push --all-commits`."
+        fix = "`dvc remote modify local url /another/disk`, commit, then `dvc push --all-commits`."
         says = f"The data remote {path} is on the same disk as the workspace."
-        yield Diagnosis("data remote", None, says, mend)
+        yield Diagnosis("data remote", None, says, fix)
     else:
         yield Diagnosis("data remote", True, f"The data remote {path} is on another disk.")
 
@@ -279,8 +279,8 @@ def disk(context: Context) -> Iterator[Diagnosis]:
     """Check the free disk space."""
     free = shutil.disk_usage(context.layout.root).free
     enough = free >= LEAST_FREE
-    mend = "" if enough else "Free some space: updates and batches are stored twice before a push."
-    yield Diagnosis("disk", enough, f"{free / 1024**3:.1f} GiB are free.", mend)
+    fix = "" if enough else "Free some space: updates and batches are stored twice before a push."
+    yield Diagnosis("disk", enough, f"{free / 1024**3:.1f} GiB are free.", fix)
 
 
 def champion(context: Context) -> Iterator[Diagnosis]:
@@ -292,8 +292,8 @@ def champion(context: Context) -> Iterator[Diagnosis]:
     if uri and uri.startswith("http"):
         reached = answers(f"{uri.rstrip('/')}/health")
         says = f"MLflow at {uri} {'answers' if reached else 'does not answer'}."
-        mend = "" if reached else "Start that server, or fix mlflow.tracking_uri in params.yaml."
-        yield Diagnosis("mlflow", reached, says, mend)
+        fix = "" if reached else "Start that server, or fix mlflow.tracking_uri in params.yaml."
+        yield Diagnosis("mlflow", reached, says, fix)
         if not reached:
             return
     recorded = serving_version(context.layout)
@@ -318,20 +318,20 @@ def _due(version: int | None) -> str:
 def rollbacks(context: Context) -> Iterator[Diagnosis]:
     """Check for unfinished rollbacks."""
     for number, left in incomplete(context).items():
-        mend = f"See `sluicegate review show incident:{number}`."
-        yield Diagnosis("rollback", False, f"incident:{number}: {'; '.join(left)}.", mend)
+        fix = f"See `sluicegate review show incident:{number}`."
+        yield Diagnosis("rollback", False, f"incident:{number}: {'; '.join(left)}.", fix)
 
 
 def drills(context: Context) -> Iterator[Diagnosis]:
     """Check which attacks got past the gates in the latest drills."""
     if not (context.layout.root / THREATS).is_file():
-        mend = "Run `sluicegate drill`; it takes two minutes and leaves the data unchanged."
-        yield Diagnosis("drill", None, "No drill has attacked the gates yet.", mend)
+        fix = "Run `sluicegate drill`; it takes two minutes and leaves the data unchanged."
+        yield Diagnosis("drill", None, "No drill has attacked the gates yet.", fix)
         return
     found = open_threats(context.layout.root)
     says = f"{len(found)} threats are open after drills{': ' if found else ''}{', '.join(found)}."
-    mend = "See threats.yaml and the report in drills/." if found else ""
-    yield Diagnosis("drill", None if found else True, says, mend)
+    fix = "See threats.yaml and the report in drills/." if found else ""
+    yield Diagnosis("drill", None if found else True, says, fix)
 
 
 MACHINE: tuple[Callable[[], Iterator[Diagnosis]], ...] = (python, pins, git_, prefect_server)
@@ -368,9 +368,9 @@ def _looked(
 
 
 def _halves(error: SluicegateError) -> tuple[str, str]:
-    """Return what an error says and its mend, which follow each other in our sentences."""
-    says, _, mend = str(error).partition("; ")
-    return says, mend[:1].upper() + mend[1:]
+    """Return what an error says and its fix, which follow each other in our sentences."""
+    says, _, fix = str(error).partition("; ")
+    return says, fix[:1].upper() + fix[1:]
 
 
 def _broken_pins(requirements: list[str]) -> Iterator[Diagnosis]:
@@ -401,8 +401,8 @@ def _numpy_for_alibi() -> Iterator[Diagnosis]:
         return
     if int(numpy.split(".")[0]) >= 2:
         says = f"numpy is {numpy}, but alibi-detect needs numpy below 2."
-        mend = "Run `pip install 'numpy<2'`, or uninstall alibi-detect: scipy runs the same tests."
-        yield Diagnosis("numpy", False, says, mend)
+        fix = "Run `pip install 'numpy<2'`, or uninstall alibi-detect: scipy runs the same tests."
+        yield Diagnosis("numpy", False, says, fix)
 
 
 def _bare(wanted: Requirement) -> str:

@@ -150,7 +150,7 @@ def summarise(
 
 
 def too_few_rows(rows: int, min_rows: int) -> str:
-    """Return why so few rows are not measured, and the mend."""
+    """Return why so few rows are not measured, and the fix."""
     return (
         f"only {rows} rows; at least {min_rows} are needed: "
         "send larger batches or lower checks.min_rows."

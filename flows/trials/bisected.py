@@ -76,7 +76,7 @@ class Bisected(Result):
     """What a bisect found at a commit: guilty batches, guilty sources in them, and all sets that it tried.
 
     The test fails if `metric` exceeds `limit`. `alone` tells whether it fails with the guilty rows and
-    nothing else, `repeats_itself` whether the trainer is reproducible; None means unknown. `mend`
+    nothing else, `repeats_itself` whether the trainer is reproducible; None means unknown. `fix`
     are the commands that remove the cause.
     """
 

@@ -2,7 +2,7 @@
 
 One root, and one branch per point of view: what the caller got wrong, what is not there, what was
 changed behind our back, and what could not be carried to an end. Every message is one sentence that
-names the place and the mend.
+names the place and the fix.
 """
 
 
@@ -11,7 +11,7 @@ class SluicegateError(Exception):
 
 
 class Misused(SluicegateError):
-    """The call, a path or a setting is wrong, and the caller can mend it."""
+    """The call, a path or a setting is wrong, and the caller can fix it."""
 
 
 class Missing(Misused):

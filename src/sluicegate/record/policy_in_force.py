@@ -160,7 +160,7 @@ def _as_signed(signed: owned.SignedPolicy) -> Finding:
 def _unsigned(now: Settings, signed: owned.SignedPolicy, changed: Sequence[str]) -> Finding:
     moved = [each.told for each in changed_limits(signed.settings, now)]
     kept = next((name for name in changed if name in signed.files), None)
-    mend = f"checkout {signed.commit[:12]} -- {kept}" if kept else f"rm {changed[0]}"
+    fix = f"checkout {signed.commit[:12]} -- {kept}" if kept else f"rm {changed[0]}"
     limits = f" Limits: {'; '.join(moved[:MOST_NAMED])}." if moved else ""
     return Finding(
         "policy",
@@ -169,7 +169,7 @@ def _unsigned(now: Settings, signed: owned.SignedPolicy, changed: Sequence[str])
         detail=(
             f"{_named(changed)} changed without an owner's signature, so this was judged by policy "
             f"{signed.number} of {signed.owner}, {signed.time}. An owner can accept it with `sluicegate "
-            f"policy sign --as NAME`, or undo it: `git {mend}`, and commit.{limits}"
+            f"policy sign --as NAME`, or undo it: `git {fix}`, and commit.{limits}"
         ),
     )
 

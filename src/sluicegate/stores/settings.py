@@ -299,7 +299,7 @@ def schema_of(data: Data) -> Schema:
 
 
 def read_settings(path: Path) -> Settings:
-    """Return the settings in the file at `path`; raises Misused naming the key and the mend."""
+    """Return the settings in the file at `path`; raises Misused naming the key and the fix."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

@@ -52,7 +52,7 @@ class Speaks(BaseModel):
 
 
 def allowed_signers(layout: Layout) -> str:
-    """Return the committed allowed_signers; raises Misused with the mend where there is none."""
+    """Return the committed allowed_signers; raises Misused with the fix where there is none."""
     text = _committed(layout, SIGNERS)
     if not text or not text.strip():
         raise Misused(
