@@ -223,7 +223,9 @@ def _drill(context: Context, order: drilling.Order) -> State[Drilled]:
 def _rollback(context: Context, order: Order) -> State[RolledBack]:
     result = rolling_back.rollback(context, order, _step)
     if result.incident is None:
-        return Completed(name="Skipped", message=f"No trace of {order.because}.", data=result)
+        return Completed(
+            name="Skipped", message=f"No row or model contains {order.because}.", data=result
+        )
     account = context.layout.incident(result.incident) / ACCOUNT
     create_markdown_artifact(
         markdown=account.read_text(encoding="utf-8"),
@@ -232,7 +234,7 @@ def _rollback(context: Context, order: Order) -> State[RolledBack]:
     )
     behind = ", ".join(each.loader for each in result.still_serving)
     stopped = suspended(context.layout)
-    serving = "Nobody" if stopped else f"Version {champion_of(context.layout).version}"
+    serving = "No model" if stopped else f"Version {champion_of(context.layout).version}"
     what = "was finished before" if result.repeated else "waits for its countersignature"
     sentence = f"{serving} serves; incident:{result.incident} {what}."
     left = f" Still serving the rolled-back model: {behind}." if behind else ""

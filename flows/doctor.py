@@ -89,7 +89,9 @@ def prefect_server() -> Iterator[Diagnosis]:
     """Check that the Prefect server of PREFECT_API_URL answers."""
     api = os.environ.get(API_URL)
     if api is None:
-        yield Diagnosis("prefect", True, "PREFECT_API_URL is not set: the workspace's own runs.")
+        yield Diagnosis(
+            "prefect", True, "PREFECT_API_URL is not set; sluicegate starts its own Prefect."
+        )
         return
     reached = api.startswith("http") and answers(f"{api.rstrip('/')}/health")
     sentence = "answers" if reached else "does not answer"
@@ -182,7 +184,7 @@ def calibration(context: Context) -> Iterator[Diagnosis]:
     found = read_calibration(context.layout)
     if found is None or is_stale(context):
         says = f"The calibration is out of date; it was made on {found.told}." if found else ""
-        says = says or "The limits are not calibrated; the written ones apply."
+        says = says or "The limits are not calibrated; the written values apply."
         fix = "Run `sluicegate policy calibrate`, or wait for the next retrain."
         yield Diagnosis("calibration", None, says, fix)
         return
@@ -299,7 +301,7 @@ def champion(context: Context) -> Iterator[Diagnosis]:
     recorded = serving_version(context.layout)
     alias = open_registry(context.layout, context.settings.model, uri).alias("champion")
     if alias == recorded:
-        who = "No model serves" if recorded is None else f"The champion is version {recorded}"
+        who = "No model is served" if recorded is None else f"The champion is version {recorded}"
         yield Diagnosis("champion", True, f"{who}, here and in MLflow.")
         return
     pointed = "names no version" if alias is None else f"points to version {alias}"
@@ -307,12 +309,12 @@ def champion(context: Context) -> Iterator[Diagnosis]:
         "champion",
         False,
         f"The signed record says {_due(recorded)}, but MLflow's alias champion {pointed}.",
-        "Find out who moved it, then run `sluicegate watch` to move it back.",
+        "Find out who moved it, then run `sluicegate check --champion` to move it back.",
     )
 
 
 def _due(version: int | None) -> str:
-    return "that no model serves" if version is None else f"version {version}"
+    return "that no model is served" if version is None else f"version {version}"
 
 
 def rollbacks(context: Context) -> Iterator[Diagnosis]:
@@ -388,7 +390,7 @@ def _broken_pins(requirements: list[str]) -> Iterator[Diagnosis]:
             continue
         if not wanted.specifier.contains(version, prereleases=True):
             why = f": {PINNED[wanted.name]}" if wanted.name in PINNED else ""
-            says = f"{wanted.name} is {version}, but {wanted.specifier} is needed{why}."
+            says = f"{wanted.name} is {version}, but sluicegate needs {wanted.specifier}{why}."
             yield Diagnosis(wanted.name, False, says, f"Run `pip install '{_bare(wanted)}'`.")
     yield from _numpy_for_alibi()
 

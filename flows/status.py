@@ -115,7 +115,7 @@ def status(context: Context) -> Status:
         quarantine=_in_quarantine(layout),
         golden_verified=golden.verified,
         insistent=checked.insistent(layout, context.now()),
-        calibration=found.told if found else "still calibrating: run `sluicegate calibrate`",
+        calibration=found.told if found else "still calibrating: run `sluicegate policy calibrate`",
         anchored=tuple(moved_so_far(layout)),
         open_threats=tuple(open_threats(layout.root)),
         incidents=tuple((number, tuple(left)) for number, left in incomplete(context).items()),

@@ -180,7 +180,7 @@ def _label(frame: pd.DataFrame, schema: Schema) -> Iterator[Expectation]:
 
 def _bookkeeping(schema: Schema) -> Iterator[Expectation]:
     if schema.source is not None:
-        yield _not_null(schema.source, "Feedback that nobody stands for cannot be taken back.")
+        yield _not_null(schema.source, "Feedback without a source cannot be rolled back.")
     if schema.label_origin is not None:
         why = "A label that may come from a model must say so."
         yield _not_null(schema.label_origin, why)

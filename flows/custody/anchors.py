@@ -43,7 +43,7 @@ def anchors(layout: Layout, found: Survey) -> Iterator[Anchor]:
     """Yield every anchor; raises Tampered for one that contradicts the ledger."""
     for tag in found.tags:
         if found.digest(tag.entry) != tag.digest:
-            raise Tampered(f"The ledger's entry {tag.entry} is not what the tag {tag.tag} pins.")
+            raise Tampered(f"The ledger's entry {tag.entry} does not match the tag {tag.tag}.")
         announced = _announces(layout, found, tag)
         yield Anchor(tag.entry + announced, f"the tag {tag.tag}")
     if not trust.has_reviewers(layout):

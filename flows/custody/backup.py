@@ -140,10 +140,10 @@ def _notes(context: Context, with_keys: bool) -> list[str]:
     else:
         notes.append(
             f"It does not contain the keys: copy {root / '.sluicegate' / 'keys'} elsewhere. Without them, "
-            "a restored workspace cannot sign, nor recreate pseudonyms."
+            "a restored workspace cannot sign or recreate pseudonyms."
         )
     if not git.on_a_remote(root):
-        notes.append("No git remote has the latest commit: push it, or you can lose it.")
+        notes.append("No git remote has the latest commit: push it, or you may lose it.")
     if url is None or Path(url).is_relative_to(root):
         notes.append("The DVC remote is in the workspace and would be lost with it; use another.")
     if context.settings.mlflow.tracking_uri:

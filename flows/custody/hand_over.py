@@ -82,7 +82,7 @@ def export_champion(context: Context, folder: Path) -> ChampionExport:
     stopped = suspended(layout)
     if stopped:
         raise Conflict(
-            f"No model serves since incident:{stopped.details['incident']}; train one first."
+            f"No model has served since incident:{stopped.details['incident']}; train one first."
         )
     bring_back(layout, champion.update, champion.sha256)
     held, move, place = record.committed(layout), last_move(layout), f"updates/{champion.update}"

@@ -39,7 +39,7 @@ def tags(found: Inspection, start: Link) -> None:
         if head.sequence > max((0, *found.held.numbers)):
             found.blame("ledger", f"ends before entry {head.sequence}, which the tag {name} pins")
         elif found.digests.get(head.sequence, head.digest) != head.digest:
-            found.blame(place_of(head.sequence), f"is not the entry that the tag {name} pins")
+            found.blame(place_of(head.sequence), f"does not match the tag {name}")
     for path in found.below("updates/", "/promotion.json"):
         tag = f"update/{path.split('/')[1]}"
         if tag not in there:

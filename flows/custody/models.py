@@ -38,7 +38,7 @@ def promoted_models(found: Inspection) -> None:
     alias = registry.alias("champion") if registry else serving
     if alias != serving:
         pointed = "names no version" if alias is None else f"points to version {alias}"
-        due = "no model serves" if serving is None else f"version {serving} serves"
+        due = "no model is served" if serving is None else f"version {serving} serves"
         found.blame(
             f"alias champion of {context.settings.model}",
             f"{pointed}, but the signed record says that {due}",
@@ -102,7 +102,7 @@ def _hold(found: Inspection, archive: Path, name: str, path: Path, sha256: str) 
     except SluicegateError:
         same = False
     if not same:
-        sentence = f"{found.name(path)}, its copy in the {name}, is not the promoted model"
+        sentence = f"{found.name(path)}, its copy in the {name}, does not match the promoted model"
         found.blame(archive, sentence)
 
 
@@ -121,4 +121,6 @@ def _compare(found: Inspection, what: str, place: Path, sha256: str) -> None:
         return
     found.count("models")
     if models.digest(place) != sha256:
-        found.blame(what, f"in {found.name(place)} is not the promoted model ({sha256[:12]})")
+        found.blame(
+            what, f"in {found.name(place)} does not match the promoted model ({sha256[:12]})"
+        )

@@ -21,7 +21,7 @@ def policy(found: Inspection) -> None:
         return
     found.count("signed policies", int(signed.number) * (not found.before.head.sequence))
     for name in owned.differing(layout, signed):
-        found.blame(name, f"is not the policy that {signed.owner} signed")
+        found.blame(name, f"does not match the policy that {signed.owner} signed")
 
 
 def _defaults(found: Inspection) -> None:
@@ -29,4 +29,6 @@ def _defaults(found: Inspection) -> None:
     layout, now = found.context.layout, found.context.settings.defaults
     for update in record.updates(layout)[-1:]:
         if now and materials_of(layout, update).get(now.name, now.sha256) != now.sha256:
-            found.blame(now.name, f"is not what judged update:{update}; reinstall sluicegate")
+            found.blame(
+                now.name, f"does not match what judged update:{update}; reinstall sluicegate"
+            )

@@ -27,13 +27,13 @@ def resting(context: Context, after: Keyring, found: Survey) -> list[str]:
     stopped = suspended(layout)
     if stopped and after.at(stopped.sequence) is None:
         listed.append(
-            f"the stop of serving rests on it alone (entry {stopped.sequence}): `sluicegate trust rotate`"
+            f"only this key says that serving stopped (entry {stopped.sequence}): `sluicegate trust rotate`"
         )
     for batch in data.admitted_batches(layout):
         if f"intake/{batch}/verdict.json" in doubted:
-            listed.append(f"admitted batch:{batch} rests on it alone: `{ROLLBACK} batch:{batch}`")
+            listed.append(f"only this key vouches for batch:{batch}: `{ROLLBACK} batch:{batch}`")
     if "calibration/statement.json" in doubted and layout.calibration.is_file():
-        listed.append("the calibration rests on it alone: `sluicegate calibrate`")
+        listed.append("only this key vouches for the calibration: `sluicegate policy calibrate`")
     return listed
 
 
@@ -64,7 +64,7 @@ def _champion(
         return
     clean = [u for u in _clean(context, doubted) if u != champion.update]
     back = f"`sluicegate rollback --to update:{clean[0]}`" if clean else "train one from base data"
-    yield f"serving version {champion.version} rests on it alone (entry {move.sequence}): {back}"
+    yield f"only this key vouches for version {champion.version} (entry {move.sequence}): {back}"
 
 
 def _clean(context: Context, doubted: frozenset[str]) -> list[str]:
@@ -86,6 +86,6 @@ def _updates(context: Context, doubted: frozenset[str]) -> Iterator[str]:
         if not own:
             continue
         if stage is Stage.PROMOTED:
-            yield f"promoted update:{number} rests on it alone: `{ROLLBACK} update:{number}`"
+            yield f"only this key vouches for promoted update:{number}: `{ROLLBACK} update:{number}`"
         elif stage in (Stage.AWAITING, Stage.APPROVED):
-            yield f"pending update:{number} rests on it alone: `sluicegate retrain --supersede`"
+            yield f"only this key vouches for pending update:{number}: `sluicegate update --supersede`"

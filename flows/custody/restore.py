@@ -95,7 +95,7 @@ def unpack(layout: Layout, archive: Path, target: Path) -> About:
     except (tarfile.TarError, ValueError) as error:
         raise Tampered(f"{archive} was not written by `sluicegate backup`.") from error
     if signed:
-        raise Tampered(f"{archive} lacks the signed file {min(signed)}.")
+        raise Tampered(f"{archive} lacks {min(signed)}, a signed file.")
     return about
 
 
@@ -150,13 +150,13 @@ def _unpacked(opened: tarfile.TarFile, target: Path, signed: dict[str, str]) -> 
             continue
         inside = name.split("/")[0] in (*ROOMS, "keys", "models") and ".." not in name.split("/")
         if content is None or name not in signed or name in names or not inside:
-            raise Tampered(f"The backup contains the unsigned file {name}.")
+            raise Tampered(f"The backup holds {name}, which is unsigned.")
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         with (target / name).open("xb") as file:
             shutil.copyfileobj(content, file, 1 << 20)
         with (target / name).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != signed[name]:
-                raise Tampered(f"{name} in the backup is not the signed file.")
+                raise Tampered(f"{name} in the backup does not match its signed digest.")
         (target / name).chmod(0o600 if name.startswith("keys/") else 0o644)
         names.append(name)
     return names

@@ -24,7 +24,7 @@ def retired(found: Inspection) -> None:
         models = tuple(each.update for each in tomb.models)
         decided = decision_in(layout, folder, f"retirement:{number}")
         if decided != APPROVED or tomb.rows != order.rows or models != order.models:
-            found.blame(folder / TOMB, "is not what reviewers approved")
+            found.blame(folder / TOMB, "does not match what reviewers approved")
         what = f"{tomb.what} (retirement:{number})"
         if not (folder / CERTIFICATE).is_file():
             found.doubt(
@@ -32,7 +32,7 @@ def retired(found: Inspection) -> None:
             )
             continue
         lost = f"{len(tomb.tables)} tables and {len(tomb.models)} models"
-        found.notes.append(f"{what} was destroyed: {lost}, not missing")
+        found.notes.append(f"{what} was destroyed as approved: {lost}")
         for table in tomb.objects:
             for name, path in dvc.copies(layout.root, remote, table.md5).items():
                 if path.is_file():

@@ -113,4 +113,4 @@ def _hold(found: Inspection, name: str, sha256: str, by: str) -> None:
     elif content is None:
         found.blame(name, f"is missing, though {by} names it")
     elif sha256_bytes(content) != sha256:
-        found.blame(name, f"is not the file that {by} names")
+        found.blame(name, f"does not match its digest in {by}")

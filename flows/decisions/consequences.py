@@ -83,7 +83,7 @@ def _about_update(context: Context, number: str) -> Question:
     if not same_policy or moved or others or champion_of(layout).ref != update.champion:
         raise Conflict(
             f"The policy, golden set, reference or champion changed since update:{number} was judged; "
-            "train again with `sluicegate retrain --supersede`."
+            "train again with `sluicegate update --supersede`."
         )
     return about_update(context, update)
 
@@ -113,7 +113,11 @@ _OF = {
         about_batch, _accept_batch, "quarantined", "the whole batch is quarantined", _hold_batch
     ),
     "update": Consequences(
-        _about_update, _accept_update, None, "refused; the champion still serves", refuse_challenger
+        _about_update,
+        _accept_update,
+        None,
+        "refused; the champion keeps serving",
+        refuse_challenger,
     ),
     "release": Consequences(
         release.question, release.accept, "refused", "refused; the rows stay in quarantine"

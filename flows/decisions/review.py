@@ -100,7 +100,7 @@ def refuse_expired(context: Context) -> list[str]:
     for subject in waiting(layout):
         request, _ = read_request(layout, subject)
         if request.has_expired(context.clock()) and kind_of(subject)[0].lapses:
-            refuse(context, subject, f"nobody decided until {request.expires}")
+            refuse(context, subject, f"nobody decided by {request.expires}")
             rejected.append(subject)
     return rejected
 

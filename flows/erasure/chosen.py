@@ -60,7 +60,7 @@ def model_to_retire(layout: Layout, version: str) -> str:
     if champion_of(layout).version == model.version:
         raise Conflict(
             f"Version {version} serves, so it cannot be retired; replace it first with "
-            "`sluicegate retrain`, or with `sluicegate rollback --to` an earlier update."
+            "`sluicegate update`, or with `sluicegate rollback --to` an earlier update."
         )
     if update.stage in (Stage.AWAITING, Stage.APPROVED):
         raise Conflict(f"update:{update.id} awaits review; decide it first.")
@@ -98,7 +98,7 @@ def _of_subject(context: Context, name: str) -> Rows:
     layout, schema = context.layout, context.schema
     if schema.id is None:
         raise Misused(
-            "data.id in params.yaml is not set, so rows have no owner; name the rows "
+            "data.id in params.yaml is not set, so no row says whose it is; name the rows "
             "(row:0003/57), or the source that sent them (source:NAME)."
         )
     recorded = name

@@ -73,7 +73,7 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
                 with files.locked(context.layout.home / "lock", "busy"):
                     if cleaned_so_far(context.layout) == before:
                         raise
-                context.tell("Something was rolled back meanwhile, so the batch is judged again")
+                context.tell("A rollback finished meanwhile; judging the batch again")
                 continue
             with transaction(context, "intake") as t:
                 known = _duplicate(context, frozen, started)
@@ -82,7 +82,7 @@ def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeR
                 if cleaned_so_far(context.layout) == before:
                     batch = step("settle", settle, t, context, judgement)
                     return _result(judgement, batch, started)
-            context.tell("Something was rolled back meanwhile, so the batch is judged again")
+            context.tell("A rollback finished meanwhile; judging the batch again")
 
 
 def _duplicate(context: Context, frozen: Frozen, started: float) -> IntakeResult | None:

@@ -30,8 +30,8 @@ from sluicegate.stores.settings import Checks
 MOST_OF_A_BATCH = 0.1
 # Drift against what came before is nothing that the golden set could tell.
 PREVIOUS = ".previous."
-GOLDEN_ONLY = "none: the golden set has no sources, so what is asked of them is not calibrated"
-OWN = "those of the rows, else drawn by the shares of the accepted batches"
+GOLDEN_ONLY = "none: the golden set has no sources, so the checks of sources are not calibrated"
+OWN = "the rows' own, or drawn by the shares of the accepted batches"
 
 
 @dataclass(frozen=True, eq=False)

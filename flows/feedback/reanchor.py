@@ -114,7 +114,7 @@ def _read(context: Context, path: Path) -> pd.DataFrame:
     require_columns(raw, schema, path)
     frame = in_normal_form(layout, raw, schema, path)
     if len(frame) < LEAST_ROWS:
-        raise Misused(f"{path} has {len(frame)} rows; at least {LEAST_ROWS} are needed.")
+        raise Misused(f"{path} has {len(frame)} rows; give at least {LEAST_ROWS}.")
     return frame
 
 

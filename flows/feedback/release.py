@@ -110,7 +110,7 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
         judgement = judge_again(context, _kept(context, number), predicate, Path(scratch))
         with decided(context, subject, RELEASED, people) as t:
             if cleaned_so_far(layout) != before:
-                raise Conflict(f"Something was rolled back meanwhile; answer {subject} again.")
+                raise Conflict(f"A rollback finished meanwhile; answer {subject} again.")
             details = {"release": number, "batch": predicate["batch"], "rows": predicate["rows"]}
             details["as"] = next_number(layout.root / "intake")
             rows = artifact(layout, _kept(context, number))

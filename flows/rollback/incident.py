@@ -101,7 +101,7 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
     """Record that the rollback was right; the sources that it names are barred for good."""
     with decided(context, f"incident:{number}", COUNTERSIGNED, people):
         sources = read_incident(context.layout, number).sources
-    return "countersigned" + (f"; {', '.join(sources)} is barred" if sources else "")
+    return "countersigned" + (f"; barred: {', '.join(sources)}" if sources else "")
 
 
 def served(champion: Champion) -> Served:

@@ -90,5 +90,5 @@ def suspend(context: Context, incident: str, because: Cause) -> None:
         return
     subject = Artifact(f"model:{context.settings.model}", champion.sha256)
     details = {"incident": incident, "because": str(because), "version": champion.version}
-    with transaction(context, "rollback", f"incident:{incident}: no model serves") as t:
+    with transaction(context, "rollback", f"incident:{incident}: serving stopped") as t:
         t.append(SUSPEND, [subject], details)

@@ -261,7 +261,7 @@ def _stops(context: Context) -> bool:
         git.require_committed(context.layout.root, POLICY_FILES)
         return policy_in_force(context).settings.rollback.without_clean == "stop"
     except SluicegateError as error:
-        context.tell(f"{error} So no model serves.")
+        context.tell(f"{error} So no model is served.")
         return True
 
 

@@ -197,7 +197,7 @@ def _within(each: Within) -> str:
     if each.ended == FOUND and names:
         return f"In {batch}, the cause is {names}, of {counted(each.of, 'source')}."
     if each.ended == FOUND:
-        return f"{batch} names no sources, so it is guilty as a whole."
+        return f"{batch} names no sources, so the whole batch is guilty."
     if each.ended == PASSES:
         return f"{batch} fails only together with other guilty ones; its sources were not searched."
     return f"In {batch}, no {'few' if names else 'one'} sources are to blame; remove all of it."

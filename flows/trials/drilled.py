@@ -80,7 +80,7 @@ def adaptive_line(found: Adaptive) -> str:
     """Return in one sentence what the attacker who knows the code got past."""
     recipe = found.recipe
     if not found.admitted or recipe is None:
-        return f"an attacker who knows the code got nothing past in {found.calls} calls of `check`"
+        return f"an attacker who knows the code got no row past in {found.calls} calls of `check`"
     names = f"{recipe.names} {'known' if recipe.known else 'new'} names"
     return (
         f"an attacker who knows the code got {found.admitted} of {found.rows} rows "

@@ -156,7 +156,7 @@ def _settings(
     extended = settings.defaults
     if extended and judged_by.get(extended.name) != extended.sha256:
         raise CannotDecide(
-            f"This installation's defaults {extended.name} are not the ones that judged it; install the "
+            f"This installation's defaults {extended.name} do not match those that judged it; install the "
             "version of sluicegate that has them."
         )
     return where, settings.model_copy(update={"rules": recorded.rules})
@@ -169,7 +169,9 @@ def _found(layout: Layout, commit: str, wanted: str) -> tuple[str, Settings]:
     for signed in signed_policies(layout):  # judged by what was signed, whatever lay in the tree
         if signed.files.get("params.yaml") == wanted:
             return signed.commit, signed.settings
-    raise Tampered(f"params.yaml in the commit {commit[:12]} is not the one that judged it.")
+    raise Tampered(
+        f"params.yaml in the commit {commit[:12]} does not match the policy that judged it."
+    )
 
 
 def _limits(layout: Layout, settings: Settings, commit: str, calibration: str | None) -> Policy:
@@ -178,7 +180,9 @@ def _limits(layout: Layout, settings: Settings, commit: str, calibration: str | 
         return effective(written, None, None)
     text = git.find_at(layout.root, commit, CALIBRATION) or b""
     if sha256_bytes(text) != calibration:
-        raise Tampered(f"{CALIBRATION} in {commit[:12]} is not the one that judged it.")
+        raise Tampered(
+            f"{CALIBRATION} in {commit[:12]} does not match the calibration that judged it."
+        )
     found = Calibration.read(json.loads(text), CALIBRATION)
     return effective(written, found, calibration)
 

@@ -23,7 +23,7 @@ def keep(t: Transaction, context: Context, update: str, sha256: str) -> None:
     folder = layout.models / sha256
     if not folder.is_dir():
         raise Missing(
-            f"The model {sha256[:12]} is not in {layout.models}; run `sluicegate restore`."
+            f"The model {sha256[:12]} is not in {layout.models}; run `sluicegate backup --restore FILE`."
         )
     listed = models.manifest(folder)
     if sha256_json(listed) != sha256:

@@ -166,5 +166,5 @@ def _require_same_champion(context: Context, update: Update) -> None:
     if serving != update.champion:
         raise Conflict(
             f"The champion has changed since update:{update.id} was compared with it; "
-            "run `sluicegate retrain` again."
+            "run `sluicegate update` again."
         )

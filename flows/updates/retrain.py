@@ -163,7 +163,7 @@ def _require_same_policy(root: Path, policy: str, commit: str) -> None:
     one, other = (git.objects(root, each, POLICY_FILES) for each in (policy, commit))
     if one != other:
         name = min({name for name, _ in one.items() ^ other.items()})
-        raise Conflict(f"{name} was committed anew meanwhile; run the same command again.")
+        raise Conflict(f"A new commit changed {name} meanwhile; run the same command again.")
 
 
 def build(context: Context, update: Update) -> Built:
@@ -305,7 +305,7 @@ def _still_waiting(context: Context, update: str, started: float) -> RetrainResu
     findings = findings_in(read_comparison(context.layout, update))
     reason = (
         f"update:{update} awaits review, so no training started; "
-        "decide it with `sluicegate review`, or replace it with `sluicegate retrain --supersede`."
+        "decide it with `sluicegate review`, or replace it with `sluicegate update --supersede`."
     )
     return RetrainResult(
         waiting,

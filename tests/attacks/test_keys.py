@@ -139,7 +139,7 @@ def test_a_retired_key_adds_nothing(target: Target) -> None:
     target.place.rotate_keys()
     kept = shutil.copytree(target.root, target.root.parent / "kept", symlinks=True)
     backdated_promotion(layout, thief)
-    with pytest.raises(Tampered, match="retired before the backup was made"):
+    with pytest.raises(Tampered, match="signed after its service key was retired"):
         record.read_statement(layout, layout.update("0001") / "promotion.json")
     git.run(target.root, "checkout", "--", ".")
     last = len(record.entry_files(layout))
@@ -243,12 +243,13 @@ def test_a_champion_signed_since_is_rolled_back_before_the_key_is_revoked(
     place.export_champion(tmp_path / "poisoned")
     place.rotate_keys()
     with pytest.raises(
-        Conflict, match=r"Nothing is revoked yet: serving version 2 .*--to update:0000"
+        Conflict,
+        match=r"Nothing is revoked yet: only this key vouches for version 2 .*--to update:0000",
     ):
         place.revoke_key(key, since, reason=WHY)
     assert not any(span.revoked for span in keys.keyring(layout).spans)
     tried = place.revoke_key(key, since, reason=WHY, dry_run=True)
-    for command in ("update:0001", "batch:0001", "sluicegate calibrate"):
+    for command in ("update:0001", "batch:0001", "sluicegate policy calibrate"):
         assert any(command in each for each in tried.resting)
     place.rollback("update:0001", reason=WHY, retrain=False)
     place.calibrate()
@@ -329,7 +330,7 @@ def test_a_ledger_that_no_anchor_agrees_with_is_not_vouched_for(target: Target) 
     commit(target.root)
     target.place.rotate_keys()
     key = keys.keyring(layout).spans[0].keyid
-    with pytest.raises(Tampered, match="not what the tag update/0000 pins"):
+    with pytest.raises(Tampered, match="does not match the tag update/0000"):
         target.place.revoke_key(key, entry_of(layout, "intake"), reason=WHY)
 
 

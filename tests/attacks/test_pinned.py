@@ -161,7 +161,7 @@ def test_a_policy_committed_anew_meanwhile_is_not_mixed_with_the_one_before(
     params = target.root / "params.yaml"
     params.write_text(fill(params.read_text(), NEVER))
     git.commit(target.root, ["params.yaml"], "nobody is asked")
-    with pytest.raises(Conflict, match="committed anew meanwhile"):
+    with pytest.raises(Conflict, match=r"A new commit changed params\.yaml"):
         retrain(context)
     assert Workspace.open(target.root).retrain().update.stage.value == "promoted"
 

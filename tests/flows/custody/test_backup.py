@@ -98,7 +98,7 @@ def rewritten(archive: Path, change: Callable[[str, bytes], list[tuple[str, byte
 
 
 CHANGED = [
-    pytest.param(lambda n, c: [(n, c + b"x" if n.endswith("mlflow.db") else c)], "mlflow.db in the backup is not", id="a byte more"),
+    pytest.param(lambda n, c: [(n, c + b"x" if n.endswith("mlflow.db") else c)], "mlflow.db in the backup does not", id="a byte more"),
     pytest.param(lambda n, c: [] if n.endswith("mlflow.db") else [(n, c)], "lacks mlflow/mlflow.db", id="a file less"),
     pytest.param(lambda n, c: [(n, c), ("../out", b"x")] if n == "backup.json" else [(n, c)], r"holds \.\./out", id="a path that escapes"),
     pytest.param(lambda n, c: [(n, c), ("keys/service.pem", b"x")] if n == "backup.json" else [(n, c)], "holds keys/service.pem", id="a key put in"),

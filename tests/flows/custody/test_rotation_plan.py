@@ -66,7 +66,7 @@ def test_what_keeps_a_rotation_from_beginning_is_said_beforehand(
                 workspace.plan_rotation()
     path = layout.update("0000") / "report.md"
     path.write_text("all is well")
-    with pytest.raises(Conflict, match=r"updates/0000/report\.md differs"):
+    with pytest.raises(Conflict, match=r"updates/0000/report\.md has uncommitted"):
         workspace.plan_rotation()
 
 

@@ -204,7 +204,7 @@ def test_altered_defaults_are_noticed(
         owned.require_signed(place._context.layout)
     for subject in ("batch:0001", "update:0000"):
         with pytest.raises(
-            CannotDecide, match="defaults sluicegate/2 are not the ones that judged it"
+            CannotDecide, match="defaults sluicegate/2 do not match those that judged it"
         ):
             place.explain(subject)
     wrong = place.verify().to_dict()["wrong"]

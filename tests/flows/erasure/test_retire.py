@@ -403,7 +403,7 @@ def test_a_person_a_batch_and_a_model_end(
     assert registry.alias("champion") is None
     registry.set_alias("champion", 2)
     assert [each["says"] for each in place.verify().to_dict()["wrong"]] == [
-        "points to version 2, but the signed record says that no model serves"
+        "points to version 2, but the signed record says that no model is served"
     ]
     place.watch()
     assert registry.alias("champion") is None

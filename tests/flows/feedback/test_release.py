@@ -156,7 +156,7 @@ def test_a_rollback_that_goes_on_meanwhile_stops_a_release(
             Workspace.open(place.root).rollback("batch:0001", retrain=False)
 
     proof = place.sign_review(subject, "approve", "ann", keys["ann"])
-    with pytest.raises(Conflict, match="Something was rolled back meanwhile"):
+    with pytest.raises(Conflict, match="A rollback finished meanwhile"):
         Workspace.open(place.root, tell=tell).answer_review(subject, "approve", "ann", proof)
     assert data.admitted_batches(place._context.layout) == []
 

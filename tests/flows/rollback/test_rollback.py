@@ -139,7 +139,7 @@ def test_a_source_goes_and_its_batch_stays(place: Workspace, keys: dict[str, Pat
     assert asked["suspects"]["sources"] == [MALLORY]
     proof = place.sign_review("incident:0001", "approve", "ann", keys["ann"])
     done = place.answer_review("incident:0001", "approve", "ann", proof).done
-    assert done == "countersigned; mallory is barred"
+    assert done == "countersigned; barred: mallory"
     shut = place.check(frame).to_dict()
     assert (shut["outcome"], shut["quarantined"]["sources"]) == ("quarantine", [MALLORY])
 
@@ -264,7 +264,7 @@ def test_who_was_disowned_does_not_serve_again(place: Workspace, keys: dict[str,
     """Somebody took back the yes that made it champion, and nobody has said to keep it."""
     proof = place.sign_review("update:0001", "withdraw", "ann", keys["ann"])
     place.answer_review("update:0001", "withdraw", "ann", proof)
-    with pytest.raises(Conflict, match="update:0001 is disowned"):
+    with pytest.raises(Conflict, match="update:0001 is withdrawn"):
         back(place, "to:0001")
     assert back(place, f"batch:{MIXED}")["champion"]["after"]["update"] == "0000"
 
@@ -305,7 +305,7 @@ def test_a_withdrawal_that_was_deleted_brings_nobody_back(place: Workspace) -> N
     for each in ("0002", "0003"):
         git.run(place.root, "rm", "-q", f"updates/{each}/withdrawal.json")
     git.run(place.root, "commit", "-qm", "tidied up")
-    with pytest.raises(Conflict, match="update:0003 is what incident:0001 takes back"):
+    with pytest.raises(Conflict, match="update:0003 is rolled back by incident:0001"):
         back(place, "to:0003")
 
 
@@ -317,7 +317,7 @@ def test_a_rollback_that_broke_off_lets_nobody_go_forward_again(
         patch.setattr("sluicegate.flows.rollback.rollback._clean", died)
         with pytest.raises(SystemExit):
             back(place, f"batch:{MIXED}")
-    with pytest.raises(Conflict, match="update:0003 is what incident:0001 takes back"):
+    with pytest.raises(Conflict, match="update:0003 is rolled back by incident:0001"):
         back(place, "to:0003")
     with monkeypatch.context() as patch:
         patch.setattr("sluicegate.flows.rollback.rollback.close", died)

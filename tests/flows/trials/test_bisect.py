@@ -186,7 +186,7 @@ def test_the_innocent_come_back_through_prefect(searched: Path) -> None:
         state = run(served, "bisect", update="update:0001", give_back=True)
         shown = artifacts(served)
     assert (state["type"], state["name"]) == ("COMPLETED", "Found")
-    assert f"In batch:0002 it is source:{MALLORY}" in state["message"]
+    assert f"In batch:0002, the cause is source:{MALLORY}" in state["message"]
     assert data.admitted_batches(layout) == ["0001", "0003"]
     assert len(data.read_admitted(layout, ["0001", "0003"])) == 160
     folders = [path.parent for path in layout.root.glob(f"quarantine/*/held/{data.MANIFEST}")]
@@ -198,7 +198,7 @@ def test_the_innocent_come_back_through_prefect(searched: Path) -> None:
     assert predicate_of(evidence, BISECTION, "bisection")["innocent"] == ["0001", "0003"]
     (report,) = [each["data"] for key, each in shown.items() if key.startswith("bisect-")]
     assert "admitted again: batch:0001, batch:0003" in report
-    assert "release:0001 is asked of the reviewers" in report
+    assert "release:0001 waits for review" in report
     assert git.run(searched, "status", "--porcelain").strip() == ""
 
 
