@@ -265,7 +265,8 @@ def observed(context: Context) -> Iterator[Callable[[str | Path], UpdateResult]]
         def update(given: str | Path) -> UpdateResult:
             path = require_file(given).absolute()
             result = observed_update(chosen, context.layout.root, path, context.tell)
-            return replace(result, intake=replace(result.intake, path=str(given)))
+            intake = replace(result.intake, path=str(given))
+            return result.model_copy(update={"intake": intake})
 
         yield update
 

@@ -1,12 +1,14 @@
 """status and show: the state of the workspace, read from its own record."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer
 
 from sluicegate.core import Missing, Misused
-from sluicegate.core.document import Document
+from sluicegate.core.document import Document, Result
 from sluicegate.flows.erasure.certified import certified
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.champion import Champion, champion_of, suspended
@@ -28,7 +30,6 @@ from sluicegate.record.subjects.rollback import AGREED, proposal_state, proposal
 from sluicegate.record.threats import open_threats
 from sluicegate.record.updates import approved, read_comparison, read_update
 from sluicegate.stores import checked, data, record
-from sluicegate.stores.isolation import NOT_ISOLATED
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.quoting import PAGE
 from sluicegate.stores.reports import read_reports
@@ -36,12 +37,15 @@ from sluicegate.stores.reports import read_reports
 STATES = ("admitted", "paused", "quarantined", "rejected")
 
 
-@dataclass(frozen=True)
-class Status:
+def _as_listed(champion: Champion) -> dict[str, Any]:
+    return {**champion.ref.to_dict(), "update": champion.update, "since": champion.since}
+
+
+class Status(Result):
     """The champion, what waits for review, and how many batches are in which state."""
 
     model: str
-    champion: Champion
+    champion: Annotated[Champion, PlainSerializer(_as_listed)]
     awaiting: tuple[dict[str, Any], ...]
     suspended: str | None
     """The incident since which no model serves, because no version is clean."""
@@ -57,44 +61,16 @@ class Status:
     """What the limits were calibrated on, in one line."""
     anchored: tuple[dict[str, Any], ...]
     """The re-anchored tables, and the distance of each from the very first."""
-    open_threats: tuple[str, ...] = ()
+    open_threats: tuple[str, ...]
     """The attacks that got past the gates in the latest drill that played them."""
-    trainer: str = NOT_ISOLATED
-    """Which wall stood around the trainer of the champion."""
-    serving: tuple[dict[str, Any], ...] = ()
-    """What each loader last reported to serve, and whether that differs from the champion."""
-
-    incidents: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    incidents: Annotated[tuple[tuple[str, tuple[str, ...]], ...], PlainSerializer(dict)]
     """The unfinished rollbacks, and what is left to do for each."""
-
-    keys: tuple[str, ...] = ()
+    trainer: str
+    """Which wall stood around the trainer of the champion."""
+    serving: tuple[dict[str, Any], ...]
+    """What each loader last reported to serve, and whether that differs from the champion."""
+    keys: tuple[str, ...]
     """Which service keys were revoked, and whether the one that signs is old."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `status`."""
-        return {
-            "schema": 1,
-            "model": self.model,
-            "champion": {
-                **self.champion.ref.to_dict(),
-                "update": self.champion.update,
-                "since": self.champion.since,
-            },
-            "awaiting": list(self.awaiting),
-            "suspended": self.suspended,
-            "unfinished": self.unfinished,
-            "batches": self.batches,
-            "quarantine": self.quarantine,
-            "golden_verified": self.golden_verified,
-            "insistent": self.insistent,
-            "calibration": self.calibration,
-            "anchored": list(self.anchored),
-            "open_threats": list(self.open_threats),
-            "incidents": {number: list(left) for number, left in self.incidents},
-            "trainer": self.trainer,
-            "serving": list(self.serving),
-            "keys": list(self.keys),
-        }
 
 
 def status(context: Context) -> Status:

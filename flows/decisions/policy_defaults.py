@@ -1,9 +1,10 @@
 """policy show and policy upgrade: the defaults that params.yaml extends, and what newer ones change."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from dataclasses import dataclass
+from typing import get_args
 
+from sluicegate.core.document import Result
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.context import Context
 from sluicegate.record.limit_changes import Change, changed_limits
@@ -35,8 +36,7 @@ class InForce:
     written: float
 
 
-@dataclass(frozen=True)
-class WholePolicy:
+class WholePolicy(Result):
     """The policy in force: `text` is all of it as YAML, `sha256` that of the defaults."""
 
     extends: str | None
@@ -45,10 +45,6 @@ class WholePolicy:
     limits: tuple[InForce, ...]
     values: tuple[Value, ...]
     text: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `policy show`."""
-        return {"schema": 1} | asdict(self)
 
 
 @dataclass(frozen=True)
@@ -60,26 +56,13 @@ class Moved:
     after: object
 
 
-@dataclass(frozen=True)
-class Newer:
+class Newer(Result):
     """What the defaults `newest` would change of a policy that extends `extends`."""
 
     extends: str | None
     newest: str
     limits: tuple[Change, ...]
     values: tuple[Moved, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `policy upgrade`, and of `defaults` in that of `policy diff`."""
-        limits = [each.to_dict() for each in self.limits]
-        values = [asdict(each) for each in self.values]
-        return {
-            "schema": 1,
-            "extends": self.extends,
-            "newest": self.newest,
-            "limits": limits,
-            "values": values,
-        }
 
 
 def whole_policy(context: Context) -> WholePolicy:
@@ -102,7 +85,12 @@ def whole_policy(context: Context) -> WholePolicy:
     )
     digest = extended.sha256 if extended else None
     return WholePolicy(
-        settings.extends, digest, settings.rules, limits, values, policy_text.whole_text(text)
+        extends=settings.extends,
+        sha256=digest,
+        rules=settings.rules,
+        limits=limits,
+        values=values,
+        text=policy_text.whole_text(text),
     )
 
 
@@ -153,7 +141,7 @@ def _newer(context: Context, to: str | None) -> tuple[Newer, dict[str, str]]:
         Moved(key, was.get(key), now.get(key)) for key in now | was if was.get(key) != now.get(key)
     )
     limits = tuple(changed_limits(before, after))
-    found = Newer(before.extends, name, limits, tuple(values))
+    found = Newer(extends=before.extends, newest=name, limits=limits, values=tuple(values))
     return found, dict(zip(FILES, (params, dvc), strict=True))
 
 

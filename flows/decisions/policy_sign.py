@@ -1,22 +1,21 @@
 """policy sign: an owner signs the committed policy with their SSH key."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sluicegate.core import Artifact, Misused
+from sluicegate.core.document import Result
 from sluicegate.evidence.statement import POLICY
 from sluicegate.flows.decisions.policy_defaults import Newer, newer, retired
 from sluicegate.record import policy as owned
 from sluicegate.record.context import Context
-from sluicegate.record.limit_changes import changed_limits
+from sluicegate.record.limit_changes import Change, changed_limits
 from sluicegate.stores import git, pinned, record, ssh, trust
 from sluicegate.stores.layout import numbered
 from sluicegate.stores.transaction import transaction
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Result):
     """What differs from the policy that was signed last; `signed` is None where none ever was.
 
     And what newer defaults would change, and which limits are on metrics that are no longer measured.
@@ -25,33 +24,29 @@ class Difference:
     signed: str | None
     owner: str | None
     files: tuple[str, ...]
-    limits: tuple[dict[str, Any], ...]
+    limits: tuple[Change, ...]
     diff: str
     defaults: Newer
     retired: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `policy diff`."""
-        details = {"files": list(self.files), "limits": list(self.limits), "diff": self.diff}
-        details |= {"defaults": self.defaults.to_dict(), "retired": list(self.retired)}
-        return {"schema": 1, "signed": self.signed, "owner": self.owner, **details}
 
 
 def difference(context: Context) -> Difference:
     """Return what an owner would accept by signing now."""
     layout = context.layout
     signed = owned.in_force(layout)
-    listed = newer(context), tuple(retired(context.settings))
-    if signed is None:
-        return Difference(None, None, tuple(owned.covered(layout)), (), "", *listed)
-    limits = tuple(each.to_dict() for each in changed_limits(signed.settings, context.settings))
-    names = tuple(owned.differing(layout, signed))
+    changed = changed_limits(signed.settings, context.settings) if signed else ()
     return Difference(
-        signed.number, signed.owner, names, limits, owned.diff(layout, signed), *listed
+        signed=signed.number if signed else None,
+        owner=signed.owner if signed else None,
+        files=tuple(owned.differing(layout, signed) if signed else owned.covered(layout)),
+        limits=tuple(changed),
+        diff=owned.diff(layout, signed) if signed else "",
+        defaults=newer(context),
+        retired=tuple(retired(context.settings)),
     )
 
 
-def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
+def sign_policy(context: Context, owner: str, key: Path) -> Difference:
     """Sign the committed policy as `owner` and record it; raises Misused for anyone else."""
     layout, before = context.layout, owned.in_force(context.layout)
     git.require_committed(layout.root, list(owned.parts(layout, git.head(layout.root))))
@@ -64,7 +59,7 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
         raise Misused("The policy no longer names an owner; keep one in policy.owners.")
     result, listed = difference(context), owned.covered(layout)
     if before and before.covers == owned.COVERS and not result.files:
-        return result.to_dict()
+        return result
     number = f"{len(numbered(layout.root / owned.ROOM)) + 1:04d}"
     text = owned.text_to_sign(number, listed, before.sha256 if before else None)
     signers = pinned.read(layout, trust.SIGNERS).decode()
@@ -81,7 +76,7 @@ def sign_policy(context: Context, owner: str, key: Path) -> dict[str, Any]:
         "time": context.now(),
     }
     _keep(context, number, listed, details)
-    return result.to_dict() | {"signed": number, "owner": owner}
+    return result.model_copy(update={"signed": number, "owner": owner})
 
 
 def _keep(context: Context, number: str, listed: dict[str, str], said: dict[str, Any]) -> None:

@@ -113,8 +113,13 @@ def conclude(context: Context, built: Built, started: float, step: Step = plainl
     git.remove_worktree(context.layout.root, built.tree)
     found = findings_in(built.comparison)
     listed = judged(found, candidate_policy(context.settings, found))
-    took = time.monotonic() - started
-    return RetrainResult(update, verdict.outcome, tuple(listed), verdict.reasons, took)
+    return RetrainResult(
+        update=update,
+        outcome=verdict.outcome,
+        findings=tuple(listed),
+        reasons=verdict.reasons,
+        seconds=time.monotonic() - started,
+    )
 
 
 def plan(context: Context) -> dict[str, Any]:
@@ -308,9 +313,9 @@ def _still_waiting(context: Context, update: str, started: float) -> RetrainResu
         "decide it with `sluicegate review`, or replace it with `sluicegate update --supersede`."
     )
     return RetrainResult(
-        waiting,
-        Outcome.PAUSE,
-        tuple(judged(findings, candidate_policy(context.settings, findings))),
-        (reason, *verdict.reasons),
-        time.monotonic() - started,
+        update=waiting,
+        outcome=Outcome.PAUSE,
+        findings=tuple(judged(findings, candidate_policy(context.settings, findings))),
+        reasons=(reason, *verdict.reasons),
+        seconds=time.monotonic() - started,
     )

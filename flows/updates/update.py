@@ -19,5 +19,6 @@ def update(
     """Run intake, and retrain if it admitted something."""
     received = intake(context, given, step)
     if received.outcome in (Outcome.PAUSE, Outcome.REJECT):
-        return UpdateResult(received, None)
-    return UpdateResult(received, retrain(context, step=step, refuse_expired=refuse_expired))
+        return UpdateResult(intake=received, retrain=None)
+    trained = retrain(context, step=step, refuse_expired=refuse_expired)
+    return UpdateResult(intake=received, retrain=trained)

@@ -283,9 +283,9 @@ def test_an_owner_accepts_a_change_and_sees_which_limits_let_more_pass(
     trust_them(target.place, keys, "ann eve")
     changed(target, policy__owners=["eve"])
     told = target.place.sign_policy("ann", keys["ann"])
-    assert told["files"] == ["params.yaml", "trust/allowed_signers", "trust/people.yaml"]
-    assert "eve" in told["diff"]
-    assert "[ann]" in told["diff"]
+    assert told.files == ("params.yaml", "trust/allowed_signers", "trust/people.yaml")
+    assert "eve" in told.diff
+    assert "[ann]" in told.diff
     owned.require_signed(target.layout)
     with pytest.raises(Misused, match="ann does not own"):
         target.place.sign_policy("ann", keys["ann"])

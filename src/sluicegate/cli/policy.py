@@ -28,8 +28,10 @@ from sluicegate.gates.calibration import CALIBRATED
 
 if TYPE_CHECKING:
     from sluicegate.flows.decisions.policy_defaults import Newer, WholePolicy
+    from sluicegate.flows.decisions.policy_sign import Difference
     from sluicegate.flows.trials.backtested import Backtested, BacktestPlan
     from sluicegate.flows.trials.policy_try import Deciding, Stops, Trial, Tried
+    from sluicegate.record.limit_changes import Change
 
 MOST_DECIDING = 3
 
@@ -84,10 +86,10 @@ def upgrade(options: argparse.Namespace) -> Answer["Newer"]:
     return Answer(found, print_dry_upgrade if options.dry_run else print_upgrade)
 
 
-def diff(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def diff(options: argparse.Namespace) -> Answer["Difference"]:
     """Show what differs from the signed policy: 3 when something does."""
     found = opened(options, reading=True).policy_difference()
-    return Answer(found, print_difference, 3 if found["signed"] and found["files"] else 0)
+    return Answer(found, print_difference, 3 if found.signed and found.files else 0)
 
 
 def try_policy(options: argparse.Namespace) -> Answer["Trial"]:
@@ -97,7 +99,7 @@ def try_policy(options: argparse.Namespace) -> Answer["Trial"]:
     return Answer(trial, print_trial)
 
 
-def sign(options: argparse.Namespace) -> Answer[dict[str, Any]]:
+def sign(options: argparse.Namespace) -> Answer["Difference"]:
     """Sign the policy."""
     found = opened(options).sign_policy(options.owner, Path(options.key).expanduser())
     return Answer(found, lambda console, found: print_difference(console, found, "it now accepts"))
@@ -152,39 +154,39 @@ def print_dry_upgrade(console: Console, found: "Newer") -> None:
     """Print what the defaults change."""
     console.print(f"defaults: {found.extends or 'none'} -> {found.newest}")
     for each in found.limits:
-        _print_change(console, each.to_dict())
+        _print_change(console, each)
     for value in found.values:
         console.print(escape(f"{value.key}: {value.before} -> {value.after}"))
 
 
-def print_difference(console: Console, found: dict[str, Any], verb: str = "differ from it") -> None:
+def print_difference(console: Console, found: "Difference", verb: str = "differ from it") -> None:
     """Print which files `verb`, how, and which limits let more pass."""
-    for limit in found["retired"]:
+    for limit in found.retired:
         console.print(f"no longer measured, so this limit has no effect: {escape(limit)}")
-    newer = found["defaults"]
-    if newer["extends"] != newer["newest"]:
-        count = counted(len(newer["limits"]) + len(newer["values"]), "value")
+    newer = found.defaults
+    if newer.extends != newer.newest:
+        count = counted(len(newer.limits) + len(newer.values), "value")
         console.print(
-            f"defaults: {newer['newest']} would change {count}; see `sluicegate policy upgrade --dry-run`"
+            f"defaults: {newer.newest} would change {count}; see `sluicegate policy upgrade --dry-run`"
         )
-    if not found["signed"] and not found["diff"]:
+    if not found.signed and not found.diff:
         console.print(
             "policy: not signed yet, so there is nothing to compare; list its owners under "
             "policy.owners in params.yaml, then run `sluicegate policy sign`"
         )
         return
-    signed = f"{found['signed']}, signed by {found['owner']}" if found["signed"] else "not signed"
-    console.print(f"policy: {escape(signed)}; files that {verb}: {len(found['files'])}")
-    for each in found["limits"]:
+    signed = f"{found.signed}, signed by {found.owner}" if found.signed else "not signed"
+    console.print(f"policy: {escape(signed)}; files that {verb}: {len(found.files)}")
+    for each in found.limits:
         _print_change(console, each)
-    for line in found["diff"].splitlines():
+    for line in found.diff.splitlines():
         console.print(visible(line), markup=False)
 
 
-def _print_change(console: Console, limit: dict[str, Any]) -> None:
-    word = "[yellow]LOOSENED[/]" if limit["loosened"] else "tightened"
-    sides = f"{_number(limit['before'])} -> {_number(limit['after'])}"
-    console.print(f"{word} {escape(limit['metric'])} {limit['outcome']}: {sides}")
+def _print_change(console: Console, limit: "Change") -> None:
+    word = "[yellow]LOOSENED[/]" if limit.loosened else "tightened"
+    sides = f"{_number(limit.before)} -> {_number(limit.after)}"
+    console.print(f"{word} {escape(limit.metric)} {limit.outcome}: {sides}")
 
 
 def print_trial(console: Console, trial: "Trial") -> None:
@@ -192,7 +194,7 @@ def print_trial(console: Console, trial: "Trial") -> None:
     if not trial.changes:
         console.print("No limit differs from the committed policy.")
     for each in trial.changes:
-        _print_change(console, each.to_dict())
+        _print_change(console, each)
     shown = [each for each in trial.batches if {each.before, each.after} != {Outcome.PASS}]
     if shown:
         console.print(_batches(shown), soft_wrap=False)

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer
 
 from sluicegate.core import Assessment, Finding, Judged, Outcome, Update
+from sluicegate.core.document import Result
+from sluicegate.core.judged import Listed
 from sluicegate.gates import Limit, Policy
 from sluicegate.gates.decide import held_to
 
@@ -63,44 +67,26 @@ class IntakeResult:
         }
 
 
-@dataclass(frozen=True)
-class RetrainResult:
+class RetrainResult(Result):
     """What retrain answers."""
 
-    update: Update
+    update: Annotated[Update, PlainSerializer(Update.to_dict)]
     outcome: Outcome
-    findings: tuple[Judged, ...]
+    findings: tuple[Listed, ...]
     reasons: tuple[str, ...]
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `retrain`."""
-        return {
-            "schema": 1,
-            "update": self.update.to_dict(),
-            "outcome": self.outcome.value,
-            "findings": [each.listed() for each in self.findings],
-            "reasons": list(self.reasons),
-            "seconds": round(self.seconds, 3),
-        }
+    seconds: Annotated[float, PlainSerializer(lambda seconds: round(seconds, 3))]
 
 
-@dataclass(frozen=True)
-class UpdateResult:
+class UpdateResult(Result):
     """What update answers: intake, and the retraining unless intake stopped."""
 
-    intake: IntakeResult
+    intake: Annotated[IntakeResult, PlainSerializer(IntakeResult.to_dict)]
     retrain: RetrainResult | None
 
     @property
     def outcome(self) -> Outcome:
         """Return the outcome of the last step that was taken."""
         return self.retrain.outcome if self.retrain else self.intake.outcome
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `update`."""
-        retrained = self.retrain.to_dict() if self.retrain else None
-        return {"schema": 1, "intake": self.intake.to_dict(), "retrain": retrained}
 
 
 @dataclass(frozen=True)

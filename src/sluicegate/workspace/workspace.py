@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sluicegate.flows.custody.rotate import Rotated, RotationPlan
     from sluicegate.flows.custody.verify import Verified
     from sluicegate.flows.decisions.policy_defaults import Newer, WholePolicy
+    from sluicegate.flows.decisions.policy_sign import Difference
     from sluicegate.flows.decisions.review import Reviewed
     from sluicegate.flows.erasure.due import Due
     from sluicegate.flows.erasure.order import RetirementPlan
@@ -207,14 +208,14 @@ class Workspace:
         return (newer if dry_run else upgrade)(self._fresh(), to)
 
     @explained()
-    def policy_difference(self) -> dict[str, Any]:
+    def policy_difference(self) -> "Difference":
         """Return what differs from the policy that its owners signed last."""
         from sluicegate.flows.decisions.policy_sign import difference
 
-        return difference(self._fresh()).to_dict()
+        return difference(self._fresh())
 
     @explained()
-    def sign_policy(self, owner: str, key: Path) -> dict[str, Any]:
+    def sign_policy(self, owner: str, key: Path) -> "Difference":
         """Sign the committed policy as one of `policy.owners`, and return what that accepts."""
         from sluicegate.flows.decisions.policy_sign import sign_policy
 
