@@ -14,7 +14,7 @@ from sluicegate.record.calibration import read_calibration
 from sluicegate.record.champion import Champion, champion_of, suspended
 from sluicegate.record.comparison import describe_isolation, findings_in
 from sluicegate.record.context import Context
-from sluicegate.record.findings import read_findings
+from sluicegate.record.findings import in_full, read_findings
 from sluicegate.record.keys.ages import describe_keys
 from sluicegate.record.open_incidents import incomplete
 from sluicegate.record.policy_in_force import judged_under
@@ -162,7 +162,7 @@ def _show_batch(layout: Layout, number: str) -> dict[str, Any]:
         "subject": f"batch:{number}",
         "state": batch_states(layout)[number],
         "manifest": data.read_manifest(folder).to_dict(),
-        "verdict": payload["predicate"],
+        "verdict": in_full(folder, payload["predicate"]),
         "findings": [each.to_dict() for each in found],
         "policy": judged_under(found),
     }

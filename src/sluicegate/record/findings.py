@@ -1,6 +1,7 @@
 """The recorded findings of a batch."""
 
 from pathlib import Path
+from typing import Any
 
 from sluicegate.core import Judged, Tampered
 from sluicegate.core.canonical import sha256_file
@@ -30,3 +31,15 @@ def read_findings(folder: Path) -> list[Judged]:
     for at, detail in (files.read_json(quotes) if quotes.is_file() else {}).items():
         found[int(at)] = found[int(at)].model_copy(update={"detail": detail})
     return found
+
+
+def in_full(folder: Path, verdict: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded verdict with its reasons in full; what git keeps of it quotes no cell."""
+    path, quotes = folder / "findings.json", folder / QUOTES
+    reasons, recorded = list(verdict["reasons"]), files.read_json(path)
+    for at, detail in (files.read_json(quotes) if quotes.is_file() else {}).items():
+        bare = recorded[int(at)]["detail"]
+        place = next((i for i, each in enumerate(reasons) if bare and bare in each), None)
+        if place is not None:
+            reasons[place] = reasons[place].replace(bare, detail)
+    return verdict | {"reasons": reasons}

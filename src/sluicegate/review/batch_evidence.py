@@ -9,7 +9,7 @@ from sluicegate.checks.statistics.summaries import Summary, summarise, views
 from sluicegate.core import Judged, SluicegateError
 from sluicegate.core.schema import PREDICTED, ROW, label_text
 from sluicegate.record.context import Context
-from sluicegate.record.findings import read_findings
+from sluicegate.record.findings import in_full, read_findings
 from sluicegate.record.judgement import Judgement
 from sluicegate.record.results import judged
 from sluicegate.reports import plots
@@ -26,7 +26,7 @@ def about_batch(context: Context, batch: str) -> dict[str, Any]:
     """
     layout = context.layout
     folder = layout.intake(batch)
-    verdict = record.read_statement(layout, folder / "verdict.json")["predicate"]
+    verdict = in_full(folder, record.read_statement(layout, folder / "verdict.json")["predicate"])
     findings = read_findings(folder)
     about = {
         "name": f"batch:{batch}",
