@@ -192,7 +192,9 @@ def seen_in(root: Path) -> dict[str, Any]:
             for path in sorted((root / room).rglob(data.FEEDBACK))
         },
         "remote": sorted(
-            path.name for path in (layout.home / "remote").rglob("*") if path.is_file()
+            path.name
+            for path in (layout.home / "remote").rglob("*")
+            if path.is_file() and not path.read_bytes().startswith(b"<!doctype")  # it has a time
         ),
         "received": sorted(path.name for path in layout.received.iterdir()),
         "journal": (layout.home / "journal.json").exists(),

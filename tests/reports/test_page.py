@@ -13,6 +13,7 @@ from reviewing import trust_them
 
 from sluicegate import Workspace
 from sluicegate.core import Conflict
+from sluicegate.core.compared import Makeup, Worse
 from sluicegate.review import pages
 from sluicegate.review.batch_evidence import _drifted
 from sluicegate.stores import files
@@ -113,7 +114,7 @@ def test_what_is_sensitive_is_not_on_the_page(paused: Workspace) -> None:
     shown = [title for title, _ in _drifted(context, None, frame, findings)]
     assert shown
     assert not [title for title in shown if title.startswith(f"{first}:")]
-    rows = [{"row": 0, "truth": "0", "before": "0", "now": "1"}]
-    worst = pages._worst_rows(context, rows, {"importances": {first: 1.0}})
+    rows = [Worse(row=0, before="0", now="1")]
+    worst = pages._worst_rows(context, rows, Makeup(importances={first: 1.0}))
     assert worst is not None
     assert first not in worst["features"]

@@ -91,7 +91,7 @@ def print_rollback(console: Console, done: "RolledBack") -> None:
     console.print(f"  serving: {_serving(done)}")
     for each in done.cleaned:
         rows = counted(each.rows, "row")
-        console.print(f"  data: {rows} of batch:{each.batch} went to quarantine")
+        console.print(f"  data: {rows} of batch:{each.batch} moved to quarantine")
     _print_differs(console, done.differs)
     for loader in done.still_serving:
         console.print(

@@ -198,7 +198,7 @@ def _done(layout: Layout, number: str) -> Iterator[Event]:
     for entry in since_opened(layout, number):
         details, gone = entry.details, taken_out(layout, number, entry)
         if gone:
-            what = f"{counted(gone.rows, 'row')} of batch:{gone.batch} went to quarantine"
+            what = f"{counted(gone.rows, 'row')} of batch:{gone.batch} moved to quarantine"
         elif "succession" in details:
             continue  # new keys say again who the champion is
         elif entry.verb == SUSPEND:

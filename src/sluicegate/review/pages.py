@@ -154,7 +154,7 @@ def retirement_page(
 def incident_page(context: Context, number: str, question: str, shown: Asked, told: Account) -> str:
     """Return the evidence about a rollback that was carried out; `told` is the account of it."""
     layout, gone = context.layout, told.taken_out
-    taken = [f"{each.rows} rows of batch:{each.batch} went to quarantine." for each in gone]
+    taken = [f"{each.rows} rows of batch:{each.batch} moved to quarantine." for each in gone]
     if told.suspended:
         taken.insert(0, f"Serving now: {nobody(number, told.suspended)}.")
     changed = told.differs.changed if told.differs else ()

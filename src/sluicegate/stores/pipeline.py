@@ -83,7 +83,9 @@ def require_inside(tree: Path, named: str) -> PurePosixPath:
     steps = [tree / Path(*path.parts[:depth]) for depth in range(1, len(path.parts) + 1)]
     for step in steps:
         if step.is_symlink():
-            raise Misused(f"{step} is a link; dvc.yaml may name plain files and folders only.")
+            raise Misused(
+                f"{step} is a symbolic link; dvc.yaml may name plain files and folders only."
+            )
     return path
 
 

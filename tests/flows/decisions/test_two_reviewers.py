@@ -22,7 +22,7 @@ def approve(asked: Asked, who: str, run: dict[str, Any]) -> dict[str, Any]:
 def test_one_person_twice_is_one_and_who_left_does_not_count(needs_two: Asked) -> None:
     """After ann, ann again and bob, whose vote is left once ann is out of trust/, it still waits."""
     run = approve(needs_two, "ann", needs_two.suspended(SUBJECT))
-    assert "ann said approve" in needs_two.form(run)
+    assert "ann answered approve" in needs_two.form(run)
     run = approve(needs_two, "ann", run)
     assert needs_two.place.show_review(SUBJECT).open
     trust_them(needs_two.place, needs_two.keys, "bob eve")

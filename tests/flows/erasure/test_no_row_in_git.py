@@ -121,15 +121,15 @@ def test_pages_of_updates_show_golden_rows_and_go_with_what_they_learnt(
 def test_a_page_that_is_lost_or_changed_is_found(paused: Workspace) -> None:
     """What no tombstone names is missed, in every copy; what the cache still has is brought back."""
     page = paused.root / "intake" / "0001" / PAGE
-    md5 = dvc.read_pointer(dvc.pointer(page))["md5"]
+    md5 = dvc.read_pointer(dvc.pointer(page)).md5
     copies = dvc.copies(paused.root, dvc.default_remote(paused.root), md5)
     assert paused.verify().exit_code == 0
     content = page.read_bytes()
     page.unlink()
-    assert paused.show_review("batch:0001")["dead"] is None
+    assert paused.show_review("batch:0001").dead is None
     assert page.read_bytes() == content
     page.write_bytes(content + b" ")
-    assert "changed since" in paused.show_review("batch:0001")["dead"]
+    assert "changed since" in paused.show_review("batch:0001").dead
     assert [each.where for each in paused.verify().wrong] == [f"intake/0001/{PAGE}"]
     page.unlink()
     for path in copies.values():
@@ -146,7 +146,7 @@ def test_a_clone_brings_the_page_from_the_remote(
     shutil.copytree(paused.root / ".sluicegate" / "remote", clone / ".sluicegate" / "remote")
     place = Workspace.open(clone, reading=True)
     assert not (clone / "intake" / "0001" / PAGE).exists()
-    assert place.show_review("batch:0001")["dead"] is None
+    assert place.show_review("batch:0001").dead is None
     assert (clone / "intake" / "0001" / PAGE).is_file()
     assert place.sign_review("batch:0001", "reject", "ann", keys["ann"])
 

@@ -120,7 +120,7 @@ def test_exactly_these_rows_get_out(place: Workspace, keys: dict[str, Path]) -> 
     path = place.root / "intake" / "0002" / "verdict.json"
     verdict = predicate_of(record.read_statement(place._context.layout, path), VERDICT, "")
     assert verdict["policy"] != intake_policy(place._fresh()).digest
-    told = place.quarantine()
+    told = place.quarantine().to_dict()
     assert told["quarantine"][0]["rows"] == before - len(said["rows"])
     assert told["exceptions"][0]["overdue"]
     found = {
