@@ -134,7 +134,7 @@ def test_a_page_that_is_lost_or_changed_is_found(paused: Workspace) -> None:
     page.unlink()
     for path in copies.values():
         path.unlink()
-    assert "is lost" in paused.verify().wrong[0].says
+    assert "is missing from both" in paused.verify().wrong[0].says
 
 
 def test_a_clone_brings_the_page_from_the_remote(
