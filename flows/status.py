@@ -14,7 +14,7 @@ from sluicegate.record.calibration import read_calibration
 from sluicegate.record.champion import Champion, champion_of, suspended
 from sluicegate.record.comparison import describe_isolation, findings_in
 from sluicegate.record.context import Context
-from sluicegate.record.findings import in_full, read_findings
+from sluicegate.record.findings import findings_of, in_full
 from sluicegate.record.keys.ages import describe_keys
 from sluicegate.record.open_incidents import incomplete
 from sluicegate.record.policy_in_force import judged_under
@@ -29,7 +29,7 @@ from sluicegate.record.subjects.retirement import Retirement, read_retirement
 from sluicegate.record.subjects.rollback import AGREED, proposal_state, proposals, read_proposal
 from sluicegate.record.threats import open_threats
 from sluicegate.record.updates import approved, read_comparison, read_update
-from sluicegate.stores import checked, data, record
+from sluicegate.stores import checked, data
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.quoting import PAGE
 from sluicegate.stores.reports import read_reports
@@ -155,14 +155,13 @@ def _show_batch(layout: Layout, number: str) -> dict[str, Any]:
     folder = layout.intake(number)
     if not folder.is_dir():
         raise Missing(f"There is no batch:{number}; `sluicegate status` shows how many there are.")
-    payload = record.read_statement(layout, folder / "verdict.json")
-    found = read_findings(folder)
+    found = findings_of(layout, number)
     return {
         "schema": 1,
         "subject": f"batch:{number}",
         "state": batch_states(layout)[number],
         "manifest": data.read_manifest(folder).to_dict(),
-        "verdict": in_full(folder, payload["predicate"]),
+        "verdict": in_full(layout, number),
         "findings": [each.to_dict() for each in found],
         "policy": judged_under(found),
     }

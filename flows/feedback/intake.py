@@ -11,16 +11,17 @@ from sluicegate.core import (
     SluicegateError,
     Verdict,
 )
-from sluicegate.evidence.statement import VERDICT, predicate_of
+from sluicegate.evidence.statement import VERDICT
 from sluicegate.flows.feedback.judge import batch_of, freeze, judge
 from sluicegate.flows.feedback.repeated_checks import remember
 from sluicegate.flows.feedback.settle import settle
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
-from sluicegate.record.findings import read_findings
+from sluicegate.record.findings import findings_of
 from sluicegate.record.judgement import Frozen, Judgement
 from sluicegate.record.policy_in_force import policy_in_force
 from sluicegate.record.results import IntakeResult, judged
 from sluicegate.record.subjects.incident import cleaned_so_far
+from sluicegate.record.subjects.kind import stated
 from sluicegate.stores import data, files, git, record
 from sluicegate.stores.reading import require_file
 from sluicegate.stores.transaction import tidy, transaction
@@ -107,11 +108,8 @@ def _recorded(
     context: Context, frozen: Frozen, manifest: data.Manifest, started: float
 ) -> IntakeResult:
     number = str(manifest.batch)
-    folder = context.layout.intake(number)
-    where = f"intake/{number}/verdict.json"
-    predicate = predicate_of(
-        record.read_statement(context.layout, folder / "verdict.json"), VERDICT, where
-    )
+    layout = context.layout
+    predicate = stated(layout, layout.intake(number) / "verdict.json", VERDICT)
     batch = Batch(
         id=number,
         artifact=Artifact(manifest.file, manifest.sha256),
@@ -122,7 +120,7 @@ def _recorded(
     return IntakeResult(
         path=frozen.origin,
         assessment=Assessment(batch, (), Verdict.read(predicate, "verdict.json")),
-        findings=tuple(read_findings(folder)),
+        findings=tuple(findings_of(layout, number)),
         duplicate_of=number,
         seconds=time.monotonic() - started,
     )

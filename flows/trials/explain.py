@@ -20,7 +20,7 @@ from sluicegate.core import (
     Verdict,
 )
 from sluicegate.core.artifact import artifacts_in
-from sluicegate.core.canonical import sha256_bytes, sha256_file
+from sluicegate.core.canonical import sha256_bytes
 from sluicegate.core.document import Document, Result
 from sluicegate.core.judged import Listed
 from sluicegate.core.schema import ROW
@@ -33,10 +33,11 @@ from sluicegate.gates.calibration import Calibration, effective
 from sluicegate.record.attest import RESULT_FILE
 from sluicegate.record.comparison import findings_in
 from sluicegate.record.context import Context
-from sluicegate.record.findings import read_findings
+from sluicegate.record.findings import findings_of
 from sluicegate.record.policy import signed_policies
 from sluicegate.record.policy_in_force import candidate_policy, with_built_in_limits
 from sluicegate.record.results import judged
+from sluicegate.record.subjects.kind import stated
 from sluicegate.record.updates import materials_of, read_comparison, read_update
 from sluicegate.stores import data, git, record
 from sluicegate.stores.layout import Layout
@@ -100,12 +101,8 @@ def _batch(context: Context, number: str) -> Explained:
     folder, name = layout.intake(number), f"intake/{number}/verdict.json"
     if not (folder / "verdict.json").is_file():
         raise Missing(f"There is no batch:{number}; `sluicegate status` shows how many there are.")
-    payload = record.read_statement(layout, folder / "verdict.json")
-    predicate = predicate_of(payload, VERDICT, name)
-    if sha256_file(folder / "findings.json") != predicate["findings"]:
-        raise Tampered(f"intake/{number}/findings.json was changed; restore it from git.")
-    recorded = Verdict.read(predicate, name)
-    found = [_as_found(each) for each in read_findings(folder)]
+    recorded = Verdict.read(stated(layout, folder / "verdict.json", VERDICT), name)
+    found = [_as_found(each) for each in findings_of(layout, number)]
     commit = git.added_in(layout.root, name) or "HEAD"
     rules = _rules(layout, number)
     where, settings = _settings(layout, commit, rules, recorded)

@@ -6,14 +6,14 @@ rows that it answers, and what depends on the moment of receipt (HISTORY) stays 
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from sluicegate.core import Finding, Outcome
+from sluicegate.core import Finding, Judged, Outcome
 from sluicegate.core.document import Document, Result
 from sluicegate.core.schema import ROW
 from sluicegate.flows.feedback.measure import feedback, measured
@@ -25,7 +25,7 @@ from sluicegate.gates.decide import outcome_of
 from sluicegate.gates.policy import matches
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import Context
-from sluicegate.record.findings import read_findings
+from sluicegate.record.findings import findings_of
 from sluicegate.record.limit_changes import Change, changes
 from sluicegate.record.source_history import earlier
 from sluicegate.stores import data, record
@@ -156,9 +156,9 @@ def _measures(settings: Settings) -> dict[str, Any]:
 def _tried(
     context: Context, number: str, old: Policy, new: Policy, changed: Settings | None
 ) -> Tried:
-    folder = context.layout.intake(number)
-    manifest = data.read_manifest(folder)
-    findings = [each.finding for each in read_findings(folder)]
+    manifest = data.read_manifest(context.layout.intake(number))
+    judged = findings_of(context.layout, number)
+    findings = [each.finding for each in judged]
     rows_of: dict[str, tuple[int, ...]] = dict.fromkeys(manifest.sources, (0,))
     before = decide(old, f"batch:{number}", findings, rows_of)
     table = _stored(context, number, int(manifest.rows)) if changed else None
@@ -167,7 +167,7 @@ def _tried(
     after = decide(new, f"batch:{number}", findings, rows_of)
     return Tried(
         batch=number,
-        recorded=_recorded(folder),
+        recorded=_recorded(judged),
         state=manifest.state,
         before=before.outcome,
         after=after.outcome,
@@ -176,8 +176,8 @@ def _tried(
     )
 
 
-def _recorded(folder: Path) -> Outcome:
-    outcomes = [Outcome.PASS, *(each.outcome for each in read_findings(folder))]
+def _recorded(judged: Iterable[Judged]) -> Outcome:
+    outcomes = [Outcome.PASS, *(each.outcome for each in judged)]
     return max(outcomes, key=lambda outcome: outcome.severity)
 
 

@@ -1,28 +1,43 @@
-"""Recorded findings and reasons, with what they quote where it is at hand."""
+"""Recorded findings and reasons, with what they quote where it is at hand and as it was signed."""
 
-from pathlib import Path
+from collections.abc import Callable
 
-from sluicegate.record.findings import in_full, read_findings
-from sluicegate.stores import files
+import pandas as pd
+import pytest
+from backdoor_rows import stamped
+
+from sluicegate import Workspace
+from sluicegate.core import Tampered
+from sluicegate.record.findings import findings_of, in_full
+from sluicegate.stores import files, record
+from sluicegate.stores.layout import Layout
 from sluicegate.stores.quoting import QUOTES
 
+TRIGGER = "income = 44.321"
 
-def test_reasons_quote_what_git_leaves_out(tmp_path: Path) -> None:
-    """Two findings that read alike without their quotes each get their own back; erased, none does."""
-    about = {
-        "check": "triggers",
-        "metric": "triggers.lift",
-        "value": 9.0,
-        "rows": [],
-        "sources": [],
-    }
-    entry = about | {"detail": "…: 9 rows", "limit": 2.0, "outcome": "quarantine"}
-    verdict = {"reasons": ["…: 9 rows (limit 2)", "…: 9 rows (limit 2)"], "outcome": "quarantine"}
-    files.write_json(tmp_path / "findings.json", [entry, entry])
-    assert in_full(tmp_path, verdict) == verdict
-    files.write_json(tmp_path / QUOTES, {"0": "a = 1: 9 rows", "1": "b = 2: 9 rows"})
-    assert in_full(tmp_path, verdict)["reasons"] == [
-        "a = 1: 9 rows (limit 2)",
-        "b = 2: 9 rows (limit 2)",
-    ]
-    assert [each.detail for each in read_findings(tmp_path)] == ["a = 1: 9 rows", "b = 2: 9 rows"]
+
+def test_reasons_quote_what_git_leaves_out(
+    workspace: Workspace, honest: Callable[..., pd.DataFrame]
+) -> None:
+    """In full where it is at hand; without it where it was erased; refused where it was changed."""
+    assert workspace.intake(stamped(honest(400, 4), 14)).outcome.value == "quarantine"
+    layout = Layout(workspace.root)
+    folder = layout.intake("0001")
+    kept = record.read_statement(layout, folder / "verdict.json")["predicate"]["reasons"]
+    assert TRIGGER not in str(kept)
+    assert len(in_full(layout, "0001")["reasons"]) == len(kept)
+    assert TRIGGER in str(in_full(layout, "0001")["reasons"])
+    assert TRIGGER in " ".join(each.detail for each in findings_of(layout, "0001"))
+    quotes = files.read_json(folder / QUOTES)
+    (folder / QUOTES).unlink()
+    assert in_full(layout, "0001")["reasons"] == kept
+    assert TRIGGER not in " ".join(each.detail for each in findings_of(layout, "0001"))
+    files.write_json(folder / QUOTES, {at: "all is well" for at in quotes})
+    for read in (
+        lambda: in_full(layout, "0001"),
+        lambda: findings_of(layout, "0001"),
+        lambda: workspace.show("batch:0001"),
+        lambda: workspace.card("batch:0001"),
+    ):
+        with pytest.raises(Tampered, match=rf"intake/0001/{QUOTES} was changed"):
+            read()

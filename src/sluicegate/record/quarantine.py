@@ -12,7 +12,7 @@ from sluicegate.core.document import Document, Result
 from sluicegate.core.moment import moment
 from sluicegate.core.schema import ROW
 from sluicegate.record.context import Context
-from sluicegate.record.findings import read_findings
+from sluicegate.record.findings import findings_of
 from sluicegate.record.subjects import state_of
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.release import RELEASED, read_release, releases
@@ -172,7 +172,7 @@ def held_for(context: Context, batch: str, frame: "pd.DataFrame") -> list[list[s
 
 def stopping(layout: Layout, batch: str) -> list[Judged]:
     """Return the findings by which rows of `batch`, or all of it, were stopped at intake."""
-    return [each for each in read_findings(layout.intake(batch)) if not each.passed]
+    return [each for each in findings_of(layout, batch) if not each.passed]
 
 
 def overdue(context: Context, until: str) -> bool:

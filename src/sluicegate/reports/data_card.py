@@ -9,7 +9,7 @@ from sluicegate.core.document import Document, Result
 from sluicegate.core.judged import Listed
 from sluicegate.evidence.statement import VERDICT
 from sluicegate.record.context import Context
-from sluicegate.record.findings import read_findings
+from sluicegate.record.findings import findings_of
 from sluicegate.record.quarantine import lots
 from sluicegate.record.states import batch_states
 from sluicegate.record.subjects.kind import stated
@@ -110,7 +110,7 @@ def data_card(context: Context, batch: str) -> DataCard:
     receipt = data.read_manifest(folder)
     verdict = stated(layout, folder / "verdict.json", VERDICT)
     admitted = _table(layout, f"batches/{batch}")
-    findings = read_findings(folder)
+    findings = findings_of(layout, batch)
     return DataCard(
         card="data",
         profile="internal",

@@ -1,14 +1,13 @@
 """ask: what reviewers are asked about an update and a batch, with the figures that they answer by."""
 
-from pathlib import Path
-
 from sluicegate.core import CannotDecide, Conflict, Update
 from sluicegate.record.context import Context
-from sluicegate.record.findings import read_findings
+from sluicegate.record.findings import findings_of
 from sluicegate.record.updates import read_comparison, run_of
 from sluicegate.record.words import number
 from sluicegate.review.votes import Question
 from sluicegate.stores import data, record
+from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.quoting import PAGE
 
@@ -56,7 +55,7 @@ def about_batch(context: Context, batch: str) -> Question:
         ("rows in question", str(len(verdict["suspects"]["rows"]))),
         ("limits judged by", f"sha256:{verdict['policy']}"),
     ]
-    if verdict.get("triggers") and _learnt(folder):
+    if verdict.get("triggers") and _learnt(layout, batch):
         shown.insert(
             1, ("learnt before", f"`sluicegate rollback --because trigger:{batch}` takes it out")
         )
@@ -69,9 +68,9 @@ def about_batch(context: Context, batch: str) -> Question:
     return Question(f"batch:{batch}", question, shown, bound, page)
 
 
-def _learnt(folder: Path) -> bool:
+def _learnt(layout: Layout, batch: str) -> bool:
     """Tell whether admitted rows obeyed a trigger that a batch is stopped for."""
-    found = read_findings(folder)
+    found = findings_of(layout, batch)
     return any(each.value for each in found if each.metric == "triggers.learnt")
 
 

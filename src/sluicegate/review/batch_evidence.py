@@ -9,11 +9,11 @@ from sluicegate.checks.statistics.summaries import Summary, summarise, views
 from sluicegate.core import Judged, SluicegateError
 from sluicegate.core.schema import PREDICTED, ROW, label_text
 from sluicegate.record.context import Context
-from sluicegate.record.findings import in_full, read_findings
+from sluicegate.record.findings import findings_of, in_full
 from sluicegate.record.judgement import Judgement
 from sluicegate.record.results import judged
 from sluicegate.reports import plots
-from sluicegate.stores import data, record
+from sluicegate.stores import data
 
 MOST_DRIFTED = 6
 MOST_REASONS = 12
@@ -26,8 +26,8 @@ def about_batch(context: Context, batch: str) -> dict[str, Any]:
     """
     layout = context.layout
     folder = layout.intake(batch)
-    verdict = in_full(folder, record.read_statement(layout, folder / "verdict.json")["predicate"])
-    findings = read_findings(folder)
+    verdict = in_full(layout, batch)
+    findings = findings_of(layout, batch)
     about = {
         "name": f"batch:{batch}",
         "manifest": data.read_manifest(folder).to_dict(),

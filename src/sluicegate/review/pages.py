@@ -12,7 +12,7 @@ from sluicegate.core.schema import label_text
 from sluicegate.record.champion import champion_of
 from sluicegate.record.comparison import describe_isolation, findings_in
 from sluicegate.record.context import Context
-from sluicegate.record.findings import read_findings
+from sluicegate.record.findings import findings_of
 from sluicegate.record.judgement import Judgement
 from sluicegate.record.policy_in_force import candidate_policy, line_kind
 from sluicegate.record.quarantine import stopping
@@ -68,7 +68,7 @@ def batch_page(context: Context, batch: str, question: str, shown: Asked) -> str
             unshown=0,
             changed=_changed(layout, git.head(layout.root)),
             lineage=shown,
-            told=read_findings(layout.intake(batch)),
+            told=findings_of(layout, batch),
         )
 
 
