@@ -167,17 +167,41 @@ def test_rows_go_only_to_the_remote_that_was_signed(
 def test_a_dep_of_the_trainer_is_part_of_the_policy(
     target: Target, keys: dict[str, Path], honest: Callable[..., pd.DataFrame]
 ) -> None:
-    """A module that dvc.yaml names acts as train.py does."""
-    text = (target.root / "dvc.yaml").read_text()
+    """A module that dvc.yaml names acts as train.py does, and so does data that DVC keeps."""
     committed(target, "helper.py", "RATE = 1\n")
-    committed(
-        target,
-        "dvc.yaml",
-        text.replace("      - train.py\n", "      - train.py\n      - helper.py\n"),
-    )
+    committed(target, "extra.csv.dvc", "outs:\n- md5: 0\n")
+    depending(target, "./helper.py", "extra.csv")
     owned_by_ann(target, keys)
     committed(target, "helper.py", "RATE = 99\n")
     assert says(target.place.check(honest(300, seed=21))).startswith("pause: helper.py")
+    committed(target, "helper.py", "RATE = 1\n")
+    committed(target, "extra.csv.dvc", "outs:\n- md5: 1\n")
+    assert says(target.place.check(honest(300, seed=21))).startswith("pause: extra.csv.dvc")
+
+
+def test_a_dep_elsewhere_is_neither_signed_nor_removed(
+    target: Target, keys: dict[str, Path], honest: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    """An absolute path, one that climbs out and one on another host are legal in a stage of a team's."""
+    away = tmp_path / "away.csv"
+    away.write_text("kept\n")
+    depending(target, str(away), "../away.csv", "s3://bucket/x.csv", ".git/config")
+    owned_by_ann(target, keys)
+    assert "pause" not in says(target.place.check(honest(300, seed=21)))
+    signed = owned.in_force(target.layout)
+    assert signed is not None
+    tree = tmp_path / "loans" / "tree"
+    tree.mkdir()
+    ruling.write_signed_files(target.layout, signed, tree)
+    assert (tree / "train.py").is_file()
+    assert away.read_text() == "kept\n"
+
+
+def depending(target: Target, *paths: str) -> None:
+    """Give dvc.yaml another stage, which depends on these `paths`."""
+    listed = "".join(f"      - {path}\n" for path in paths)
+    text = (target.root / "dvc.yaml").read_text()
+    committed(target, "dvc.yaml", f"{text}  more:\n    cmd: echo\n    deps:\n{listed}")
 
 
 def test_an_ownership_that_is_gone_from_git_stops_the_line(

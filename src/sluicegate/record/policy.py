@@ -9,7 +9,7 @@ makes the workspace forget it. See docs/adr/0013-policy-is-owned.md.
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sluicegate.core import Conflict, SluicegateError, Tampered
@@ -67,7 +67,7 @@ def text_to_sign(
 def parts(layout: Layout, commit: str, covers: int = COVERS) -> tuple[str, ...]:
     """Return the files and folders of the policy: also what a stage of dvc.yaml names as a dep.
 
-    What stages make, and what only sluicegate writes, is no part of it.
+    What stages make, what only sluicegate writes, and what lies elsewhere, is no part of it.
     """
     if covers < COVERS:
         return COVERED
@@ -77,8 +77,9 @@ def parts(layout: Layout, commit: str, covers: int = COVERS) -> tuple[str, ...]:
         made.update(
             path for kind in ("outs", "metrics", "plots") for path in pipeline.paths(stage, kind)
         )
-    own = (dep for dep in deps if dep not in made and dep.split("/")[0] not in made)
-    return (*COVERED, *ACTING, *sorted(own))
+    within = {PurePosixPath(dep) for dep in deps if pipeline.is_inside(dep)}
+    own = sorted(str(dep) for dep in within if str(dep) not in made and dep.parts[0] not in made)
+    return (*COVERED, *ACTING, *own, *(f"{dep}.dvc" for dep in own))
 
 
 def covered(layout: Layout, tree: bool = False, covers: int = COVERS) -> dict[str, str]:

@@ -76,9 +76,7 @@ def named_params(text: str) -> set[tuple[str, ...]]:
 def require_inside(tree: Path, named: str) -> PurePosixPath:
     """Return a path of dvc.yaml; raises Misused unless it is a plain one within the tree, no link."""
     path = PurePosixPath(named)
-    reserved = (".git", ".dvc", ".sluicegate")
-    plain = path.parts and not path.is_absolute() and ".." not in path.parts and ":" not in named
-    if not plain or path.parts[0] in reserved:
+    if not is_inside(named):
         raise Misused(f"{tree / 'dvc.yaml'}: {named} must be a path within the workspace.")
     steps = [tree / Path(*path.parts[:depth]) for depth in range(1, len(path.parts) + 1)]
     for step in steps:
@@ -87,6 +85,13 @@ def require_inside(tree: Path, named: str) -> PurePosixPath:
                 f"{step} is a symbolic link; dvc.yaml may name plain files and folders only."
             )
     return path
+
+
+def is_inside(named: str) -> bool:
+    """Tell whether a path of dvc.yaml is a plain one that may lie within the workspace."""
+    path = PurePosixPath(named)
+    plain = path.parts and not path.is_absolute() and ".." not in path.parts and ":" not in named
+    return bool(plain) and path.parts[0] not in (".git", ".dvc", ".sluicegate")
 
 
 def stages(text: str) -> list[dict[str, Any]]:
