@@ -11,7 +11,7 @@ from attacks.conftest import Target
 from reviewing import trust_them
 
 from sluicegate import Workspace
-from sluicegate.core import Conflict, Tampered
+from sluicegate.core import CannotDecide, Conflict, Tampered
 from sluicegate.flows.updates.retrain import retrain
 from sluicegate.record.context import open_context
 from sluicegate.stores import dvc, git, ssh, trust
@@ -123,6 +123,7 @@ def test_nothing_of_the_repository_or_of_the_caller_runs(
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", str(hooks))
     (root / "notes.txt").write_text("mine\n")
     made = git.commit(root, ["notes.txt"], "notes")
+    (info / "attributes").write_text("* filter=evil merge=evil\nnotes.txt -diff\n")
     tree = tmp_path / "tree"
     git.add_worktree(root, tree, made)
     assert git.changes(root, f"{made}~1", made, ["notes.txt"]).endswith("+mine")
@@ -150,6 +151,27 @@ def test_an_object_with_other_content_is_named(target: Target) -> None:
     path.write_bytes(zlib.compress(b"blob 5\0evil\n"))
     with pytest.raises(Tampered, match=name):
         git.find_at(target.root, made, "notes.txt")
+
+
+def test_a_missing_object_is_asked_of_no_remote(target: Target, tmp_path: Path) -> None:
+    """A remote that promises objects may be a command, and git would run it to read one."""
+    root, ran = target.root, tmp_path / "ran"
+    (root / "notes.txt").write_text("mine\n")
+    made = git.commit(root, ["notes.txt"], "notes")
+    for name, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "evil",
+        "remote.evil.promisor": "true",
+        "remote.evil.url": f"ext::touch {ran}",
+        "protocol.allow": "always",
+        "protocol.ext.allow": "always",
+    }.items():
+        git.run(root, "config", name, value)
+    (name,) = git.blobs(root, made, ["notes.txt"]).values()
+    (root / ".git" / "objects" / name[:2] / name[2:]).unlink()
+    with pytest.raises((CannotDecide, Tampered)):
+        git.read_at(root, made, "notes.txt")
+    assert not ran.exists()
 
 
 def test_a_policy_committed_anew_meanwhile_is_not_mixed_with_the_one_before(

@@ -32,6 +32,8 @@ CLOSED = {
     "GIT_TERMINAL_PROMPT": "0",
 }
 """What git is told instead of the caller's `GIT_*`."""
+ALONE = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
+"""A missing object is asked of nobody: a remote's URL may be a command. We fetch nothing ourselves."""
 SETTINGS = {
     "commit.gpgSign": "false",
     "core.attributesFile": os.devnull,
@@ -46,7 +48,9 @@ SETTINGS = {
     "core.symlinks": "true",
     "core.trustctime": "true",
     "core.untrackedCache": "false",
+    "diff.ignoreSubmodules": "all",
     "log.showSignature": "false",
+    "submodule.recurse": "false",
     "tag.gpgSign": "false",
 }
 """What outranks the repository's own settings."""
@@ -374,7 +378,7 @@ def authors(root: Path, since: str, paths: Sequence[str]) -> set[str]:
 def changes(root: Path, since: str, until: str, paths: Sequence[str]) -> str:
     """Return the diff of `paths` between two commits, by no driver of the repository's own choice."""
     return run(
-        root, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames",
+        root, "diff", "--text", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames",
         since, until, "--", *paths,
     )  # fmt: skip
 
@@ -392,6 +396,7 @@ def _closed(root: Path, command: str) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     if is_repository(root):  # named, it is not looked for, nor asked whose it is
         kept |= {"GIT_DIR": f"{root.absolute()}/.git", "GIT_WORK_TREE": f"{root.absolute()}"}
+        kept |= ALONE
     if command in ("commit", "tag"):
         kept |= _identity(root)
     settings = [*SETTINGS.items(), *(_drivers(root) if command in CONVERTING else ())]
