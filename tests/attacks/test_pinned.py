@@ -14,7 +14,7 @@ from sluicegate import Workspace
 from sluicegate.core import CannotDecide, Conflict, Tampered
 from sluicegate.flows.updates.retrain import retrain
 from sluicegate.record.context import open_context
-from sluicegate.stores import dvc, git, ssh, trust
+from sluicegate.stores import dvc, git, objects, ssh, trust
 from sluicegate.stores.settings import fill
 
 pytestmark = pytest.mark.slow
@@ -216,6 +216,34 @@ def test_settings_of_the_machine_send_no_row_elsewhere(
     with contextlib.nullcontext() if outranked else pytest.raises(Conflict, match=f"{named} is"):
         target.place.intake(honest(300, seed=24))
     assert not [each for each in away.rglob("*") if each.is_file()]
+
+
+def test_a_cache_of_the_machine_that_dvc_has_given_up_is_not_used(
+    target: Target, tmp_path: Path
+) -> None:
+    """`cache.local` names a remote whose folder older versions of DVC took for the cache."""
+    local, cache = target.root / ".dvc" / "config.local", target.root / ".dvc" / "cache"
+    away = tmp_path / "away"
+    local.write_text(f"[cache]\n    local = evil\n['remote \"evil\"']\n    url = {away}\n")
+    (target.root / "notes.csv").write_text("mine\n")
+    dvc.add(target.root, [target.root / "notes.csv"])
+    assert [each for each in cache.rglob("*") if each.is_file() and each.read_bytes() == b"mine\n"]
+    assert not away.exists()
+
+
+def test_what_is_destroyed_is_destroyed_where_it_was_sent(target: Target, tmp_path: Path) -> None:
+    """A remote named on the machine is no place to certify an erasure by."""
+    root, path = target.root, target.root / "reference" / "reference.parquet"
+    md5 = dvc.read_pointer(dvc.pointer(path)).md5
+    copies = dvc.copies(root, dvc.default_remote(root), md5)
+    local = root / ".dvc" / "config.local"
+    local.write_text(f"['remote \"local\"']\n    url = {tmp_path / 'away'}\n")
+    with pytest.raises(Conflict, match=r"remote\.local\.url"):
+        objects.destroy(root, md5)
+    assert all(copy.is_file() for copy in copies.values())
+    local.write_text(f"['remote \"mine\"']\n    url = {tmp_path / 'mine'}\n")
+    objects.destroy(root, md5)
+    assert not any(copy.exists() for copy in copies.values())
 
 
 def test_an_edited_remote_is_sent_no_row(target: Target, honest: Honest, tmp_path: Path) -> None:

@@ -308,7 +308,7 @@ def _pinned(root: Path) -> Any:
                 _require_same(f"remote.{name}.{key}", value, remote.get(key))
             elif key not in read["remote"][name]:
                 remote[key] = value
-    merged |= {"remote": pinned["remote"]}
+    merged |= {"cache": pinned["cache"], "remote": merged["remote"] | pinned["remote"]}
 
     class Pinned(Repo):  # type: ignore[misc]
         config = property(lambda _: merged)  # DVC reads its files anew for whatever it does

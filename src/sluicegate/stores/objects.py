@@ -70,7 +70,7 @@ def destroy(root: Path, md5: str) -> None:
                 if place.exists(md5):
                     raise OSError(f"{md5} still exists")
 
-    dvc.with_repo(root, delete)
+    dvc.with_repo(root, delete, writes=True)
 
 
 def _places(repo: Any) -> Iterator[tuple[str, Any]]:
