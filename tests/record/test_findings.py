@@ -32,7 +32,7 @@ def test_reasons_quote_what_git_leaves_out(
     (folder / QUOTES).unlink()
     assert in_full(layout, "0001")["reasons"] == kept
     assert TRIGGER not in " ".join(each.detail for each in findings_of(layout, "0001"))
-    files.write_json(folder / QUOTES, {at: "all is well" for at in quotes})
+    files.write_json(folder / QUOTES, dict.fromkeys(quotes, "all is well"))
     for read in (
         lambda: in_full(layout, "0001"),
         lambda: findings_of(layout, "0001"),

@@ -1,6 +1,5 @@
 """The recorded findings of a batch."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from sluicegate.core import Judged, Tampered
@@ -11,15 +10,13 @@ from sluicegate.stores import files
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.quoting import QUOTES
 
-FINDINGS = "findings.json"
-
 
 def findings_of(layout: Layout, batch: str) -> list[Judged]:
     """Return what was measured of a batch when it was received; raises Tampered.
 
     What findings quote of rows is among them where it is at hand and was not erased.
     """
-    found, quotes = _recorded(layout, batch, _verdict(layout, batch))
+    found, quotes = _recorded(layout, batch)
     return [
         each if at not in quotes else each.model_copy(update={"detail": quotes[at]})
         for at, each in enumerate(found)
@@ -28,8 +25,8 @@ def findings_of(layout: Layout, batch: str) -> list[Judged]:
 
 def in_full(layout: Layout, batch: str) -> dict[str, Any]:
     """Return the verdict of a batch with its reasons in full: what git keeps of them quotes no cell."""
-    verdict = _verdict(layout, batch)
-    found, quotes = _recorded(layout, batch, verdict)
+    found, quotes = _recorded(layout, batch)
+    verdict = stated(layout, layout.intake(batch) / "verdict.json", VERDICT)
     reasons = list(verdict["reasons"])
     for at, detail in quotes.items():
         bare = found[at].detail
@@ -39,19 +36,15 @@ def in_full(layout: Layout, batch: str) -> dict[str, Any]:
     return verdict | {"reasons": reasons}
 
 
-def _verdict(layout: Layout, batch: str) -> dict[str, Any]:
-    return stated(layout, layout.intake(batch) / "verdict.json", VERDICT)
-
-
-def _recorded(
-    layout: Layout, batch: str, verdict: Mapping[str, Any]
-) -> tuple[list[Judged], dict[int, str]]:
+def _recorded(layout: Layout, batch: str) -> tuple[list[Judged], dict[int, str]]:
     """Return the findings as git keeps them, and in full those that quote cells, by their place."""
-    path, quotes = (layout.intake(batch) / name for name in (FINDINGS, QUOTES))
+    names = ("verdict.json", "findings.json", QUOTES)
+    where, path, quotes = (layout.intake(batch) / name for name in names)
+    verdict = stated(layout, where, VERDICT)
     recorded = files.read_json(path)
-    told = files.read_json(quotes) if quotes.is_file() else {}
+    full = files.read_json(quotes) if quotes.is_file() else {}
     for file, signed in ((path, verdict["findings"]), (quotes, verdict.get("quotes"))):
         if file.is_file() and sha256_file(file) != signed:
             raise Tampered(f"{layout.named(file)} was changed; restore it.")
     found = [Judged.read(each, str(path)) for each in recorded]
-    return found, {int(at): str(detail) for at, detail in told.items()}
+    return found, {int(at): str(detail) for at, detail in full.items()}
