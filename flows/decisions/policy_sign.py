@@ -12,15 +12,18 @@ from sluicegate.record.context import Context
 from sluicegate.record.limit_changes import Change, changed_limits
 from sluicegate.stores import git, pinned, record, ssh, trust
 from sluicegate.stores.layout import numbered
+from sluicegate.stores.settings import read_settings
 from sluicegate.stores.transaction import transaction
 
 
 class Difference(Result):
     """What differs from the policy that was signed last; `signed` is None where none ever was.
 
-    And what newer defaults would change, and which limits are on metrics that are no longer measured.
+    `policy` is the one that is compared: the working tree's, or the committed one. Also what newer
+    defaults would change, and which limits are on metrics that are no longer measured.
     """
 
+    policy: str
     signed: str | None
     owner: str | None
     files: tuple[str, ...]
@@ -30,19 +33,23 @@ class Difference(Result):
     retired: tuple[str, ...]
 
 
-def difference(context: Context) -> Difference:
-    """Return what an owner would accept by signing now."""
+def difference(context: Context, tree: bool = False) -> Difference:
+    """Return what an owner would accept by signing now; once all in the `tree` is committed, with that."""
     layout = context.layout
     signed = owned.in_force(layout)
-    changed = changed_limits(signed.settings, context.settings) if signed else ()
+    settings = read_settings(layout.params) if tree else context.settings
+    changed = changed_limits(signed.settings, settings) if signed else ()
     return Difference(
+        policy=owned.TREE if tree else "committed",
         signed=signed.number if signed else None,
         owner=signed.owner if signed else None,
-        files=tuple(owned.differing(layout, signed) if signed else owned.covered(layout)),
+        files=tuple(
+            owned.differing(layout, signed, tree) if signed else owned.covered(layout, tree)
+        ),
         limits=tuple(changed),
-        diff=owned.diff(layout, signed) if signed else "",
+        diff=owned.diff(layout, signed, tree) if signed else "",
         defaults=newer(context),
-        retired=tuple(retired(context.settings)),
+        retired=tuple(retired(settings)),
     )
 
 

@@ -2,15 +2,10 @@
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from sluicegate.core import (
-    Artifact,
-    Assessment,
-    Batch,
-    SluicegateError,
-    Verdict,
-)
+from sluicegate.core import Artifact, Assessment, Batch, SluicegateError, Verdict
 from sluicegate.evidence.statement import VERDICT
 from sluicegate.flows.feedback.judge import batch_of, freeze, judge
 from sluicegate.flows.feedback.repeated_checks import remember
@@ -18,6 +13,7 @@ from sluicegate.flows.feedback.settle import settle
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.findings import findings_of
 from sluicegate.record.judgement import Frozen, Judgement
+from sluicegate.record.policy import unlike_tree
 from sluicegate.record.policy_in_force import policy_in_force
 from sluicegate.record.results import IntakeResult, judged
 from sluicegate.record.subjects.incident import cleaned_so_far
@@ -35,6 +31,7 @@ def check(context: Context, given: str | Path) -> IntakeResult:
     It remembers the call outside git: answers help anyone who probes what passes.
     """
     started = time.monotonic()
+    uncommitted = tuple(unlike_tree(context.layout))
     context = policy_in_force(context)
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         frozen = freeze(context, require_file(given), Path(scratch))
@@ -45,7 +42,7 @@ def check(context: Context, given: str | Path) -> IntakeResult:
         frame = frozen.table.frame if frozen.table else None
         found = result.assessment.findings
         remember(context, frame, frozen.artifact.sha256, result.outcome, found)
-        return result
+        return replace(result, uncommitted=uncommitted)
 
 
 def intake(context: Context, given: str | Path, step: Step = plainly) -> IntakeResult:

@@ -27,6 +27,7 @@ from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import Context
 from sluicegate.record.findings import findings_of
 from sluicegate.record.limit_changes import Change, changes
+from sluicegate.record.policy import TREE
 from sluicegate.record.source_history import earlier
 from sluicegate.stores import data, record
 from sluicegate.stores.reading import Table
@@ -94,8 +95,12 @@ class BothStops(Document):
 
 
 class Trial(Result):
-    """The effect of changed limits on the whole history and, if wanted, in a quick drill."""
+    """The effect of changed limits on the whole history and, if wanted, in a quick drill.
 
+    `policy` names what was tried: the working tree, or a file.
+    """
+
+    policy: str
     changes: tuple[Change, ...]
     batches: tuple[Tried, ...]
     stops: BothStops
@@ -134,7 +139,8 @@ def try_policy(
         before=_stops([each.before for each in accepted], budget),
         after=_stops([each.after for each in accepted], budget),
     )
-    return Trial(changes=differing, batches=tuple(tried), stops=stops, drill=drill)
+    policy = TREE if params is None else str(params)
+    return Trial(policy=policy, changes=differing, batches=tuple(tried), stops=stops, drill=drill)
 
 
 def _stops(accepted: Sequence[Outcome], budget: float) -> Stops:

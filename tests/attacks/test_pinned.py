@@ -56,7 +56,9 @@ def test_a_policy_in_the_tree_decides_nothing(
     params, batch = target.root / "params.yaml", honest(300, seed=21)
     before = target.place.check(batch).assessment.verdict.policy
     swap(params, fill(params.read_text(), {**NEVER, "gates.intake|sources.share": None}))
-    assert target.place.check(batch).assessment.verdict.policy == before
+    again = target.place.check(batch)
+    assert again.assessment.verdict.policy == before
+    assert again.to_dict()["uncommitted"] == ["params.yaml"]
     assert open_context(target.root).settings.approval.when != "never"
     for act in (lambda: target.place.intake(batch), target.place.retrain):
         with pytest.raises(Conflict, match=r"params\.yaml has uncommitted changes"):

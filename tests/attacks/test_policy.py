@@ -13,6 +13,7 @@ import pytest
 from attacks.conftest import Target
 from reviewing import only, trust_them
 
+from sluicegate.cli import main
 from sluicegate.core import CannotDecide, Conflict, Misused, Tampered
 from sluicegate.core.canonical import sha256_bytes
 from sluicegate.gates.approval import NAMESPACE, Decision
@@ -177,6 +178,25 @@ def test_a_dep_of_the_trainer_is_part_of_the_policy(
     committed(target, "helper.py", "RATE = 1\n")
     committed(target, "extra.csv.dvc", "outs:\n- md5: 1\n")
     assert says(target.place.check(honest(300, seed=21))).startswith("pause: extra.csv.dvc")
+
+
+def test_the_difference_is_that_of_the_working_tree_and_says_so(
+    target: Target, keys: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is looked at before it is committed; what is signed is what is committed."""
+    owned_by_ann(target, keys)
+    params = target.root / "params.yaml"
+    params.write_text(fill(params.read_text(), {"gates.intake|sources.share": None}))
+    assert main(["policy", "diff", "-C", str(target.root)]) == 3
+    shown = capsys.readouterr().out
+    assert shown.startswith("policy: working tree\n")
+    assert "LOOSENED sources.share" in shown
+    found = target.place.policy_difference()
+    assert (found.policy, found.files) == ("working tree", ("params.yaml",))
+    assert main(["policy", "try", "-C", str(target.root), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["policy"] == "working tree"
+    with pytest.raises(Conflict, match=r"params\.yaml has uncommitted changes"):
+        target.place.sign_policy("ann", keys["ann"])
 
 
 def test_a_dep_elsewhere_is_neither_signed_nor_removed(

@@ -161,6 +161,7 @@ def print_dry_upgrade(console: Console, found: "Newer") -> None:
 
 def print_difference(console: Console, found: "Difference", verb: str = "differ from it") -> None:
     """Print which files `verb`, how, and which limits let more pass."""
+    console.print(f"policy: {found.policy}")
     for limit in found.retired:
         console.print(f"no longer measured, so this limit has no effect: {escape(limit)}")
     newer = found.defaults
@@ -171,12 +172,12 @@ def print_difference(console: Console, found: "Difference", verb: str = "differ 
         )
     if not found.signed and not found.diff:
         console.print(
-            "policy: not signed yet, so there is nothing to compare; list its owners under "
+            "It is not signed yet, so there is nothing to compare; list its owners under "
             "policy.owners in params.yaml, then run `sluicegate policy sign`"
         )
         return
     signed = f"{found.signed}, signed by {found.owner}" if found.signed else "not signed"
-    console.print(f"policy: {escape(signed)}; files that {verb}: {len(found.files)}")
+    console.print(f"signed policy: {escape(signed)}; files that {verb}: {len(found.files)}")
     for each in found.limits:
         _print_change(console, each)
     for line in found.diff.splitlines():
@@ -191,6 +192,7 @@ def _print_change(console: Console, limit: "Change") -> None:
 
 def print_trial(console: Console, trial: "Trial") -> None:
     """Print the changed limits, every batch that they or the committed ones stop, and the rate."""
+    console.print(f"policy: {escape(trial.policy)}")
     if not trial.changes:
         console.print("No limit differs from the committed policy.")
     for each in trial.changes:

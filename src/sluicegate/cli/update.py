@@ -169,6 +169,8 @@ def print_intake(console: Console, result: "IntakeResult") -> None:
     if verdict.outcome is not Outcome.REJECT:  # of what is rejected nothing is kept apart
         print_selection(console, "set aside", len(held.rows), held.sources)
     print_selection(console, "in question", len(asked.rows), asked.sources)
+    for name in result.uncommitted:
+        console.print(f"  {escape(name)} differs from the commit that this was judged by")
     print_reasons(console, verdict.reasons)
     print_findings(console, result.findings)
 

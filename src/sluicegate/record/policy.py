@@ -33,6 +33,8 @@ ACTING = (".dvc/config", ".dvcignore", ".gitattributes", ".gitmodules", "prefect
 COVERS = 2
 """What a signature covers: 1 is COVERED, 2 adds ACTING and the deps of every stage in dvc.yaml."""
 NAMESPACE = "sluicegate-policy"
+TREE = "working tree"
+"""What is looked at before anybody commits it; nothing is judged by it."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,13 @@ def covered(layout: Layout, tree: bool = False, covers: int = COVERS) -> dict[st
 def _in_tree(layout: Layout, names: Iterable[str]) -> dict[str, bytes | None]:
     paths = {name: layout.root / name for name in names}
     return {n: path.read_bytes() if path.is_file() else None for n, path in paths.items()}
+
+
+def unlike_tree(layout: Layout) -> list[str]:
+    """Return the policy's files that are not in the working tree as the commit has them that rules."""
+    if layout.policy is None:
+        return []
+    return git.differing(layout.root, layout.policy, parts(layout, layout.policy))
 
 
 def statement_of(layout: Layout, number: str) -> Path:

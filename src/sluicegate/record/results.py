@@ -39,6 +39,8 @@ class IntakeResult:
     findings: tuple[Judged, ...]
     duplicate_of: str | None
     seconds: float
+    uncommitted: tuple[str, ...] = ()
+    """The policy's files that lie otherwise in the working tree than they were judged by."""
 
     @property
     def outcome(self) -> Outcome:
@@ -64,6 +66,7 @@ class IntakeResult:
             "findings": [each.listed() for each in self.findings],
             "reasons": list(verdict.reasons),
             "seconds": round(self.seconds, 3),
+            "uncommitted": list(self.uncommitted),
         }
 
 

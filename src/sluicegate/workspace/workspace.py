@@ -212,7 +212,7 @@ class Workspace:
         """Return what differs from the policy that its owners signed last."""
         from sluicegate.flows.decisions.policy_sign import difference
 
-        return difference(self._fresh())
+        return difference(self._fresh(), tree=True)
 
     @explained()
     def sign_policy(self, owner: str, key: Path) -> "Difference":
