@@ -17,6 +17,7 @@ from sluicegate.flows.custody.retired import retired
 from sluicegate.flows.custody.statements import statements
 from sluicegate.flows.custody.tables import tables
 from sluicegate.flows.custody.tree import ROOMS, tree
+from sluicegate.flows.custody.verdicts import verdicts
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import Context
 from sluicegate.stores import keys as keys_of
@@ -37,6 +38,7 @@ PARTS: tuple[Callable[[Inspection], None], ...] = (
     ledger,
     keys,
     statements,
+    verdicts,
     tables,
     calibration,
     policy,

@@ -23,7 +23,7 @@ from sluicegate.gates import Policy, decide
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.context import Context
 from sluicegate.record.feeds import as_proven, feed_of, read_signature
-from sluicegate.record.judgement import Frozen, Judgement
+from sluicegate.record.judgement import Frozen, Judgement, rows_by_source
 from sluicegate.record.policy_in_force import with_built_in_limits
 from sluicegate.stores import data, keys
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_table
@@ -91,14 +91,6 @@ def judge_by(
         policy=policy,
         rows_of=rows_of,
     )
-
-
-def rows_by_source(frame: pd.DataFrame, source: str | None) -> dict[str, list[int]]:
-    """Return the row positions of each source."""
-    if source is None or source not in frame:
-        return {}
-    groups = frame.groupby(frame[source].fillna("").astype(str), sort=True).indices
-    return {str(name): [int(row) for row in rows] for name, rows in groups.items()}
 
 
 def batch_of(context: Context, frozen: Frozen, number: str | None) -> Batch:

@@ -36,11 +36,10 @@ from sluicegate.record.subjects import state_of
 from sluicegate.record.subjects.incident import incidents
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.rollback import KEPT, before, proposal_state, proposals
-from sluicegate.record.updates import read_update
+from sluicegate.record.updates import FIRST, read_update
 from sluicegate.stores import data, files, models
 from sluicegate.stores.transaction import transaction
 
-FIRST = "0000"
 MISSES = 0.9
 """Of a model that answers with numbers, an error beyond this quantile of the golden set's is a miss."""
 

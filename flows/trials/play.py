@@ -17,13 +17,13 @@ from sluicegate.checks.memory import Heard
 from sluicegate.checks.trigger_memory import pulled_in
 from sluicegate.core import Outcome, Verdict
 from sluicegate.core.document import Document
-from sluicegate.flows.feedback.judge import rows_by_source
 from sluicegate.flows.feedback.measure import measured, panel_in, scores_of
 from sluicegate.flows.trials.windows import UNNAMED, Material, Window, scratch_table, seen, window
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.decide import outcome_of
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
+from sluicegate.record.judgement import rows_by_source
 from sluicegate.record.source_history import earlier, heard_in
 from sluicegate.stores import data
 

@@ -18,11 +18,11 @@ from sluicegate.core.counted import counted
 from sluicegate.core.schema import label_text
 from sluicegate.flows.feedback.trusted import in_normal_form, read_given, require_columns
 from sluicegate.flows.trials.trained import Trained, settings_at
-from sluicegate.flows.updates.retrain import judge_by
 from sluicegate.record.causes import added_by
 from sluicegate.record.champion import Champion, champion_of, first_champion
 from sluicegate.record.comparison import findings_in
 from sluicegate.record.context import Context
+from sluicegate.record.replay import judge_update
 from sluicegate.record.results import judged
 from sluicegate.record.updates import read_comparison, read_update, verified_products
 from sluicegate.stores import data, files, models, record
@@ -113,7 +113,7 @@ def by_update(context: Context, update: str) -> Probe:
         raise Misused(f"update:{update} is {result.stage.value}; name a rejected or paused one.")
     settings, comparison = settings_at(layout, result.data_commit), read_comparison(layout, update)
     policy = settings.policy("candidate")
-    outcome = judge_by(settings, result, comparison).outcome
+    outcome = judge_update(settings, result, comparison).outcome
     stopping = {
         each.metric: each
         for each in judged(findings_in(comparison), policy)

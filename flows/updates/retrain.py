@@ -6,7 +6,7 @@ meanwhile, and a batch that arrives during assembly is never recorded as learnt 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
 from sluicegate.flows.feedback.quarantine import hold
 from sluicegate.flows.updates.promote import finish_promotion, promote
 from sluicegate.flows.updates.record_update import record_update, refuse
-from sluicegate.gates import decide
 from sluicegate.record.champion import champion_of, first_champion
 from sluicegate.record.comparison import Reported, findings_in
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
@@ -36,20 +35,25 @@ from sluicegate.record.policy_in_force import (
     policy_in_force,
     write_signed_files,
 )
+from sluicegate.record.replay import judge_update, with_approval
 from sluicegate.record.results import RetrainResult, judged
 from sluicegate.record.security_review import first_promotion
 from sluicegate.record.superseded import require_rolled_back
-from sluicegate.record.updates import approved, awaiting, new_batches, read_comparison, read_update
+from sluicegate.record.updates import (
+    FIRST,
+    approved,
+    awaiting,
+    new_batches,
+    read_comparison,
+    read_update,
+)
 from sluicegate.review.ask import about_update, keep_page
 from sluicegate.review.votes import put
 from sluicegate.stores import data, dvc, files, git, models, pipeline, record
 from sluicegate.stores.environment import scrubbed
 from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.mlflow import Run, open_registry
-from sluicegate.stores.settings import Settings
 from sluicegate.stores.transaction import tidy, transaction
-
-FIRST = "0000"
 
 
 @dataclass(frozen=True)
@@ -232,7 +236,7 @@ def pinned_champions(context: Context, update: Update) -> Pinned:
 def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
     """Register the challenger, judge it and record the update, without promoting it."""
     measured = judge(context, built)
-    verdict = with_approval(context, measured)
+    verdict = with_approval(context.settings, measured)
     run_id, version = register(context, built)
     challenger = ModelRef(version, built.comparison.challenger)
     compared = advance(built.update, Stage.COMPARED, challenger=challenger)
@@ -255,32 +259,7 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
 
 def judge(context: Context, built: Built) -> Verdict:
     """Return the gate's verdict; the first model has nothing to be compared with and passes."""
-    return judge_by(context.settings, built.update, built.comparison)
-
-
-def judge_by(settings: Settings, update: Update, comparison: Reported) -> Verdict:
-    """Return the verdict on an update by `settings`; it is the same every time."""
-    policy = candidate_policy(settings, findings_in(comparison))
-    if not update.batches:
-        # Before any feedback was admitted there is none to hold out, so nothing recent to forget.
-        policy = replace(policy, not_applicable=(*policy.not_applicable, "recent.*"))
-    subject = f"update:{update.id}"
-    if update.champion is None:
-        reason = "The first champion, trained by init on the base data."
-        return Verdict(subject, policy.digest, Outcome.PASS, (reason,), rules=policy.rules)
-    return decide(policy, subject, findings_in(comparison))
-
-
-def with_approval(context: Context, verdict: Verdict) -> Verdict:
-    """Return `verdict` under `approval.when`: without reviewers, a pause becomes a refusal, not a pass."""
-    when, first = context.settings.approval.when, verdict.subject == f"update:{FIRST}"
-    if when == "always" and verdict.outcome is Outcome.PASS and not first:
-        reason = "Every update needs a review (approval.when is always)."
-        return replace(verdict, outcome=Outcome.PAUSE, reasons=(reason, *verdict.reasons))
-    if when == "never" and verdict.outcome is Outcome.PAUSE:
-        reason = "The update needs a review, but approval.when is never."
-        return replace(verdict, outcome=Outcome.REJECT, reasons=(reason, *verdict.reasons))
-    return verdict
+    return judge_update(context.settings, built.update, built.comparison)
 
 
 def register(context: Context, built: Built) -> tuple[str, int]:

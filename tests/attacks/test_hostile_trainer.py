@@ -326,6 +326,26 @@ def test_the_trainer_sees_its_deps_and_nothing_else(workspace: Workspace, wall: 
     assert len(pd.read_parquet(root / "build/train.parquet")) == 1
 
 
+def test_a_module_that_is_no_dep_is_named_with_the_line_to_add(
+    workspace: Workspace, git: Callable[..., str]
+) -> None:
+    """It lies beside train.py, but is not shown to it; listed, it is."""
+    root = workspace.root
+    (root / "rates.py").write_text("RATE = 1\n")
+    git(root, "add", "rates.py")
+    settle(workspace, "import rates\n" + (root / "train.py").read_text(), git)
+    with pytest.raises(
+        CannotDecide, match=r"add `- rates\.py` to stages\.train\.deps in dvc\.yaml"
+    ):
+        workspace.retrain()
+    text = (root / "dvc.yaml").read_text()
+    (root / "dvc.yaml").write_text(
+        text.replace("      - train.py\n", "      - train.py\n      - rates.py\n")
+    )
+    git(root, "commit", "-qam", "the module")
+    assert workspace.retrain().update.stage.value == "promoted"
+
+
 def test_where_no_wall_stands_require_refuses_and_prefer_says_so(workspace: Workspace) -> None:
     """`require` trains nothing; `prefer` trains and records the sentence that every page shows."""
     root = workspace.root

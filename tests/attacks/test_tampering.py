@@ -230,9 +230,11 @@ def test_a_verdict_is_replayed_from_what_is_stored(target: Target) -> None:
         assert told.findings
     path = target.root / "updates" / "0001" / "comparison.json"
     path.write_text(path.read_text() + "\n")
+    git.commit(target.root, ["updates"], "an insider's commit")
     with pytest.raises(Tampered, match=r"0001/comparison.json was changed"):
         target.place.explain("update:0001")
     path = target.root / "intake" / "0002" / "findings.json"
     path.write_text(path.read_text() + "\n")
+    git.commit(target.root, ["intake"], "an insider's commit")
     with pytest.raises(Tampered, match=r"0002/findings.json was changed"):
         target.place.explain("batch:0002")

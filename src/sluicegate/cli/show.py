@@ -29,7 +29,7 @@ from sluicegate.core.document import Document
 
 if TYPE_CHECKING:
     from sluicegate.flows.status import Status
-    from sluicegate.flows.trials.explain import Explained
+    from sluicegate.record.replay import Explained
     from sluicegate.record.traced import MadeOf, Traced
     from sluicegate.reports.profiles import Card
 

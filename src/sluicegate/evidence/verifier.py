@@ -154,6 +154,12 @@ class Verifier:
         """Return the JSON in a file, which proves nothing yet."""
         return _parsed(self.read(name), name)
 
+    def signed_json(self, name: str, sha256: str) -> Any:
+        """Return the JSON in a file that a statement names by its digest; raises Tampered for another."""
+        if sha256_bytes(self.read(name)) != sha256:
+            raise Broken(name, "was changed; restore it from git")
+        return self.json(name)
+
     def statement(self, name: str) -> Statement:
         """Return a statement whose signature holds, by a key that was believed when it was made."""
         data = self.read(name)

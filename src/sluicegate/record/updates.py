@@ -28,6 +28,8 @@ from sluicegate.record.context import Context
 from sluicegate.stores import files, record
 from sluicegate.stores.layout import Layout
 
+FIRST = "0000"
+"""The update that `init` makes."""
 PRODUCTS = ("dvc.lock", "metrics.json", "plots", "candidate.json")
 
 

@@ -33,6 +33,7 @@ from .patience import patiently
 
 _STAGE = re.compile(r"Running stage '([^']+)'")
 _RAISED = re.compile(r"^sluicegate\.core\.errors\.\w+: ")
+_NOT_SHOWN = re.compile(r"No module named '(\w+)")
 _FOREIGN = "{} is not a pointer that sluicegate wrote; restore it from git."
 CONFIG = ".dvc/config"
 CREDENTIAL = re.compile(
@@ -222,10 +223,10 @@ def repro(
             if stage := _STAGE.match(printed):
                 tell(stage.group(1))
     if process.returncode:
-        raise CannotDecide(_failure(listed))
+        raise CannotDecide(_failure(listed, worktree))
 
 
-def _failure(said: list[str]) -> str:
+def _failure(said: list[str], worktree: Path) -> str:
     started = [found.group(1) for found in map(_STAGE.match, said) if found]
     errors = [x.split("ERROR: ")[1] for x in said if "ERROR: " in x]
     own = [x for x in said if x.strip() and not x.startswith(("ERROR", ">", "Running stage", "!"))]
@@ -233,6 +234,10 @@ def _failure(said: list[str]) -> str:
     if errors and "exited with" not in errors[0]:  # the command ended well, what it made is amiss
         sentence = errors[0]
     name = started[-1] if started else "a stage"
+    if missing := _NOT_SHOWN.search(sentence):  # code sees what its stage names, and nothing else
+        for module in (f"{missing[1]}.py", missing[1]):
+            if (worktree / module).exists():
+                sentence += f"; add `- {module}` to stages.{name}.deps in dvc.yaml"
     return f"The stage {name!r} of dvc.yaml failed: {_RAISED.sub('', sentence)}"
 
 

@@ -56,6 +56,9 @@ SETTINGS = {
 """What outranks the repository's own settings."""
 CONVERTING = frozenset({"add", "checkout", "commit", "diff", "reset", "status", "worktree"})
 """The commands that would run a filter or a driver of the repository's."""
+WHOLE_HISTORY = ("log", "--full-history", "--no-renames", "--relative")
+"""Of files in a folder: a merge that takes them away follows no side by itself."""
+ANY = ""
 SERVICE_IDENTITY = {"NAME": "sluicegate", "EMAIL": "sluicegate@localhost"}
 
 
@@ -237,9 +240,29 @@ def read_tag(root: Path, name: str) -> tuple[str, str] | None:
 
 
 def added_in(root: Path, path: str) -> str | None:
-    """Return the first commit in HEAD's history that has the file `path`; None for none."""
-    result = run(root, "log", "--diff-filter=A", "--format=%H", "--", path).splitlines()
-    return result[-1] if result else None
+    """Return the first commit in HEAD's history that gave the file `path` what it holds now, if any."""
+    blob = blobs(root, "HEAD", [path]).get(path)
+    return blob and _first(root, head(root), path.split("/")[0]).get((path, blob))
+
+
+def first_added_in(root: Path, path: str) -> str | None:
+    """Return the first commit in HEAD's history that has a file `path`, whatever it held, if any."""
+    return _first(root, head(root), path.split("/")[0]).get((path, ANY))
+
+
+@lru_cache(maxsize=8)
+def _first(root: Path, commit_id: str, folder: str) -> dict[tuple[str, str], str]:
+    """Return the first commit that has a file below `folder`, by its path and object id, and with ANY."""
+    asked = (*WHOLE_HISTORY, "--diff-filter=AM", "--raw", "--no-abbrev", "--format=%H", "-z")
+    tokens = iter(run(root, *asked, commit_id, "--", folder).split("\0"))
+    found, at = {}, ""
+    for token in (each.strip() for each in tokens):
+        if token.startswith(":"):
+            path = next(tokens)
+            found[path, ANY] = found[path, token.split()[3]] = at  # the oldest comes last
+        elif token:
+            at = token
+    return found
 
 
 def is_ancestor(root: Path, commit_id: str, later: str) -> bool:
@@ -290,16 +313,7 @@ def ever_added(root: Path, commit_id: str, folder: str) -> frozenset[str]:
 
     A plain folder: with a pattern git would read whole trees, a hundred times as long.
     """
-    asked = (
-        "log",
-        "--full-history",  # a merge that takes them away follows no side by itself
-        "--no-renames",
-        "--diff-filter=A",
-        "--name-only",
-        "--relative",
-        "--format=",
-        "-z",
-    )
+    asked = (*WHOLE_HISTORY, "--diff-filter=A", "--name-only", "--format=", "-z")
     return frozenset(run(root, *asked, commit_id, "--", folder).strip("\0\n").split("\0")) - {""}
 
 

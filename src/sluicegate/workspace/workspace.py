@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from sluicegate.flows.trials.backtested import Backtested, BacktestPlan
     from sluicegate.flows.trials.bisected import Bisected, BisectPlan
     from sluicegate.flows.trials.drilled import Drilled, DrillPlan
-    from sluicegate.flows.trials.explain import Explained
     from sluicegate.flows.trials.policy_try import Trial
     from sluicegate.record.quarantine import HeldRows, InQuarantine
+    from sluicegate.record.replay import Explained
     from sluicegate.record.results import IntakeResult, RetrainResult, UpdateResult
     from sluicegate.record.traced import MadeOf, Traced
     from sluicegate.reports.bill_of_materials import Bill
@@ -578,9 +578,11 @@ class Workspace:
     @explained()
     def explain(self, subject: str) -> "Explained":
         """Replay the stored findings of a batch or an update through its stored policy, offline."""
-        from sluicegate.flows.trials.explain import explain
+        from sluicegate.record.replay import replay
+        from sluicegate.stores.record import committed
 
-        return explain(self._fresh(), subject)
+        layout = self._fresh().layout
+        return replay(layout, committed(layout), subject)
 
     @explained()
     def export_trust(self, path: str | Path, **wanted: Any) -> "TrustExport":

@@ -1,22 +1,23 @@
-"""explain: judge the stored findings by the stored policy again, and compare the verdicts.
+"""replay: judge the stored findings by the stored policy again, and compare the verdicts.
 
 It runs offline, with this installation: years later, anyone can see which number met which
 limit. It names what it cannot replay. If the verdict differs, somebody tampered with it, or another
 release of sluicegate judges differently.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from sluicegate.core import (
     CannotDecide,
     Finding,
     Judged,
-    Missing,
     Misused,
+    Outcome,
     SluicegateError,
     Tampered,
+    Update,
     Verdict,
 )
 from sluicegate.core.artifact import artifacts_in
@@ -25,25 +26,23 @@ from sluicegate.core.document import Document, Result
 from sluicegate.core.judged import Listed
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.results import TEST_RESULT
-from sluicegate.evidence.statement import VERDICT, predicate_of
-from sluicegate.flows.feedback.judge import rows_by_source
-from sluicegate.flows.updates.retrain import judge_by, with_approval
+from sluicegate.evidence.statement import UPDATE, VERDICT, predicate_of
+from sluicegate.evidence.verifier import Verifier
 from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import Calibration, effective
 from sluicegate.record.attest import RESULT_FILE
-from sluicegate.record.comparison import findings_in
-from sluicegate.record.context import Context
-from sluicegate.record.findings import findings_of
+from sluicegate.record.comparison import Reported
+from sluicegate.record.judgement import rows_by_source
 from sluicegate.record.policy import signed_policies
 from sluicegate.record.policy_in_force import candidate_policy, with_built_in_limits
 from sluicegate.record.results import judged
-from sluicegate.record.subjects.kind import stated
-from sluicegate.record.updates import materials_of, read_comparison, read_update
-from sluicegate.stores import data, git, record
+from sluicegate.record.updates import FIRST
+from sluicegate.stores import data, git
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, parse_settings
 
 CALIBRATION = "calibration/calibration.json"
+D = TypeVar("D", bound=Document)
 
 
 class PolicyUsed(Document):
@@ -65,30 +64,60 @@ class Explained(Result):
     not_replayed: str = ""
 
 
-def explain(context: Context, subject: str) -> Explained:
-    """Return the verdict on `batch:NNNN` or `update:NNNN` as recorded and as replayed now.
+def replay(layout: Layout, held: Verifier, subject: str) -> Explained:
+    """Return the verdict on `batch:NNNN` or `update:NNNN` as the record `held` has it, and as replayed now.
 
     Raises Misused for any other subject, Missing where there is none, Tampered when what is stored is
-    not what the signed statements name.
+    not what the signed statements name, CannotDecide where this installation cannot tell.
     """
     kind, _, number = subject.partition(":")
     if kind in ("batch", "update") and number.isascii() and number.isdigit():
-        return _update(context, number) if kind == "update" else _batch(context, number)
+        return (_update if kind == "update" else _batch)(layout, held, number)
     raise Misused(f"{subject!r} is not a batch or update; write batch:0001 or update:0001.")
 
 
-def _update(context: Context, number: str) -> Explained:
-    layout = context.layout
-    update, recorded = read_update(layout, number)
-    comparison, rules = read_comparison(layout, number), materials_of(layout, number)
-    where, settings = _settings(layout, update.data_commit, rules, recorded)
-    again = with_approval(
-        replace(context, settings=settings), judge_by(settings, update, comparison)
-    )
-    found = findings_in(comparison)
+def judge_update(settings: Settings, update: Update, comparison: Reported) -> Verdict:
+    """Return the verdict on an update by `settings`; it is the same every time.
+
+    The first model has nothing to be compared with and passes.
+    """
+    policy = candidate_policy(settings, comparison.findings)
+    if not update.batches:
+        # Before any feedback was admitted there is none to hold out, so nothing recent to forget.
+        policy = replace(policy, not_applicable=(*policy.not_applicable, "recent.*"))
+    subject = f"update:{update.id}"
+    if update.champion is None and update.id == FIRST:
+        reason = "The first champion, trained by init on the base data."
+        return Verdict(subject, policy.digest, Outcome.PASS, (reason,), rules=policy.rules)
+    return decide(policy, subject, comparison.findings)
+
+
+def with_approval(settings: Settings, verdict: Verdict) -> Verdict:
+    """Return `verdict` under `approval.when`: without reviewers, a pause becomes a refusal, not a pass."""
+    when, first = settings.approval.when, verdict.subject == f"update:{FIRST}"
+    if when == "always" and verdict.outcome is Outcome.PASS and not first:
+        reason = "Every update needs a review (approval.when is always)."
+        return replace(verdict, outcome=Outcome.PAUSE, reasons=(reason, *verdict.reasons))
+    if when == "never" and verdict.outcome is Outcome.PAUSE:
+        reason = "The update needs a review, but approval.when is never."
+        return replace(verdict, outcome=Outcome.REJECT, reasons=(reason, *verdict.reasons))
+    return verdict
+
+
+def _update(layout: Layout, held: Verifier, number: str) -> Explained:
+    where = f"updates/{number}/update.json"
+    predicate = predicate_of(held.statement(where).payload, UPDATE, where)
+    update = Update.read(predicate["update"], where)
+    recorded = Verdict.read(predicate["verdict"], where)
+    name = where.replace("update.json", "comparison.json")
+    comparison = Reported.read(held.signed_json(name, predicate["comparison"]), name)
+    judged_by = {each.name: each.sha256 for each in artifacts_in(predicate["materials"], where)}
+    commit, settings = _settings(layout, update.data_commit, judged_by, recorded)
+    again = with_approval(settings, judge_update(settings, update, comparison))
+    found = comparison.findings
     return Explained(
         subject=f"update:{number}",
-        policy=PolicyUsed(commit=where, sha256=rules["params.yaml"]),
+        policy=PolicyUsed(commit=commit, sha256=judged_by["params.yaml"]),
         findings=tuple(judged(found, candidate_policy(settings, found))),
         recorded=recorded,
         replayed=again,
@@ -96,24 +125,25 @@ def _update(context: Context, number: str) -> Explained:
     )
 
 
-def _batch(context: Context, number: str) -> Explained:
-    layout = context.layout
-    folder, name = layout.intake(number), f"intake/{number}/verdict.json"
-    if not (folder / "verdict.json").is_file():
-        raise Missing(f"There is no batch:{number}; `sluicegate status` shows how many there are.")
-    recorded = Verdict.read(stated(layout, folder / "verdict.json", VERDICT), name)
-    found = [_as_found(each) for each in findings_of(layout, number)]
-    commit = git.added_in(layout.root, name) or "HEAD"
-    rules = _rules(layout, number)
-    where, settings = _settings(layout, commit, rules, recorded)
-    policy = with_built_in_limits(_limits(layout, settings, commit, rules.get(CALIBRATION)), found)
-    rows_of, missing = _rows(layout, number, settings)
+def _batch(layout: Layout, held: Verifier, number: str) -> Explained:
+    where, name = (f"intake/{number}/{file}" for file in ("verdict.json", "findings.json"))
+    predicate = predicate_of(held.statement(where).payload, VERDICT, where)
+    recorded = Verdict.read(predicate, where)
+    listed = held.signed_json(name, predicate["findings"])
+    found = [_as_found(Judged.read(each, name)) for each in listed]
+    commit = git.first_added_in(layout.root, where) or "HEAD"
+    judged_by = _judged_by(held, number)
+    at, settings = _settings(layout, commit, judged_by, recorded)
+    policy = with_built_in_limits(
+        _limits(layout, settings, commit, judged_by.get(CALIBRATION)), found
+    )
+    rows_of, missing = _rows(layout, held, number, settings)
     again = decide(policy, f"batch:{number}", found, rows_of)
     if missing:  # which rows a source sent is not on record, only that it sent some
         again = replace(again, quarantined=recorded.quarantined, suspects=recorded.suspects)
     return Explained(
         subject=f"batch:{number}",
-        policy=PolicyUsed(commit=where, sha256=policy.digest),
+        policy=PolicyUsed(commit=at, sha256=policy.digest),
         findings=tuple(judged(found, policy, rows_of)),
         recorded=recorded,
         replayed=again,
@@ -134,11 +164,10 @@ def _as_found(judged: Judged) -> Finding:
     return replace(judged.finding, detail=judged.detail.removesuffix("(calibrating)").rstrip())
 
 
-def _rules(layout: Layout, number: str) -> dict[str, str]:
+def _judged_by(held: Verifier, number: str) -> dict[str, str]:
     """Return the digests of the files that a batch was judged by, as its test result names them."""
     where = f"intake/{number}/{RESULT_FILE}"
-    payload = record.read_statement(layout, layout.intake(number) / RESULT_FILE)
-    predicate = predicate_of(payload, TEST_RESULT, where)
+    predicate = predicate_of(held.statement(where).payload, TEST_RESULT, where)
     return {each.name: each.sha256 for each in artifacts_in(predicate["configuration"], where)}
 
 
@@ -180,19 +209,24 @@ def _limits(layout: Layout, settings: Settings, commit: str, calibration: str | 
         raise Tampered(
             f"{CALIBRATION} in {commit[:12]} does not match the calibration that judged it."
         )
-    found = Calibration.read(json.loads(text), CALIBRATION)
+    found = Calibration.model_validate_json(text)
     return effective(written, found, calibration)
 
 
-def _rows(layout: Layout, number: str, settings: Settings) -> tuple[dict[str, list[int]], str]:
+def _rows(
+    layout: Layout, held: Verifier, number: str, settings: Settings
+) -> tuple[dict[str, list[int]], str]:
     """Return the rows of each source; where they are not kept here, one stand-in each, and say so."""
-    manifest = data.read_manifest(layout.intake(number))
+    where = f"intake/{number}/{data.MANIFEST}"
+    manifest = data.Manifest.read(held.json(where), where)
     source = settings.schema_.source
     rows_of: dict[str, list[int]] = {name: [0] for name in manifest.sources}
     if source is None or not rows_of:
         return rows_of, ""
-    rooms = [layout.intake(number) / "rows", layout.admitted(number)]
-    rooms += [layout.quarantine(number), layout.held(number)]
+    rooms = (
+        layout.intake(number) / "rows", layout.admitted(number), layout.quarantine(number),
+        layout.held(number),
+    )  # fmt: skip
     found: dict[str, list[int]] = {}
     try:
         for room in rooms:

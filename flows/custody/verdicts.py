@@ -1,0 +1,52 @@
+"""Verdicts: each follows from its findings by the policy of its time; people let in what paused."""
+
+from sluicegate.core import CannotDecide, Outcome, SluicegateError
+from sluicegate.evidence.verifier import Broken
+from sluicegate.flows.custody.inspection import Inspection
+from sluicegate.record.replay import replay
+
+LET_IN = (Outcome.PASS, Outcome.QUARANTINE)
+
+
+def verdicts(found: Inspection) -> None:
+    """Replay the verdict on every batch and update."""
+    names = [*found.below("intake/", "/verdict.json"), *found.below("updates/", "/update.json")]
+    unseen = 0
+    for place, name in enumerate(names):
+        found.bar(place, len(names), "the verdicts")
+        room, number, _ = name.split("/")
+        if all(found.is_known(each) for each in found.below(f"{room}/{number}/")):
+            continue
+        found.count("verdicts")
+        try:
+            unseen += _replay(found, name, f"{'batch' if room == 'intake' else 'update'}:{number}")
+        except Broken as error:
+            found.blame(error.where, error.says)
+        except CannotDecide as error:
+            found.doubt(name, str(error))
+        except SluicegateError as error:
+            found.blame(name, str(error))
+    if unseen:
+        found.notes.append(
+            f"{unseen} verdicts name rows that are not on this machine; those names were not replayed"
+        )
+
+
+def _replay(found: Inspection, name: str, subject: str) -> bool:
+    """Tell whether the rows that a verdict names could not be looked at."""
+    replayed = replay(found.context.layout, found.held, subject)
+    recorded, again = replayed.recorded, replayed.replayed
+    if not replayed.same:
+        was, now = recorded.outcome.value, again.outcome.value
+        raise Broken(
+            name,
+            f"does not follow from its findings: it says {was}, they say {now} by the policy of "
+            f"{replayed.policy.commit[:12]}",
+        )
+    number = subject.partition(":")[2]
+    admitted = f"batches/{number}/manifest.json"
+    if name.startswith("intake/") and admitted in found.files and recorded.outcome not in LET_IN:
+        paused = recorded.outcome is Outcome.PAUSE
+        if not paused or f"intake/{number}/decision.json" not in found.files:
+            raise Broken(admitted, f"is admitted, but its verdict is {recorded.outcome.value}")
+    return bool(replayed.not_replayed)
