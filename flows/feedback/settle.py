@@ -267,7 +267,7 @@ def _write_record(
 def _keep_quotes(context: Context, judgement: Judgement, number: str) -> str | None:
     """Keep in full what findings quote of rows, return the file's SHA-256; None: nothing."""
     found = judged(judgement.findings, judgement.policy, judgement.rows_of)
-    changed = (each != each.bare for each in judgement.findings)
+    changed = (each.detail != each.bare.detail for each in judgement.findings)
     quotes = {str(at): found[at].detail for at, quoting in enumerate(changed) if quoting}
     if not quotes:
         return None

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from sklearn.datasets import load_breast_cancer
 
 from sluicegate import Workspace, __version__, cli, load_champion
@@ -34,9 +35,10 @@ ROWS = {"base": 190, "golden": 100, "monday": 64, "tuesday": 45, "wednesday": 18
         "saturday": 45, "sunday": 14, "next": 45}  # fmt: skip
 KEYS = "throw-away-keys"
 REVIEWERS = ("ann", "bob")
-LASTING = {"expires_days: 14": "expires_days: 3650", "review_days: 30": "review_days: 3650"}
+LASTING = {"approval": {"expires_days": 3650}, "quarantine": {"review_days": 3650}}
 """What would otherwise make answers depend on the day on which they are asked."""
-ALWAYS = {"when: on_divergence": "when: always"}
+WAIVED = ("--waive-unmeasured", "--row", "44", "--reason", "was it wrong?")
+ALWAYS = {"approval": {"when": "always"}}
 SUBJECTS = [*(f"batch:{n:04d}" for n in range(1, 8)), *(f"update:{n:04d}" for n in range(7))]
 ASKED = [
     "status",
@@ -54,6 +56,8 @@ ASKED = [
     "quarantine show batch:0002",
     "quarantine show batch:0003",
     "review list",
+    "show release:0001",
+    "show retirement:0001",
     "rollback --because batch:0001 --dry-run",
 ]
 CHANGING = ("keys", "seconds")
@@ -146,15 +150,13 @@ def appoint(root: Path, keys: Path) -> None:
     git(root, "commit", "-q", "-m", "Ann and Bob review")
 
 
-def change(root: Path, lines: dict[str, str]) -> None:
-    """Change lines of the policy and commit it."""
+def change(root: Path, values: dict[str, dict[str, Any]]) -> None:
+    """Change values of the policy and commit it."""
     params = root / "params.yaml"
-    text = params.read_text()
-    for before, after in lines.items():
-        if text.count(before) != 1:
-            raise SystemExit(f"params.yaml no longer has one line with {before}.")
-        text = text.replace(before, after)
-    params.write_text(text)
+    policy = yaml.safe_load(params.read_text())
+    for section, changed in values.items():
+        policy[section] = policy.get(section, {}) | changed
+    params.write_text(yaml.safe_dump(policy, sort_keys=False))
     git(root, "commit", "-q", "-m", "Policy", "--", "params.yaml")
 
 
@@ -181,6 +183,10 @@ def week(root: Path, folder: Path, keys: Path) -> Iterator[tuple[str, bool]]:
     yield send("thursday", 4)  # a column is missing
     yield run(0, "rollback", "--because", "batch:0003", "--reason", "files of other patients")
     yield review("incident:0001", "approve", "bob")
+    yield run(3, "quarantine", "release", "batch:0002", "--waive", "sources.share", *WAIVED)
+    yield review("release:0001", "reject", "ann", 4)
+    yield run(3, "retire", "row:0001/5", "--destroy", "--reason", "the patient asked for it")
+    yield review("retirement:0001", "approve", "bob")
     change(root, ALWAYS)
     yield send("friday", 3)
     yield review("update:0005", "reject", "ann", 4)

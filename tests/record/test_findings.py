@@ -29,6 +29,7 @@ def test_reasons_quote_what_git_leaves_out(
     assert TRIGGER in str(in_full(layout, "0001")["reasons"])
     assert TRIGGER in " ".join(each.detail for each in findings_of(layout, "0001"))
     quotes = files.read_json(folder / QUOTES)
+    assert all(quotes.values()), "only what quotes"
     (folder / QUOTES).unlink()
     assert in_full(layout, "0001")["reasons"] == kept
     assert TRIGGER not in " ".join(each.detail for each in findings_of(layout, "0001"))
