@@ -243,6 +243,7 @@ def _write(
     if record.head(layout) is None:
         subjects = [*data.materials(layout, []), data.golden_artifact(layout)]
         made.append("init", subjects, {"model": model})
+    made.name_files(OURS)
     git.commit(layout.root, [*OURS, "ledger"], "sluicegate init")
     return context
 

@@ -28,7 +28,9 @@ class Inspection:
 
     `held` is the record of the one commit that is looked at, and `files` what is in that commit. `named` is
     the digest under which the ledger last named a path, `vouched` all digests it ever named, `digests`
-    those of its entries by number. `before` is what an earlier verification saw.
+    those of its entries by number. `contents` are the objects of tags that were looked
+    at, `removed` the paths that it took back, `whole_from` is the first entry
+    looked at that names every file of its commit. `before` is what an earlier verification saw.
     """
 
     context: Context
@@ -45,6 +47,9 @@ class Inspection:
     digests: dict[int, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     head: Link = Link()
+    contents: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    whole_from: int = 0
     promoted: str | None = None
 
     def blame(self, where: str | Path, says: str) -> None:

@@ -1,11 +1,11 @@
 """The ledger: every signature, number and link, and everything that pins one of its heads."""
 
 from sluicegate.core import Tampered
-from sluicegate.core.canonical import sha256_json
-from sluicegate.evidence.ledger import PROMOTE
+from sluicegate.core.canonical import sha256_bytes, sha256_json
+from sluicegate.evidence.ledger import COMMIT, PROMOTE, REMOVED
 from sluicegate.evidence.verifier import Broken, Link, Recorded, place_of
 from sluicegate.flows.custody.inspection import Inspection
-from sluicegate.stores import git
+from sluicegate.stores import git, record
 
 STRIDE = 200
 
@@ -40,10 +40,23 @@ def tags(found: Inspection, start: Link) -> None:
             found.blame("ledger", f"ends before entry {head.sequence}, which the tag {name} pins")
         elif found.digests.get(head.sequence, head.digest) != head.digest:
             found.blame(place_of(head.sequence), f"does not match the tag {name}")
+        if 0 < found.whole_from <= head.sequence and not start.sequence:
+            _tagged(found, name)
     for path in found.below("updates/", "/promotion.json"):
         tag = f"update/{path.split('/')[1]}"
         if tag not in there:
             found.blame(f"tag {tag}", "is missing, though that update was promoted")
+
+
+def _tagged(found: Inspection, tag: str) -> None:
+    """Hold the files of the commit that a tag names to what the ledger ever named, each content once."""
+    root = found.context.layout.root
+    listed = git.objects(root, f"refs/tags/{tag}", record.NAMED)
+    new = {path: each for path, each in listed.items() if each not in found.contents}
+    for path, content in git.contents(root, f"refs/tags/{tag}", list(new)).items():
+        if record.is_named(path) and sha256_bytes(content or b"") not in found.vouched:
+            found.blame(f"{path} of the tag {tag}", "is not in the ledger")
+    found.contents.update(new.values())
 
 
 def ledger_print(found: Inspection, head: Link) -> str:
@@ -66,5 +79,10 @@ def _keep(found: Inspection, each: Recorded) -> None:
         found.count("doubted")
         return
     found.named.update({subject.name: subject.sha256 for subject in each.entry.subjects})
+    if each.entry.verb == COMMIT:
+        found.whole_from = found.whole_from or each.entry.sequence
+        for name in each.entry.details[REMOVED]:
+            found.removed.add(name)
+            found.named.pop(name, None)
     if each.entry.verb == PROMOTE:
         found.promoted = each.entry.details["update"]

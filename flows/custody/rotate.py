@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sluicegate.core import Conflict
 from sluicegate.core.document import Document, Result
-from sluicegate.evidence.ledger import REINSTATE, SUSPEND
+from sluicegate.evidence.ledger import COMMIT, REINSTATE, SUSPEND
 from sluicegate.flows.custody.succession import (
     BOTH,
     MODELS,
@@ -88,7 +88,7 @@ def plan(context: Context, kinds: frozenset[str] = BOTH) -> RotationPlan:
         require_tidy(context)
         followed = to_follow(layout, kinds)
     says_again = [REINSTATE, *([SUSPEND] if suspended(layout) else [])]
-    written = [*([ROTATE] if STATEMENTS in kinds else []), TAKE_OVER, *says_again]
+    written = [*([ROTATE] if STATEMENTS in kinds else []), TAKE_OVER, *says_again, COMMIT]
     again = to_sign_again(layout) if MODELS in kinds and not finishes else ()
     return RotationPlan(
         finishes=finishes,

@@ -97,7 +97,7 @@ def _head_of(found: Inspection, name: str, asked: Request) -> None:
 def _named(found: Inspection, name: str, sha256: str) -> None:
     """Hold a file to the digest under which the ledger named it last."""
     inside = "/" in name and ":" not in name and ".." not in name.split("/") and name[0] != "/"
-    if inside and not name.endswith(".parquet"):
+    if (inside or name in record.PRODUCTS) and not name.endswith(".parquet"):
         # else a model, a delivery by its file name, or a table, which may have been moved
         _hold(found, name, sha256, "the ledger")
 

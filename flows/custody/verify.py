@@ -18,6 +18,7 @@ from sluicegate.flows.custody.statements import statements
 from sluicegate.flows.custody.tables import tables
 from sluicegate.flows.custody.tree import ROOMS, tree
 from sluicegate.flows.custody.verdicts import verdicts
+from sluicegate.flows.custody.whole import whole
 from sluicegate.record.calibration import read_calibration
 from sluicegate.record.context import Context
 from sluicegate.stores import keys as keys_of
@@ -45,6 +46,7 @@ PARTS: tuple[Callable[[Inspection], None], ...] = (
     approvals,
     promoted_models,
     retired,
+    whole,
 )
 
 

@@ -18,7 +18,7 @@ from sluicegate.record.champion import champion_of, mirror, suspended
 from sluicegate.record.context import Context
 from sluicegate.record.policy import require_signed
 from sluicegate.record.superseded import require_standing
-from sluicegate.record.updates import PRODUCTS, approved, policy_of, read_update, verified_products
+from sluicegate.record.updates import approved, policy_of, read_update, verified_products
 from sluicegate.reports.bill_of_materials import bill_of_materials
 from sluicegate.reports.model_card import model_card
 from sluicegate.review.votes import require_approved
@@ -57,7 +57,7 @@ def promote(context: Context, update_id: str) -> Update:
         details = {"update": update_id, "version": update.challenger.version}
         if not _intended(context, update_id):
             t.append(INTEND, [subject], details)
-        kept = [name for name in PRODUCTS if (layout.root / name).exists()]
+        kept = [name for name in record.PRODUCTS if (layout.root / name).exists()]
         made = t.commit(f"update:{update_id} to be promoted", *kept)
         anchor = t.anchored(f"update:{update_id}", made)
         git.tag(layout.root, f"update/{update_id}", made, anchor)

@@ -11,9 +11,9 @@ from sluicegate.record.comparison import Reported, findings_in
 from sluicegate.record.context import Context
 from sluicegate.record.policy_in_force import candidate_policy
 from sluicegate.record.results import judged
-from sluicegate.record.updates import PRODUCTS, read_update
+from sluicegate.record.updates import read_update
 from sluicegate.reports.update import render
-from sluicegate.stores import data, files, pinned
+from sluicegate.stores import data, files, pinned, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.transaction import Transaction
 
@@ -35,7 +35,7 @@ def record_update(
     """
     layout = context.layout
     folder = layout.update(update.id)
-    for name in PRODUCTS:
+    for name in record.PRODUCTS:
         made, kept = tree / name, folder / "products" / name
         if made.is_dir():
             shutil.copytree(made, kept, dirs_exist_ok=True)

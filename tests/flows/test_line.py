@@ -25,6 +25,7 @@ Honest = Callable[..., Frame]
 
 INTAKE_FIELDS = {
     "schema", "batch", "outcome", "quarantined", "suspects", "findings", "reasons", "seconds",
+    "uncommitted",
 }  # fmt: skip
 BATCH_FIELDS = {"id", "path", "sha256", "rows", "sources", "duplicate_of"}
 FINDING_FIELDS = {"check", "metric", "value", "limit", "outcome", "rows", "sources", "detail"}
@@ -96,10 +97,11 @@ def test_the_ledger_verifies_and_ends_with_the_batch(taken: Any) -> None:
     """One signed entry for each thing done, chained from init on."""
     layout = Layout(taken[0].root)
     entries = [*record.backwards(layout)][::-1]
-    made = ["init", "update", "intend", "promote", "calibrate"]
-    assert [entry.verb for entry in entries[:5]] == made
-    assert entries[5].verb == "intake"
-    assert entries[5].details["batch"] == "0001"
+    done = [entry for entry in entries if entry.verb != "commit"]
+    made = ["init", "update", "intend", "promote", "calibrate", "intake"]
+    assert [entry.verb for entry in done[:6]] == made
+    assert done[5].details["batch"] == "0001"
+    assert entries[-1].verb == "commit", "it names every file that was written"
 
 
 def test_check_changes_nothing(

@@ -114,7 +114,8 @@ def test_the_ledger_that_intake_writes_verifies_as_a_chain(
     paths = record.entry_files(context.layout)
     entries = [*record.backwards(context.layout)]
     assert [entry.verb for entry in entries[::-1]] == [
-        "init", "update", "intend", "promote", "calibrate", "intake",
+        "init", "commit", "update", "commit", "intend", "commit", "promote", "calibrate", "intake",
+        "commit",
     ]  # fmt: skip
     paths[2].unlink()
     with pytest.raises(Tampered, match="the entries between are gone"):

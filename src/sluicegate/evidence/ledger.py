@@ -17,6 +17,8 @@ from .statement import ENTRY, statement
 
 INTEND, PROMOTE, REINSTATE, SUSPEND = "intend", "promote", "reinstate", "suspend"
 """The kinds of entries that say who is to serve, and who serves."""
+COMMIT, REMOVED = "commit", "removed"
+"""The kind of entry that names every file that a commit changes, and its list of those that it removes."""
 
 
 class Entry(Document):

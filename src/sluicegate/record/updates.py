@@ -30,7 +30,6 @@ from sluicegate.stores.layout import Layout
 
 FIRST = "0000"
 """The update that `init` makes."""
-PRODUCTS = ("dvc.lock", "metrics.json", "plots", "candidate.json")
 
 
 def read_update(layout: Layout, update: str) -> tuple[Update, Verdict]:

@@ -187,10 +187,12 @@ def open_layout(root: Path, reading: bool = False) -> Layout:
     A clone has no service key: it is for `reading`.
     """
     layout = Layout(root.resolve())
-    if not layout.params.is_file() or not (layout.root / "dvc.yaml").is_file():
-        raise Missing(
-            f"{root} is not a sluicegate workspace; create one with `sluicegate init {root}`."
-        )
+    for path in (layout.params, layout.root / "dvc.yaml"):
+        if not path.is_file():
+            raise Missing(
+                f"{root} is not a sluicegate workspace, for it has no {path.name}; create one with "
+                f"`sluicegate init {root}`."
+            )
     if not reading and not layout.may_sign:
         raise Missing(
             f"{root} has no service key in .sluicegate/keys; a clone is read-only, "

@@ -33,6 +33,25 @@ ROOMS = (
     "retired",
 )
 """What only sluicegate writes in a workspace."""
+SELDOM = (
+    "calibration",
+    "drills",
+    "golden",
+    "reference",
+    "trust/keyring.json",
+    "trust/model.pem",
+    "trust/service.json",
+)
+"""What sluicegate alone writes, too, and few transactions do."""
+PRODUCTS = ("dvc.lock", "metrics.json", "plots", "candidate.json")
+"""What the pipeline makes, as it was for the last update that was promoted."""
+NAMED = (*(room for room in ROOMS if room != "ledger"), *SELDOM, *PRODUCTS)
+
+
+def is_named(name: str) -> bool:
+    """Tell whether the ledger names this file whenever it changes."""
+    inside = any(name == each or name.startswith(f"{each}/") for each in NAMED)
+    return inside and not name.endswith("/.gitkeep")
 
 
 def committed(layout: Layout) -> Verifier:

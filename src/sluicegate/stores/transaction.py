@@ -12,28 +12,18 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from sluicegate.core import Artifact, Conflict, Tampered
-from sluicegate.core.canonical import canonical_json, sha256_file
-from sluicegate.evidence.ledger import Entry, envelope_digest, sign_entry
+from sluicegate.core.canonical import canonical_json, sha256_bytes, sha256_file, sha256_json
+from sluicegate.evidence.ledger import COMMIT, REMOVED, Entry, envelope_digest, sign_entry
 from sluicegate.evidence.signing import sign
 from sluicegate.evidence.statement import HEAD, Said, statement, written
 
 from . import dvc, files, git
+from .commits import Commit
 from .effects import effect
 from .folder import ENTRIES_BEFORE
 from .keys import service_signer
 from .layout import Layout
-from .record import ROOMS, entry_files, journal
-
-SELDOM = (
-    "calibration",
-    "drills",
-    "golden",
-    "reference",
-    "trust/keyring.json",
-    "trust/model.pem",
-    "trust/service.json",
-)
-"""What sluicegate alone writes, too, and few transactions do."""
+from .record import NAMED, ROOMS, SELDOM, committed, entry_files, is_named, journal
 
 
 class Place(Protocol):
@@ -60,6 +50,7 @@ class Transaction:
         """Write in `layout`; `now` dates the entries of the ledger."""
         self.layout, self.now, self.rooms = layout, now, rooms
         self.message: str | None = None
+        self._named: set[Artifact] = set()
 
     def state(
         self, path: Path, subjects: Sequence[Artifact], predicate_type: str, predicate: Said
@@ -85,6 +76,7 @@ class Transaction:
         )
         path = self.layout.ledger / f"{sequence:06d}.json"
         files.write_json(path, sign_entry(entry, service_signer(self.layout)))
+        self._named.update(subjects)
         return path
 
     def anchored(self, title: str, commit_id: str) -> str:
@@ -108,12 +100,41 @@ class Transaction:
     def commit(self, message: str, *more: str) -> str:
         """Commit now, the files `more` too, and return the commit: what follows it is not undone."""
         self.message = None
+        self.name_files([*self.rooms, *more])
         return git.commit_all(self.layout.root, [*self.rooms, *more], message)
 
     def commit_as_service(self, message: str) -> str:
         """Commit now in the service's name: it carries out what others decided, and is not the author."""
         self.message = None
+        self.name_files(self.rooms)
         return git.commit_as_service(self.layout.root, self.rooms, message)
+
+    def name_files(self, rooms: Sequence[str]) -> None:
+        """Let the ledger name every file below `rooms` that the next commit changes: `verify` looks.
+
+        The first time in a workspace of an earlier version, all that was committed before, too.
+        """
+        root = self.layout.root
+        changed = sorted(filter(is_named, set(git.changed_paths(root, rooms))))
+        there = [Artifact(n, sha256_file(root / n)) for n in changed if (root / n).is_file()]
+        removed = [name for name in changed if not os.path.lexists(root / name)]
+        new = [each for each in [*self._unnamed(changed), *there] if each not in self._named]
+        if new or removed:
+            subjects = new or [Artifact(REMOVED, sha256_json(removed))]
+            self.append(COMMIT, subjects, {REMOVED: removed})
+
+    def _unnamed(self, changed: Sequence[str]) -> Iterator[Artifact]:
+        """Yield what the last commit has, where no entry of its ledger names every file."""
+        marker, held = self.layout.home / "named", committed(self.layout)
+        if marker.exists() or not held.numbers:
+            return
+        if held.last(COMMIT) is not None:
+            files.write_bytes(marker, b"")
+            return
+        before = Commit(self.layout.root, git.head(self.layout.root), NAMED)
+        for name in before:
+            if is_named(name) and name not in changed:
+                yield Artifact(name, sha256_bytes(before[name]))
 
     def _signed(
         self, subjects: Sequence[Artifact], predicate_type: str, said: Said

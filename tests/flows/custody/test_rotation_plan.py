@@ -37,7 +37,7 @@ def test_a_dry_run_tells_what_is_then_done(
         assert f"{name}: would replace {told.before[:12]}" in said
     old, _ = keys.keyring(layout).spans
     assert plan["vouches_for"] == len(old.statements or ()) > 0
-    entries = list(record.backwards(layout))[:3][::-1]
+    entries = list(record.backwards(layout))[:4][::-1]
     assert plan["entries"] == [each.verb for each in entries]
     assert plan["notes"] == list(made.notes)
     signed = [name for name in before if name.endswith("model.sig")]

@@ -306,7 +306,11 @@ def test_a_batch_sent_twice_is_told_and_not_taken_twice(
 
 
 PLACES = [
-    pytest.param(lambda root: None, "is not a sluicegate workspace; create one", id="no workspace"),
+    pytest.param(
+        lambda root: None,
+        "is not a sluicegate workspace, for it has no params.yaml; create one",
+        id="no workspace",
+    ),
     pytest.param(
         lambda root: (
             subprocess.run(["git", "clone", "-q", root, root.parent / "c"], check=True)

@@ -60,16 +60,16 @@ def drilled(
 
 
 def test_a_drill_leaves_its_record_and_nothing_else(drilled: Any, git: Any) -> None:
-    """drills/0001, threats.yaml and one ledger entry, all committed; no batch, no model, no policy."""
+    """drills/0001, threats.yaml and two ledger entries, all committed; no batch, no model, no policy."""
     workspace, told, changed = drilled
     made = {f"drills/0001/{name}" for name in (
         "drill.json", "results.json", "report.md", "catch.png", "trend.png",
     )}  # fmt: skip
     layout = Layout(workspace.root)
     entries = sorted(path.name for path in layout.ledger.glob("*.json"))
-    assert changed == made | {"threats.yaml", f"ledger/{entries[-1]}"}
+    assert changed == made | {"threats.yaml", *(f"ledger/{name}" for name in entries[-2:])}
     assert git(workspace.root, "status", "--porcelain") == ""
-    assert next(record.backwards(layout)).verb == "drill"
+    assert [each.verb for each in record.backwards(layout)][:2] == ["commit", "drill"]
     assert workspace.status().to_dict()["batches"]["admitted"] == 0
     assert told.drill == "0001"
 
