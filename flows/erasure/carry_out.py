@@ -4,17 +4,18 @@ Each step checks the record and the stores for what is left to do, so that the s
 an interrupted retirement. Nothing is deleted before the tombstone is committed.
 """
 
+import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from sluicegate.core import Artifact, CannotDecide, Conflict
+from sluicegate.core import Artifact, CannotDecide, Conflict, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import DESTRUCTION, TOMBSTONE
 from sluicegate.flows.erasure.archived import archive, require_sound
-from sluicegate.flows.erasure.leftovers import destroy_leftovers
 from sluicegate.flows.erasure.order import ordered, require_decided
-from sluicegate.flows.erasure.reach import emptied, left
+from sluicegate.flows.erasure.shown import emptied, left
 from sluicegate.flows.erasure.survey import Survey, in_file, pointers_now
 from sluicegate.record.causes import with_released
 from sluicegate.record.context import Context
@@ -33,10 +34,13 @@ from sluicegate.record.subjects.retirement import (
 )
 from sluicegate.record.updates import run_of
 from sluicegate.review.votes import decided
-from sluicegate.stores import data, dvc, files, objects
+from sluicegate.stores import data, dvc, files, objects, record
+from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.quoting import QUOTING
 from sluicegate.stores.transaction import Transaction, transaction
+
+_RECEIVED = re.compile(r"\.?([0-9a-f]{64})(\..*)?")
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -62,7 +66,7 @@ def finish(context: Context, number: str) -> str:
     ):
         with transaction(context, "retire") as t:
             live = set(pointers_now(layout).values())
-            destroy_leftovers(t)
+            _destroy_leftovers(t)
         doomed = [each for each in tomb.objects if each.md5 not in live]
         if tomb.archive:
             archive(context, Path(tomb.archive), tomb, doomed)
@@ -227,3 +231,47 @@ def _certify(context: Context, tomb: Tombstone) -> None:
         about = {"retirement": number, "what": tomb.what}
         t.append("destroy", [*_as_gone(gone), made], about)
         t.commits_as(f"retirement:{number} carried out")
+
+
+def _destroy_leftovers(t: Transaction) -> None:
+    """Destroy the objects and received files that only killed transactions know.
+
+    The same transaction, repeated, makes the same objects and names them in its commit.
+    """
+    layout = t.layout
+    left = dict(_left(layout.home / "leftovers"))
+    orphans = set(left.values()) - set(pointers_now(layout).values())
+    gone = {
+        md5 for md5 in orphans if not objects.ever_named(layout.root, md5, "*.dvc", "*dvc.lock")
+    }
+    for md5 in sorted(gone):
+        objects.destroy(layout.root, md5)
+    for path in [path for path, md5 in left.items() if md5 in gone]:
+        files.remove(path)
+    for path in _without_receipt(layout):
+        files.remove(path)
+
+
+def _left(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the MD5 of what each pointer in `folder` names, and of what may have got no pointer."""
+    for path in sorted(each for each in folder.rglob("*") if not each.is_symlink()):
+        if path.suffix == ".dvc":
+            try:
+                yield path, dvc.read_pointer(path).md5
+            except Tampered:
+                continue
+        elif path.suffix in (".parquet", ".tar") or path.name in QUOTING:
+            with path.open("rb") as file:
+                yield path, hashlib.file_digest(file, "md5").hexdigest()  # as DVC names it
+
+
+def _without_receipt(layout: Layout) -> Iterator[Path]:
+    """Yield the received files, half of one too, that no receipt in any commit names."""
+    received = record.received(layout)
+    known = {data.read_manifest(layout.intake(each)).sha256 for each in received}
+    for path in sorted(layout.received.glob("*")):
+        named = _RECEIVED.fullmatch(path.name)
+        if named is None or named[1] in known:
+            continue
+        if not objects.ever_named(layout.root, named[1], "*manifest.json"):
+            yield path

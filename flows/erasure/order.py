@@ -10,8 +10,7 @@ from sluicegate.core.document import Result
 from sluicegate.evidence.statement import RETIREMENT
 from sluicegate.flows.erasure.archived import require_sound
 from sluicegate.flows.erasure.chosen import model_to_retire, named, rows_to_retire, set_aside
-from sluicegate.flows.erasure.last_resort import nothing_to_go_back_to
-from sluicegate.flows.erasure.shown import destruction
+from sluicegate.flows.erasure.shown import destruction, nothing_to_go_back_to
 from sluicegate.flows.erasure.survey import Survey, survey, survey_model
 from sluicegate.record.context import Context
 from sluicegate.record.subjects import state_of

@@ -386,7 +386,7 @@ def test_a_kill_between_yes_and_promotion(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.decisions.consequences.promote", killed)
+        patch.setattr("sluicegate.flows.decisions.review.promote", killed)
         with pytest.raises(KeyboardInterrupt):
             answer(place, keys, "ann", "approve", "update:0001")
     assert champion(place) == "0000"
@@ -409,7 +409,7 @@ def test_an_approval_that_died_does_not_block_the_line(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.decisions.consequences.promote", killed)
+        patch.setattr("sluicegate.flows.decisions.review.promote", killed)
         with pytest.raises(KeyboardInterrupt):
             answer(place, keys, "ann", "approve", "update:0001")
     trust_them(place, keys, "bob")
