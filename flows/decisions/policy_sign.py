@@ -86,18 +86,12 @@ def sign_policy(context: Context, owner: str, key: Path) -> Difference:
     return result.model_copy(update={"signed": number, "owner": owner})
 
 
-def _keep(context: Context, number: str, listed: dict[str, str], said: dict[str, Any]) -> None:
+def _keep(context: Context, number: str, listed: dict[str, str], details: dict[str, Any]) -> None:
     layout, path = context.layout, owned.statement_of(context.layout, number)
     subjects = [Artifact(name, sha256) for name, sha256 in listed.items()]
-    message, rooms = f"policy {number} signed by {said['owner']}", (*record.ROOMS, owned.ROOM)
+    message, rooms = f"policy {number} signed by {details['owner']}", (*record.ROOMS, owned.ROOM)
     with transaction(context, "policy", message, rooms) as t:
-        made = t.state(path, subjects, POLICY, said)
-        details = {key: said[key] for key in ("owner", "previous", "commit")}
-        t.append("sign-policy", [made], details)
+        made = t.state(path, subjects, POLICY, details)
+        short = {key: details[key] for key in ("owner", "previous", "commit")}
+        t.append("sign-policy", [made], short)
     owned.in_force(layout)  # remembers it
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise Misused(f"{path.name} does not exist; list the owners' keys in {trust.SIGNERS}.")
-    return path.read_bytes().decode()

@@ -181,7 +181,7 @@ def _destroy_logged(context: Context, tomb: Tombstone) -> None:
 
 
 def _scratch(context: Context) -> Iterator[Path]:
-    """Yield tables, pages and quotes that broken-off deeds and stages left: nothing reads them again."""
+    """Yield what broken-off transactions and stages left of tables, pages and quotes; nothing reads it."""
     layout = context.layout
     for folder in (layout.home / "leftovers", layout.work, layout.root / "build"):
         for name in ("*.parquet", *QUOTING):

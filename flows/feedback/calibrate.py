@@ -192,30 +192,30 @@ def _became(layout: Layout) -> dict[str, str]:
     return {str(details["release"]): str(details["as"]) for details in entries}
 
 
-def _stands(layout: Layout, number: str, said: Mapping[str, Any], became: str) -> bool:
+def _stands(layout: Layout, number: str, predicate: Mapping[str, Any], became: str) -> bool:
     """Tell whether all that was let in is in still, and no other receipt accuses its sources."""
     taken_out = [lot for lot in lots(layout, became) if lot != layout.quarantine(became)]
     if taken_out or not (layout.admitted(became) / data.MANIFEST).is_file():
         return False
     suspects: set[str] = set().union(*barred(layout))
     for batch in record.received(layout):
-        if batch not in (said["batch"], became):
+        if batch not in (predicate["batch"], became):
             suspects |= accused_by(data.read_manifest(layout.intake(batch)), False)
     return not suspects & data.read_manifest(layout.release(number) / "rows").sources.keys()
 
 
-def _false(layout: Layout, number: str, said: Mapping[str, Any]) -> Iterator[Finding]:
+def _false(layout: Layout, number: str, predicate: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the findings that the exception waived, if all rows that they speak of were let out."""
-    came = data.read_manifest(layout.intake(said["batch"]))
+    came = data.read_manifest(layout.intake(predicate["batch"]))
     out = data.read_manifest(layout.release(number) / "rows")
-    waived = [Limit(metric, 0.0, Outcome.QUARANTINE) for metric in said["waives"]]
-    for each in findings_of(layout, said["batch"]):
+    waived = [Limit(metric, 0.0, Outcome.QUARANTINE) for metric in predicate["waives"]]
+    for each in findings_of(layout, predicate["batch"]):
         if each.passed or not any(limit.covers(each.metric) for limit in waived):
             continue
         whose = each.sources
         whole = not (each.rows or whose) and out.rows == came.rows
         named = bool(each.rows or whose) and (
-            set(each.rows) <= set(said["rows"])
+            set(each.rows) <= set(predicate["rows"])
             and all(out.sources.get(name) == came.sources.get(name) for name in whose)
         )
         if whole or named:

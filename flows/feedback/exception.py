@@ -61,13 +61,15 @@ def try_out(context: Context, wanted: Wanted, scratch: Path) -> Tried:
     return Tried(frame, waives, found)
 
 
-def judge_again(context: Context, kept: Path, said: dict[str, Any], scratch: Path) -> Judgement:
-    """Return what intake says now of the rows `kept` by a release, under the exception that it `said`."""
+def judge_again(
+    context: Context, kept: Path, predicate: dict[str, Any], scratch: Path
+) -> Judgement:
+    """Return what intake says now of the rows `kept` by a release, under its exception."""
     data.read_verified(kept)
     path = scratch / "normal.parquet"
     files.copy_in(kept, path)
-    policy = intake_policy(context).waiving(said["waives"])
-    found = _judged(context, path, said["batch"], said["rows"], policy)
+    policy = intake_policy(context).waiving(predicate["waives"])
+    found = _judged(context, path, predicate["batch"], predicate["rows"], policy)
     where = kept.relative_to(context.layout.root).as_posix()
     artifact = replace(found.frozen.artifact, name=where)
     frozen = replace(found.frozen, origin=where, artifact=artifact)

@@ -130,8 +130,8 @@ def _write(
         paths.append(path)
         moved = distances(context, frame, earlier(layout, table))
         predicate[table] = {
-            "before": _told(table_of(layout, table)),
-            "after": _told(path),
+            "before": _contents(table_of(layout, table)),
+            "after": _contents(path),
             "distances": [each.to_dict() for each in moved],
         }
     t.store(paths)
@@ -180,15 +180,15 @@ def _replace(layout: Layout, number: str, table: str) -> None:
         files.copy_in(path, place.with_name(path.name))
 
 
-def _tables(said: Mapping[str, Any]) -> list[str]:
-    return [table for table in TABLES if table in said["tables"]]
+def _tables(predicate: Mapping[str, Any]) -> list[str]:
+    return [table for table in TABLES if table in predicate["tables"]]
 
 
-def _named(said: Mapping[str, Any]) -> str:
+def _named(predicate: Mapping[str, Any]) -> str:
     words = {"reference": "reference", "golden": "golden set"}
-    return " and ".join(words[table] for table in _tables(said))
+    return " and ".join(words[table] for table in _tables(predicate))
 
 
-def _told(path: Path) -> dict[str, Any]:
+def _contents(path: Path) -> dict[str, Any]:
     manifest = data.read_manifest(path.parent)
     return {"sha256": manifest.sha256, "rows": manifest.rows, "labels": dict(manifest.labels)}

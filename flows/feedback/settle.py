@@ -95,8 +95,8 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
     """Admit the rows of a batch that reviewers approved; what the gate set aside stays aside."""
     layout = context.layout
     folder = layout.intake(number)
-    said = record.read_statement(layout, folder / "verdict.json")["predicate"]
-    verdict = Verdict.read(said, "verdict.json")
+    predicate = record.read_statement(layout, folder / "verdict.json")["predicate"]
+    verdict = Verdict.read(predicate, "verdict.json")
     frame = data.read_verified(folder / "rows" / data.FEEDBACK)
     taken = _taken_back(context, number, frame)
     held = frame[ROW].isin(verdict.quarantined.rows) | taken

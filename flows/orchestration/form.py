@@ -92,14 +92,14 @@ def _wait_for_answer(context: Context, asked: Asked, turn: int, refused: str) ->
     return result
 
 
-def _answered(context: Context, subject: str, said: Answer | None) -> str:
+def _answered(context: Context, subject: str, given: Answer | None) -> str:
     """Return why the answer does not count, or what is still missing; "" once it decided."""
-    if said is None:
+    if given is None:
         return "Somebody resumed the run without filling in the form."
-    decision, reviewer = Decision(said.decision), said.reviewer.strip()
-    proof = said.proof.strip() + "\n"
+    decision, reviewer = Decision(given.decision), given.reviewer.strip()
+    proof = given.proof.strip() + "\n"
     try:
-        found = answer(context, subject, decision, reviewer, said.reason, proof, wait=True)
+        found = answer(context, subject, decision, reviewer, given.reason, proof, wait=True)
     except SluicegateError as error:
         return str(error)
     context.tell(f"{subject}: {decision.value} by {reviewer}; {found.done}")

@@ -171,7 +171,7 @@ class Player:
         stage = self.game.stage(honest, attack.name, number)
         made = attack(stage, strength * attack.share)
         judged = self.game.judged(made.frame, honest)
-        return self._told(attack.name, strength, number, made, judged)
+        return self._result(attack.name, strength, number, made, judged)
 
     def campaign(self, attack: Attack, strength: float, number: int, length: int) -> Played:
         """Play windows of the same attacker, each after the ones admitted before, until one is caught."""
@@ -183,7 +183,7 @@ class Player:
             stage = self.game.stage(honest, attack.name, number + step)
             made = attack(stage, strength * attack.share)
             judged = self.game.judged(made.frame, honest, before, heard)
-            listed.append(self._told(attack.name, strength, number + step, made, judged))
+            listed.append(self._result(attack.name, strength, number + step, made, judged))
             if listed[-1].caught:
                 break
             admitted = made.frame.drop(index=list(judged.verdict.quarantined.rows))
@@ -205,7 +205,7 @@ class Player:
 
         return search(admitted, len(honest.frame), calls, rng, goes_on)
 
-    def _told(
+    def _result(
         self, name: str, strength: float, number: int, made: Poisoned, judged: Judged
     ) -> Played:
         poison = set(made.rows.tolist())
@@ -248,10 +248,10 @@ def _played(
     )
 
 
-def _summed(told: list[Played]) -> Played:
+def _summed(played: list[Played]) -> Played:
     """Return a campaign as one: its rows added up, the outcome of its last window."""
     sums = {
-        name: sum(getattr(each, name) for each in told)
+        name: sum(getattr(each, name) for each in played)
         for name in ("rows", "poison", "named", "hit", "held", "honest_held")
     }
-    return told[-1].model_copy(update={**sums, "round": told[0].round, "windows": len(told)})
+    return played[-1].model_copy(update={**sums, "round": played[0].round, "windows": len(played)})

@@ -44,7 +44,7 @@ class Material:
     pool: pd.DataFrame
     rows: int
     names: "pd.Series[float] | None"
-    told: str
+    origin: str
 
 
 @dataclass(frozen=True, eq=False)

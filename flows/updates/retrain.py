@@ -141,14 +141,13 @@ def plan(context: Context) -> dict[str, Any]:
     }
 
 
-def first_update(context: Context, step: Step = plainly) -> Update:
+def first_update(context: Context) -> None:
     """Train and promote the first champion, which has no predecessor to compare with."""
     with files.locked(context.layout.home / "retrain.lock", "Another init is running.", wait=False):
-        built = step("build", build, context, pin(context, first=True))
+        built = build(context, pin(context, first=True))
         settle(context, built)
-        update = step("promote", promote, context, FIRST)
+        promote(context, FIRST)
         git.remove_worktree(context.layout.root, built.tree)
-    return update
 
 
 def pin(context: Context, first: bool = False) -> Update:
@@ -235,7 +234,7 @@ def pinned_champions(context: Context, update: Update) -> Pinned:
 
 def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
     """Register the challenger, judge it and record the update, without promoting it."""
-    measured = judge(context, built)
+    measured = judge_update(context.settings, built.update, built.comparison)
     verdict = with_approval(context.settings, measured)
     run_id, version = register(context, built)
     challenger = ModelRef(version, built.comparison.challenger)
@@ -255,11 +254,6 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
     if update.stage is Stage.AWAITING:
         keep_page(context, update.id)
     return update, verdict
-
-
-def judge(context: Context, built: Built) -> Verdict:
-    """Return the gate's verdict; the first model has nothing to be compared with and passes."""
-    return judge_update(context.settings, built.update, built.comparison)
 
 
 def register(context: Context, built: Built) -> tuple[str, int]:
