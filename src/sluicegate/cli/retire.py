@@ -12,7 +12,6 @@ from sluicegate.cli.arguments import (
     Verbs,
     add_former,
     add_verb,
-    in_workspace,
     may_run_dry,
 )
 from sluicegate.cli.review import print_review
@@ -38,39 +37,33 @@ sluicegate retire --due                                    what is past its rete
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
-    verb = may_run_dry(in_workspace(add_verb(verbs, "retire", retire, example=EXAMPLES)))
-    verb.add_argument("what", metavar="SUBJECT", nargs="?", help=SUBJECTS)
+    verb = may_run_dry(add_verb(verbs, "retire", retire, example=EXAMPLES))
+    verb.takes("what", "SUBJECT", SUBJECTS, nargs="?")
     how = verb.add_mutually_exclusive_group()
     how.add_argument("--destroy", action="store_true", help="keep only digests")
     how.add_argument("--due", action="store_true", help="list what is past its retention")
     how.add_argument("--archive", metavar="DIR", help="keep one copy there, outside the workspace")
-    verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
+    verb.takes("--reason", "WHY", "for the reviewers", default="")
     takes_rows(verb)
-    again = in_workspace(add_verb(verbs, "reanchor", reanchor))
-    again.add_argument(
-        "--reference", metavar="FILE", help="labelled data that every model starts from"
-    )
-    again.add_argument("--golden", metavar="FILE", help="trusted labelled examples")
-    again.add_argument("--reason", metavar="WHY", required=True, help="for the reviewers")
+    again = add_verb(verbs, "reanchor", reanchor)
+    again.takes("--reference", "FILE", "labelled data that every model starts from")
+    again.takes("--golden", "FILE", "trusted labelled examples")
+    again.takes("--reason", "WHY", "for the reviewers", required=True)
 
 
 def takes_rows(verb: Parser) -> None:
     """Give `verb` the options that choose among rows in quarantine."""
-    verb.add_argument(
-        "--row", metavar="N", type=int, action="append",
-        help="among quarantined rows, only this row of the file",
-    )  # fmt: skip
-    verb.add_argument(
-        "--source", metavar="NAME", action="append", default=[],
-        help="among quarantined rows, only those from this source",
-    )  # fmt: skip
+    words = "among quarantined rows, only this row of the file"
+    verb.takes("--row", "N", words, type=int, action="append")
+    words = "among quarantined rows, only those from this source"
+    verb.takes("--source", "NAME", words, action="append", default=[])
 
 
 def add_destroy(commands: Verbs) -> None:
     """Add the old name of `retire quarantine:0001 --destroy`."""
-    verb = may_run_dry(in_workspace(add_former(commands, "quarantine destroy", destroy)))
-    verb.add_argument("batch", metavar="SUBJECT", help="batch:0001")
-    verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
+    verb = may_run_dry(add_former(commands, "quarantine destroy", destroy))
+    verb.takes("batch", "SUBJECT", "batch:0001")
+    verb.takes("--reason", "WHY", "for the reviewers", default="")
     takes_rows(verb)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace, may_run_dry
+from sluicegate.cli.arguments import Answer, Verbs, add_verb, may_run_dry
 from sluicegate.cli.terminal import escape, working
 from sluicegate.cli.trees import tree_of
 from sluicegate.core.counted import counted
@@ -24,17 +24,15 @@ sluicegate rollback --to update:0002                 undo everything after it"""
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
-    verb = may_run_dry(in_workspace(add_verb(verbs, "rollback", rollback, example=EXAMPLES)))
+    verb = may_run_dry(add_verb(verbs, "rollback", rollback, example=EXAMPLES))
     what = verb.add_mutually_exclusive_group(required=True)
     what.add_argument("--because", metavar="WHAT", help=CAUSES)
     what.add_argument(
         "--to", metavar="UPDATE", type=_goal, dest="because",
         help="go back to the data and champion of update:0002; remove everything after it",
     )  # fmt: skip
-    verb.add_argument(
-        "--reason", metavar="WHY", default="", help="for the record and the reviewers"
-    )
-    verb.add_argument("--no-retrain", action="store_true", help="leave retraining to the schedule")
+    verb.takes("--reason", "WHY", "for the record and the reviewers", default="")
+    verb.flag("--no-retrain", "leave retraining to the schedule")
 
 
 def _goal(text: str) -> str:

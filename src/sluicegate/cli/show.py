@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.console import Console
 
-from sluicegate.cli.arguments import Answer, Verbs, add_former, add_verb, in_workspace
+from sluicegate.cli.arguments import Answer, Verbs, add_former, add_verb
 from sluicegate.cli.retire import print_certificate
 from sluicegate.cli.terminal import (
     coloured,
@@ -56,28 +56,26 @@ sluicegate show incident:0001 --as atlas"""
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
-    in_workspace(add_verb(verbs, "status", status))
-    shown = in_workspace(add_verb(verbs, "show", show, example=EXAMPLES))
-    shown.add_argument("subject", metavar="SUBJECT", help=SUBJECTS)
+    add_verb(verbs, "status", status)
+    shown = add_verb(verbs, "show", show, example=EXAMPLES)
+    shown.takes("subject", "SUBJECT", SUBJECTS)
     shown.add_argument("--as", dest="form", choices=FORMS, help=AS)
-    shown.add_argument(
-        "--explain", action="store_true",
-        help="judge the stored findings again by the stored policy, and compare the verdicts",
-    )  # fmt: skip
+    words = "judge the stored findings again by the stored policy, and compare the verdicts"
+    shown.flag("--explain", words)
     shown.add_argument("--profile", choices=PROFILES, default=PROFILES[0], help=PROFILE)
     _add_former(verbs)
 
 
 def _add_former(verbs: Verbs) -> None:
-    traced = in_workspace(add_former(verbs, "trace", show_tree))
-    traced.add_argument("subject", metavar="WHAT", help=SUBJECTS)
-    card = in_workspace(add_former(verbs, "card", former_card))
-    card.add_argument("subject", metavar="WHAT", help="batch:0003 or update:0007")
+    traced = add_former(verbs, "trace", show_tree)
+    traced.takes("subject", "WHAT", SUBJECTS)
+    card = add_former(verbs, "card", former_card)
+    card.takes("subject", "WHAT", "batch:0003 or update:0007")
     card.add_argument("--profile", choices=PROFILES, default=PROFILES[0], help=PROFILE)
     card.add_argument("--format", choices=("md", "json", BOM), default="md")
     incident = verbs.add_parser("incident").add_subparsers(metavar="command", required=True)
-    exported = in_workspace(add_former(incident, "incident export", former_export))
-    exported.add_argument("subject", metavar="INCIDENT", help="incident:0001")
+    exported = add_former(incident, "incident export", former_export)
+    exported.takes("subject", "INCIDENT", "incident:0001")
     exported.add_argument("--profile", choices=("full", ATLAS, "public"), default="full")
 
 

@@ -13,7 +13,6 @@ from sluicegate.cli.arguments import (
     Verbs,
     add_former,
     add_verb,
-    in_workspace,
     may_run_dry,
 )
 from sluicegate.cli.policy import print_difference
@@ -50,30 +49,28 @@ sluicegate update                                only retrain"""
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
-    checked = in_workspace(add_verb(verbs, "check", check, example=CHECK))
+    checked = add_verb(verbs, "check", check, example=CHECK)
     _takes_batch(checked, "?")
-    checked.add_argument(
-        "--champion", action="store_true",
-        help="judge the serving champion on feedback it has not learnt from; a broken promise proposes "
-        "a rollback to the reviewers",
-    )  # fmt: skip
-    updated = may_run_dry(in_workspace(add_verb(verbs, "update", update, example=UPDATE)))
+    words = (
+        "judge the serving champion on feedback it has not learnt from; a broken promise proposes "
+        "a rollback to the reviewers"
+    )
+    checked.flag("--champion", words)
+    updated = may_run_dry(add_verb(verbs, "update", update, example=UPDATE))
     _takes_batch(updated, "?")
-    updated.add_argument("--no-retrain", action="store_true", help="only take the batch in")
-    updated.add_argument("--no-prefect", action="store_true", help="run without Prefect")
+    updated.flag("--no-retrain", "only take the batch in")
+    updated.flag("--no-prefect", "run without Prefect")
 
-    intake_verb = may_run_dry(in_workspace(add_former(verbs, "intake", intake)))
+    intake_verb = may_run_dry(add_former(verbs, "intake", intake))
     _takes_batch(intake_verb, None)
-    retrain_verb = may_run_dry(in_workspace(add_former(verbs, "retrain", retrain)))
+    retrain_verb = may_run_dry(add_former(verbs, "retrain", retrain))
     for each in (updated, retrain_verb):
-        each.add_argument(
-            "--supersede", action="store_true", help="replace the update that awaits review"
-        )
-    in_workspace(add_former(verbs, "watch", watch))
+        each.flag("--supersede", "replace the update that awaits review")
+    add_former(verbs, "watch", watch)
 
 
 def _takes_batch(verb: Parser, nargs: str | None) -> None:
-    verb.add_argument("batch", metavar="BATCH", nargs=nargs, help="a Parquet, CSV or JSONL file")
+    verb.takes("batch", "BATCH", "a Parquet, CSV or JSONL file", nargs=nargs)
 
 
 def check(options: argparse.Namespace) -> Answer[Any]:
