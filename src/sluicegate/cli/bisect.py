@@ -83,9 +83,8 @@ def print_bisect(console: Console, found: "Bisected") -> None:
 
 
 def _steps(found: "Bisected") -> Table:
-    table = Table(expand=False, box=None, pad_edge=False)
-    for heading in ("  learnt besides the base data", found.metric, "test", "seconds"):
-        table.add_column(escape(heading))
+    headings = ("  learnt besides the base data", escape(found.metric), "test", "seconds")
+    table = Table(*headings, box=None, pad_edge=False)
     for step in found.steps:
         value = "not measured" if step.value is None else f"{step.value:.4g}"
         votes = f" {step.votes[0]}/{step.votes[1]}" if step.votes[1] > 1 else ""

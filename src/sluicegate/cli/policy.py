@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from sluicegate.cli.arguments import (
     Answer,
@@ -198,9 +198,7 @@ def print_trial(console: Console, trial: "Trial") -> None:
 
 
 def _batches(batches: list["Tried"]) -> Table:
-    table = Table(expand=False)
-    for name in ("batch", "recorded", "committed", "changed", "decided by"):
-        table.add_column(name)
+    table = Table("batch", "recorded", "committed", "changed", "decided by")
     for each in batches:
         before, after = each.before.value, each.after.value
         after = f"[bold]{after}[/]" if before != after else after
@@ -284,8 +282,7 @@ def print_backtest(console: Console, found: "Backtested") -> None:
         return
     for each in found.reasons:
         console.print(f"  {escape(each)}")
-    table = Table(expand=False, box=None, pad_edge=False)
-    table.add_column("  retrained", no_wrap=True)
+    table = Table(Column("  retrained", no_wrap=True), box=None, pad_edge=False)
     for heading in headings(found):
         table.add_column(heading, justify="right")
     for cells in figures(found):

@@ -140,9 +140,8 @@ def print_diagnoses(console: Console, made: dict[str, Any]) -> None:
 
 def print_demo(console: Console, played: dict[str, Any]) -> None:
     """Print what happened in each round, and what to do next."""
-    table = Table(title="What happened", title_justify="left", expand=False)
-    for heading in ("", "sent", "intake", "update", "what it means"):
-        table.add_column(heading)
+    headings = ("", "sent", "intake", "update", "what it means")
+    table = Table(*headings, title="What happened", title_justify="left")
     for row in played["rounds"]:
         table.add_row(
             str(row["round"]),
