@@ -14,16 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.core import (
-    CannotDecide,
-    Conflict,
-    Kind,
-    Misused,
-    Outcome,
-    Schema,
-    Task,
-    Verdict,
-)
+from sluicegate.core import CannotDecide, Conflict, Kind, Misused, Outcome, Schema, Task, Verdict
 from sluicegate.core.inference import infer_schema
 from sluicegate.flows.feedback.trusted import read_given
 from sluicegate.gates.approval import Decision

@@ -19,9 +19,7 @@ from prefect.artifacts import (
     create_progress_artifact,
     update_progress_artifact,
 )
-from prefect.client.schemas.objects import (
-    State,
-)
+from prefect.client.schemas.objects import State
 from prefect.events.worker import EventsWorker
 from prefect.settings import temporary_settings
 from prefect.states import Completed, Failed

@@ -431,9 +431,5 @@ def _asked(layout: Layout, url: str) -> tuple[bool, str, str]:
         return False, says, "Check the network and the remote's address."
     if done.returncode:
         recorded = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return (
-            False,
-            f"Cannot reach the data remote {url}: {recorded}",
-            "Check its credentials.",
-        )
+        return False, f"Cannot reach the data remote {url}: {recorded}", "Check its credentials."
     return True, f"The data remote {url} answers.", ""

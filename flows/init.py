@@ -185,11 +185,7 @@ def _split(frame: pd.DataFrame, schema: Schema, seed: int) -> tuple[pd.DataFrame
 
 
 def _write(
-    layout: Layout,
-    origin: Origin,
-    schema: Schema,
-    reference: pd.DataFrame,
-    golden: pd.DataFrame,
+    layout: Layout, origin: Origin, schema: Schema, reference: pd.DataFrame, golden: pd.DataFrame
 ) -> Context:
     """Write and commit every file of the workspace but the champion's."""
     templates = resources("sluicegate") / "templates"

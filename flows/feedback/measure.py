@@ -32,15 +32,7 @@ from sluicegate.checks.tiers import Tiers
 from sluicegate.checks.times import Times
 from sluicegate.checks.trigger_memory import TriggerMemory, pulled_in
 from sluicegate.checks.triggers import Triggers
-from sluicegate.core import (
-    CannotDecide,
-    Check,
-    Feedback,
-    Finding,
-    Reference,
-    Schema,
-    Task,
-)
+from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
 from sluicegate.core.finding import quoted_in
 from sluicegate.core.schema import PREDICTED
 from sluicegate.core.standing import Standing

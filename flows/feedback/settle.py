@@ -7,13 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from sluicegate.checks.taken_out import TakenOut
-from sluicegate.core import (
-    Artifact,
-    Batch,
-    CannotDecide,
-    Outcome,
-    Verdict,
-)
+from sluicegate.core import Artifact, Batch, CannotDecide, Outcome, Verdict
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
 from sluicegate.core.standing import Tier

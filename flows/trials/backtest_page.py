@@ -4,13 +4,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from sluicegate.flows.trials.backtested import (
-    Backtested,
-    figures,
-    heading,
-    headings,
-    remarks,
-)
+from sluicegate.flows.trials.backtested import Backtested, figures, heading, headings, remarks
 from sluicegate.reports.plots import BETTER, INK, QUIET, WIDTH, WORSE, png
 
 _LINES = ("-", "--", "-.", ":")

@@ -145,12 +145,7 @@ def foretell(context: Context, order: Order) -> DrillPlan:
 
 
 def play(
-    context: Context,
-    policy: Policy,
-    plan: Plan,
-    attacks: Sequence[Attack],
-    seed: int,
-    bar: Bar,
+    context: Context, policy: Policy, plan: Plan, attacks: Sequence[Attack], seed: int, bar: Bar
 ) -> Drilled:
     """Play `plan` and return the result."""
     workers.start()
@@ -191,10 +186,7 @@ def play(
 
 
 def judged(
-    floors: Mapping[str, float],
-    attacks: Sequence[Attacked],
-    mean: float | None,
-    excused: set[str],
+    floors: Mapping[str, float], attacks: Sequence[Attacked], mean: float | None, excused: set[str]
 ) -> Verdict | None:
     """Return the gate's verdict on the catch rates; None if params.yaml sets no floor.
 

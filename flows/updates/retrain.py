@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import (
-    Conflict,
-    ModelRef,
-    Outcome,
-    Stage,
-    Tampered,
-    Update,
-    Verdict,
-    advance,
-)
+from sluicegate.core import Conflict, ModelRef, Outcome, Stage, Tampered, Update, Verdict, advance
 from sluicegate.core.update import stage_after
 from sluicegate.flows.compare import Pinned, PinnedChampion
 from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
@@ -30,11 +21,7 @@ from sluicegate.record.champion import champion_of, first_champion
 from sluicegate.record.comparison import Reported, findings_in
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.policy import in_force, require_signed
-from sluicegate.record.policy_in_force import (
-    candidate_policy,
-    policy_in_force,
-    write_signed_files,
-)
+from sluicegate.record.policy_in_force import candidate_policy, policy_in_force, write_signed_files
 from sluicegate.record.replay import judge_update, with_approval
 from sluicegate.record.results import RetrainResult, judged
 from sluicegate.record.security_review import first_promotion

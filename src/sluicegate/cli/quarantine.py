@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Parser,
-    Verbs,
-    add_group,
-    add_verb,
-    may_run_dry,
-)
+from sluicegate.cli.arguments import Answer, Parser, Verbs, add_group, add_verb, may_run_dry
 from sluicegate.cli.retire import add_destroy, number_of, takes_rows
 from sluicegate.cli.review import print_review
 from sluicegate.cli.terminal import escape, opened, print_plan, shortened, working

@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.tree import Tree
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Parser,
-    Verbs,
-    add_former,
-    add_verb,
-    may_run_dry,
-)
+from sluicegate.cli.arguments import Answer, Parser, Verbs, add_former, add_verb, may_run_dry
 from sluicegate.cli.review import print_review
 from sluicegate.cli.terminal import escape, opened, working
 from sluicegate.core import Misused

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {"open": 3, "rejected": 4}
 SUBJECT = "like update:0001, batch:0001 or incident:0001"
-DECISIONS = {
-    "approve": "Approve it",
-    "reject": "Reject it",
-    "withdraw": "Withdraw your approval",
-}
+DECISIONS = {"approve": "Approve it", "reject": "Reject it", "withdraw": "Withdraw your approval"}
 
 
 class Proof(Result):

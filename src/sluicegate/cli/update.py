@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Parser,
-    Verbs,
-    add_former,
-    add_verb,
-    may_run_dry,
-)
+from sluicegate.cli.arguments import Answer, Parser, Verbs, add_former, add_verb, may_run_dry
 from sluicegate.cli.policy import print_difference
 from sluicegate.cli.rollback import print_rollback
 from sluicegate.cli.terminal import (

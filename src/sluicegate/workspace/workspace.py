@@ -404,11 +404,7 @@ class Workspace:
 
     @explained()
     def reanchor(
-        self,
-        *,
-        reason: str,
-        reference: Delivery | None = None,
-        golden: Delivery | None = None,
+        self, *, reason: str, reference: Delivery | None = None, golden: Delivery | None = None
     ) -> "Asked":
         """Ask the reviewers to trust a new reference or golden set; returns the question."""
         from sluicegate.flows.feedback.reanchor import propose
