@@ -260,7 +260,6 @@ def observed(context: Context) -> Iterator[Callable[[str | Path], UpdateResult]]
     Raises CannotDecide when Prefect cannot be reached; `--no-prefect` does without it.
     """
     with reached(context) as chosen, _environment(chosen):
-        from sluicegate.flows.deployments import observed_update
 
         def update(given: str | Path) -> UpdateResult:
             path = require_file(given).absolute()

@@ -304,17 +304,14 @@ def champion(context: Context) -> Iterator[Diagnosis]:
         who = "No model is served" if recorded is None else f"The champion is version {recorded}"
         yield Diagnosis("champion", True, f"{who}, here and in MLflow.")
         return
+    due = "that no model is served" if recorded is None else f"version {recorded}"
     pointed = "names no version" if alias is None else f"points to version {alias}"
     yield Diagnosis(
         "champion",
         False,
-        f"The signed record says {_due(recorded)}, but MLflow's alias champion {pointed}.",
+        f"The signed record says {due}, but MLflow's alias champion {pointed}.",
         "Find out who moved it, then run `sluicegate check --champion` to move it back.",
     )
-
-
-def _due(version: int | None) -> str:
-    return "that no model is served" if version is None else f"version {version}"
 
 
 def rollbacks(context: Context) -> Iterator[Diagnosis]:

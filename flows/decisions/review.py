@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sluicegate.core import Conflict
 from sluicegate.core.canonical import sha256_file
+from sluicegate.core.document import Result
 from sluicegate.flows.erasure import carry_out, order
 from sluicegate.flows.feedback import reanchor, release
 from sluicegate.flows.feedback.quarantine import hold_from
@@ -56,8 +56,7 @@ class Consequences:
     undo: Callable[[Transaction, Context, str, str], None] | None = None
 
 
-@dataclass(frozen=True)
-class Reviewed:
+class Reviewed(Result):
     """The state of a subject after an answer."""
 
     subject: str
@@ -65,17 +64,6 @@ class Reviewed:
     approved_by: tuple[str, ...]
     required: int
     done: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `review approve`."""
-        return {
-            "schema": 1,
-            "subject": self.subject,
-            "state": self.state.value,
-            "approved_by": list(self.approved_by),
-            "required": self.required,
-            "done": self.done,
-        }
 
 
 def answer(
@@ -103,7 +91,10 @@ def answer(
         require_signed(layout)
         if decision is Decision.WITHDRAW and is_promoted(layout, subject):
             done = withdraw(context, subject, reviewer, reason, proof)
-            return Reviewed(subject, State.OPEN, (), context.settings.approval.required, done)
+            required = context.settings.approval.required
+            return Reviewed(
+                subject=subject, state=State.OPEN, approved_by=(), required=required, done=done
+            )
         with transaction(context, "review") as t:
             _require_open(layout, subject, decision)
             request, bound = read_request(layout, subject)
@@ -155,7 +146,13 @@ def _carry_out(context: Context, subject: str) -> Reviewed:
     elif found.state is State.APPROVED:
         kind, number = kind_of(subject)
         done = _OF[kind.name].accept(context, number, found.approved_by)
-    return Reviewed(subject, found.state, found.approved_by, found.required, done)
+    return Reviewed(
+        subject=subject,
+        state=found.state,
+        approved_by=found.approved_by,
+        required=found.required,
+        done=done,
+    )
 
 
 def _require_no_no(context: Context, subject: str) -> None:

@@ -140,7 +140,7 @@ def _as_gone(tables: Sequence[Artifact]) -> list[Artifact]:
 def _without(context: Context, table: Path, found: Survey) -> Path | None:
     """Write `table` without the rows that go; return it, or None where none is left."""
     layout = context.layout
-    batch, order = in_file(layout, table.relative_to(layout.root).as_posix())
+    batch, order = in_file(layout, layout.named(table))
     frame = data.read_verified(table)
     at = frame[ROW].map(lambda row: order.get(int(row), int(row)))
     stays = frame[~at.isin(found.rows[batch])]
@@ -204,7 +204,7 @@ def _still_here(context: Context, tomb: Tombstone) -> Iterator[str]:
             except FileNotFoundError:
                 continue  # intake goes on meanwhile
             if same:
-                yield path.relative_to(layout.root).as_posix()
+                yield layout.named(path)
 
 
 def _certify(context: Context, tomb: Tombstone) -> None:

@@ -70,7 +70,7 @@ def judge_again(
     files.copy_in(kept, path)
     policy = intake_policy(context).waiving(predicate["waives"])
     found = _judged(context, path, predicate["batch"], predicate["rows"], policy)
-    where = kept.relative_to(context.layout.root).as_posix()
+    where = context.layout.named(kept)
     artifact = replace(found.frozen.artifact, name=where)
     frozen = replace(found.frozen, origin=where, artifact=artifact)
     # what these rows say of their sources was remembered when they first came

@@ -35,7 +35,6 @@ from sluicegate.checks.triggers import Triggers
 from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
 from sluicegate.core.finding import quoted_in
 from sluicegate.core.schema import PREDICTED
-from sluicegate.core.standing import Standing
 from sluicegate.flows.feedback import workers
 from sluicegate.gates import Policy, decide
 from sluicegate.record.champion import Champion, champion_of
@@ -79,6 +78,7 @@ def intake_checks(
     accused = min(
         (x.limit for x in policy.limits if x.covers("sources.disagreement")), default=math.inf
     )
+    ahead, behind = timedelta(hours=settings.ahead_hours), timedelta(days=settings.behind_days)
     by_source: tuple[Check[Feedback], ...] = (
         SourceShare(),
         Tiers(),
@@ -96,17 +96,12 @@ def intake_checks(
         *((Echo(min_rows=settings.min_rows),) if schema.task is Task.CLASSIFICATION else ()),
         *((Origins(),) if schema.label_origin is not None else ()),
         *((Corrections(),) if schema.id is not None and schema.time is not None else ()),
-        *(_times(settings, now) if schema.time is not None else ()),
+        *((Times(now or datetime.now(UTC), ahead, behind),) if schema.time is not None else ()),
         Duplicates(min_rows=settings.min_rows),
         TakenOut(taken),
         Triggers(min_rows=settings.min_rows),
         TriggerMemory(min_rows=settings.min_rows, earlier=earlier),
     )
-
-
-def _times(settings: Checks, now: datetime | None) -> tuple[Times]:
-    ahead, behind = timedelta(hours=settings.ahead_hours), timedelta(days=settings.behind_days)
-    return (Times(now or datetime.now(UTC), ahead, behind),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +205,10 @@ def feedback(context: Context, table: Table) -> Feedback:
     golden_scores = scores_of(layout, schema, champion, golden)
     original = _trusted(layout, "reference")
     seed = keys.random_seed(layout, "sample of the reference")
+    known, (shut, doubted) = (
+        standing(layout, context.settings.sources, context.now()),
+        barred(layout),
+    )
     anchor = Reference(
         "original",
         # in the order they were kept in, for its stretches tell what is usual
@@ -227,16 +226,10 @@ def feedback(context: Context, table: Table) -> Feedback:
         golden=golden,
         golden_scores=golden_scores,
         faults=table.faults,
-        standing=_standing(context),
+        standing=replace(known, barred=shut, in_question=doubted),
         earlier=_earlier(layout, schema, table.frame),
         key=keys.derived_key(layout, "random choices of the checks"),
     )
-
-
-def _standing(context: Context) -> Standing:
-    shut, doubted = barred(context.layout)
-    known = standing(context.layout, context.settings.sources, context.now())
-    return replace(known, barred=shut, in_question=doubted)
 
 
 def _earlier(layout: Layout, schema: Schema, frame: pd.DataFrame) -> pd.DataFrame | None:

@@ -24,6 +24,7 @@ from sluicegate.record.causes import concerned, parse_cause
 from sluicegate.record.context import Context
 from sluicegate.record.judgement import Frozen, Judgement
 from sluicegate.record.known_triggers import keep_stopped
+from sluicegate.record.questions import artifact
 from sluicegate.record.removed_rows import taken_out
 from sluicegate.record.results import judged
 from sluicegate.record.source_standing import accused_in, standing
@@ -53,11 +54,11 @@ def settle(t: Transaction, context: Context, judgement: Judgement) -> Batch:
     _keep_received(context, judgement.frozen)
     state, tables = _place(context, judgement, number)
     result = _write_record(t, context, judgement, batch, state)
-    quoting = [context.layout.intake(number) / name for name in OF_BATCH]
+    quoting = [layout.intake(number) / name for name in OF_BATCH]
     t.store([*tables, *(path for path in quoting if path.is_file())])
     t.append(
         "intake",
-        [batch.artifact, *_artifacts(context, tables), *result],
+        [batch.artifact, *(artifact(layout, table) for table in tables), *result],
         {
             "batch": number,
             "state": state,
@@ -306,7 +307,3 @@ def _keep_received(context: Context, frozen: Frozen) -> None:
     raw = frozen.table is None and context.schema.sensitive  # no pseudonyms without a table
     if not raw and not target.exists():
         files.copy_in(frozen.path, target)
-
-
-def _artifacts(context: Context, tables: list[Path]) -> list[Artifact]:
-    return [Artifact(str(t.relative_to(context.layout.root)), sha256_file(t)) for t in tables]

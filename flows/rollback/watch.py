@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sluicegate.checks.promise import Promise, Served
 from sluicegate.checks.statistics.scoring import Answers, Mask, known, truth_of
@@ -75,7 +76,8 @@ def watch(context: Context, step: Step = plainly) -> Watched:
     context = policy_in_force(context)
     champion = champion_of(context.layout)
     _reconcile(context, champion)
-    new = _not_learnt(context, champion)
+    admitted = data.admitted_batches(context.layout)
+    new = [batch for batch in admitted if batch not in champion.batches]  # which it has not learnt
     findings = step("measure", measured, context, champion, new)
     policy = context.settings.policy("watch")
     verdict = decide(policy, f"update:{champion.update}", findings)
@@ -117,30 +119,32 @@ def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
         t.append("mirror", [subject], details)
 
 
-def _not_learnt(context: Context, champion: Champion) -> list[str]:
-    """Return the admitted batches that the champion has not learnt from."""
-    return [e for e in data.admitted_batches(context.layout) if e not in champion.batches]
-
-
 def measured(context: Context, champion: Champion, new: list[str]) -> list[Finding]:
     """Return what a champion missed on the admitted rows of the `new` batches."""
     layout = context.layout
     model = kept_model(context, champion.update, champion.sha256)
     golden = data.read_trusted(layout, "golden")
     arrived = data.read_admitted(layout, new)
-    promised = _answers(model, golden)
-    most = 0.0 if promised.classifies else float(np.quantile(promised.missed_by, MISSES))
-    since = _missed(_answers(model, arrived), most) if len(arrived) else np.zeros(0, dtype=bool)
-    return list(Promise()(Served(since, _missed(promised, most))))
+    promised = answers_of(model, golden)
+    most = bearable(promised)
+    since = missed(answers_of(model, arrived), most) if len(arrived) else np.zeros(0, dtype=bool)
+    return list(Promise()(Served(since, missed(promised, most))))
 
 
-def _answers(model: models.Model, frame: Any) -> Answers:
+def answers_of(model: models.Model, frame: pd.DataFrame) -> Answers:
+    """Return the answers of `model` on the rows of `frame` whose truth is known."""
     truth = truth_of(model.schema, frame)
     rows = known(truth)
     return Answers(model.scores(frame)[rows], truth[rows])
 
 
-def _missed(answers: Answers, most: float) -> Mask:
+def bearable(answers: Answers) -> float:
+    """Return the largest error of a model that answers with numbers that is no miss."""
+    return 0.0 if answers.classifies else float(np.quantile(answers.missed_by, MISSES))
+
+
+def missed(answers: Answers, most: float) -> Mask:
+    """Tell for each row whether the answer is wrong, or off by more than `most`."""
     return ~answers.right if answers.classifies else answers.missed_by > most
 
 

@@ -178,7 +178,7 @@ def bisect(context: Context, order: Order) -> Bisected:
             seconds=round(sum(step.seconds for step in steps), 1),
         ),
         mend=() if alone is False else tuple(_mend(order, within)),
-        report=(folder / "report.md").relative_to(context.layout.root).as_posix(),
+        report=context.layout.named(folder / "report.md"),
     )
     files.write_bytes(folder / "report.md", report(found).encode())
     files.write_json(folder / "result.json", found.to_dict())

@@ -243,9 +243,8 @@ def _played(
 def _turn(player: Player, plan: Plan, turn: Turn) -> Played:
     if turn.attack is None:
         return player.honest(turn.number)
-    if turn.campaign:
-        return player.campaign(turn.attack, turn.strength, turn.number, plan.campaign)
-    return player.attacked(turn.attack, turn.strength, turn.number)
+    length = plan.campaign if turn.campaign else 1
+    return player.attacked(turn.attack, turn.strength, turn.number, length)
 
 
 def _asked(bar: Bar, before: int, total: int, calls: int) -> None:
@@ -262,7 +261,7 @@ def _adaptive(
         shown(asked)
         return asked < LEAST_CALLS or time_left()
 
-    best = player.adaptive(plan.calls, 0, goes_on)
+    best = player.adaptive(plan.calls, goes_on)
     if not best.calls:
         return None
     rows = player.game.drawn_from.rows

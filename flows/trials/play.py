@@ -165,16 +165,12 @@ class Player:
         poison: set[int] = set()
         return _played(HONEST, 0.0, number, self.game.drawn_from.rows, poison, judged, ())
 
-    def attacked(self, attack: Attack, strength: float, number: int) -> Played:
-        """Play a window after `attack` at `strength` times its usual share."""
-        honest = self.game.window(number)
-        stage = self.game.stage(honest, attack.name, number)
-        made = attack(stage, strength * attack.share)
-        judged = self.game.judged(made.frame, honest)
-        return self._result(attack.name, strength, number, made, judged)
+    def attacked(self, attack: Attack, strength: float, number: int, length: int) -> Played:
+        """Play a window after `attack` at `strength` times its usual share, or a campaign.
 
-    def campaign(self, attack: Attack, strength: float, number: int, length: int) -> Played:
-        """Play windows of the same attacker, each after the ones admitted before, until one is caught."""
+        That is up to `length` windows of the same attacker, each after the ones admitted before, until one
+        is caught.
+        """
         before: pd.DataFrame | None = None
         heard: list[Heard] = []
         listed: list[Played] = []
@@ -191,13 +187,13 @@ class Player:
             heard += [judged.heard] if judged.heard else []
         return _summed(listed)
 
-    def adaptive(self, calls: int, number: int, goes_on: Callable[[], bool]) -> Best:
+    def adaptive(self, calls: int, goes_on: Callable[[], bool]) -> Best:
         """Let an attacker who learns the outcome of each try search for poison that passes."""
-        honest = self.game.window(number)
-        rng = np.random.default_rng([self.game.seed, number, calls])
+        honest = self.game.window(0)
+        rng = np.random.default_rng([self.game.seed, 0, calls])
 
         def admitted(recipe: Recipe, call: int) -> int:
-            made = recipe(self.game.stage(honest, f"adaptive {call}", number), recipe.share)
+            made = recipe(self.game.stage(honest, f"adaptive {call}", 0), recipe.share)
             verdict = self.game.judged(made.frame, honest).verdict
             aside = set(verdict.quarantined.rows)
             stopped = verdict.outcome in STOPPED

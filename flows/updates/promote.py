@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Tampered, Update, advance
-from sluicegate.core.canonical import sha256_file, sha256_json
+from sluicegate.core.canonical import sha256_json
 from sluicegate.core.update import stage_after
 from sluicegate.evidence.ledger import INTEND, PROMOTE
 from sluicegate.evidence.model_signature import sign_model, signed_files
@@ -20,6 +20,7 @@ from sluicegate.record.champion import champion_of, mirror, suspended
 from sluicegate.record.context import Context
 from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.record.policy import require_signed
+from sluicegate.record.questions import artifact
 from sluicegate.record.superseded import require_standing
 from sluicegate.record.updates import PRODUCTS, approved, policy_of, read_update, verified_products
 from sluicegate.reports.bill_of_materials import bill_of_materials
@@ -48,7 +49,7 @@ def promote(context: Context, update_id: str) -> Update:
     if update.stage is not Stage.APPROVED or update.challenger is None:
         raise Conflict(f"update:{update_id} is {update.stage.value}, not approved; nothing moved.")
     require_signed(layout)
-    if _needs_people(update):
+    if stage_after(update.verdicts[-1]) is Stage.AWAITING:
         require_approved(context, f"update:{update_id}")
     _require_same_champion(context, update)
     subject = Artifact(f"model:{context.settings.model}", update.challenger.sha256)
@@ -99,10 +100,6 @@ def finish_broken_off(context: Context) -> None:
         finish_promotion(context)
 
 
-def _needs_people(update: Update) -> bool:
-    return stage_after(update.verdicts[-1]) is Stage.AWAITING
-
-
 def _move(context: Context, update: Update) -> Update:
     """Point the aliases to the challenger and record the promotion."""
     layout, settings = context.layout, context.settings
@@ -139,7 +136,7 @@ def _write_bill(context: Context, update: str) -> Artifact:
     """Write the CycloneDX ML-BOM of what is being promoted; who serves is not in it."""
     path = context.layout.update(update) / BILL
     files.write_json(path, bill_of_materials(model_card(context, update)).to_dict())
-    return Artifact(path.relative_to(context.layout.root).as_posix(), sha256_file(path))
+    return artifact(context.layout, path)
 
 
 def _intended(context: Context, update_id: str) -> bool:
