@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluicegate.core.schema import ROW
-from sluicegate.flows.feedback.quarantine import hold, set_aside
+from sluicegate.flows.feedback.quarantine import hold, keep_rest, set_aside
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import Touched
 from sluicegate.record.questions import artifact
 from sluicegate.record.subjects.incident import TAKE_OUT
-from sluicegate.stores import data, dvc, files
+from sluicegate.stores import data
 from sluicegate.stores.transaction import Transaction
 
 
@@ -45,17 +45,7 @@ def _split(context: Context, touched: Touched, incident: str, reason: str) -> li
     stays = layout.admitted(batch) / data.FEEDBACK
     frame = data.read_verified(stays)
     out = frame[ROW].isin(touched.admitted)
-    goes = set_aside(
-        context,
-        layout.taken_out(batch, incident),
-        frame[out],
-        reason,
-        batch=batch,
-        incident=incident,
-    )
-    received = data.read_manifest(stays.parent).received
-    # Without its pointer the table counts as changed, so that a kill from here on brings both back.
-    files.remove(dvc.pointer(stays))
-    about = {"batch": batch, "received": received}
-    data.write_with_manifest(stays, frame[~out], context.schema, about)
+    folder, about = layout.taken_out(batch, incident), {"batch": batch, "incident": incident}
+    goes = set_aside(context, folder, frame[out], reason, **about)
+    keep_rest(stays, frame[~out], context.schema, batch)
     return [stays, goes]

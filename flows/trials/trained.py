@@ -17,6 +17,7 @@ from pydantic import Field
 from sluicegate.core import CannotDecide, Missing, Schema, Stage, Tampered, Update
 from sluicegate.core.canonical import sha256_json
 from sluicegate.core.document import Document
+from sluicegate.flows.feedback.quarantine import keep_rest
 from sluicegate.flows.updates.retrain import fetch
 from sluicegate.record.comparison import Reported
 from sluicegate.record.context import Context
@@ -213,10 +214,7 @@ def _leave_out(inside: Layout, without: Sequence[tuple[str, str]]) -> None:
         if schema.source is None or schema.source not in frame:
             raise CannotDecide(f"batch:{batch} names no sources; leave out the whole batch.")
         named = frame[schema.source].fillna("").astype(str)
-        received = data.read_manifest(table.parent).received
-        about = {"batch": batch, "received": received}
-        files.remove(dvc.pointer(table))
-        data.write_with_manifest(table, frame[~named.isin(out)], schema, about)
+        keep_rest(table, frame[~named.isin(out)], schema, batch)
 
 
 def _reseed(inside: Layout, by: int) -> None:
