@@ -60,7 +60,7 @@ from sluicegate.flows.trials.drill_page import read_pictures
 from sluicegate.flows.trials.drilled import Drilled, verdict_line
 from sluicegate.flows.updates import retrain as retraining
 from sluicegate.flows.updates import update as updating
-from sluicegate.flows.updates.due import nothing_to_do
+from sluicegate.flows.updates.retrain import nothing_to_do
 from sluicegate.record.causes import parse_cause
 from sluicegate.record.champion import champion_of, suspended
 from sluicegate.record.context import Context, Step
@@ -136,7 +136,7 @@ def observed_update(
     """Run the flow `update` under the `chosen` settings, `tell` its progress, return its result."""
     # The environment alone does not reach a prefect that was imported before.
     values = {getattr(known, name): value for name, value in chosen.items() if hasattr(known, name)}
-    result = also_tell.set(tell)
+    before = also_tell.set(tell)
     with temporary_settings(values):
         try:
             # the state, not the result: what the server answers is not read as one
@@ -144,7 +144,7 @@ def observed_update(
         finally:
             # what the run page shows of tasks travels as events; the server may be gone in a moment
             EventsWorker.drain_all(timeout=10)
-            also_tell.reset(result)
+            also_tell.reset(before)
     found = result_in(state)
     if isinstance(found, SluicegateError):
         raise found

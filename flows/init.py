@@ -134,8 +134,7 @@ def plan(root: Path, base: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 def _require_free(layout: Layout) -> None:
     if layout.root.exists() and not layout.root.is_dir():
         raise Misused(f"{layout.root} is a file; name a folder for the workspace.")
-    started = (layout.home / "keys").is_dir()
-    if started:
+    if (layout.home / "keys").is_dir():
         try:
             champion_of(layout)
         except Missing:

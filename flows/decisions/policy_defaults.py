@@ -83,10 +83,9 @@ def whole_policy(context: Context) -> WholePolicy:
         )
         for key, value in policy_text.leaves(defaults.merged(base, mine))
     )
-    digest = extended.sha256 if extended else None
     return WholePolicy(
         extends=settings.extends,
-        sha256=digest,
+        sha256=extended.sha256 if extended else None,
         rules=settings.rules,
         limits=limits,
         values=values,

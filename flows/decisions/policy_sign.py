@@ -38,7 +38,6 @@ def difference(context: Context, tree: bool = False) -> Difference:
     layout = context.layout
     signed = owned.in_force(layout)
     settings = read_settings(layout.params) if tree else context.settings
-    changed = changed_limits(signed.settings, settings) if signed else ()
     return Difference(
         policy=owned.TREE if tree else "committed",
         signed=signed.number if signed else None,
@@ -46,7 +45,7 @@ def difference(context: Context, tree: bool = False) -> Difference:
         files=tuple(
             owned.differing(layout, signed, tree) if signed else owned.covered(layout, tree)
         ),
-        limits=tuple(changed),
+        limits=tuple(changed_limits(signed.settings, settings) if signed else ()),
         diff=owned.diff(layout, signed, tree) if signed else "",
         defaults=newer(context),
         retired=tuple(retired(settings)),

@@ -125,8 +125,7 @@ def _bury(t: Transaction, context: Context, number: str, found: Survey) -> None:
     gone = [Artifact(each.name, each.sha256) for each in found.tables]
     gone += [Artifact(name, Path(name).name.partition(".")[0]) for name in found.received]
     gone += [Artifact(f"model:{context.settings.model}", each.sha256) for each in found.models]
-    path = layout.retirement(number) / TOMB
-    made = t.state(path, gone, TOMBSTONE, tomb.to_dict())
+    made = t.state(layout.retirement(number) / TOMB, gone, TOMBSTONE, tomb.to_dict())
     stays = [artifact(layout, each) for each in kept]
     about = {"retirement": number, "what": order.what}
     t.append("retire", [*_as_gone(gone), *stays, made], about)

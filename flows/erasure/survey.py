@@ -77,12 +77,11 @@ def survey_model(context: Context, update: str) -> Survey:
         raise Missing(f"update:{update} has no model.")
     pointer = layout.named(dvc.pointer(layout.archive(challenger.sha256)))
     kept = sorted({md5 for _, md5 in objects.ever_pointed(layout.root, [pointer])})
-    run = run_of(layout, update)
     model = Model(
         update=update,
         version=challenger.version,
         sha256=challenger.sha256,
-        run=run,
+        run=run_of(layout, update),
         md5=tuple(kept),
     )
     return Survey({}, models=(model,))

@@ -139,8 +139,7 @@ def _judged(
     """Return what `policy` says of the normalised rows at `path`, which had these `positions`."""
     table = Table(pd.read_parquet(path), {})
     frozen = Frozen(str(path), Artifact(path.name, sha256_file(path)), table, path)
-    known = _as_received(context, batch, positions)
-    return judge_by(context, frozen, policy, known)
+    return judge_by(context, frozen, policy, _as_received(context, batch, positions))
 
 
 def _as_received(context: Context, batch: str, positions: Sequence[int]) -> list[Finding]:

@@ -123,10 +123,9 @@ def measure(context: Context, table: Table, path: Path, policy: Policy) -> Measu
     """Return all findings about the normalised batch at `path`, and the champion's answers."""
     heard = earlier(context.layout, context.schema)
     findings, subject = measured(context, table, path, policy, heard, feedback)
-    answers = predicted(context.schema, subject.scores, len(table.frame))
     return Measured(
         findings=findings,
-        predicted=answers,
+        predicted=predicted(context.schema, subject.scores, len(table.frame)),
         panel=panel_in(context, subject),
         pulled=pulled_in(subject),
         stopped=stopped_for(policy, findings, subject),
@@ -270,8 +269,7 @@ def _previous(layout: Layout, rows: int) -> Reference | None:
             break
     if not chosen:
         return None
-    table = read_admitted(layout, chosen[::-1])
-    newest = table.tail(REFERENCE_ROWS)
+    newest = read_admitted(layout, chosen[::-1]).tail(REFERENCE_ROWS)
     return Reference("previous", newest, newest[PREDICTED])
 
 

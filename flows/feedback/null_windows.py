@@ -187,8 +187,7 @@ def _with_sources(
 def _shares(context: Context, batches: tuple[Eligible, ...]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for each in batches:
-        held = data.read_manifest(context.layout.admitted(each.batch))
-        for name, rows in held.sources.items():
+        for name, rows in data.read_manifest(context.layout.admitted(each.batch)).sources.items():
             if name and name not in each.tainted:
                 counts[name] = counts.get(name, 0) + rows
     return counts

@@ -113,8 +113,7 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
                 raise Conflict(f"A rollback finished meanwhile; answer {subject} again.")
             details = {"release": number, "batch": predicate["batch"], "rows": predicate["rows"]}
             details["as"] = next_number(layout.root / "intake")
-            rows = artifact(layout, _kept(context, number))
-            t.append("release", [rows], details)
+            t.append("release", [artifact(layout, _kept(context, number))], details)
             batch = settle(t, context, judgement)
     verdict = judgement.verdict
     aside = len(verdict.quarantined.rows)

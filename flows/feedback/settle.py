@@ -162,9 +162,8 @@ def held_out_rows(context: Context, number: str, rows: "pd.Series[int]") -> "pd.
 def on_probation(context: Context, admitted: pd.DataFrame) -> "pd.Series[bool]":
     """Return the first rows of new sources; they serve only for comparison."""
     source, most = context.schema.source, context.settings.sources.probation_rows
-    nobody = pd.Series(False, index=admitted.index)
     if not most or source is None or source not in admitted:
-        return nobody
+        return pd.Series(False, index=admitted.index)
     names = admitted[source].fillna("").astype(str)
     tiers = standing(context.layout, context.settings.sources, context.now())
     earlier = data.admitted_rows_of_sources(context.layout)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,14 +148,17 @@ def answers(url: str, seconds: float = 5.0) -> bool:
 
 def wait_for(url: str, service: Service) -> None:
     """Return once `url` answers; raises CannotDecide when `service` ends or stays silent."""
+    silent = f"{service.name} did not answer at {url} within {READY_SECONDS:.0f} seconds"
+    wait_until(lambda: answers(url), service, silent)
+
+
+def wait_until(ready: Callable[[], bool], service: Service, late: str) -> None:
+    """Return once `service` is `ready`; raises CannotDecide when it ends, or is `late`."""
     until = time.monotonic() + READY_SECONDS
-    while not answers(url):
+    while not ready():
         service.require_alive()
         if time.monotonic() > until:
-            raise CannotDecide(
-                f"{service.name} did not answer at {url} within {READY_SECONDS:.0f} seconds; "
-                f"see {service.log}."
-            )
+            raise CannotDecide(f"{late}; see {service.log}.")
         time.sleep(0.2)
 
 

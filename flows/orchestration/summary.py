@@ -51,7 +51,7 @@ def batch_page(result: IntakeResult) -> str:
             "",
             "## Measurements",
             "",
-            ("\n".join(findings_table(result.findings))),
+            *findings_table(result.findings),
             "",
         ]
     )
@@ -73,7 +73,6 @@ def question_page(context: Context, asked: Asked, refused: str) -> str:
         f"- {escaped(vote.reviewer)} answered {vote.decision.value}: {escaped(vote.reason)}"
         for vote in asked.votes
     ]
-    sign = f"sluicegate review sign {subject} --approve --as NAME"
     return "\n".join(
         [
             *([f"**The last answer does not count.** {escaped(refused)}", ""] if refused else []),
@@ -87,7 +86,7 @@ def question_page(context: Context, asked: Asked, refused: str) -> str:
             "**To answer**, run this in your own clone of the workspace. It verifies the record and "
             "shows what you sign:",
             "",
-            f"    {sign}",
+            f"    sluicegate review sign {subject} --approve --as NAME",
             "",
             "(or `--reject`), then press Resume and paste the signature as proof.",
             "",

@@ -93,8 +93,7 @@ def watch(context: Context, step: Step = plainly) -> Watched:
             undone = step("roll back", rollback, context, order)
         else:
             proposed = step("propose to roll back", _propose, context, champion, why)
-    listed = tuple(judged(findings, policy))
-    return Watched(champion, listed, verdict, proposed, undone)
+    return Watched(champion, tuple(judged(findings, policy)), verdict, proposed, undone)
 
 
 def _reconcile(context: Context, champion: Champion) -> None:
@@ -183,8 +182,7 @@ def _would_help(context: Context, champion: Champion, new: list[str]) -> bool:
 
 def _propose(context: Context, champion: Champion, why: str) -> str:
     """Open a proposal about the champion's update, unless there is one, and return its subject."""
-    layout = context.layout
-    if champion.update not in proposals(layout):
+    if champion.update not in proposals(context.layout):
         message = f"rollback:{champion.update} proposed: the promise is broken"
         with transaction(context, "watch", message) as t:
             propose(t, context, champion.update, "watch", why)

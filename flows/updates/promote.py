@@ -56,8 +56,7 @@ def promote(context: Context, update_id: str) -> Update:
     with transaction(context, "promote", rooms=(*ROOMS, "models")) as t:
         require_standing(context, update)
         _keep(t, context, update_id, update.challenger.sha256)
-        names = verified_products(layout, update_id)
-        for name in names:
+        for name in verified_products(layout, update_id):
             files.copy_in(layout.update(update_id) / "products" / name, layout.root / name)
         details = {"update": update_id, "version": update.challenger.version}
         if not _intended(context, update_id):

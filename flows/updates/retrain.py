@@ -42,6 +42,9 @@ from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.mlflow import Run, open_registry
 from sluicegate.stores.transaction import tidy, transaction
 
+LEARNT: tuple[str, ...] = ("reference", "batches")
+JUDGED_BY = ("golden", "trust", *POLICY_FILES)
+
 
 @dataclass(frozen=True)
 class Built:
@@ -103,11 +106,10 @@ def conclude(context: Context, built: Built, started: float, step: Step = plainl
         update = step("promote", promote, context, update.id)
     git.remove_worktree(context.layout.root, built.tree)
     found = findings_in(built.comparison)
-    listed = judged(found, candidate_policy(context.settings, found))
     return RetrainResult(
         update=update,
         outcome=verdict.outcome,
-        findings=tuple(listed),
+        findings=tuple(judged(found, candidate_policy(context.settings, found))),
         reasons=verdict.reasons,
         seconds=time.monotonic() - started,
     )
@@ -279,3 +281,23 @@ def _still_waiting(context: Context, update: str, started: float) -> RetrainResu
         reasons=(reason, *verdict.reasons),
         seconds=time.monotonic() - started,
     )
+
+
+def nothing_to_do(layout: Layout) -> str | None:
+    """Return why a scheduled retrain would train nothing new, None when there is something to do."""
+    waiting = awaiting(layout)
+    if waiting:
+        return f"update:{waiting[0]} awaits review; no training starts until it is decided."
+    if approved(layout):
+        return None  # its promotion broke off
+    admitted = set(data.admitted_batches(layout))
+    champion = champion_of(layout)
+    tried = [(champion.data_commit, champion.batches, LEARNT)]
+    for update in record.updates(layout)[-1:]:
+        last = read_update(layout, update)[0]
+        tried.append((last.data_commit, last.batches, (*LEARNT, *JUDGED_BY)))
+    for commit, batches, paths in tried:
+        # rows may also have left a batch that stays, and what was refused may pass by another policy
+        if admitted == set(batches) and not git.changes(layout.root, commit, "HEAD", paths):
+            return "No rows were admitted since the last update, so there is nothing new to learn."
+    return None

@@ -22,8 +22,7 @@ def add(verbs: Verbs) -> None:
     verb.flag("--with-keys", "include the private keys")
     words = "turn this clone back into a workspace, from the DVC remote and the backup"
     verb.flag("--restore", words)
-    former = add_former(verbs, "restore", restore)
-    former.takes("path", "FILE", "the backup")
+    add_former(verbs, "restore", restore).takes("path", "FILE", "the backup")
 
 
 def backup(options: argparse.Namespace) -> Answer[Any]:

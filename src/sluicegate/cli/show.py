@@ -67,8 +67,7 @@ def add(verbs: Verbs) -> None:
 
 
 def _add_former(verbs: Verbs) -> None:
-    traced = add_former(verbs, "trace", show_tree)
-    traced.takes("subject", "WHAT", SUBJECTS)
+    add_former(verbs, "trace", show_tree).takes("subject", "WHAT", SUBJECTS)
     card = add_former(verbs, "card", former_card)
     card.takes("subject", "WHAT", "batch:0003 or update:0007")
     card.add_argument("--profile", choices=PROFILES, default=PROFILES[0], help=PROFILE)

@@ -45,8 +45,7 @@ def add(verbs: Verbs) -> None:
     exported.takes("--pseudonym-key", "FILE", "also write the key for sensitive columns here")
     _add_rotate(commands)
     _add_revoke(commands)
-    former = add_former(verbs, "export", export_model)
-    former.takes("model", "FOLDER", "a new folder")
+    add_former(verbs, "export", export_model).takes("model", "FOLDER", "a new folder")
 
 
 def _add_rotate(commands: Verbs) -> None:

@@ -54,8 +54,7 @@ def add(verbs: Verbs) -> None:
     updated.flag("--no-retrain", "only take the batch in")
     updated.flag("--no-prefect", "run without Prefect")
 
-    intake_verb = may_run_dry(add_former(verbs, "intake", intake))
-    _takes_batch(intake_verb, None)
+    _takes_batch(may_run_dry(add_former(verbs, "intake", intake)), None)
     retrain_verb = may_run_dry(add_former(verbs, "retrain", retrain))
     for each in (updated, retrain_verb):
         each.flag("--supersede", "replace the update that awaits review")

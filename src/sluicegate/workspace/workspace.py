@@ -397,8 +397,7 @@ class Workspace:
         from sluicegate.flows.erasure.order import Wanted
         from sluicegate.flows.erasure.retire import retire
 
-        wanted = Wanted(what, reason, archive, rows, sources)
-        return retire(self._fresh(), wanted)
+        return retire(self._fresh(), Wanted(what, reason, archive, rows, sources))
 
     @explained()
     def reanchor(
@@ -516,8 +515,7 @@ class Workspace:
         from sluicegate.flows.trials.bisect import Order, plan
 
         with if_given(example) as path:
-            order = Order(path, slice, update, limit, repeat, most)
-            return plan(self._fresh(), order)
+            return plan(self._fresh(), Order(path, slice, update, limit, repeat, most))
 
     @explained()
     def up(self, prefect_port: int | None = None, mlflow_port: int | None = None) -> int:

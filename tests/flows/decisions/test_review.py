@@ -17,7 +17,7 @@ from sluicegate.cli import main
 from sluicegate.core import Artifact, Conflict, Missing, Misused, Stage, Tampered
 from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
 from sluicegate.flows.updates import promote as promoting
-from sluicegate.flows.updates.due import nothing_to_do
+from sluicegate.flows.updates.retrain import nothing_to_do
 from sluicegate.gates.approval import Decision, State
 from sluicegate.record.context import SERVED, open_context
 from sluicegate.record.questions import read_request
