@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,10 @@ def story_of(frame: pd.DataFrame, label: str) -> Story:
     rng = np.random.default_rng(SEED)
     frame = frame.dropna(subset=[label]).sample(frac=1, random_state=SEED, ignore_index=True)
     size = min(len(frame) // 6, 1500)
+    first = min(len(frame) - 4 * size, 5000)
     base, golden, honest, attacked, last = (
-        frame.iloc[start : start + rows].reset_index(drop=True)
-        for start, rows in _cuts(len(frame), size)
+        frame.iloc[start:end].reset_index(drop=True)
+        for start, end in pairwise([0, *(first + i * size for i in range(5))])
     )
     poisoned, poison, attack = _attack(_sent(attacked, rng), schema, base, rng)
     return Story(
@@ -81,12 +83,6 @@ def digits() -> tuple[pd.DataFrame, str]:
 
     frame = load_digits(as_frame=True).frame
     return frame.rename(columns={"target": "digit"}), "digit"
-
-
-def _cuts(rows: int, size: int) -> list[tuple[int, int]]:
-    base = min(rows - 4 * size, 5000)
-    starts = [base + i * size for i in range(4)]
-    return [(0, base), *((start, size) for start in starts)]
 
 
 def _sent(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -57,7 +57,8 @@ def pool_of(context: Context, batches: tuple[Eligible, ...]) -> Pool:
     subject = feedback(context, Table(frame, {}))
     references = subject.references if batches else subject.references[:1]
     subject = replace(subject, schema=named, references=references, earlier=None)
-    usual = _usual_rows(context, batches, len(golden))
+    sizes = [data.read_manifest(layout.admitted(each.batch)).rows for each in batches]
+    usual = int(np.median(sizes)) if sizes else len(golden) // 2
     rows, whose = min(usual, len(frame) // 2), OWN if known else GOLDEN_ONLY
     return Pool(subject, len(golden), rows, whose, has_history=bool(batches))
 
@@ -191,8 +192,3 @@ def _shares(context: Context, batches: tuple[Eligible, ...]) -> dict[str, int]:
             if name and name not in each.tainted:
                 counts[name] = counts.get(name, 0) + rows
     return counts
-
-
-def _usual_rows(context: Context, batches: tuple[Eligible, ...], golden: int) -> int:
-    sizes = [data.read_manifest(context.layout.admitted(each.batch)).rows for each in batches]
-    return int(np.median(sizes)) if sizes else golden // 2

@@ -136,7 +136,7 @@ def _question(context: Context, number: str, judgement: Judgement) -> Question:
         ("why it is asked", predicate["reason"]),
         (
             "rows",
-            f"{manifest.rows} of batch:{predicate['batch']} ({_positions(predicate['rows'])})",
+            f"{manifest.rows} of batch:{predicate['batch']} ({_some(list(map(str, predicate['rows'])))})",
         ),
         ("received file", f"sha256:{received}"),
         ("sources", _some(sorted(manifest.sources)) or "not named"),
@@ -196,10 +196,6 @@ def _write(t: Transaction, context: Context, wanted: Wanted, number: str, tried:
     rows = artifact(layout, table)
     made = t.state(folder / "release.json", [rows], RELEASE, details)
     t.append("ask-release", [rows, made], {"release": number})
-
-
-def _positions(rows: Sequence[int]) -> str:
-    return _some([str(row) for row in rows])
 
 
 def _some(names: Sequence[str]) -> str:

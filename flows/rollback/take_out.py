@@ -22,9 +22,11 @@ def take_out(
 ) -> None:
     """Take the admitted rows of `touched` out of training."""
     layout = context.layout
-    whole = [each.batch for each in touched if each.admitted and _is_whole(context, each)]
+    going = [each for each in touched if each.admitted]
+    rows = {each.batch: data.read_manifest(layout.admitted(each.batch)).rows for each in going}
+    whole = [each.batch for each in going if rows[each.batch] == len(each.admitted)]
     hold(t, whole, reason, incident)
-    parts = [each for each in touched if each.admitted and each.batch not in whole]
+    parts = [each for each in going if each.batch not in whole]
     tables = [path for each in parts for path in _split(context, each, incident, reason)]
     t.store(tables)
     for each in parts:
@@ -32,11 +34,6 @@ def take_out(
         gone = artifact(layout, layout.taken_out(each.batch, incident) / data.FEEDBACK)
         details = {"incident": incident, "batch": each.batch, "rows": list(each.admitted)}
         t.append(TAKE_OUT, [left, gone], details)
-
-
-def _is_whole(context: Context, touched: Touched) -> bool:
-    manifest = data.read_manifest(context.layout.admitted(touched.batch))
-    return int(manifest.rows) == len(touched.admitted)
 
 
 def _split(context: Context, touched: Touched, incident: str, reason: str) -> list[Path]:

@@ -189,7 +189,9 @@ def _lay_out(layout: Layout, tree: Path, recipe: Recipe) -> None:
     for receipt in set(numbered(tree / "intake")) - set(_receipts(layout, recipe)):
         files.remove_tree(inside.intake(receipt))
     if recipe.reseed:
-        _reseed(inside, recipe.reseed)
+        text = inside.params.read_text(encoding="utf-8")
+        seed = read_settings(inside.params).seed + recipe.reseed
+        files.write_bytes(inside.params, fill(text, {"seed": seed}).encode())
     _leave_out(inside, recipe.without)
     against = {"update": "trained", "champion": None, "first": None}
     files.write_json(inside.candidate, recipe.against or against)
@@ -215,12 +217,6 @@ def _leave_out(inside: Layout, without: Sequence[tuple[str, str]]) -> None:
             raise CannotDecide(f"batch:{batch} names no sources; leave out the whole batch.")
         named = frame[schema.source].fillna("").astype(str)
         keep_rest(table, frame[~named.isin(out)], schema, batch)
-
-
-def _reseed(inside: Layout, by: int) -> None:
-    text = inside.params.read_text(encoding="utf-8")
-    seed = read_settings(inside.params).seed + by
-    files.write_bytes(inside.params, fill(text, {"seed": seed}).encode())
 
 
 def _manifest(layout: Layout, commit: str, batch: str) -> data.Manifest:

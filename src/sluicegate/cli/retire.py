@@ -8,7 +8,7 @@ from rich.tree import Tree
 
 from sluicegate.cli.arguments import Answer, Parser, Verbs, add_former, add_verb, may_run_dry
 from sluicegate.cli.review import print_review
-from sluicegate.cli.terminal import escape, opened, working
+from sluicegate.cli.terminal import escape, opened, say, working
 from sluicegate.core import Misused
 from sluicegate.core.counted import counted
 
@@ -158,31 +158,31 @@ def print_certificate(console: Console, shown: dict[str, Any]) -> None:
     certified = Certified.read(shown["certificate"], shown["subject"])
     done = certified.certificate
 
-    def line(text: str) -> None:
-        console.print(escape(text))
-
     how = f"kept only in {done.archive}" if done.archive else "destroyed"
-    line(f"{shown['subject']}: {done.what} was {how} ({done.time})")
-    line(f"  why: {certified.reason}")
-    line(f"  asked by: {certified.asked_by or 'the runner'}")
+    say(console, f"{shown['subject']}: {done.what} was {how} ({done.time})")
+    say(console, f"  why: {certified.reason}")
+    say(console, f"  asked by: {certified.asked_by or 'the runner'}")
     for vote in certified.approved_by:
-        line(f"  approved by: {vote.person} with {vote.key} ({vote.time})")
-    line("  what:")
+        say(console, f"  approved by: {vote.person} with {vote.key} ({vote.time})")
+    say(console, "  what:")
     for each in done.destroyed:
-        line(f"    {each.name}: sha256 {each.sha256[:12]}, md5 {each.md5[:12]}")
+        say(console, f"    {each.name}: sha256 {each.sha256[:12]}, md5 {each.md5[:12]}")
     for model in done.models:
         of = f"update:{model.update}, version {model.version}"
-        line(f"    the model of {of}: sha256 {model.sha256[:12]}, run {model.run[:8]}")
+        say(console, f"    the model of {of}: sha256 {model.sha256[:12]}, run {model.run[:8]}")
     for name in done.received:
         place, _, file = name.rpartition("/")
-        line(f"    as received: {place}/{file[:12]}")
+        say(console, f"    as received: {place}/{file[:12]}")
     for name in done.stores:
-        line(f"  removed from: {name}")
+        say(console, f"  removed from: {name}")
     for learner in done.descendants:
-        line(f"  learnt from it and stays: version {learner.version} (update:{learner.update})")
+        say(
+            console,
+            f"  learnt from it and stays: version {learner.version} (update:{learner.update})",
+        )
     for place in done.left:
-        line(f"  not reached: {place}")
-    line(f"  certificate: {certified.file}, {_signature(certified.signed_by)}")
+        say(console, f"  not reached: {place}")
+    say(console, f"  certificate: {certified.file}, {_signature(certified.signed_by)}")
 
 
 def _signature(signed: "SignedBy") -> str:

@@ -28,16 +28,11 @@ def add(verbs: Verbs) -> None:
     what = verb.add_mutually_exclusive_group(required=True)
     what.add_argument("--because", metavar="WHAT", help=CAUSES)
     what.add_argument(
-        "--to", metavar="UPDATE", type=_goal, dest="because",
+        "--to", metavar="UPDATE", type=lambda text: f"to:{text.removeprefix('update:')}", dest="because",
         help="go back to the data and champion of update:0002; remove everything after it",
     )  # fmt: skip
     verb.takes("--reason", "WHY", "for the record and the reviewers", default="")
     verb.flag("--no-retrain", "leave retraining to the schedule")
-
-
-def _goal(text: str) -> str:
-    """Return the cause that is everything after the update that `text` names."""
-    return f"to:{text.removeprefix('update:')}"
 
 
 def rollback(options: argparse.Namespace) -> Answer[Any]:

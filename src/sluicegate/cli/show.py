@@ -102,19 +102,13 @@ def show(options: argparse.Namespace) -> Answer[Any]:
     if form == TREE:
         return show_tree(options)
     if form == RECORD:
-        return _record(options)
-    return _incident(options, _incident_profile(options.profile) if form == ACCOUNT else ATLAS)
-
-
-def _incident_profile(profile: str) -> str:
-    if profile == "partner":
+        shown = opened(options, reading=True).show(options.subject)
+        return Answer(shown, print_certificate if shown.get("certificate") else print_record)
+    if form == ATLAS:
+        return _incident(options, ATLAS)
+    if options.profile == "partner":
         raise Misused("An account has no partner profile; choose internal or public.")
-    return "full" if profile == "internal" else profile
-
-
-def _record(options: argparse.Namespace) -> Answer[dict[str, Any]]:
-    shown = opened(options, reading=True).show(options.subject)
-    return Answer(shown, print_certificate if shown.get("certificate") else print_record)
+    return _incident(options, "full" if options.profile == "internal" else options.profile)
 
 
 def show_tree(options: argparse.Namespace) -> "Answer[Traced | MadeOf]":
@@ -229,7 +223,10 @@ def print_status(console: Console, now: "Status", root: Path) -> None:
             "  golden set: [yellow]unverified[/], held out from the base data; "
             "nobody has verified its labels"
         )
-    _print_batches(console, now)
+    counts = ", ".join(f"{count} {state}" for state, count in now.batches.items())
+    rows, batches = now.quarantine["rows"], now.quarantine["batches"]
+    held = f"; in quarantine: {counted(rows, 'row')} of {counted(batches, 'batch')}" if rows else ""
+    console.print(f"  batches: {counts}{held}")
     if now.trainer.startswith("trainer not"):
         console.print(f"  [yellow]{escape(now.trainer)}[/]")
     if now.open_threats:
@@ -259,13 +256,6 @@ def print_status(console: Console, now: "Status", root: Path) -> None:
             f"  update:{now.unfinished} is approved, but its promotion is unfinished; "
             "`sluicegate up` or the next `sluicegate update` finishes it"
         )
-
-
-def _print_batches(console: Console, now: "Status") -> None:
-    counts = ", ".join(f"{count} {state}" for state, count in now.batches.items())
-    rows, batches = now.quarantine["rows"], now.quarantine["batches"]
-    of = f"{counted(rows, 'row')} of {counted(batches, 'batch')}"
-    console.print(f"  batches: {counts}{f'; in quarantine: {of}' if rows else ''}")
 
 
 def _print_serving(console: Console, now: "Status") -> None:

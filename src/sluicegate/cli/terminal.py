@@ -143,9 +143,14 @@ def after(seconds: float) -> str:
     return f"[dim]({seconds:.1f} s)[/]"
 
 
+def say(console: "Console", text: str) -> None:
+    """Print one line of plain text."""
+    console.print(escape(text))
+
+
 def sentence(text: str) -> Callable[["Console", Any], None]:
     """Return what shows a result as this one sentence."""
-    return lambda console, _: console.print(escape(text))
+    return lambda console, _: say(console, text)
 
 
 def print_plan(console: "Console", plan: Document | dict[str, Any]) -> None:

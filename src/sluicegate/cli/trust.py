@@ -15,7 +15,7 @@ from sluicegate.cli.arguments import (
     may_run_dry,
     signs,
 )
-from sluicegate.cli.terminal import escape, opened, sentence
+from sluicegate.cli.terminal import escape, opened, say, sentence
 from sluicegate.core import Misused
 
 if TYPE_CHECKING:
@@ -123,23 +123,20 @@ def revoke(options: argparse.Namespace) -> Answer["Believed"]:
 def print_plan(console: Console, plan: "RotationPlan") -> None:
     """Print what a rotation would do."""
 
-    def line(text: str) -> None:
-        console.print(escape(text))
-
     for kind, each in plan.keys.items():
         old = each.before[:12]
         if plan.finishes:
-            line(f"{kind}: would finish replacing {old} with {(each.after or '')[:12]}")
+            say(console, f"{kind}: would finish replacing {old} with {(each.after or '')[:12]}")
         else:
-            line(f"{kind}: would replace {old} with a new key and delete its private half")
+            say(console, f"{kind}: would replace {old} with a new key and delete its private half")
     if plan.vouches_for:
-        line(f"  the new key would vouch for {plan.vouches_for} statements of the old one")
+        say(console, f"  the new key would vouch for {plan.vouches_for} statements of the old one")
     for model in plan.models:
-        line(f"  would be signed again: version {model.version} (update:{model.update})")
+        say(console, f"  would be signed again: version {model.version} (update:{model.update})")
     if plan.entries:
-        line(f"  ledger entries, in one commit: {', '.join(plan.entries)}")
+        say(console, f"  ledger entries, in one commit: {', '.join(plan.entries)}")
     for note in plan.notes:
-        line(f"  afterwards: {note}")
+        say(console, f"  afterwards: {note}")
 
 
 def print_revocation(console: Console, made: "Believed") -> None:
