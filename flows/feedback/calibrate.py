@@ -173,7 +173,8 @@ def false_stops(context: Context) -> tuple[FalseStop, ...]:
     """
     layout = context.layout
     found: dict[str, FalseStop] = {}
-    became = _became(layout)
+    entries = (entry.details for entry in record.backwards(layout) if entry.verb == "release")
+    became = {str(details["release"]): str(details["as"]) for details in entries}
     for number in releases(layout):
         if state_of(layout, f"release:{number}") != RELEASED or number not in became:
             continue
@@ -184,12 +185,6 @@ def false_stops(context: Context) -> tuple[FalseStop, ...]:
     most = int(MOST_SHARE * context.settings.checks.calibration_windows)
     counted = sorted(found.values(), key=lambda each: int(each.release))
     return tuple(counted[-most:]) if most else ()
-
-
-def _became(layout: Layout) -> dict[str, str]:
-    """Return the batch that each release became, by the ledger."""
-    entries = (entry.details for entry in record.backwards(layout) if entry.verb == "release")
-    return {str(details["release"]): str(details["as"]) for details in entries}
 
 
 def _stands(layout: Layout, number: str, predicate: Mapping[str, Any], became: str) -> bool:

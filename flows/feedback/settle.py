@@ -208,9 +208,12 @@ def _write_record(
     t: Transaction, context: Context, judgement: Judgement, batch: Batch, state: str
 ) -> tuple[Artifact, Artifact]:
     """Write intake/NNNN; return the verdict, last, and the same as a test result."""
-    folder = context.layout.intake(str(batch.id))
-    table = judgement.frozen.table
-    feed = judgement.frozen.feed
+    number = str(batch.id)
+    folder, table, feed = (
+        context.layout.intake(number),
+        judgement.frozen.table,
+        judgement.frozen.feed,
+    )
     bare = [each.bare for each in judgement.findings]
     verdict = decide(judgement.policy, f"batch:{batch.id}", bare, judgement.rows_of)
     listed = judged(bare, judgement.policy, judgement.rows_of)
@@ -233,9 +236,6 @@ def _write_record(
     if feed and not context.schema.sensitive:
         files.write_bytes(folder / "delivery.sig", feed.signature.encode())
     files.write_json_rows(folder / "findings.json", [each.to_dict() for each in listed])
-    number = str(batch.id)
-    kept = _keep_heard(context, judgement, number)
-    patterns = _keep_patterns(context, judgement, number)
     extended = context.settings.defaults
     statement = t.state(
         folder / "verdict.json",
@@ -246,8 +246,8 @@ def _write_record(
             "started_by": context.started_by,
             "time": context.now(),
             "findings": sha256_file(folder / "findings.json"),
-            "sources": kept,
-            "patterns": patterns,
+            "sources": _keep_heard(context, judgement, number),
+            "patterns": _keep_patterns(context, judgement, number),
             "triggers": keep_stopped(context.layout, number, judgement.stopped, context.schema),
             "quotes": _keep_quotes(context, judgement, number),
             "manifest": sha256_file(folder / data.MANIFEST),

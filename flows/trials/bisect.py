@@ -155,7 +155,8 @@ def bisect(context: Context, order: Order) -> Bisected:
     # kept, so that asking again costs nothing
     full = train(context, recipes_of(probe, probe.suspects, (), 1)[0], "all batches")
     steps = asked.steps
-    folder = context.layout.home / "bisect" / _name(probe, order)
+    asking = sha256_json([probe.asked, probe.commit, order.repeat])[:12]
+    folder = context.layout.home / "bisect" / asking  # the same one for the same question
     found = Bisected(
         asked=probe.asked,
         metric=probe.metric,
@@ -194,11 +195,6 @@ def recipes_of(
         Recipe(probe.commit, kept, tuple(sorted(without)), at, probe.against)
         for at in range(repeat)
     ]
-
-
-def _name(probe: Probe, order: Order) -> str:
-    """Return the folder of the bisect: the same one for the same question and commit."""
-    return sha256_json([probe.asked, probe.commit, order.repeat])[:12]
 
 
 def _sources_of(asked: Search, batch: str, innocent: Sequence[str], most: int) -> Within:

@@ -4,7 +4,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -228,9 +227,14 @@ def _played(
     for done, turn in enumerate(first):
         bar(done, total, turn.what)
         played.append(_turn(player, plan, turn))
-    adaptive = _adaptive(
-        player, plan, partial(time_left, SEARCHED), partial(_asked, bar, len(first), total)
-    )
+    calls = count()
+
+    def goes_on() -> bool:
+        asked = next(calls)
+        bar(len(first) + asked, total, "an attacker who knows the code")
+        return asked < LEAST_CALLS or time_left(SEARCHED)
+
+    adaptive = _adaptive(player, plan, goes_on)
     for done, turn in enumerate(rest, len(first) + plan.calls):
         if not time_left():
             break
@@ -247,20 +251,7 @@ def _turn(player: Player, plan: Plan, turn: Turn) -> Played:
     return player.attacked(turn.attack, turn.strength, turn.number, length)
 
 
-def _asked(bar: Bar, before: int, total: int, calls: int) -> None:
-    bar(before + calls, total, "an attacker who knows the code")
-
-
-def _adaptive(
-    player: Player, plan: Plan, time_left: Callable[[], bool], shown: Callable[[int], None]
-) -> Adaptive | None:
-    calls = count()
-
-    def goes_on() -> bool:
-        asked = next(calls)
-        shown(asked)
-        return asked < LEAST_CALLS or time_left()
-
+def _adaptive(player: Player, plan: Plan, goes_on: Callable[[], bool]) -> Adaptive | None:
     best = player.adaptive(plan.calls, goes_on)
     if not best.calls:
         return None
