@@ -173,9 +173,8 @@ def _inbox(context: Context) -> State[list[Taken]]:
 def _intake(context: Context, path: str) -> State[IntakeResult]:
     result = taking.intake(context, path, _step)
     show_batch(result)
-    return completed(
-        [result.outcome], with_reasons(delivery_line(result), result.outcome, result), result
-    )
+    message = with_reasons(delivery_line(result), result.outcome, result)
+    return completed([result.outcome], message, result)
 
 
 def _retrain(context: Context, supersede: bool) -> State[RetrainResult | None]:

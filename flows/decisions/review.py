@@ -162,9 +162,8 @@ def _require_no_no(context: Context, subject: str) -> None:
     except Conflict:
         return  # what it was about has changed, and the no with it
     if rejected:
-        raise Conflict(
-            f"{subject} was rejected: {_why_not(context.layout, subject)}; repeat that answer."
-        )
+        why = _why_not(context.layout, subject)
+        raise Conflict(f"{subject} was rejected: {why}; repeat that answer.")
 
 
 def _why_not(layout: Layout, subject: str) -> str:

@@ -204,10 +204,8 @@ def feedback(context: Context, table: Table) -> Feedback:
     golden_scores = scores_of(layout, schema, champion, golden)
     original = _trusted(layout, "reference")
     seed = keys.random_seed(layout, "sample of the reference")
-    known, (shut, doubted) = (
-        standing(layout, context.settings.sources, context.now()),
-        barred(layout),
-    )
+    known = standing(layout, context.settings.sources, context.now())
+    shut, doubted = barred(layout)
     anchor = Reference(
         "original",
         # in the order they were kept in, for its stretches tell what is usual

@@ -139,9 +139,8 @@ class _DriftOf:
         batch = summarise(self._schema, window.frame, champion_answers(window))
         answers = window.references[0].predicted
         first = summarise(self._schema, pd.DataFrame(index=answers.index), answers)
-        known = self._known | {
-            "original": self._known["original"] | {"prediction": first["prediction"]}
-        }
+        original = self._known["original"] | {"prediction": first["prediction"]}
+        known = self._known | {"original": original}
         return self._check.findings(self._schema, batch, known, self._wanders)
 
 

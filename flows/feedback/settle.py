@@ -209,11 +209,8 @@ def _write_record(
 ) -> tuple[Artifact, Artifact]:
     """Write intake/NNNN; return the verdict, last, and the same as a test result."""
     number = str(batch.id)
-    folder, table, feed = (
-        context.layout.intake(number),
-        judgement.frozen.table,
-        judgement.frozen.feed,
-    )
+    folder = context.layout.intake(number)
+    table, feed = judgement.frozen.table, judgement.frozen.feed
     bare = [each.bare for each in judgement.findings]
     verdict = decide(judgement.policy, f"batch:{batch.id}", bare, judgement.rows_of)
     listed = judged(bare, judgement.policy, judgement.rows_of)

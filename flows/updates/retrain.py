@@ -175,17 +175,12 @@ def build(context: Context, update: Update) -> Built:
     fetch(tree, update)
     files.write_json(tree / "candidate.json", pinned_champions(context, update).to_dict())
     pipeline.require_ours(tree)
-    dvc.repro(
-        tree,
-        pipeline.STAGES,
-        scrubbed(),
-        lambda stage: context.tell(f"update:{update.id}: {stage}"),
-    )
+    subject = f"update:{update.id}"
+    dvc.repro(tree, pipeline.STAGES, scrubbed(), lambda stage: context.tell(f"{subject}: {stage}"))
     model = tree / "build" / "model"
     models.require_data_only(model)
-    comparison = Reported.read(
-        files.read_json(tree / "build" / "comparison.json"), "build/comparison.json"
-    )
+    made = files.read_json(tree / "build" / "comparison.json")
+    comparison = Reported.read(made, "build/comparison.json")
     more = (context.signature, first_promotion(context) if update.champion else None)
     found = (*comparison.findings, *(each for each in more if each is not None))
     comparison = comparison.model_copy(update={"findings": found})

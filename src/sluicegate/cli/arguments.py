@@ -68,6 +68,16 @@ class Parser(argparse.ArgumentParser):
         """Add an argument, or an option with a value; the help calls the value `what`."""
         self.add_argument(name, metavar=what, help=words, **more)
 
+    def may_run_dry(self) -> "Parser":
+        """Take --dry-run, and return this verb."""
+        self.flag("--dry-run", "show what would happen; change nothing")
+        return self
+
+    def signs(self, name: str, words: str, required: bool = True) -> None:
+        """Take --as, who signs, and --key."""
+        self.takes("--as", "NAME", words, dest=name, required=required)
+        self.takes("--key", "FILE", "your SSH key (%(default)s)", default="~/.ssh/id_ed25519")
+
     def error(self, message: str) -> NoReturn:
         """Say in one sentence what is wrong with the call."""
         message = message.replace("the following arguments are required:", "missing")
@@ -174,17 +184,4 @@ def _runs(verb: Parser, run: Run) -> Parser:
 def _in_workspace(verb: Parser) -> Parser:
     words = "the workspace (default: this folder, or the nearest parent that is one)"
     verb.takes("-C", "DIR", words, dest="root")
-    return verb
-
-
-def may_run_dry(verb: Parser) -> Parser:
-    """Give `verb` the option --dry-run."""
-    verb.flag("--dry-run", "show what would happen; change nothing")
-    return verb
-
-
-def signs(verb: Parser, name: str, words: str, required: bool = True) -> Parser:
-    """Give `verb` the options --as, who signs, and --key."""
-    verb.takes("--as", "NAME", words, dest=name, required=required)
-    verb.takes("--key", "FILE", "your SSH key (%(default)s)", default="~/.ssh/id_ed25519")
     return verb

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from sluicegate.cli.arguments import Answer, Verbs, add_verb, may_run_dry
+from sluicegate.cli.arguments import Answer, Verbs, add_verb
 from sluicegate.cli.terminal import escape, working
 from sluicegate.core.counted import counted
 
@@ -22,7 +22,7 @@ sluicegate bisect --slice region=north --dry-run  how many training runs would i
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
-    verb = may_run_dry(add_verb(verbs, "bisect", bisect, example=EXAMPLES))
+    verb = add_verb(verbs, "bisect", bisect, example=EXAMPLES).may_run_dry()
     words = "a rejected or paused update, like update:0007; its comparison is the test"
     verb.takes("update", "UPDATE", words, nargs="?", type=lambda text: text.removeprefix("update:"))
     verb.takes("--example", "FILE", "rows with the labels that the champion should predict")

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Verbs,
-    add_former,
-    add_group,
-    add_verb,
-    may_run_dry,
-    signs,
-)
+from sluicegate.cli.arguments import Answer, Verbs, add_former, add_group, add_verb
 from sluicegate.cli.terminal import escape, opened, sentence, working
 from sluicegate.core import Outcome
 from sluicegate.core.counted import counted
@@ -42,25 +34,25 @@ def add(verbs: Verbs) -> None:
     add_verb(commands, "show", show, words)
     add_verb(commands, "diff", diff, "Show what differs from the last signed policy")
     words = "Move params.yaml to the newest defaults"
-    upgraded = may_run_dry(add_verb(commands, "upgrade", upgrade, words))
+    upgraded = add_verb(commands, "upgrade", upgrade, words).may_run_dry()
     upgraded.takes("--to", "NAME", "use these defaults, like sluicegate/2")
     tried = add_verb(commands, "try", try_policy, "Show what changed limits would have stopped")
     tried.takes("--params", "FILE", "the changed policy (default: the workspace's params.yaml)")
     tried.flag("--measure", "measure stored batches again in any case")
     tried.flag("--drill", "also run a quick drill against the changed policy")
     signed = add_verb(commands, "sign", sign, "Sign the committed policy as its owner")
-    signs(signed, "owner", "your name in policy.owners")
+    signed.signs("owner", "your name in policy.owners")
     words = "Write the checklist of the security review, or sign the completed one (--as)"
     reviewed = add_verb(commands, "review", review, words)
     reviewed.takes("path", "FILE", "the checklist")
-    signs(reviewed, "reviewer", "your name, to sign it", required=False)
+    reviewed.signs("reviewer", "your name, to sign it", required=False)
     words = "Raise limits to fit the honest batches of this workspace"
-    may_run_dry(add_verb(commands, "calibrate", calibrate, words))
-    may_run_dry(add_former(verbs, "calibrate", calibrate))
+    add_verb(commands, "calibrate", calibrate, words).may_run_dry()
+    add_former(verbs, "calibrate", calibrate).may_run_dry()
     words = "Measure whether retraining pays off, and how often to do it"
     for verb in (add_verb(commands, "plan", plan, words), add_former(verbs, "plan", plan)):
         words = "train at most N models (default: 8); finer schedules need more"
-        may_run_dry(verb).takes("--most", "N", words, type=int, default=8)
+        verb.may_run_dry().takes("--most", "N", words, type=int, default=8)
 
 
 def show(options: argparse.Namespace) -> Answer["WholePolicy"]:

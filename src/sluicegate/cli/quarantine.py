@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import Answer, Parser, Verbs, add_group, add_verb, may_run_dry
+from sluicegate.cli.arguments import Answer, Parser, Verbs, add_group, add_verb
 from sluicegate.cli.retire import add_destroy, number_of, takes_rows
 from sluicegate.cli.review import print_review
 from sluicegate.cli.terminal import escape, opened, print_plan, shortened, working
@@ -24,7 +24,7 @@ def add(verbs: Verbs) -> None:
     add_verb(commands, "list", list_all, "List what is in quarantine, why, and when to review it")
     shown = add_verb(commands, "show", show, "Show every quarantined row of a batch, and why")
     words = "Ask reviewers to send rows through intake again"
-    released = may_run_dry(add_verb(commands, "release", release, words))
+    released = add_verb(commands, "release", release, words).may_run_dry()
     for each in (shown, released):
         each.takes("batch", "SUBJECT", "batch:0001")
     _add_release(released)

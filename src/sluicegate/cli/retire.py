@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.tree import Tree
 
-from sluicegate.cli.arguments import Answer, Parser, Verbs, add_former, add_verb, may_run_dry
+from sluicegate.cli.arguments import Answer, Parser, Verbs, add_former, add_verb
 from sluicegate.cli.review import print_review
 from sluicegate.cli.terminal import escape, opened, say, working
 from sluicegate.core import Misused
@@ -30,7 +30,7 @@ sluicegate retire --due                                    what is past its rete
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
-    verb = may_run_dry(add_verb(verbs, "retire", retire, example=EXAMPLES))
+    verb = add_verb(verbs, "retire", retire, example=EXAMPLES).may_run_dry()
     verb.takes("what", "SUBJECT", SUBJECTS, nargs="?")
     how = verb.add_mutually_exclusive_group()
     how.add_argument("--destroy", action="store_true", help="keep only digests")
@@ -54,7 +54,7 @@ def takes_rows(verb: Parser) -> None:
 
 def add_destroy(commands: Verbs) -> None:
     """Add the old name of `retire quarantine:0001 --destroy`."""
-    verb = may_run_dry(add_former(commands, "quarantine destroy", destroy))
+    verb = add_former(commands, "quarantine destroy", destroy).may_run_dry()
     verb.takes("batch", "SUBJECT", "batch:0001")
     verb.takes("--reason", "WHY", "for the reviewers", default="")
     takes_rows(verb)

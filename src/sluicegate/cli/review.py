@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import Answer, Verbs, add_group, add_verb, signs
+from sluicegate.cli.arguments import Answer, Verbs, add_group, add_verb
 from sluicegate.cli.terminal import escape, opened, shortened
 from sluicegate.core import Misused
 from sluicegate.core.document import Result
@@ -49,14 +49,14 @@ def add(verbs: Verbs) -> None:
     shown = add_verb(commands, "show", review_show, words)
     for decision, words in DECISIONS.items():
         verb = add_verb(commands, decision, review_answer, words)
-        signs(verb, "reviewer", "your name in trust/allowed_signers")
+        verb.signs("reviewer", "your name in trust/allowed_signers")
         verb.takes("--proof", "FILE", "a signature made elsewhere; - reads stdin")
         verb.takes("--reason", "WHY", "for the record", default="")
         verb.set_defaults(decision=decision)
         verb.takes("subject", "SUBJECT", SUBJECT)
     words = "Print a proof to paste into Prefect's form or to send; your key stays with you"
     signing = add_verb(commands, "sign", review_sign, words)
-    signs(signing, "reviewer", "your name in trust/allowed_signers")
+    signing.signs("reviewer", "your name in trust/allowed_signers")
     chosen = signing.add_mutually_exclusive_group(required=True)
     for decision in DECISIONS:
         flag = f"--{decision}"

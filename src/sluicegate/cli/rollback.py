@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import Answer, Verbs, add_verb, may_run_dry
+from sluicegate.cli.arguments import Answer, Verbs, add_verb
 from sluicegate.cli.terminal import escape, working
 from sluicegate.cli.trees import tree_of
 from sluicegate.core.counted import counted
@@ -24,7 +24,7 @@ sluicegate rollback --to update:0002                 undo everything after it"""
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
-    verb = may_run_dry(add_verb(verbs, "rollback", rollback, example=EXAMPLES))
+    verb = add_verb(verbs, "rollback", rollback, example=EXAMPLES).may_run_dry()
     what = verb.add_mutually_exclusive_group(required=True)
     what.add_argument("--because", metavar="WHAT", help=CAUSES)
     what.add_argument(

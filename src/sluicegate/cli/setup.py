@@ -10,7 +10,7 @@ from rich.prompt import Prompt
 from rich.table import Table
 
 from sluicegate import workspace
-from sluicegate.cli.arguments import Answer, Verbs, add_verb, add_verb_anywhere, may_run_dry
+from sluicegate.cli.arguments import Answer, Verbs, add_verb, add_verb_anywhere
 from sluicegate.cli.show import print_status
 from sluicegate.cli.terminal import (
     coloured,
@@ -46,7 +46,7 @@ def add(verbs: Verbs) -> None:
 
 
 def _add_init(verbs: Verbs) -> None:
-    verb = may_run_dry(add_verb_anywhere(verbs, "init", init, example=INIT))
+    verb = add_verb_anywhere(verbs, "init", init, example=INIT).may_run_dry()
     verb.takes("root", "DIR", "where to create the workspace")
     verb.takes("--data", "FILE", "labelled base data", required=True)
     for name, words in (

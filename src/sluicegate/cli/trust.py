@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Verbs,
-    add_former,
-    add_group,
-    add_verb,
-    may_run_dry,
-    signs,
-)
+from sluicegate.cli.arguments import Answer, Verbs, add_former, add_group, add_verb
 from sluicegate.cli.terminal import escape, opened, say, sentence
 from sluicegate.core import Misused
 
@@ -50,7 +42,7 @@ def add(verbs: Verbs) -> None:
 
 def _add_rotate(commands: Verbs) -> None:
     words = "Replace the service's keys; what the old keys signed still verifies"
-    rotated = may_run_dry(add_verb(commands, "rotate", rotate, words))
+    rotated = add_verb(commands, "rotate", rotate, words).may_run_dry()
     rotated.add_argument(
         "--only", choices=("statements", "models"), help="replace only this key (default: both)"
     )
@@ -59,14 +51,14 @@ def _add_rotate(commands: Verbs) -> None:
 
 def _add_revoke(commands: Verbs) -> None:
     words = "Stop trusting a stolen key from a ledger entry on"
-    revoked = may_run_dry(add_verb(commands, "revoke", revoke, words))
+    revoked = add_verb(commands, "revoke", revoke, words).may_run_dry()
     revoked.takes("keyid", "KEY", "the start of its id, or `current`")
     words = "the first ledger entry whose signature you do not trust"
     revoked.takes("--since", "ENTRY", words, type=int, required=True)
     revoked.takes("--reason", "WHY", "for the record", required=True)
     words = "confirm that you compared the earlier entries that nothing pins with an older copy"
     revoked.flag("--vouch", words)
-    signs(revoked, "reviewer", "countersign as this reviewer", required=False)
+    revoked.signs("reviewer", "countersign as this reviewer", required=False)
 
 
 def export(options: argparse.Namespace) -> Answer[Any]:

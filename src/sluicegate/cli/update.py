@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import Answer, Parser, Verbs, add_former, add_verb, may_run_dry
+from sluicegate.cli.arguments import Answer, Parser, Verbs, add_former, add_verb
 from sluicegate.cli.policy import print_difference
 from sluicegate.cli.rollback import print_rollback
 from sluicegate.cli.terminal import (
@@ -49,13 +49,13 @@ def add(verbs: Verbs) -> None:
         "a rollback to the reviewers"
     )
     checked.flag("--champion", words)
-    updated = may_run_dry(add_verb(verbs, "update", update, example=UPDATE))
+    updated = add_verb(verbs, "update", update, example=UPDATE).may_run_dry()
     _takes_batch(updated, "?")
     updated.flag("--no-retrain", "only take the batch in")
     updated.flag("--no-prefect", "run without Prefect")
 
-    _takes_batch(may_run_dry(add_former(verbs, "intake", intake)), None)
-    retrain_verb = may_run_dry(add_former(verbs, "retrain", retrain))
+    _takes_batch(add_former(verbs, "intake", intake).may_run_dry(), None)
+    retrain_verb = add_former(verbs, "retrain", retrain).may_run_dry()
     for each in (updated, retrain_verb):
         each.flag("--supersede", "replace the update that awaits review")
     add_former(verbs, "watch", watch)
