@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from sluicegate.core import Misused, SluicegateError
+from sluicegate.core import SluicegateError
 from sluicegate.core.counted import counted
 from sluicegate.flows.decisions.policy_defaults import retired
 from sluicegate.flows.feedback.calibrate import is_stale
@@ -77,11 +77,7 @@ def pins() -> Iterator[Diagnosis]:
 
 def git_() -> Iterator[Diagnosis]:
     """Check for git and the committer's name."""
-    try:
-        git.require_git()
-    except Misused as error:
-        yield Diagnosis("git", False, *_halves(error))
-        return
+    git.require_git()
     yield Diagnosis("git", True, "git is installed.")
 
 

@@ -4,7 +4,7 @@ The question comes afterwards, because a rollback has to be fast: reviewers coun
 and a source that was rolled back stays barred only if they say so.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -33,7 +33,6 @@ from sluicegate.record.subjects.incident import (
     OnGolden,
     Served,
     SliceDiffers,
-    TakenOut,
     cleaned,
     read_closed,
     read_incident,
@@ -55,12 +54,13 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
     opened, serving = read_incident(layout, number), champion_of(layout)
     stopped, log = suspended(layout), context.settings.rollback.predictions
     gone = cleaned(layout, number)
+    lots = [(each, lot_of(layout, number, each.batch)) for each in gone]
     closed = Closed(
         incident=number,
         champion=served(serving),
         suspended=stopped.details["incident"] if stopped else None,
         cleaned=gone,
-        lots=dict(_lots(layout, number, gone)),
+        lots={each.batch: data.read_manifest(lot).sha256 for each, lot in lots if lot},
         differs=_differs(context, number, opened.champion, served(serving)),
         predictions=affected(layout.root, log, [each.version for each in found.promoted]),
         update=made.id if made else None,
@@ -75,13 +75,6 @@ def close(context: Context, number: str, found: Trace, made: Update | None) -> N
         t.append("close-incident", [result], {"incident": number})
         files.write_bytes(folder / ACCOUNT, written(story).encode())
         put(t, context, question(context, number))
-
-
-def _lots(layout: Layout, number: str, gone: Sequence[TakenOut]) -> Iterator[tuple[str, str]]:
-    """Yield the batch and the SHA-256 of each table that was taken out and is in quarantine."""
-    for each in gone:
-        if lot := lot_of(layout, number, each.batch):
-            yield each.batch, data.read_manifest(lot).sha256
 
 
 def question(context: Context, number: str) -> Question:

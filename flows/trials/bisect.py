@@ -117,7 +117,7 @@ def probe_of(context: Context, order: Order) -> Probe:
 def plan(context: Context, order: Order) -> BisectPlan:
     """Return how many trainings a bisect would take at most, if one source of one batch is guilty."""
     probe = probe_of(context, order)
-    widest = max((_sources(context, probe, each) for each in probe.suspects), default=0)
+    widest = _widest(context, probe)
     ends = (probe.suspects, ()) if probe.suspects else ()
     kept = [
         is_kept(context.layout, recipe)
@@ -142,7 +142,7 @@ def bisect(context: Context, order: Order) -> Bisected:
     """
     require_signed(context.layout)
     probe = probe_of(context, order)
-    widest = max((_sources(context, probe, each) for each in probe.suspects), default=0)
+    widest = _widest(context, probe)
     asked = Search(context, probe, order.repeat, _about(probe, widest))
     searched = search(probe.suspects, asked.fails, order.most)
     guilty = [probe.suspects[at] for at in sorted(searched.guilty)]
@@ -226,8 +226,10 @@ def _mend(order: Order, within: Sequence[Within]) -> list[str]:
     return commands
 
 
-def _sources(context: Context, probe: Probe, batch: str) -> int:
-    return len(sources_at(context.layout, probe.commit, batch))
+def _widest(context: Context, probe: Probe) -> int:
+    """Return how many sources the batch with the most of them has."""
+    counts = (len(sources_at(context.layout, probe.commit, each)) for each in probe.suspects)
+    return max(counts, default=0)
 
 
 def _about(probe: Probe, widest: int) -> int:

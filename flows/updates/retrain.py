@@ -87,16 +87,13 @@ def retrain(
         context = policy_in_force(context)
         finish_promotion(context)
         refuse_expired(context)
-        return _retrain(context, supersede, step, started)
-
-
-def _retrain(context: Context, supersede: bool, step: Step, started: float) -> RetrainResult:
-    require_rolled_back(context)
-    waiting = awaiting(context.layout)
-    if waiting and not supersede:
-        return _still_waiting(context, waiting[0], started)
-    step("calibrate the limits", recalibrate_if_stale, context)
-    return conclude(context, step("build and compare", build, context, pin(context)), started, step)
+        require_rolled_back(context)
+        waiting = awaiting(context.layout)
+        if waiting and not supersede:
+            return _still_waiting(context, waiting[0], started)
+        step("calibrate the limits", recalibrate_if_stale, context)
+        built = step("build and compare", build, context, pin(context))
+        return conclude(context, built, started, step)
 
 
 def conclude(context: Context, built: Built, started: float, step: Step = plainly) -> RetrainResult:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from sluicegate.cli.arguments import Answer, Parser, Verbs, add_group, add_verb
-from sluicegate.cli.retire import add_destroy, number_of, takes_rows
+from sluicegate.cli.retire import PAUSED, add_destroy, number_of, takes_rows
 from sluicegate.cli.review import print_review
 from sluicegate.cli.terminal import escape, opened, print_plan, shortened, working
 from sluicegate.core.counted import counted
 
 if TYPE_CHECKING:
     from sluicegate.record.quarantine import HeldRows, InQuarantine
-
-PAUSED = 3
 
 
 def add(verbs: Verbs) -> None:
