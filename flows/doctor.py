@@ -85,9 +85,8 @@ def prefect_server() -> Iterator[Diagnosis]:
     """Check that the Prefect server of PREFECT_API_URL answers."""
     api = os.environ.get(API_URL)
     if api is None:
-        yield Diagnosis(
-            "prefect", True, "PREFECT_API_URL is not set; sluicegate starts its own Prefect."
-        )
+        says = "PREFECT_API_URL is not set; sluicegate starts its own Prefect."
+        yield Diagnosis("prefect", True, says)
         return
     reached = api.startswith("http") and answers(f"{api.rstrip('/')}/health")
     sentence = "answers" if reached else "does not answer"
@@ -112,16 +111,12 @@ def ports(layout: Layout | None) -> list[Diagnosis]:
 def identity(context: Context) -> Iterator[Diagnosis]:
     """Check that git has a user name and e-mail."""
     if git.has_identity(context.layout.root):
-        yield Diagnosis(
-            "git identity", True, f"Commits are made as {git.identity(context.layout.root)}."
-        )
+        says = f"Commits are made as {git.identity(context.layout.root)}."
+        yield Diagnosis("git identity", True, says)
         return
-    yield Diagnosis(
-        "git identity",
-        None,
-        f"git has no user name or e-mail, so commits are by {git.SERVICE_IDENTITY['NAME']}.",
-        'Run `git config user.name "..."` and `git config user.email ...`.',
-    )
+    says = f"git has no user name or e-mail, so commits are by {git.SERVICE_IDENTITY['NAME']}."
+    fix = 'Run `git config user.name "..."` and `git config user.email ...`.'
+    yield Diagnosis("git identity", None, says, fix)
 
 
 def owners(context: Context) -> Iterator[Diagnosis]:
@@ -199,11 +194,9 @@ def keys(context: Context) -> Iterator[Diagnosis]:
     yield Diagnosis("keys", True, "Only you can read the private keys.")
     fix = "Run `sluicegate trust rotate`, then `sluicegate trust export` for every serving host."
     old = expiring(context)
-    for says in describe_keys(context):
-        says_all = f"{says[:1].upper()}{says[1:]}."
-        yield Diagnosis(
-            "keys", None, says_all, fix if says == old else "See docs/how-to/ops-keys.md."
-        )
+    for line in describe_keys(context):
+        mend = fix if line == old else "See docs/how-to/ops-keys.md."
+        yield Diagnosis("keys", None, f"{line[:1].upper()}{line[1:]}.", mend)
 
 
 def sources(context: Context) -> Iterator[Diagnosis]:
@@ -302,12 +295,9 @@ def champion(context: Context) -> Iterator[Diagnosis]:
         return
     due = "that no model is served" if recorded is None else f"version {recorded}"
     pointed = "names no version" if alias is None else f"points to version {alias}"
-    yield Diagnosis(
-        "champion",
-        False,
-        f"The signed record says {due}, but MLflow's alias champion {pointed}.",
-        "Find out who moved it, then run `sluicegate check --champion` to move it back.",
-    )
+    says = f"The signed record says {due}, but MLflow's alias champion {pointed}."
+    fix = "Find out who moved it, then run `sluicegate check --champion` to move it back."
+    yield Diagnosis("champion", False, says, fix)
 
 
 def rollbacks(context: Context) -> Iterator[Diagnosis]:

@@ -3,6 +3,7 @@
 Intake's own checks measure each window against the rows that were not drawn into it.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -172,11 +173,9 @@ def _with_sources(
     """Return `frame` with a source for each row where any is known, drawn where it has none."""
     source = context.schema.source
     counts = _shares(context, batches)
-    if source is None or (not counts and source not in frame):
+    if source is None or not counts:
         return frame
     own = frame[source] if source in frame else pd.Series([None] * len(frame), dtype=object)
-    if not counts:
-        return frame
     names = np.array(sorted(counts), dtype=object)
     shares = np.array([counts[name] for name in names], dtype=float)
     seed = keys.random_seed(context.layout, "calibration's sources")
@@ -185,9 +184,8 @@ def _with_sources(
 
 
 def _shares(context: Context, batches: tuple[Eligible, ...]) -> dict[str, int]:
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for each in batches:
-        for name, rows in data.read_manifest(context.layout.admitted(each.batch)).sources.items():
-            if name and name not in each.tainted:
-                counts[name] = counts.get(name, 0) + rows
+        sent = data.read_manifest(context.layout.admitted(each.batch)).sources.items()
+        counts.update({name: n for name, n in sent if name and name not in each.tainted})
     return counts

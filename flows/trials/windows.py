@@ -78,7 +78,7 @@ def material(context: Context) -> Material:
         sentence = f"{len(received)} rows held out or not yet learnt, with their own sources"
         return Material(schema, _dressed(context, received), rows, None, sentence)
     pool = pd.concat([golden, received]) if len(received) else golden
-    names, how = _names(layout, schema, admitted, rows)
+    names, how = _names(layout, schema, rows)
     sentence = f"{len(golden)} golden rows and {len(received)} held out or not yet learnt, {how}"
     return Material(schema, _dressed(context, pool), rows, names, sentence)
 
@@ -150,14 +150,9 @@ def _rows(layout: Layout, admitted: list[str], pool: int) -> int:
     return min(int(np.median(sizes)) if sizes else MOST_ROWS, MOST_ROWS, pool // 2)
 
 
-def _names(
-    layout: Layout, schema: Schema, admitted: list[str], rows: int
-) -> tuple["pd.Series[float]", str]:
+def _names(layout: Layout, schema: Schema, rows: int) -> tuple["pd.Series[float]", str]:
     """Return sources with their shares: those of the admitted batches, else some by Zipf's law."""
-    counts: dict[str, int] = {}
-    for batch in admitted if schema.source is not None else ():
-        for name, count in data.read_manifest(layout.admitted(batch)).sources.items():
-            counts[name] = counts.get(name, 0) + count
+    counts = data.admitted_rows_of_sources(layout) if schema.source is not None else {}
     if len(counts) > 1:
         shares = pd.Series(counts, dtype=float)
         return shares / shares.sum(), "with sources drawn as in the admitted batches"
