@@ -57,12 +57,6 @@ def batch_page(result: IntakeResult) -> str:
     )
 
 
-def update_page(context: Context, result: RetrainResult) -> str:
-    """Return the recorded report of an update."""
-    comparison = read_comparison(context.layout, result.update.id)
-    return render(context, result.update, comparison)
-
-
 def question_page(context: Context, asked: Asked, refused: str) -> str:
     """Return `asked` (from `review.show`) with the line to run; `refused` is why the last answer failed."""
     subject = asked.subject
@@ -191,7 +185,7 @@ def show_batch(result: IntakeResult) -> None:
 
 def show_update(context: Context, result: RetrainResult) -> None:
     """Show an update on the run's page."""
-    page = update_page(context, result)
+    page = render(context, result.update, read_comparison(context.layout, result.update.id))
     _show(f"update-{result.update.id}", page, "Champion and challenger", result.findings)
 
 

@@ -98,7 +98,8 @@ def services(
             context.tell("Waiting for MLflow")
             wait_for(f"{mlflow}/health", service)
         context.tell("Waiting for the runner")
-        wait_until(lambda: _serves(runner), runner, "The runner did not start")
+        late = "The runner did not start"
+        wait_until(lambda: SERVING in runner.log.read_text(errors="replace"), runner, late)
         found = Services(api_of(port), f"http://{HOST}:{port}", mlflow, (runner, *started))
         with _written_down(layout.home / "up.json", found):
             yield found
@@ -141,7 +142,3 @@ def _runner(context: Context, api: str) -> contextlib.AbstractContextManager[Ser
     # It pushes to the data remote and logs to MLflow, so it has the user's own environment.
     environment = dict(os.environ) | settings(layout, api) | {"PYTHONUNBUFFERED": "1"}
     return guarded(layout, "runner", command, environment)
-
-
-def _serves(runner: Service) -> bool:
-    return SERVING in runner.log.read_text(errors="replace")
