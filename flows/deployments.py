@@ -76,7 +76,7 @@ _step: Step = as_task
 @flow(**AS_FLOW)
 def inbox(workspace: str) -> State[list[Taken]]:
     """Take in every new file of the workspace's inbox, the oldest first."""
-    return asking_after(workspace, lambda context: _inbox(context))
+    return asking_after(workspace, _inbox)
 
 
 @flow(**AS_FLOW)
@@ -124,7 +124,7 @@ def rollback(
 @flow(**AS_FLOW)
 def watch(workspace: str) -> State[Watched]:
     """Judge the champion on feedback that it has not learnt from; a breach proposes its rollback."""
-    return asking_after(workspace, lambda context: _watch(context))
+    return asking_after(workspace, _watch)
 
 
 RUNBOOKS = (inbox, retrain, intake, update, drill, rollback, watch, bisect, plan, review)

@@ -238,20 +238,20 @@ def _destroy_leftovers(t: Transaction) -> None:
     The same transaction, repeated, makes the same objects and names them in its commit.
     """
     layout = t.layout
-    left = dict(_left(layout.home / "leftovers"))
-    orphans = set(left.values()) - set(pointers_now(layout).values())
+    found = dict(_digests_in(layout.home / "leftovers"))
+    orphans = set(found.values()) - set(pointers_now(layout).values())
     gone = {
         md5 for md5 in orphans if not objects.ever_named(layout.root, md5, "*.dvc", "*dvc.lock")
     }
     for md5 in sorted(gone):
         objects.destroy(layout.root, md5)
-    for path in [path for path, md5 in left.items() if md5 in gone]:
+    for path in [path for path, md5 in found.items() if md5 in gone]:
         files.remove(path)
     for path in _without_receipt(layout):
         files.remove(path)
 
 
-def _left(folder: Path) -> Iterator[tuple[Path, str]]:
+def _digests_in(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the MD5 of what each pointer in `folder` names, and of what may have got no pointer."""
     for path in sorted(each for each in folder.rglob("*") if not each.is_symlink()):
         if path.suffix == ".dvc":

@@ -50,6 +50,14 @@ class CalibrateResult:
         return details | {"told": self.calibration.told}
 
 
+@dataclass(frozen=True)
+class FalseStop:
+    """A release, and the waived findings as measured when the rows first arrived."""
+
+    release: str
+    window: Window
+
+
 def calibrate(context: Context) -> CalibrateResult:
     """Calibrate the limits of intake and record it: file, signed statement, ledger entry, commit.
 
@@ -130,6 +138,29 @@ def is_stale(context: Context) -> bool:
     return bool(gone or moved or changed or budget or labels or len(fresh) >= FRESH_BATCHES)
 
 
+def false_stops(context: Context) -> tuple[FalseStop, ...]:
+    """Return the releases whose stopped findings count as honest, oldest first; of too many, the newest.
+
+    An attacker who gets rows released could loosen limits. So a release counts only while nothing speaks
+    against it, only for the findings that its exception waived and all of whose rows it let out, once for
+    each delivery, and all together as at most a tenth of the windows.
+    """
+    layout = context.layout
+    found: dict[str, FalseStop] = {}
+    entries = (entry.details for entry in record.backwards(layout) if entry.verb == "release")
+    became = {str(details["release"]): str(details["as"]) for details in entries}
+    for number in releases(layout):
+        if state_of(layout, f"release:{number}") != RELEASED or number not in became:
+            continue
+        predicate = read_release(layout, number)
+        window = window_of(_false(layout, number, predicate))
+        if window and _stands(layout, number, predicate, became[number]):
+            found[predicate["batch"]] = FalseStop(number, window)
+    most = int(MOST_SHARE * context.settings.checks.calibration_windows)
+    counted = sorted(found.values(), key=lambda each: int(each.release))
+    return tuple(counted[-most:]) if most else ()
+
+
 def _record(context: Context, made: Calibration) -> None:
     layout = context.layout
     with transaction(context, VERB, "The limits are calibrated", ROOMS) as t:
@@ -154,37 +185,6 @@ def _materials(context: Context, batches: list[str]) -> tuple[Artifact, ...]:
 
 def _key(limit: Calibrated) -> tuple[str, str, float]:
     return limit.metric, limit.outcome.value, limit.written
-
-
-@dataclass(frozen=True)
-class FalseStop:
-    """A release, and the waived findings as measured when the rows first arrived."""
-
-    release: str
-    window: Window
-
-
-def false_stops(context: Context) -> tuple[FalseStop, ...]:
-    """Return the releases whose stopped findings count as honest, oldest first; of too many, the newest.
-
-    An attacker who gets rows released could loosen limits. So a release counts only while nothing speaks
-    against it, only for the findings that its exception waived and all of whose rows it let out, once for
-    each delivery, and all together as at most a tenth of the windows.
-    """
-    layout = context.layout
-    found: dict[str, FalseStop] = {}
-    entries = (entry.details for entry in record.backwards(layout) if entry.verb == "release")
-    became = {str(details["release"]): str(details["as"]) for details in entries}
-    for number in releases(layout):
-        if state_of(layout, f"release:{number}") != RELEASED or number not in became:
-            continue
-        predicate = read_release(layout, number)
-        window = window_of(_false(layout, number, predicate))
-        if window and _stands(layout, number, predicate, became[number]):
-            found[predicate["batch"]] = FalseStop(number, window)
-    most = int(MOST_SHARE * context.settings.checks.calibration_windows)
-    counted = sorted(found.values(), key=lambda each: int(each.release))
-    return tuple(counted[-most:]) if most else ()
 
 
 def _stands(layout: Layout, number: str, predicate: Mapping[str, Any], became: str) -> bool:
