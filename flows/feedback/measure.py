@@ -27,6 +27,7 @@ from sluicegate.checks.outliers import Outliers
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
 from sluicegate.checks.statistics.panel import Panel, panel_of
 from sluicegate.checks.statistics.pulls import Pulled, Trigger
+from sluicegate.checks.statistics.scoring import Answers, Mask, known, truth_of
 from sluicegate.checks.taken_out import TakenOut
 from sluicegate.checks.tiers import Tiers
 from sluicegate.checks.times import Times
@@ -59,6 +60,8 @@ from sluicegate.stores.reading import Table
 from sluicegate.stores.settings import Checks
 
 REFERENCE_ROWS = 20_000
+MISSES = 0.9
+"""Of a model that answers with numbers, an error beyond this quantile of the golden set's is a miss."""
 
 
 def intake_checks(
@@ -279,6 +282,23 @@ def scores_of(
         return None
     # Infinite cells break the contract and are set aside; a model must not be asked about them.
     return _model(layout, champion.sha256, schema).scores(frame.replace([np.inf, -np.inf], np.nan))
+
+
+def answers_of(model: models.Model, frame: pd.DataFrame) -> Answers:
+    """Return the answers of `model` on the rows of `frame` whose truth is known."""
+    truth = truth_of(model.schema, frame)
+    rows = known(truth)
+    return Answers(model.scores(frame)[rows], truth[rows])
+
+
+def bearable(answers: Answers) -> float:
+    """Return the largest error of a model that answers with numbers that is no miss."""
+    return 0.0 if answers.classifies else float(np.quantile(answers.missed_by, MISSES))
+
+
+def missed(answers: Answers, most: float) -> Mask:
+    """Tell for each row whether the answer is wrong, or off by more than `most`."""
+    return ~answers.right if answers.classifies else answers.missed_by > most
 
 
 def run_checks(checks: Sequence[Check[Feedback]], subject: Feedback) -> list[Finding]:

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from sluicegate.checks.promise import Promise, Served
-from sluicegate.checks.statistics.scoring import Answers, Mask, known, truth_of
 from sluicegate.core import (
     Artifact,
     Conflict,
@@ -23,6 +21,7 @@ from sluicegate.core import (
     Stage,
     Verdict,
 )
+from sluicegate.flows.feedback.measure import answers_of, bearable, missed
 from sluicegate.flows.rollback.proposal import propose
 from sluicegate.flows.rollback.rollback import Order, RolledBack, rollback
 from sluicegate.gates import decide
@@ -38,11 +37,8 @@ from sluicegate.record.subjects.incident import incidents
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.rollback import KEPT, before, proposal_state, proposals
 from sluicegate.record.updates import FIRST, read_update
-from sluicegate.stores import data, files, models
+from sluicegate.stores import data, files
 from sluicegate.stores.transaction import transaction
-
-MISSES = 0.9
-"""Of a model that answers with numbers, an error beyond this quantile of the golden set's is a miss."""
 
 
 @dataclass(frozen=True)
@@ -128,23 +124,6 @@ def measured(context: Context, champion: Champion, new: list[str]) -> list[Findi
     most = bearable(promised)
     since = missed(answers_of(model, arrived), most) if len(arrived) else np.zeros(0, dtype=bool)
     return list(Promise()(Served(since, missed(promised, most))))
-
-
-def answers_of(model: models.Model, frame: pd.DataFrame) -> Answers:
-    """Return the answers of `model` on the rows of `frame` whose truth is known."""
-    truth = truth_of(model.schema, frame)
-    rows = known(truth)
-    return Answers(model.scores(frame)[rows], truth[rows])
-
-
-def bearable(answers: Answers) -> float:
-    """Return the largest error of a model that answers with numbers that is no miss."""
-    return 0.0 if answers.classifies else float(np.quantile(answers.missed_by, MISSES))
-
-
-def missed(answers: Answers, most: float) -> Mask:
-    """Tell for each row whether the answer is wrong, or off by more than `most`."""
-    return ~answers.right if answers.classifies else answers.missed_by > most
 
 
 def _can_go_back(context: Context, champion: Champion) -> bool:

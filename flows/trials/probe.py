@@ -16,8 +16,8 @@ from sluicegate.checks.statistics.scoring import known, truth_of
 from sluicegate.core import Misused, ModelRef, Outcome, Stage
 from sluicegate.core.counted import counted
 from sluicegate.core.schema import label_text
+from sluicegate.flows.feedback.measure import answers_of, bearable, missed
 from sluicegate.flows.feedback.trusted import in_normal_form, read_given, require_columns
-from sluicegate.flows.rollback.watch import answers_of, bearable, missed
 from sluicegate.flows.trials.trained import Trained, settings_at
 from sluicegate.record.causes import added_by
 from sluicegate.record.champion import Champion, champion_of, first_champion
