@@ -78,9 +78,8 @@ def intake_checks(
     applicable. Without that declaration their limits go unanswered, and pause. `now` is the time of
     receipt, `taken` are the rows that rollbacks took out.
     """
-    accused = min(
-        (x.limit for x in policy.limits if x.covers("sources.disagreement")), default=math.inf
-    )
+    limits = (x.limit for x in policy.limits if x.covers("sources.disagreement"))
+    accused = min(limits, default=math.inf)
     ahead, behind = timedelta(hours=settings.ahead_hours), timedelta(days=settings.behind_days)
     by_source: tuple[Check[Feedback], ...] = (
         SourceShare(),

@@ -180,7 +180,7 @@ class Player:
             made = attack(stage, strength * attack.share)
             judged = self.game.judged(made.frame, honest, before, heard)
             listed.append(self._result(attack.name, strength, number + step, made, judged))
-            if listed[-1].caught:
+            if listed[-1].caught or step == length - 1:
                 break
             admitted = made.frame.drop(index=list(judged.verdict.quarantined.rows))
             before = admitted if before is None else pd.concat([before, admitted])
