@@ -110,9 +110,8 @@ def _ask(context: Context, update: str, within: Within) -> str | None:
     """Ask reviewers to release those rows of a guilty batch that no guilty source sent."""
     layout, batch = context.layout, within.batch
     held = layout.held(batch)
-    if within.ended != FOUND or not (held / data.MANIFEST).is_file():
-        return None
-    if context.schema.source is None:
+    on_hold = (held / data.MANIFEST).is_file()
+    if within.ended != FOUND or not on_hold or context.schema.source is None:
         return None
     frame = data.read_verified(held / data.FEEDBACK)
     named = frame[context.schema.source].fillna("").astype(str)

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -148,22 +148,19 @@ class Player:
     """Plays windows, and remembers the results of the honest ones."""
 
     game: Game
-
-    def __post_init__(self) -> None:
-        self._honest: dict[int, Judged] = {}
+    twins: dict[int, Judged] = field(default_factory=dict)
 
     def twin(self, number: int) -> Judged:
         """Return the result of this window without an attack."""
-        if number not in self._honest:
+        if number not in self.twins:
             honest = self.game.window(number)
-            self._honest[number] = self.game.judged(honest.frame, honest)
-        return self._honest[number]
+            self.twins[number] = self.game.judged(honest.frame, honest)
+        return self.twins[number]
 
     def honest(self, number: int) -> Played:
         """Play a window as it is."""
-        judged = self.twin(number)
-        poison: set[int] = set()
-        return _played(HONEST, 0.0, number, self.game.drawn_from.rows, poison, judged, ())
+        rows, judged = self.game.drawn_from.rows, self.twin(number)
+        return _played(HONEST, 0.0, number, rows, set(), judged, ())
 
     def attacked(self, attack: Attack, strength: float, number: int, length: int) -> Played:
         """Play a window after `attack` at `strength` times its usual share, or a campaign.
