@@ -67,7 +67,7 @@ OURS = (
 
 @dataclass(frozen=True)
 class Origin:
-    """What the user gave to `init`."""
+    """What the user gave to `init`; both tables are files of a form that can be read."""
 
     root: Path
     data: Path
@@ -94,8 +94,6 @@ def init(origin: Origin, tell: Callable[[str], None]) -> None:
     git.require_git()
     layout = Layout(origin.root.resolve())
     _require_free(layout)
-    base = require_file(origin.data)
-    golden = require_file(origin.golden) if origin.golden else None
     tell("Creating the repository, the keys and the data remote")
     layout.root.mkdir(parents=True, exist_ok=True)
     if not git.is_repository(layout.root):
@@ -104,7 +102,7 @@ def init(origin: Origin, tell: Callable[[str], None]) -> None:
     keys.make_keys(layout)
     dvc.init(layout.root, origin.remote or str(layout.home / "remote"))
     tell("Profiling the base data")
-    schema, reference, trusted = _tables(layout, origin, base, golden)
+    schema, reference, trusted = _tables(layout, origin)
     context = _write(layout, origin, schema, reference, trusted)
     tell("Training the first champion")
     context = replace(context, tell=tell)
@@ -145,10 +143,9 @@ def _require_free(layout: Layout) -> None:
             raise Conflict(f"{layout.root / name} already exists; move it, then run init again.")
 
 
-def _tables(
-    layout: Layout, origin: Origin, base: Path, golden: Path | None
-) -> tuple[Schema, pd.DataFrame, pd.DataFrame]:
+def _tables(layout: Layout, origin: Origin) -> tuple[Schema, pd.DataFrame, pd.DataFrame]:
     """Return the schema, the reference and the golden set, all in normal form."""
+    base, golden = origin.data, origin.golden
     raw = read_given(layout.home, base)
     schema = infer_schema(
         raw,

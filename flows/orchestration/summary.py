@@ -125,10 +125,7 @@ def delivery_line(result: IntakeResult | str) -> str:
 
 def findings_rows(findings: Sequence[Judged]) -> list[dict[str, str]]:
     """Return a table of all findings, the worst first, and those without a limit last."""
-
-    def badness(judged: Judged) -> tuple[int, bool, str]:
-        return -judged.outcome.severity, judged.limit is None, judged.metric
-
+    ordered = sorted(findings, key=lambda j: (-j.outcome.severity, j.limit is None, j.metric))
     return [
         {
             "metric": escaped(each.metric),
@@ -139,7 +136,7 @@ def findings_rows(findings: Sequence[Judged]) -> list[dict[str, str]]:
             "sources": _names(each.sources),
             "says": escaped(each.detail),
         }
-        for each in sorted(findings, key=badness)[:MOST_ROWS]
+        for each in ordered[:MOST_ROWS]
     ]
 
 

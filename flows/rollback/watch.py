@@ -93,25 +93,24 @@ def watch(context: Context, step: Step = plainly) -> Watched:
 
 
 def _reconcile(context: Context, champion: Champion) -> None:
-    """Let MLflow's alias name the champion; while a promotion is at work the alias is its business."""
+    """Let MLflow's alias name the champion, and record if it named another version.
+
+    While a promotion is at work the alias is its business.
+    """
     busy = "A promotion is running."
     with (
         contextlib.suppress(Conflict),
         files.locked(context.layout.home / "retrain.lock", busy, wait=False),
     ):
         strayed = mirror(context)
-        if strayed is not None:
-            _note_strayed(context, champion, strayed)
-
-
-def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
-    """Record that MLflow's alias named another version than the record, and was moved back."""
-    layout = context.layout
-    subject = Artifact(f"model:{context.settings.model}", champion.sha256)
-    details = {"alias": "champion", "named": strayed, "version": serving_version(layout)}
-    message = f"The alias champion named version {strayed}"
-    with transaction(context, "watch", message, rooms=("ledger",)) as t:
-        t.append("mirror", [subject], details)
+        if strayed is None:
+            return
+        subject = Artifact(f"model:{context.settings.model}", champion.sha256)
+        version = serving_version(context.layout)
+        details = {"alias": "champion", "named": strayed, "version": version}
+        message = f"The alias champion named version {strayed}"
+        with transaction(context, "watch", message, rooms=("ledger",)) as t:
+            t.append("mirror", [subject], details)
 
 
 def measured(context: Context, champion: Champion, new: list[str]) -> list[Finding]:

@@ -58,15 +58,11 @@ class Built:
     """When the build began and ended."""
 
 
-def leave_open(context: Context) -> None:
-    """Refuse nothing that expired."""
-
-
 def retrain(
     context: Context,
     supersede: bool = False,
     step: Step = plainly,
-    refuse_expired: Callable[[Context], object] = leave_open,
+    refuse_expired: Callable[[Context], object] = lambda _: None,
 ) -> RetrainResult:
     """Train a challenger on everything admitted so far, and promote, pause or refuse it.
 

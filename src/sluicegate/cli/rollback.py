@@ -13,7 +13,6 @@ from sluicegate.core.counted import counted
 if TYPE_CHECKING:
     from sluicegate.flows.rollback.reinstate import Worth
     from sluicegate.flows.rollback.rollback import RollbackPlan, RolledBack
-    from sluicegate.record.subjects.incident import Differs
 
 CAUSES = "batch:0003, source:NAME, row:0003/57, trigger:0003 or update:0003"
 EXAMPLES = """\
@@ -85,7 +84,12 @@ def print_rollback(console: Console, done: "RolledBack") -> None:
     for each in done.cleaned:
         rows = counted(each.rows, "row")
         console.print(f"  data: {rows} of batch:{each.batch} moved to quarantine")
-    _print_differs(console, done.differs)
+    taken = done.differs.taken if done.differs else None
+    if taken:
+        console.print(
+            f"  on the {counted(taken.rows, 'row')} that went, the earlier model agreed with the labels "
+            f"on {taken.tainted:.0%}, the model that serves now on {taken.clean:.0%}"
+        )
     for loader in done.still_serving:
         console.print(
             f"  [red]{escape(loader.loader)} still serves version {loader.version}[/]: have it "
@@ -114,15 +118,6 @@ def _serving(done: "RolledBack") -> str:
             "rollback.without_clean is serve_on"
         )
     return f"version {before.version} before, version {after.version} now"
-
-
-def _print_differs(console: Console, differs: "Differs | None") -> None:
-    taken = differs.taken if differs else None
-    if taken:
-        console.print(
-            f"  on the {counted(taken.rows, 'row')} that went, the earlier model agreed with the labels "
-            f"on {taken.tainted:.0%}, the model that serves now on {taken.clean:.0%}"
-        )
 
 
 def _worth(version: "Worth") -> str:
