@@ -130,13 +130,10 @@ def _wanted(
 
 
 def _about(deployment: UUID) -> dict[str, Any]:
-    related = {
-        "prefect.resource.id": f"prefect.deployment.{deployment}",
-        "prefect.resource.role": "deployment",
-    }
+    about = f"prefect.deployment.{deployment}"
     return {
         "match": {"prefect.resource.id": "prefect.flow-run.*"},
-        "match_related": related,
+        "match_related": {"prefect.resource.id": about, "prefect.resource.role": "deployment"},
         "for_each": {"prefect.resource.id"},
     }
 

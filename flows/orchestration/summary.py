@@ -23,6 +23,7 @@ from sluicegate.stores.quoting import PAGE
 
 MOST_SOURCES = 20
 MOST_ROWS = 200
+STATE_NAMES = {Outcome.PAUSE: "Paused", Outcome.REJECT: "Rejected"}
 T = TypeVar("T")
 
 
@@ -150,9 +151,6 @@ def _names(sources: Sequence[str]) -> str:
     named = ", ".join(escaped(source) for source in sources[:MOST_SOURCES])
     left = len(sources) - MOST_SOURCES
     return f"{named} and {left} more" if left > 0 else named
-
-
-STATE_NAMES = {Outcome.PAUSE: "Paused", Outcome.REJECT: "Rejected"}
 
 
 def completed(outcomes: list[Outcome], message: str, result: T) -> State[T]:
