@@ -152,9 +152,9 @@ def _as_received(context: Context, batch: str, positions: Sequence[int]) -> list
     for each in stopping(context.layout, batch):
         rows = [place[row] for row in each.rows if row in place]
         if each.check == "contract" and rows:
-            what = f"As received in batch:{batch}: {each.detail}"
+            detail = f"As received in batch:{batch}: {each.detail}"
             found.append(
-                Finding("contract", each.metric, each.value, rows=tuple(rows), detail=what)
+                Finding("contract", each.metric, each.value, rows=tuple(rows), detail=detail)
             )
     return found
 

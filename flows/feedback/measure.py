@@ -206,7 +206,7 @@ def feedback(context: Context, table: Table) -> Feedback:
     golden_scores = scores_of(layout, schema, champion, golden)
     original = _trusted(layout, "reference")
     seed = keys.random_seed(layout, "sample of the reference")
-    known = standing(layout, context.settings.sources, context.now())
+    tiers = standing(layout, context.settings.sources, context.now())
     shut, doubted = barred(layout)
     anchor = Reference(
         "original",
@@ -225,7 +225,7 @@ def feedback(context: Context, table: Table) -> Feedback:
         golden=golden,
         golden_scores=golden_scores,
         faults=table.faults,
-        standing=replace(known, barred=shut, in_question=doubted),
+        standing=replace(tiers, barred=shut, in_question=doubted),
         earlier=_earlier(layout, schema, table.frame),
         key=keys.derived_key(layout, "random choices of the checks"),
     )
@@ -291,7 +291,7 @@ def answers_of(model: models.Model, frame: pd.DataFrame) -> Answers:
 
 
 def bearable(answers: Answers) -> float:
-    """Return the largest error of a model that answers with numbers that is no miss."""
+    """Return the largest error that is no miss, for a model that answers with numbers."""
     return 0.0 if answers.classifies else float(np.quantile(answers.missed_by, MISSES))
 
 
