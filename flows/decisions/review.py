@@ -133,7 +133,7 @@ def refuse_expired(context: Context) -> list[str]:
     for subject in waiting(layout):
         request, _ = read_request(layout, subject)
         if request.has_expired(context.clock()) and kind_of(subject)[0].lapses:
-            _refuse(context, subject, f"nobody decided by {request.expires}")
+            refuse(context, subject, f"nobody decided by {request.expires}")
             rejected.append(subject)
     return rejected
 
@@ -142,7 +142,7 @@ def _carry_out(context: Context, subject: str) -> Reviewed:
     found = current(context, subject).standing
     done = f"{len(found.approved_by)} of {found.required} approvals"
     if found.state is State.REJECTED:
-        done = _refuse(context, subject, _why_not(context.layout, subject))
+        done = refuse(context, subject, _why_not(context.layout, subject))
     elif found.state is State.APPROVED:
         kind, number = kind_of(subject)
         done = _OF[kind.name].accept(context, number, found.approved_by)
@@ -171,7 +171,7 @@ def _why_not(layout: Layout, subject: str) -> str:
     return f"{recorded.person} rejected it: {recorded.reason or 'no reason given'}"
 
 
-def _refuse(context: Context, subject: str, reason: str) -> str:
+def refuse(context: Context, subject: str, reason: str) -> str:
     """Carry out a rejection and return what was done."""
     kind, number = kind_of(subject)
     follows = _OF[kind.name]
