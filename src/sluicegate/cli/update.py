@@ -98,7 +98,7 @@ def retrain(options: argparse.Namespace) -> Answer[Any]:
 
 
 def update(options: argparse.Namespace) -> Answer[Any]:
-    """Take a batch in, retrain, or both."""
+    """Take a batch in, retrain, or both; the JSON has null for what was not done."""
     if options.batch is None and options.no_retrain:
         raise Misused("Nothing to do: name a BATCH, or drop --no-retrain.")
     if options.batch is not None and options.supersede:
@@ -106,19 +106,15 @@ def update(options: argparse.Namespace) -> Answer[Any]:
     if options.dry_run:
         return retrain(options) if options.batch is None else judge(options)
     if options.batch is None or options.no_retrain:
-        half = retrain(options) if options.batch is None else intake(options)
-        return _half(half, "retrain" if options.batch is None else "intake")
+        name = "retrain" if options.batch is None else "intake"
+        half: Answer[Any] = retrain(options) if options.batch is None else intake(options)
+        made = {"schema": 1, "intake": None, "retrain": None, name: half.result.to_dict()}
+        return Answer(made, lambda console, _: half.show(console, half.result), half.code)
     with working(options) as place:
         run = place.update if options.no_prefect else place.update_by_prefect
         result = run(options.batch)
     findings = (result.retrain or result.intake).findings
     return _answer(place, result, print_update, result.outcome, findings)
-
-
-def _half(half: Answer[Any], name: str) -> Answer[dict[str, Any]]:
-    """Return the JSON of `update` with what was done, and null for what was not."""
-    made = {"schema": 1, "intake": None, "retrain": None, name: half.result.to_dict()}
-    return Answer(made, lambda console, _: half.show(console, half.result), half.code)
 
 
 def watch(options: argparse.Namespace) -> Answer["Watched"]:
