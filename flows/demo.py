@@ -8,23 +8,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sluicegate.core import (
-    CannotDecide,
-    Conflict,
-    Kind,
-    Misused,
-    Outcome,
-    Schema,
-    Task,
-    Verdict,
-)
+from sluicegate.core import CannotDecide, Conflict, Kind, Misused, Outcome, Schema, Task, Verdict
 from sluicegate.core.inference import infer_schema
+from sluicegate.flows.feedback.trusted import read_given
 from sluicegate.gates.approval import Decision
 from sluicegate.record.context import Context
 from sluicegate.record.results import UpdateResult
@@ -32,8 +25,8 @@ from sluicegate.record.subjects import folder_of
 from sluicegate.review.question import sign
 from sluicegate.stores import files, git, ssh, trust
 from sluicegate.stores.quoting import PAGE
-from sluicegate.stores.reading import SUFFIXES, Unreadable, read_raw, require_file
-from sluicegate.stores.settings import Reading, fill
+from sluicegate.stores.reading import require_file
+from sluicegate.stores.settings import fill
 
 SOURCE = "contributor"
 CONTRIBUTORS = 25
@@ -58,17 +51,18 @@ class Story:
     last: pd.DataFrame
 
 
-def story(frame: pd.DataFrame, label: str) -> Story:
-    """Return the story told with the rows of `frame`; raises Misused when they are too few."""
+def story_of(frame: pd.DataFrame, label: str) -> Story:
+    """Return the story made of the rows of `frame`; raises Misused when they are too few."""
     schema = infer_schema(frame, label)
     if schema.task is not Task.CLASSIFICATION or len(frame) < 1200:
         raise Misused("The demo needs at least 1,200 rows and a label with classes; see --data.")
     rng = np.random.default_rng(SEED)
     frame = frame.dropna(subset=[label]).sample(frac=1, random_state=SEED, ignore_index=True)
     size = min(len(frame) // 6, 1500)
+    first = min(len(frame) - 4 * size, 5000)
     base, golden, honest, attacked, last = (
-        frame.iloc[start : start + rows].reset_index(drop=True)
-        for start, rows in _cuts(len(frame), size)
+        frame.iloc[start:end].reset_index(drop=True)
+        for start, end in pairwise([0, *(first + i * size for i in range(5))])
     )
     poisoned, poison, attack = _attack(_sent(attacked, rng), schema, base, rng)
     return Story(
@@ -89,12 +83,6 @@ def digits() -> tuple[pd.DataFrame, str]:
 
     frame = load_digits(as_frame=True).frame
     return frame.rename(columns={"target": "digit"}), "digit"
-
-
-def _cuts(rows: int, size: int) -> list[tuple[int, int]]:
-    base = min(rows - 4 * size, 5000)
-    starts = [base + i * size for i in range(4)]
-    return [(0, base), *((start, size) for start in starts)]
 
 
 def _sent(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -167,42 +155,42 @@ def demo(
     """
     if root.exists() and any(root.iterdir()):
         raise Conflict(f"{root} is not empty; name another folder: `sluicegate demo DIR`.")
-    result = story(frame, label)
+    story = story_of(frame, label)
     tell(
-        f"Base data: {len(result.base)} rows. Golden set: {len(result.golden)} rows. Label: {label}."
+        f"Base data: {len(story.base)} rows. Golden set: {len(story.golden)} rows. Label: {label}."
     )
     tell("The rows are real; their senders and the attack are simulated.")
     tell("1/4 Creating the workspace and training the first champion")
-    place = begin(root, data=result.base, golden=result.golden, label=label, source=SOURCE)
+    place = begin(root, data=story.base, golden=story.golden, label=label, source=SOURCE)
     _appoint(root)
     tell(f"    {REVIEWER} may review here; the demo made a key for them so that you can try it")
     rounds = []
-    for number, (name, sent, batch) in enumerate(_deliveries(result), 1):
+    for number, (name, sent, batch) in enumerate(_deliveries(story), 1):
         if name == "diverging":
             _cheapen(root)
         tell(f"{number + 1}/4 Sending {sent}")
         path = root / "deliveries" / f"{number}-{name}.parquet"
         path.parent.mkdir(exist_ok=True)
         batch.to_parquet(path, index=False)
-        rounds.append(_told(number, sent, deliver(place, path)))
+        rounds.append(_round(number, sent, deliver(place, path)))
         tell(f"    {rounds[-1]['means']}")
-    return _summary(root, result, rounds)
+    return _summary(root, story, rounds)
 
 
-def _deliveries(told: Story) -> list[tuple[str, str, pd.DataFrame]]:
+def _deliveries(story: Story) -> list[tuple[str, str, pd.DataFrame]]:
     return [
-        ("honest", f"{len(told.honest)} rows of honest feedback", told.honest),
-        ("attacked", f"{len(told.attacked)} rows, including {told.attack}", told.attacked),
+        ("honest", f"{len(story.honest)} rows of honest feedback", story.honest),
+        ("attacked", f"{len(story.attacked)} rows, including {story.attack}", story.attacked),
         (
             "diverging",
-            f"{len(told.last)} rows of honest feedback, after a colleague has cut the forest "
+            f"{len(story.last)} rows of honest feedback, after a colleague has cut the forest "
             f"to {FEWER_TREES} trees",
-            told.last,
+            story.last,
         ),
     ]
 
 
-def _told(number: int, sent: str, result: UpdateResult) -> dict[str, Any]:
+def _round(number: int, sent: str, result: UpdateResult) -> dict[str, Any]:
     verdict = result.intake.assessment.verdict
     held = verdict.quarantined
     trained = result.retrain
@@ -247,18 +235,18 @@ def _means(result: UpdateResult) -> str:
     return f"{aside}waits for review: {trained.reasons[0]}"
 
 
-def _summary(root: Path, told: Story, rounds: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(root: Path, story: Story, rounds: list[dict[str, Any]]) -> dict[str, Any]:
     held = set(rounds[1]["rows"])
-    caught, honest = len(held & told.poison), len(held - told.poison)
+    caught, honest = len(held & story.poison), len(held - story.poison)
     last = rounds[2]["update"] or rounds[1]["update"]
     return {
         "schema": 1,
         "workspace": str(root),
         "waits": _waits(rounds[2]),
         "rounds": rounds,
-        "poison": {"sent": len(told.poison), "caught": caught, "honest_rows_set_aside": honest},
-        "truth": f"{caught} of {len(told.poison)} poisoned rows set aside, and {honest} "
-        f"of {len(told.attacked) - len(told.poison)} honest ones",
+        "poison": {"sent": len(story.poison), "caught": caught, "honest_rows_set_aside": honest},
+        "truth": f"{caught} of {len(story.poison)} poisoned rows set aside, and {honest} "
+        f"of {len(story.attacked) - len(story.poison)} honest ones",
         "evidence": f"{root}/updates/{last}/, {root}/intake/, signed in {root}/ledger/",
         "next": [
             f"sluicegate status -C {root}",
@@ -269,16 +257,16 @@ def _summary(root: Path, told: Story, rounds: list[dict[str, Any]]) -> dict[str,
     }
 
 
-def _waits(told: dict[str, Any]) -> str | None:
+def _waits(last: dict[str, Any]) -> str | None:
     """Return what the last round left for a human to decide."""
-    if told["stage"] == "awaiting":
-        return f"update:{told['update']}"
-    return f"batch:{told['batch']}" if told["intake"] == "pause" else None
+    if last["stage"] == "awaiting":
+        return f"update:{last['update']}"
+    return f"batch:{last['batch']}" if last["intake"] == "pause" else None
 
 
-def _to_decide(root: Path, told: dict[str, Any]) -> list[str]:
+def _to_decide(root: Path, last: dict[str, Any]) -> list[str]:
     """Return the commands with which a newcomer decides on what the last round left waiting."""
-    subject = _waits(told)
+    subject = _waits(last)
     if subject is None:
         return []
     who = f"--as {REVIEWER} --key {root / REVIEWER_KEY}"
@@ -294,11 +282,7 @@ def read_own(path: Path, label: str | None) -> tuple[pd.DataFrame, str]:
         raise Misused("The demo needs --label COL beside --data.")
     path = require_file(path)
     with tempfile.TemporaryDirectory() as scratch:
-        try:
-            form = SUFFIXES[path.suffix.lower()]
-            return read_raw(path, form, Reading(), Path(scratch) / "raw.parquet"), label
-        except Unreadable as refused:
-            raise Misused(f"{path}: {refused}") from refused
+        return read_given(Path(scratch), path), label
 
 
 FORM_SECONDS = 180

@@ -19,9 +19,7 @@ from prefect.artifacts import (
     create_progress_artifact,
     update_progress_artifact,
 )
-from prefect.client.schemas.objects import (
-    State,
-)
+from prefect.client.schemas.objects import State
 from prefect.events.worker import EventsWorker
 from prefect.settings import temporary_settings
 from prefect.states import Completed, Failed
@@ -36,20 +34,20 @@ from sluicegate.flows.orchestration.inbox import inbox as take_inbox
 from sluicegate.flows.orchestration.review_runs import asking_after
 from sluicegate.flows.orchestration.runs import (
     AS_FLOW,
-    also_told,
+    also_tell,
     as_task,
     open_served,
     result_in,
     settled,
 )
 from sluicegate.flows.orchestration.summary import (
-    _because,
-    _completed,
-    _show_batch,
-    _show_update,
-    _told,
+    completed,
+    delivery_line,
     inbox_page,
-    said,
+    show_batch,
+    show_update,
+    update_line,
+    with_reasons,
 )
 from sluicegate.flows.orchestration.trial_runs import bisect, plan
 from sluicegate.flows.rollback import rollback as rolling_back
@@ -62,7 +60,7 @@ from sluicegate.flows.trials.drill_page import read_pictures
 from sluicegate.flows.trials.drilled import Drilled, verdict_line
 from sluicegate.flows.updates import retrain as retraining
 from sluicegate.flows.updates import update as updating
-from sluicegate.flows.updates.due import nothing_to_do
+from sluicegate.flows.updates.retrain import nothing_to_do
 from sluicegate.record.causes import parse_cause
 from sluicegate.record.champion import champion_of, suspended
 from sluicegate.record.context import Context, Step
@@ -78,7 +76,7 @@ _step: Step = as_task
 @flow(**AS_FLOW)
 def inbox(workspace: str) -> State[list[Taken]]:
     """Take in every new file of the workspace's inbox, the oldest first."""
-    return asking_after(workspace, lambda context: _inbox(context))
+    return asking_after(workspace, _inbox)
 
 
 @flow(**AS_FLOW)
@@ -126,7 +124,7 @@ def rollback(
 @flow(**AS_FLOW)
 def watch(workspace: str) -> State[Watched]:
     """Judge the champion on feedback that it has not learnt from; a breach proposes its rollback."""
-    return asking_after(workspace, lambda context: _watch(context))
+    return asking_after(workspace, _watch)
 
 
 RUNBOOKS = (inbox, retrain, intake, update, drill, rollback, watch, bisect, plan, review)
@@ -138,7 +136,7 @@ def observed_update(
     """Run the flow `update` under the `chosen` settings, `tell` its progress, return its result."""
     # The environment alone does not reach a prefect that was imported before.
     values = {getattr(known, name): value for name, value in chosen.items() if hasattr(known, name)}
-    result = also_told.set(tell)
+    before = also_tell.set(tell)
     with temporary_settings(values):
         try:
             # the state, not the result: what the server answers is not read as one
@@ -146,7 +144,7 @@ def observed_update(
         finally:
             # what the run page shows of tasks travels as events; the server may be gone in a moment
             EventsWorker.drain_all(timeout=10)
-            also_told.reset(result)
+            also_tell.reset(before)
     found = result_in(state)
     if isinstance(found, SluicegateError):
         raise found
@@ -164,18 +162,19 @@ def _inbox(context: Context) -> State[list[Taken]]:
         return Completed(message="Nothing new in the inbox.", data=taken)
     results = [result for _, result in taken if isinstance(result, IntakeResult)]
     for result in results:
-        _show_batch(result)
+        show_batch(result)
     create_markdown_artifact(markdown=inbox_page(taken), key="inbox")
-    message = "; ".join(f"{name}: {said(result)}" for name, result in taken)
+    message = "; ".join(f"{name}: {delivery_line(result)}" for name, result in taken)
     if len(results) < len(taken):
         return Failed(message=message)
-    return _completed([result.outcome for result in results], message, taken)
+    return completed([result.outcome for result in results], message, taken)
 
 
 def _intake(context: Context, path: str) -> State[IntakeResult]:
     result = taking.intake(context, path, _step)
-    _show_batch(result)
-    return _completed([result.outcome], _because(said(result), result.outcome, result), result)
+    show_batch(result)
+    message = with_reasons(delivery_line(result), result.outcome, result)
+    return completed([result.outcome], message, result)
 
 
 def _retrain(context: Context, supersede: bool) -> State[RetrainResult | None]:
@@ -183,28 +182,28 @@ def _retrain(context: Context, supersede: bool) -> State[RetrainResult | None]:
     if why_not:
         return Completed(name="Skipped", message=why_not)
     result = retraining.retrain(context, supersede, _step, refuse_expired)
-    _show_update(context, result)
-    return _completed([result.outcome], _told(result), result)
+    show_update(context, result)
+    return completed([result.outcome], update_line(result), result)
 
 
 def _update(context: Context, path: str) -> State[UpdateResult]:
     result = updating.update(context, path, _step, refuse_expired)
-    _show_batch(result.intake)
-    message = said(result.intake)
+    show_batch(result.intake)
+    message = delivery_line(result.intake)
     if result.retrain:
-        _show_update(context, result.retrain)
-        message = f"{message}; {_told(result.retrain)}"
-    return _completed([result.outcome], _because(message, result.outcome, result.intake), result)
+        show_update(context, result.retrain)
+        message = f"{message}; {update_line(result.retrain)}"
+    return completed([result.outcome], with_reasons(message, result.outcome, result.intake), result)
 
 
 def _drill(context: Context, order: drilling.Order) -> State[Drilled]:
     shown = create_progress_artifact(0.0, key="drill-progress", description="Progress of the drill")
-    told = 0
+    last = 0
 
     def bar(done: int, total: int, what: str) -> None:
-        nonlocal told
-        if (percent := 100 * done // max(total, 1)) >= told + 2:  # each call is one to the server
-            told = percent
+        nonlocal last
+        if (percent := 100 * done // max(total, 1)) >= last + 2:  # each call is one to the server
+            last = percent
             update_progress_artifact(cast(UUID, shown), float(percent))
             context.tell(f"Drill: {percent} %, {what}")
 
@@ -250,7 +249,7 @@ def _watch(context: Context) -> State[Watched]:
         message += f" {seen.proposed} is proposed."
     for number, left in incomplete(context).items():
         message += f" incident:{number}: {'; '.join(left)}."
-    return _completed([seen.verdict.outcome], message, seen)
+    return completed([seen.verdict.outcome], message, seen)
 
 
 @contextlib.contextmanager
@@ -260,7 +259,6 @@ def observed(context: Context) -> Iterator[Callable[[str | Path], UpdateResult]]
     Raises CannotDecide when Prefect cannot be reached; `--no-prefect` does without it.
     """
     with reached(context) as chosen, _environment(chosen):
-        from sluicegate.flows.deployments import observed_update
 
         def update(given: str | Path) -> UpdateResult:
             path = require_file(given).absolute()

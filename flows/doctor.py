@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from sluicegate.core import Misused, SluicegateError
+from sluicegate.core import SluicegateError
 from sluicegate.core.counted import counted
 from sluicegate.flows.decisions.policy_defaults import retired
 from sluicegate.flows.feedback.calibrate import is_stale
@@ -77,11 +77,7 @@ def pins() -> Iterator[Diagnosis]:
 
 def git_() -> Iterator[Diagnosis]:
     """Check for git and the committer's name."""
-    try:
-        git.require_git()
-    except Misused as error:
-        yield Diagnosis("git", False, *_halves(error))
-        return
+    git.require_git()
     yield Diagnosis("git", True, "git is installed.")
 
 
@@ -89,9 +85,8 @@ def prefect_server() -> Iterator[Diagnosis]:
     """Check that the Prefect server of PREFECT_API_URL answers."""
     api = os.environ.get(API_URL)
     if api is None:
-        yield Diagnosis(
-            "prefect", True, "PREFECT_API_URL is not set; sluicegate starts its own Prefect."
-        )
+        says = "PREFECT_API_URL is not set; sluicegate starts its own Prefect."
+        yield Diagnosis("prefect", True, says)
         return
     reached = api.startswith("http") and answers(f"{api.rstrip('/')}/health")
     sentence = "answers" if reached else "does not answer"
@@ -116,16 +111,12 @@ def ports(layout: Layout | None) -> list[Diagnosis]:
 def identity(context: Context) -> Iterator[Diagnosis]:
     """Check that git has a user name and e-mail."""
     if git.has_identity(context.layout.root):
-        yield Diagnosis(
-            "git identity", True, f"Commits are made as {git.identity(context.layout.root)}."
-        )
+        says = f"Commits are made as {git.identity(context.layout.root)}."
+        yield Diagnosis("git identity", True, says)
         return
-    yield Diagnosis(
-        "git identity",
-        None,
-        f"git has no user name or e-mail, so commits are by {git.SERVICE_IDENTITY['NAME']}.",
-        'Run `git config user.name "..."` and `git config user.email ...`.',
-    )
+    says = f"git has no user name or e-mail, so commits are by {git.SERVICE_IDENTITY['NAME']}."
+    fix = 'Run `git config user.name "..."` and `git config user.email ...`.'
+    yield Diagnosis("git identity", None, says, fix)
 
 
 def owners(context: Context) -> Iterator[Diagnosis]:
@@ -203,11 +194,9 @@ def keys(context: Context) -> Iterator[Diagnosis]:
     yield Diagnosis("keys", True, "Only you can read the private keys.")
     fix = "Run `sluicegate trust rotate`, then `sluicegate trust export` for every serving host."
     old = expiring(context)
-    for says in describe_keys(context):
-        says_all = f"{says[:1].upper()}{says[1:]}."
-        yield Diagnosis(
-            "keys", None, says_all, fix if says == old else "See docs/how-to/ops-keys.md."
-        )
+    for line in describe_keys(context):
+        mend = fix if line == old else "See docs/how-to/ops-keys.md."
+        yield Diagnosis("keys", None, f"{line[:1].upper()}{line[1:]}.", mend)
 
 
 def sources(context: Context) -> Iterator[Diagnosis]:
@@ -304,17 +293,11 @@ def champion(context: Context) -> Iterator[Diagnosis]:
         who = "No model is served" if recorded is None else f"The champion is version {recorded}"
         yield Diagnosis("champion", True, f"{who}, here and in MLflow.")
         return
+    due = "that no model is served" if recorded is None else f"version {recorded}"
     pointed = "names no version" if alias is None else f"points to version {alias}"
-    yield Diagnosis(
-        "champion",
-        False,
-        f"The signed record says {_due(recorded)}, but MLflow's alias champion {pointed}.",
-        "Find out who moved it, then run `sluicegate check --champion` to move it back.",
-    )
-
-
-def _due(version: int | None) -> str:
-    return "that no model is served" if version is None else f"version {version}"
+    says = f"The signed record says {due}, but MLflow's alias champion {pointed}."
+    fix = "Find out who moved it, then run `sluicegate check --champion` to move it back."
+    yield Diagnosis("champion", False, says, fix)
 
 
 def rollbacks(context: Context) -> Iterator[Diagnosis]:
@@ -431,9 +414,5 @@ def _asked(layout: Layout, url: str) -> tuple[bool, str, str]:
         return False, says, "Check the network and the remote's address."
     if done.returncode:
         recorded = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return (
-            False,
-            f"Cannot reach the data remote {url}: {recorded}",
-            "Check its credentials.",
-        )
+        return False, f"Cannot reach the data remote {url}: {recorded}", "Check its credentials."
     return True, f"The data remote {url} answers.", ""

@@ -12,14 +12,14 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from sluicegate.checks.statistics.profile import profile
-from sluicegate.core import Conflict, Kind, Missing, Misused, Schema, Task, Update
+from sluicegate.core import Conflict, Kind, Missing, Misused, Schema, Task
 from sluicegate.core.inference import infer_schema
 from sluicegate.core.measures import MEASURES
 from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
 from sluicegate.flows.feedback.trusted import in_normal_form, read_given, require_columns
 from sluicegate.flows.updates.retrain import first_update
 from sluicegate.record.champion import champion_of
-from sluicegate.record.context import Context, Step, open_context, plainly, silent, utc_now
+from sluicegate.record.context import Context, open_context, utc_now
 from sluicegate.stores import data, dvc, files, git, keys, record
 from sluicegate.stores.layout import Layout
 from sluicegate.stores.reading import require_file
@@ -67,7 +67,7 @@ OURS = (
 
 @dataclass(frozen=True)
 class Origin:
-    """What the user gave to `init`."""
+    """What the user gave to `init`; both tables are files of a form that can be read."""
 
     root: Path
     data: Path
@@ -85,33 +85,7 @@ class Origin:
     trainer: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class InitResult:
-    """What init made."""
-
-    root: Path
-    schema: Schema
-    update: Update
-    golden_verified: bool
-    rows: Mapping[str, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON of `init`."""
-        return {
-            "schema": 1,
-            "workspace": str(self.root),
-            "task": self.schema.task.value,
-            "champion": self.update.challenger.to_dict() if self.update.challenger else None,
-            "golden_verified": self.golden_verified,
-            "rows": dict(self.rows),
-        }
-
-
-def init(
-    origin: Origin,
-    tell: Callable[[str], None] = silent,
-    step: Step = plainly,
-) -> InitResult:
+def init(origin: Origin, tell: Callable[[str], None]) -> None:
     """Make the workspace that `origin` describes; after an interruption the same call starts over.
 
     Raises Conflict if there is one already or a user's file is in the way, Misused for
@@ -120,8 +94,6 @@ def init(
     git.require_git()
     layout = Layout(origin.root.resolve())
     _require_free(layout)
-    base = require_file(origin.data)
-    golden = require_file(origin.golden) if origin.golden else None
     tell("Creating the repository, the keys and the data remote")
     layout.root.mkdir(parents=True, exist_ok=True)
     if not git.is_repository(layout.root):
@@ -130,14 +102,12 @@ def init(
     keys.make_keys(layout)
     dvc.init(layout.root, origin.remote or str(layout.home / "remote"))
     tell("Profiling the base data")
-    schema, reference, trusted = _tables(layout, origin, base, golden)
-    rows = {"reference": len(reference), "golden": len(trusted)}
+    schema, reference, trusted = _tables(layout, origin)
     context = _write(layout, origin, schema, reference, trusted)
     tell("Training the first champion")
     context = replace(context, tell=tell)
-    update = step("train the first champion", first_update, context)
-    step("calibrate the limits", recalibrate_if_stale, context)
-    return InitResult(layout.root, schema, update, golden is not None, rows)
+    first_update(context)
+    recalibrate_if_stale(context)
 
 
 def plan(root: Path, base: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,8 +132,7 @@ def plan(root: Path, base: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 def _require_free(layout: Layout) -> None:
     if layout.root.exists() and not layout.root.is_dir():
         raise Misused(f"{layout.root} is a file; name a folder for the workspace.")
-    started = (layout.home / "keys").is_dir()
-    if started:
+    if (layout.home / "keys").is_dir():
         try:
             champion_of(layout)
         except Missing:
@@ -174,10 +143,9 @@ def _require_free(layout: Layout) -> None:
             raise Conflict(f"{layout.root / name} already exists; move it, then run init again.")
 
 
-def _tables(
-    layout: Layout, origin: Origin, base: Path, golden: Path | None
-) -> tuple[Schema, pd.DataFrame, pd.DataFrame]:
+def _tables(layout: Layout, origin: Origin) -> tuple[Schema, pd.DataFrame, pd.DataFrame]:
     """Return the schema, the reference and the golden set, all in normal form."""
+    base, golden = origin.data, origin.golden
     raw = read_given(layout.home, base)
     schema = infer_schema(
         raw,
@@ -213,11 +181,7 @@ def _split(frame: pd.DataFrame, schema: Schema, seed: int) -> tuple[pd.DataFrame
 
 
 def _write(
-    layout: Layout,
-    origin: Origin,
-    schema: Schema,
-    reference: pd.DataFrame,
-    golden: pd.DataFrame,
+    layout: Layout, origin: Origin, schema: Schema, reference: pd.DataFrame, golden: pd.DataFrame
 ) -> Context:
     """Write and commit every file of the workspace but the champion's."""
     templates = resources("sluicegate") / "templates"

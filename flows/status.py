@@ -106,11 +106,9 @@ def status(context: Context) -> Status:
 
 def _in_quarantine(layout: Layout) -> dict[str, int]:
     """Return how many rows of how many batches are set aside."""
-    rows = [
-        sum(int(data.read_manifest(lot).rows) for lot in lots(layout, batch))
-        for batch in batches(layout)
-    ]
-    return {"rows": sum(rows), "batches": len(rows)}
+    held = batches(layout)
+    rows = sum(data.read_manifest(lot).rows for batch in held for lot in lots(layout, batch))
+    return {"rows": rows, "batches": len(held)}
 
 
 def show(context: Context, subject: str) -> dict[str, Any]:

@@ -83,10 +83,9 @@ def whole_policy(context: Context) -> WholePolicy:
         )
         for key, value in policy_text.leaves(defaults.merged(base, mine))
     )
-    digest = extended.sha256 if extended else None
     return WholePolicy(
         extends=settings.extends,
-        sha256=digest,
+        sha256=extended.sha256 if extended else None,
         rules=settings.rules,
         limits=limits,
         values=values,
@@ -136,7 +135,7 @@ def _newer(context: Context, to: str | None) -> tuple[Newer, dict[str, str]]:
     if before.extends is None and before.compare.primary != "accuracy":
         params = fill(params, {"not_applicable": [*before.not_applicable, "*.accuracy"]})
     after = parse_settings(params, FILES[0])
-    was, now = _told(before), _told(after)
+    was, now = _values(before), _values(after)
     values = (
         Moved(key, was.get(key), now.get(key)) for key in now | was if was.get(key) != now.get(key)
     )
@@ -145,6 +144,6 @@ def _newer(context: Context, to: str | None) -> tuple[Newer, dict[str, str]]:
     return found, dict(zip(FILES, (params, dvc), strict=True))
 
 
-def _told(settings: Settings) -> dict[str, object]:
+def _values(settings: Settings) -> dict[str, object]:
     whole = settings.model_dump(mode="json", by_alias=True, exclude={"gates", "extends"})
     return {".".join(map(str, key)): value for key, value in policy_text.leaves(whole)}

@@ -38,7 +38,6 @@ def difference(context: Context, tree: bool = False) -> Difference:
     layout = context.layout
     signed = owned.in_force(layout)
     settings = read_settings(layout.params) if tree else context.settings
-    changed = changed_limits(signed.settings, settings) if signed else ()
     return Difference(
         policy=owned.TREE if tree else "committed",
         signed=signed.number if signed else None,
@@ -46,7 +45,7 @@ def difference(context: Context, tree: bool = False) -> Difference:
         files=tuple(
             owned.differing(layout, signed, tree) if signed else owned.covered(layout, tree)
         ),
-        limits=tuple(changed),
+        limits=tuple(changed_limits(signed.settings, settings) if signed else ()),
         diff=owned.diff(layout, signed, tree) if signed else "",
         defaults=newer(context),
         retired=tuple(retired(settings)),
@@ -86,18 +85,12 @@ def sign_policy(context: Context, owner: str, key: Path) -> Difference:
     return result.model_copy(update={"signed": number, "owner": owner})
 
 
-def _keep(context: Context, number: str, listed: dict[str, str], said: dict[str, Any]) -> None:
+def _keep(context: Context, number: str, listed: dict[str, str], details: dict[str, Any]) -> None:
     layout, path = context.layout, owned.statement_of(context.layout, number)
     subjects = [Artifact(name, sha256) for name, sha256 in listed.items()]
-    message, rooms = f"policy {number} signed by {said['owner']}", (*record.ROOMS, owned.ROOM)
+    message, rooms = f"policy {number} signed by {details['owner']}", (*record.ROOMS, owned.ROOM)
     with transaction(context, "policy", message, rooms) as t:
-        made = t.state(path, subjects, POLICY, said)
-        details = {key: said[key] for key in ("owner", "previous", "commit")}
-        t.append("sign-policy", [made], details)
+        made = t.state(path, subjects, POLICY, details)
+        short = {key: details[key] for key in ("owner", "previous", "commit")}
+        t.append("sign-policy", [made], short)
     owned.in_force(layout)  # remembers it
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise Misused(f"{path.name} does not exist; list the owners' keys in {trust.SIGNERS}.")
-    return path.read_bytes().decode()

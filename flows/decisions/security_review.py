@@ -21,20 +21,15 @@ from sluicegate.stores import files, record, ssh, trust
 from sluicegate.stores.transaction import transaction
 
 
-def checklist(context: Context) -> str:
-    """Return the blank checklist as YAML."""
-    return yaml.safe_dump(
-        {"model": context.settings.model, "items": [each | {"answer": None} for each in _items()]},
-        sort_keys=False, allow_unicode=True, width=100,
-    )  # fmt: skip
-
-
 def write_checklist(context: Context, path: Path) -> dict[str, Any]:
     """Write the blank checklist to the new file `path`; raises Conflict if it exists."""
     if path.exists():
         raise Conflict(f"{path} already exists; sign it with `--as NAME`, or name a new file.")
-    files.write_bytes(path, checklist(context).encode())
-    return {"schema": 1, "path": str(path), "items": len(list(_items())), "signed": None}
+    items = [each | {"answer": None} for each in _items()]
+    blank = {"model": context.settings.model, "items": items}
+    text = yaml.safe_dump(blank, sort_keys=False, allow_unicode=True, width=100)
+    files.write_bytes(path, text.encode())
+    return {"schema": 1, "path": str(path), "items": len(items), "signed": None}
 
 
 def sign_review(context: Context, path: Path, reviewer: str, key: Path) -> dict[str, Any]:

@@ -4,17 +4,18 @@ Each step checks the record and the stores for what is left to do, so that the s
 an interrupted retirement. Nothing is deleted before the tombstone is committed.
 """
 
+import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from sluicegate.core import Artifact, CannotDecide, Conflict
+from sluicegate.core import Artifact, CannotDecide, Conflict, Tampered
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.evidence.statement import DESTRUCTION, TOMBSTONE
 from sluicegate.flows.erasure.archived import archive, require_sound
-from sluicegate.flows.erasure.leftovers import destroy_leftovers
 from sluicegate.flows.erasure.order import ordered, require_decided
-from sluicegate.flows.erasure.reach import emptied, left
+from sluicegate.flows.erasure.shown import emptied, left
 from sluicegate.flows.erasure.survey import Survey, in_file, pointers_now
 from sluicegate.record.causes import with_released
 from sluicegate.record.context import Context
@@ -33,10 +34,13 @@ from sluicegate.record.subjects.retirement import (
 )
 from sluicegate.record.updates import run_of
 from sluicegate.review.votes import decided
-from sluicegate.stores import data, dvc, files, objects
+from sluicegate.stores import data, dvc, files, objects, record
+from sluicegate.stores.layout import Layout
 from sluicegate.stores.mlflow import open_registry
 from sluicegate.stores.quoting import QUOTING
 from sluicegate.stores.transaction import Transaction, transaction
+
+_RECEIVED = re.compile(r"\.?([0-9a-f]{64})(\..*)?")
 
 
 def accept(context: Context, number: str, people: Sequence[str]) -> str:
@@ -62,7 +66,7 @@ def finish(context: Context, number: str) -> str:
     ):
         with transaction(context, "retire") as t:
             live = set(pointers_now(layout).values())
-            destroy_leftovers(t)
+            _destroy_leftovers(t)
         doomed = [each for each in tomb.objects if each.md5 not in live]
         if tomb.archive:
             archive(context, Path(tomb.archive), tomb, doomed)
@@ -121,8 +125,7 @@ def _bury(t: Transaction, context: Context, number: str, found: Survey) -> None:
     gone = [Artifact(each.name, each.sha256) for each in found.tables]
     gone += [Artifact(name, Path(name).name.partition(".")[0]) for name in found.received]
     gone += [Artifact(f"model:{context.settings.model}", each.sha256) for each in found.models]
-    path = layout.retirement(number) / TOMB
-    made = t.state(path, gone, TOMBSTONE, tomb.to_dict())
+    made = t.state(layout.retirement(number) / TOMB, gone, TOMBSTONE, tomb.to_dict())
     stays = [artifact(layout, each) for each in kept]
     about = {"retirement": number, "what": order.what}
     t.append("retire", [*_as_gone(gone), *stays, made], about)
@@ -136,7 +139,7 @@ def _as_gone(tables: Sequence[Artifact]) -> list[Artifact]:
 def _without(context: Context, table: Path, found: Survey) -> Path | None:
     """Write `table` without the rows that go; return it, or None where none is left."""
     layout = context.layout
-    batch, order = in_file(layout, table.relative_to(layout.root).as_posix())
+    batch, order = in_file(layout, layout.named(table))
     frame = data.read_verified(table)
     at = frame[ROW].map(lambda row: order.get(int(row), int(row)))
     stays = frame[~at.isin(found.rows[batch])]
@@ -177,7 +180,7 @@ def _destroy_logged(context: Context, tomb: Tombstone) -> None:
 
 
 def _scratch(context: Context) -> Iterator[Path]:
-    """Yield tables, pages and quotes that broken-off deeds and stages left: nothing reads them again."""
+    """Yield what broken-off transactions and stages left of tables, pages and quotes; nothing reads it."""
     layout = context.layout
     for folder in (layout.home / "leftovers", layout.work, layout.root / "build"):
         for name in ("*.parquet", *QUOTING):
@@ -200,7 +203,7 @@ def _still_here(context: Context, tomb: Tombstone) -> Iterator[str]:
             except FileNotFoundError:
                 continue  # intake goes on meanwhile
             if same:
-                yield path.relative_to(layout.root).as_posix()
+                yield layout.named(path)
 
 
 def _certify(context: Context, tomb: Tombstone) -> None:
@@ -227,3 +230,47 @@ def _certify(context: Context, tomb: Tombstone) -> None:
         about = {"retirement": number, "what": tomb.what}
         t.append("destroy", [*_as_gone(gone), made], about)
         t.commits_as(f"retirement:{number} carried out")
+
+
+def _destroy_leftovers(t: Transaction) -> None:
+    """Destroy the objects and received files that only killed transactions know.
+
+    The same transaction, repeated, makes the same objects and names them in its commit.
+    """
+    layout = t.layout
+    found = dict(_digests_in(layout.home / "leftovers"))
+    orphans = set(found.values()) - set(pointers_now(layout).values())
+    gone = {
+        md5 for md5 in orphans if not objects.ever_named(layout.root, md5, "*.dvc", "*dvc.lock")
+    }
+    for md5 in sorted(gone):
+        objects.destroy(layout.root, md5)
+    for path in [path for path, md5 in found.items() if md5 in gone]:
+        files.remove(path)
+    for path in _without_receipt(layout):
+        files.remove(path)
+
+
+def _digests_in(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the MD5 of what each pointer in `folder` names, and of what may have got no pointer."""
+    for path in sorted(each for each in folder.rglob("*") if not each.is_symlink()):
+        if path.suffix == ".dvc":
+            try:
+                yield path, dvc.read_pointer(path).md5
+            except Tampered:
+                continue
+        elif path.suffix in (".parquet", ".tar") or path.name in QUOTING:
+            with path.open("rb") as file:
+                yield path, hashlib.file_digest(file, "md5").hexdigest()  # as DVC names it
+
+
+def _without_receipt(layout: Layout) -> Iterator[Path]:
+    """Yield the received files, half of one too, that no receipt in any commit names."""
+    received = record.received(layout)
+    known = {data.read_manifest(layout.intake(each)).sha256 for each in received}
+    for path in sorted(layout.received.glob("*")):
+        named = _RECEIVED.fullmatch(path.name)
+        if named is None or named[1] in known:
+            continue
+        if not objects.ever_named(layout.root, named[1], "*manifest.json"):
+            yield path

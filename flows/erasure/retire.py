@@ -2,8 +2,7 @@
 
 from sluicegate.core.document import Result
 from sluicegate.flows.erasure.carry_out import finish
-from sluicegate.flows.erasure.chosen import named
-from sluicegate.flows.erasure.order import Wanted, propose, standing_order
+from sluicegate.flows.erasure.order import Wanted, named, propose, standing_order
 from sluicegate.record.context import Context
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.retirement import APPROVED, Certificate, read_certificate

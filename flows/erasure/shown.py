@@ -1,24 +1,38 @@
-"""shown: what a reviewer has to know before something is destroyed, without any row's values."""
+"""shown: what a retirement does, as a reviewer has to know it, without any row's values."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sluicegate.core import CannotDecide
 from sluicegate.core.schema import ROW
-from sluicegate.flows.erasure.last_resort import nothing_to_go_back_to
-from sluicegate.flows.erasure.reach import emptied, left
 from sluicegate.flows.erasure.survey import Survey
+from sluicegate.record.champion import champion_of
+from sluicegate.record.clean_versions import clean_versions, first_sound
 from sluicegate.record.context import Context
 from sluicegate.record.quarantine import held_for, lots
-from sluicegate.record.subjects.retirement import Retirement
-from sluicegate.stores import data
+from sluicegate.record.subjects.retirement import Model, Retirement
+from sluicegate.stores import data, objects
+from sluicegate.stores.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_SPANS = 30
 MOST_SOURCES = 40
+
+
+GIT_HOLDS = (
+    "git: names of sources, row positions, digests, and the figures of findings and verdicts of the rows' "
+    "batches, in every commit and clone; their sentences, too, where a version before 0.2 wrote them"
+)
+OUT_OF_REACH = (
+    "pages of runs in Prefect's database, until it forgets them",
+    "earlier backups and clones, copies on serving hosts, and versions that a remote's storage keeps",
+    "copies that a killed intake or release left in .sluicegate/scratch, .sluicegate/release-*, /tmp",
+    "the user's files in inbox/, and the senders' own copies",
+)
 
 
 @dataclass(frozen=True)
@@ -122,3 +136,38 @@ def _received(context: Context, found: Survey) -> Iterator[Whole]:
         for name in found.received:
             if manifest.sha256 in name:
                 yield Whole(name, batch, manifest.rows - len(rows))
+
+
+def nothing_to_go_back_to(context: Context, models: Iterable[Model]) -> str | None:
+    """Return a sentence where `models` are all the former champions that a rollback could go back to.
+
+    Former champions that were rolled back themselves, were destroyed or are not sound any more count for
+    nothing.
+    """
+    former = clean_versions(context, (champion_of(context.layout).update,))
+    named = {each.update for each in models}
+    goes = [each.version for each in former if each.update in named]
+    if not goes:
+        return None
+    try:
+        first_sound(context, [each for each in former if each.update not in named])
+    except CannotDecide:
+        return (
+            f"After this, a rollback has nothing to go back to: version {goes[0]} is the only former "
+            "champion that could serve again."
+        )
+    return None
+
+
+def emptied(layout: Layout, with_models: bool) -> list[str]:
+    """Return the names of the stores that are emptied."""
+    return [
+        *objects.stores(layout.root),
+        *(["MLflow: version, artifacts"] if with_models else []),
+        "received files, models of bisect and plan, leftovers, build tables",
+    ]
+
+
+def left(pages: Sequence[str]) -> list[str]:
+    """Return what stays, and where; `pages` in git may show values."""
+    return [GIT_HOLDS, *(f"git: {each} may show values" for each in pages), *OUT_OF_REACH]

@@ -75,14 +75,13 @@ def survey_model(context: Context, update: str) -> Survey:
     challenger = read_update(layout, update)[0].challenger
     if challenger is None:
         raise Missing(f"update:{update} has no model.")
-    pointer = dvc.pointer(layout.archive(challenger.sha256)).relative_to(layout.root).as_posix()
+    pointer = layout.named(dvc.pointer(layout.archive(challenger.sha256)))
     kept = sorted({md5 for _, md5 in objects.ever_pointed(layout.root, [pointer])})
-    run = run_of(layout, update)
     model = Model(
         update=update,
         version=challenger.version,
         sha256=challenger.sha256,
-        run=run,
+        run=run_of(layout, update),
         md5=tuple(kept),
     )
     return Survey({}, models=(model,))
@@ -92,7 +91,7 @@ def pointers_now(layout: Layout) -> dict[str, str]:
     """Return the MD5 of all that the tree points to, by the path of its pointer."""
     rooms = (*TABLE_ROOMS, "golden", "reference", "anchors", "models", *ROOMS_OF_PAGES)
     found = (path for room in rooms for path in sorted((layout.root / room).rglob("*.dvc")))
-    return {path.relative_to(layout.root).as_posix(): dvc.read_pointer(path).md5 for path in found}
+    return {layout.named(path): dvc.read_pointer(path).md5 for path in found}
 
 
 def in_file(layout: Layout, name: str) -> tuple[str, Mapping[int, int]]:
@@ -151,7 +150,7 @@ def _received(layout: Layout, rows: Rows) -> Iterator[str]:
     for batch in rows:
         sha256 = data.read_manifest(layout.intake(batch)).sha256
         for path in sorted(layout.received.glob(f"{sha256}*")):
-            yield path.relative_to(layout.root).as_posix()
+            yield layout.named(path)
 
 
 def _quotes(layout: Layout, rows: Rows) -> Iterator[Destroyed]:

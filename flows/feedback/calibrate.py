@@ -4,26 +4,33 @@ Callers: `init`, `retrain` if something changed (`is_stale`), whatever takes bat
 accepted data, and the ML engineer with `sluicegate calibrate`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sluicegate.core import Artifact
+from sluicegate.core import Artifact, Finding, Outcome
 from sluicegate.core.canonical import sha256_file
 from sluicegate.evidence.statement import CALIBRATION
-from sluicegate.flows.feedback.eligible import eligible, history
-from sluicegate.flows.feedback.false_stops import false_stops
-from sluicegate.gates.calibration import Calibrated, Calibration, calibrated, stops
+from sluicegate.flows.feedback.eligible import accused_by, eligible, history, window_of
+from sluicegate.gates import Limit
+from sluicegate.gates.calibration import Calibrated, Calibration, Window, calibrated, stops
 from sluicegate.record.calibration import VERB, read_calibration
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
+from sluicegate.record.findings import findings_of
 from sluicegate.record.policy_in_force import policy_in_force
-from sluicegate.stores import data, files
+from sluicegate.record.quarantine import lots
+from sluicegate.record.subjects import state_of
+from sluicegate.record.subjects.incident import barred
+from sluicegate.record.subjects.release import RELEASED, read_release, releases
+from sluicegate.stores import data, files, record
+from sluicegate.stores.layout import Layout
 from sluicegate.stores.transaction import transaction
 
 ROOMS = ("calibration", "ledger")
 FRESH_BATCHES = 5
 MOST_BATCHES = 60
+MOST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,14 @@ class CalibrateResult:
             each["before"] = known.get(_key(limit), limit.written)
             each["loosened"] = limit.limit > each["before"]
         return details | {"told": self.calibration.told}
+
+
+@dataclass(frozen=True)
+class FalseStop:
+    """A release, and the waived findings as measured when the rows first arrived."""
+
+    release: str
+    window: Window
 
 
 def calibrate(context: Context) -> CalibrateResult:
@@ -123,6 +138,29 @@ def is_stale(context: Context) -> bool:
     return bool(gone or moved or changed or budget or labels or len(fresh) >= FRESH_BATCHES)
 
 
+def false_stops(context: Context) -> tuple[FalseStop, ...]:
+    """Return the releases whose stopped findings count as honest, oldest first; of too many, the newest.
+
+    An attacker who gets rows released could loosen limits. So a release counts only while nothing speaks
+    against it, only for the findings that its exception waived and all of whose rows it let out, once for
+    each delivery, and all together as at most a tenth of the windows.
+    """
+    layout = context.layout
+    found: dict[str, FalseStop] = {}
+    entries = (entry.details for entry in record.backwards(layout) if entry.verb == "release")
+    became = {str(details["release"]): str(details["as"]) for details in entries}
+    for number in releases(layout):
+        if state_of(layout, f"release:{number}") != RELEASED or number not in became:
+            continue
+        predicate = read_release(layout, number)
+        window = window_of(_false(layout, number, predicate))
+        if window and _stands(layout, number, predicate, became[number]):
+            found[predicate["batch"]] = FalseStop(number, window)
+    most = int(MOST_SHARE * context.settings.checks.calibration_windows)
+    counted = sorted(found.values(), key=lambda each: int(each.release))
+    return tuple(counted[-most:]) if most else ()
+
+
 def _record(context: Context, made: Calibration) -> None:
     layout = context.layout
     with transaction(context, VERB, "The limits are calibrated", ROOMS) as t:
@@ -147,3 +185,33 @@ def _materials(context: Context, batches: list[str]) -> tuple[Artifact, ...]:
 
 def _key(limit: Calibrated) -> tuple[str, str, float]:
     return limit.metric, limit.outcome.value, limit.written
+
+
+def _stands(layout: Layout, number: str, predicate: Mapping[str, Any], became: str) -> bool:
+    """Tell whether all that was let in is in still, and no other receipt accuses its sources."""
+    taken_out = [lot for lot in lots(layout, became) if lot != layout.quarantine(became)]
+    if taken_out or not (layout.admitted(became) / data.MANIFEST).is_file():
+        return False
+    suspects: set[str] = set().union(*barred(layout))
+    for batch in record.received(layout):
+        if batch not in (predicate["batch"], became):
+            suspects |= accused_by(data.read_manifest(layout.intake(batch)), False)
+    return not suspects & data.read_manifest(layout.release(number) / "rows").sources.keys()
+
+
+def _false(layout: Layout, number: str, predicate: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the findings that the exception waived, if all rows that they speak of were let out."""
+    came = data.read_manifest(layout.intake(predicate["batch"]))
+    out = data.read_manifest(layout.release(number) / "rows")
+    waived = [Limit(metric, 0.0, Outcome.QUARANTINE) for metric in predicate["waives"]]
+    for each in findings_of(layout, predicate["batch"]):
+        if each.passed or not any(limit.covers(each.metric) for limit in waived):
+            continue
+        whose = each.sources
+        whole = not (each.rows or whose) and out.rows == came.rows
+        named = bool(each.rows or whose) and (
+            set(each.rows) <= set(predicate["rows"])
+            and all(out.sources.get(name) == came.sources.get(name) for name in whose)
+        )
+        if whole or named:
+            yield each.finding

@@ -6,7 +6,7 @@ next batch. So only batches calibrate that people approved or that aged without 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from math import isfinite
 
 from sluicegate.core import Finding, Outcome
@@ -39,13 +39,14 @@ def eligible(context: Context) -> tuple[Eligible, ...]:
     layout = context.layout
     receipts = {b: data.read_manifest(layout.intake(b)) for b in record.received(layout)}
     inside = set(data.admitted_batches(layout))
-    reviewed = {b for b in receipts if _decided(layout, b) == "admitted"}
+    decisions = {b: decision_in(layout, layout.intake(b), f"batch:{b}") for b in receipts}
+    reviewed = {batch for batch, decided in decisions.items() if decided == "admitted"}
     eldest = context.clock() - timedelta(days=context.settings.checks.aged_days)
     found: list[Eligible] = []
     tainted: set[str] = set().union(*barred(layout))
     for batch in reversed(receipts):
         tainted |= accused_by(receipts[batch], batch in reviewed)
-        aged = _received(receipts[batch]) <= eldest
+        aged = moment(receipts[batch].received) <= eldest
         if batch in inside and (batch in reviewed or aged):
             mine = tainted & receipts[batch].sources.keys()
             found.append(Eligible(batch, batch in reviewed, frozenset(mine)))
@@ -80,15 +81,7 @@ def window_of(findings: Iterable[Finding]) -> Window:
     return window
 
 
-def _decided(layout: Layout, batch: str) -> str | None:
-    return decision_in(layout, layout.intake(batch), f"batch:{batch}")
-
-
 def accused_by(receipt: data.Manifest, reviewed: bool) -> set[str]:
     """Return the sources that a receipt accuses; a pause that was approved does not accuse."""
     accused = receipt.accused.items()
     return {source for source, outcome in accused if not (reviewed and outcome == "pause")}
-
-
-def _received(receipt: data.Manifest) -> datetime:
-    return moment(receipt.received)

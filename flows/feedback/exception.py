@@ -61,14 +61,16 @@ def try_out(context: Context, wanted: Wanted, scratch: Path) -> Tried:
     return Tried(frame, waives, found)
 
 
-def judge_again(context: Context, kept: Path, said: dict[str, Any], scratch: Path) -> Judgement:
-    """Return what intake says now of the rows `kept` by a release, under the exception that it `said`."""
+def judge_again(
+    context: Context, kept: Path, predicate: dict[str, Any], scratch: Path
+) -> Judgement:
+    """Return what intake says now of the rows `kept` by a release, under its exception."""
     data.read_verified(kept)
     path = scratch / "normal.parquet"
     files.copy_in(kept, path)
-    policy = intake_policy(context).waiving(said["waives"])
-    found = _judged(context, path, said["batch"], said["rows"], policy)
-    where = kept.relative_to(context.layout.root).as_posix()
+    policy = intake_policy(context).waiving(predicate["waives"])
+    found = _judged(context, path, predicate["batch"], predicate["rows"], policy)
+    where = context.layout.named(kept)
     artifact = replace(found.frozen.artifact, name=where)
     frozen = replace(found.frozen, origin=where, artifact=artifact)
     # what these rows say of their sources was remembered when they first came
@@ -137,8 +139,7 @@ def _judged(
     """Return what `policy` says of the normalised rows at `path`, which had these `positions`."""
     table = Table(pd.read_parquet(path), {})
     frozen = Frozen(str(path), Artifact(path.name, sha256_file(path)), table, path)
-    known = _as_received(context, batch, positions)
-    return judge_by(context, frozen, policy, known)
+    return judge_by(context, frozen, policy, _as_received(context, batch, positions))
 
 
 def _as_received(context: Context, batch: str, positions: Sequence[int]) -> list[Finding]:

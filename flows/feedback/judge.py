@@ -9,11 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sluicegate.core import (
-    Artifact,
-    Batch,
-    Finding,
-)
+from sluicegate.core import Artifact, Batch, Finding
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.finding import quoted_in
 from sluicegate.flows.feedback import workers

@@ -27,23 +27,15 @@ from sluicegate.checks.outliers import Outliers
 from sluicegate.checks.sources import SourceDisagreement, SourceShare
 from sluicegate.checks.statistics.panel import Panel, panel_of
 from sluicegate.checks.statistics.pulls import Pulled, Trigger
+from sluicegate.checks.statistics.scoring import Answers, Mask, known, truth_of
 from sluicegate.checks.taken_out import TakenOut
 from sluicegate.checks.tiers import Tiers
 from sluicegate.checks.times import Times
 from sluicegate.checks.trigger_memory import TriggerMemory, pulled_in
 from sluicegate.checks.triggers import Triggers
-from sluicegate.core import (
-    CannotDecide,
-    Check,
-    Feedback,
-    Finding,
-    Reference,
-    Schema,
-    Task,
-)
+from sluicegate.core import CannotDecide, Check, Feedback, Finding, Reference, Schema, Task
 from sluicegate.core.finding import quoted_in
 from sluicegate.core.schema import PREDICTED
-from sluicegate.core.standing import Standing
 from sluicegate.flows.feedback import workers
 from sluicegate.gates import Policy, decide
 from sluicegate.record.champion import Champion, champion_of
@@ -68,6 +60,8 @@ from sluicegate.stores.reading import Table
 from sluicegate.stores.settings import Checks
 
 REFERENCE_ROWS = 20_000
+MISSES = 0.9
+"""Of a model that answers with numbers, an error beyond this quantile of the golden set's is a miss."""
 
 
 def intake_checks(
@@ -84,9 +78,9 @@ def intake_checks(
     applicable. Without that declaration their limits go unanswered, and pause. `now` is the time of
     receipt, `taken` are the rows that rollbacks took out.
     """
-    accused = min(
-        (x.limit for x in policy.limits if x.covers("sources.disagreement")), default=math.inf
-    )
+    limits = (x.limit for x in policy.limits if x.covers("sources.disagreement"))
+    accused = min(limits, default=math.inf)
+    ahead, behind = timedelta(hours=settings.ahead_hours), timedelta(days=settings.behind_days)
     by_source: tuple[Check[Feedback], ...] = (
         SourceShare(),
         Tiers(),
@@ -104,17 +98,12 @@ def intake_checks(
         *((Echo(min_rows=settings.min_rows),) if schema.task is Task.CLASSIFICATION else ()),
         *((Origins(),) if schema.label_origin is not None else ()),
         *((Corrections(),) if schema.id is not None and schema.time is not None else ()),
-        *(_times(settings, now) if schema.time is not None else ()),
+        *((Times(now or datetime.now(UTC), ahead, behind),) if schema.time is not None else ()),
         Duplicates(min_rows=settings.min_rows),
         TakenOut(taken),
         Triggers(min_rows=settings.min_rows),
         TriggerMemory(min_rows=settings.min_rows, earlier=earlier),
     )
-
-
-def _times(settings: Checks, now: datetime | None) -> tuple[Times]:
-    ahead, behind = timedelta(hours=settings.ahead_hours), timedelta(days=settings.behind_days)
-    return (Times(now or datetime.now(UTC), ahead, behind),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +125,9 @@ def measure(context: Context, table: Table, path: Path, policy: Policy) -> Measu
     """Return all findings about the normalised batch at `path`, and the champion's answers."""
     heard = earlier(context.layout, context.schema)
     findings, subject = measured(context, table, path, policy, heard, feedback)
-    answers = predicted(context.schema, subject.scores, len(table.frame))
     return Measured(
         findings=findings,
-        predicted=answers,
+        predicted=predicted(context.schema, subject.scores, len(table.frame)),
         panel=panel_in(context, subject),
         pulled=pulled_in(subject),
         stopped=stopped_for(policy, findings, subject),
@@ -218,6 +206,8 @@ def feedback(context: Context, table: Table) -> Feedback:
     golden_scores = scores_of(layout, schema, champion, golden)
     original = _trusted(layout, "reference")
     seed = keys.random_seed(layout, "sample of the reference")
+    tiers = standing(layout, context.settings.sources, context.now())
+    shut, doubted = barred(layout)
     anchor = Reference(
         "original",
         # in the order they were kept in, for its stretches tell what is usual
@@ -235,16 +225,10 @@ def feedback(context: Context, table: Table) -> Feedback:
         golden=golden,
         golden_scores=golden_scores,
         faults=table.faults,
-        standing=_standing(context),
+        standing=replace(tiers, barred=shut, in_question=doubted),
         earlier=_earlier(layout, schema, table.frame),
         key=keys.derived_key(layout, "random choices of the checks"),
     )
-
-
-def _standing(context: Context) -> Standing:
-    shut, doubted = barred(context.layout)
-    known = standing(context.layout, context.settings.sources, context.now())
-    return replace(known, barred=shut, in_question=doubted)
 
 
 def _earlier(layout: Layout, schema: Schema, frame: pd.DataFrame) -> pd.DataFrame | None:
@@ -285,8 +269,7 @@ def _previous(layout: Layout, rows: int) -> Reference | None:
             break
     if not chosen:
         return None
-    table = read_admitted(layout, chosen[::-1])
-    newest = table.tail(REFERENCE_ROWS)
+    newest = read_admitted(layout, chosen[::-1]).tail(REFERENCE_ROWS)
     return Reference("previous", newest, newest[PREDICTED])
 
 
@@ -298,6 +281,23 @@ def scores_of(
         return None
     # Infinite cells break the contract and are set aside; a model must not be asked about them.
     return _model(layout, champion.sha256, schema).scores(frame.replace([np.inf, -np.inf], np.nan))
+
+
+def answers_of(model: models.Model, frame: pd.DataFrame) -> Answers:
+    """Return the answers of `model` on the rows of `frame` whose truth is known."""
+    truth = truth_of(model.schema, frame)
+    rows = known(truth)
+    return Answers(model.scores(frame)[rows], truth[rows])
+
+
+def bearable(answers: Answers) -> float:
+    """Return the largest error that is no miss, for a model that answers with numbers."""
+    return 0.0 if answers.classifies else float(np.quantile(answers.missed_by, MISSES))
+
+
+def missed(answers: Answers, most: float) -> Mask:
+    """Tell for each row whether the answer is wrong, or off by more than `most`."""
+    return ~answers.right if answers.classifies else answers.missed_by > most
 
 
 def run_checks(checks: Sequence[Check[Feedback]], subject: Feedback) -> list[Finding]:

@@ -3,6 +3,7 @@
 Intake's own checks measure each window against the rows that were not drawn into it.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -57,7 +58,8 @@ def pool_of(context: Context, batches: tuple[Eligible, ...]) -> Pool:
     subject = feedback(context, Table(frame, {}))
     references = subject.references if batches else subject.references[:1]
     subject = replace(subject, schema=named, references=references, earlier=None)
-    usual = _usual_rows(context, batches, len(golden))
+    sizes = [data.read_manifest(layout.admitted(each.batch)).rows for each in batches]
+    usual = int(np.median(sizes)) if sizes else len(golden) // 2
     rows, whose = min(usual, len(frame) // 2), OWN if known else GOLDEN_ONLY
     return Pool(subject, len(golden), rows, whose, has_history=bool(batches))
 
@@ -138,9 +140,8 @@ class _DriftOf:
         batch = summarise(self._schema, window.frame, champion_answers(window))
         answers = window.references[0].predicted
         first = summarise(self._schema, pd.DataFrame(index=answers.index), answers)
-        known = self._known | {
-            "original": self._known["original"] | {"prediction": first["prediction"]}
-        }
+        original = self._known["original"] | {"prediction": first["prediction"]}
+        known = self._known | {"original": original}
         return self._check.findings(self._schema, batch, known, self._wanders)
 
 
@@ -172,11 +173,9 @@ def _with_sources(
     """Return `frame` with a source for each row where any is known, drawn where it has none."""
     source = context.schema.source
     counts = _shares(context, batches)
-    if source is None or (not counts and source not in frame):
+    if source is None or not counts:
         return frame
     own = frame[source] if source in frame else pd.Series([None] * len(frame), dtype=object)
-    if not counts:
-        return frame
     names = np.array(sorted(counts), dtype=object)
     shares = np.array([counts[name] for name in names], dtype=float)
     seed = keys.random_seed(context.layout, "calibration's sources")
@@ -185,15 +184,8 @@ def _with_sources(
 
 
 def _shares(context: Context, batches: tuple[Eligible, ...]) -> dict[str, int]:
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for each in batches:
-        held = data.read_manifest(context.layout.admitted(each.batch))
-        for name, rows in held.sources.items():
-            if name and name not in each.tainted:
-                counts[name] = counts.get(name, 0) + rows
+        sent = data.read_manifest(context.layout.admitted(each.batch)).sources.items()
+        counts.update({name: n for name, n in sent if name and name not in each.tainted})
     return counts
-
-
-def _usual_rows(context: Context, batches: tuple[Eligible, ...], golden: int) -> int:
-    sizes = [data.read_manifest(context.layout.admitted(each.batch)).rows for each in batches]
-    return int(np.median(sizes)) if sizes else golden // 2

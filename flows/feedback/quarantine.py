@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sluicegate.core import Artifact
+from sluicegate.core import Artifact, Schema
 from sluicegate.record.context import Context
 from sluicegate.record.subjects.incident import HOLD
 from sluicegate.stores import data, dvc, files
@@ -27,6 +27,14 @@ def set_aside(
     about["received"] = context.now()
     data.write_with_manifest(path, frame.assign(_reason=reasons), context.schema, about)
     return path
+
+
+def keep_rest(table: Path, rest: pd.DataFrame, schema: Schema, batch: str) -> None:
+    """Leave only the rows `rest` in an admitted `table`; its receipt stays what it was."""
+    received = data.read_manifest(table.parent).received
+    # Without its pointer the table counts as changed, so that a kill from here on brings it back.
+    files.remove(dvc.pointer(table))
+    data.write_with_manifest(table, rest, schema, {"batch": batch, "received": received})
 
 
 def hold(t: Transaction, batches: Sequence[str], reason: str, incident: str | None = None) -> None:

@@ -65,17 +65,9 @@ def question(context: Context, number: str) -> Question:
     shown = [("why it is asked", predicate["reason"])]
     for table in _tables(predicate):
         recorded = predicate["tables"][table]
-        shown += [
-            (
-                f"{table} now",
-                f"{recorded['before']['rows']} rows, sha256:{recorded['before']['sha256']}",
-            ),
-            (
-                f"{table} proposed",
-                f"{recorded['after']['rows']} rows, sha256:{recorded['after']['sha256']}",
-            ),
-            (f"{table} farthest from the very first", farthest(recorded["distances"])),
-        ]
+        for words, side in (("now", recorded["before"]), ("proposed", recorded["after"])):
+            shown.append((f"{table} {words}", f"{side['rows']} rows, sha256:{side['sha256']}"))
+        shown.append((f"{table} farthest from the very first", farthest(recorded["distances"])))
     for name, value in predicate["golden_figures"].items():
         shown.append((f"champion's {name}", value))
     shown.append(("asked by", predicate["asked_by"] or "the runner"))
@@ -99,9 +91,7 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
             data.read_verified(layout.anchor(number) / table / f"{table}.parquet")
             _replace(layout, number, table)
         placed = [artifact(layout, table_of(layout, table)) for table in predicate["tables"]]
-        before = {
-            table: predicate["tables"][table]["before"]["sha256"] for table in predicate["tables"]
-        }
+        before = {table: each["before"]["sha256"] for table, each in predicate["tables"].items()}
         why = {"anchor": number, "before": before, "reason": predicate["reason"]}
         t.append("reanchor", placed, why)
         t.commit_as_service(f"{subject} carried out")
@@ -130,8 +120,8 @@ def _write(
         paths.append(path)
         moved = distances(context, frame, earlier(layout, table))
         predicate[table] = {
-            "before": _told(table_of(layout, table)),
-            "after": _told(path),
+            "before": _contents(table_of(layout, table)),
+            "after": _contents(path),
             "distances": [each.to_dict() for each in moved],
         }
     t.store(paths)
@@ -180,15 +170,15 @@ def _replace(layout: Layout, number: str, table: str) -> None:
         files.copy_in(path, place.with_name(path.name))
 
 
-def _tables(said: Mapping[str, Any]) -> list[str]:
-    return [table for table in TABLES if table in said["tables"]]
+def _tables(predicate: Mapping[str, Any]) -> list[str]:
+    return [table for table in TABLES if table in predicate["tables"]]
 
 
-def _named(said: Mapping[str, Any]) -> str:
+def _named(predicate: Mapping[str, Any]) -> str:
     words = {"reference": "reference", "golden": "golden set"}
-    return " and ".join(words[table] for table in _tables(said))
+    return " and ".join(words[table] for table in _tables(predicate))
 
 
-def _told(path: Path) -> dict[str, Any]:
+def _contents(path: Path) -> dict[str, Any]:
     manifest = data.read_manifest(path.parent)
     return {"sha256": manifest.sha256, "rows": manifest.rows, "labels": dict(manifest.labels)}

@@ -113,8 +113,7 @@ def accept(context: Context, number: str, people: Sequence[str]) -> str:
                 raise Conflict(f"A rollback finished meanwhile; answer {subject} again.")
             details = {"release": number, "batch": predicate["batch"], "rows": predicate["rows"]}
             details["as"] = next_number(layout.root / "intake")
-            rows = artifact(layout, _kept(context, number))
-            t.append("release", [rows], details)
+            t.append("release", [artifact(layout, _kept(context, number))], details)
             batch = settle(t, context, judgement)
     verdict = judgement.verdict
     aside = len(verdict.quarantined.rows)
@@ -137,7 +136,7 @@ def _question(context: Context, number: str, judgement: Judgement) -> Question:
         ("why it is asked", predicate["reason"]),
         (
             "rows",
-            f"{manifest.rows} of batch:{predicate['batch']} ({_positions(predicate['rows'])})",
+            f"{manifest.rows} of batch:{predicate['batch']} ({_some(list(map(str, predicate['rows'])))})",
         ),
         ("received file", f"sha256:{received}"),
         ("sources", _some(sorted(manifest.sources)) or "not named"),
@@ -197,10 +196,6 @@ def _write(t: Transaction, context: Context, wanted: Wanted, number: str, tried:
     rows = artifact(layout, table)
     made = t.state(folder / "release.json", [rows], RELEASE, details)
     t.append("ask-release", [rows, made], {"release": number})
-
-
-def _positions(rows: Sequence[int]) -> str:
-    return _some([str(row) for row in rows])
 
 
 def _some(names: Sequence[str]) -> str:

@@ -7,13 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from sluicegate.checks.taken_out import TakenOut
-from sluicegate.core import (
-    Artifact,
-    Batch,
-    CannotDecide,
-    Outcome,
-    Verdict,
-)
+from sluicegate.core import Artifact, Batch, CannotDecide, Outcome, Verdict
 from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import HOLDOUT, PREDICTED, ROW
 from sluicegate.core.standing import Tier
@@ -30,6 +24,7 @@ from sluicegate.record.causes import concerned, parse_cause
 from sluicegate.record.context import Context
 from sluicegate.record.judgement import Frozen, Judgement
 from sluicegate.record.known_triggers import keep_stopped
+from sluicegate.record.questions import artifact
 from sluicegate.record.removed_rows import taken_out
 from sluicegate.record.results import judged
 from sluicegate.record.source_standing import accused_in, standing
@@ -59,11 +54,11 @@ def settle(t: Transaction, context: Context, judgement: Judgement) -> Batch:
     _keep_received(context, judgement.frozen)
     state, tables = _place(context, judgement, number)
     result = _write_record(t, context, judgement, batch, state)
-    quoting = [context.layout.intake(number) / name for name in OF_BATCH]
+    quoting = [layout.intake(number) / name for name in OF_BATCH]
     t.store([*tables, *(path for path in quoting if path.is_file())])
     t.append(
         "intake",
-        [batch.artifact, *_artifacts(context, tables), *result],
+        [batch.artifact, *(artifact(layout, table) for table in tables), *result],
         {
             "batch": number,
             "state": state,
@@ -95,8 +90,8 @@ def place_reviewed(context: Context, number: str) -> list[Path]:
     """Admit the rows of a batch that reviewers approved; what the gate set aside stays aside."""
     layout = context.layout
     folder = layout.intake(number)
-    said = record.read_statement(layout, folder / "verdict.json")["predicate"]
-    verdict = Verdict.read(said, "verdict.json")
+    predicate = record.read_statement(layout, folder / "verdict.json")["predicate"]
+    verdict = Verdict.read(predicate, "verdict.json")
     frame = data.read_verified(folder / "rows" / data.FEEDBACK)
     taken = _taken_back(context, number, frame)
     held = frame[ROW].isin(verdict.quarantined.rows) | taken
@@ -167,9 +162,8 @@ def held_out_rows(context: Context, number: str, rows: "pd.Series[int]") -> "pd.
 def on_probation(context: Context, admitted: pd.DataFrame) -> "pd.Series[bool]":
     """Return the first rows of new sources; they serve only for comparison."""
     source, most = context.schema.source, context.settings.sources.probation_rows
-    nobody = pd.Series(False, index=admitted.index)
     if not most or source is None or source not in admitted:
-        return nobody
+        return pd.Series(False, index=admitted.index)
     names = admitted[source].fillna("").astype(str)
     tiers = standing(context.layout, context.settings.sources, context.now())
     earlier = data.admitted_rows_of_sources(context.layout)
@@ -214,9 +208,9 @@ def _write_record(
     t: Transaction, context: Context, judgement: Judgement, batch: Batch, state: str
 ) -> tuple[Artifact, Artifact]:
     """Write intake/NNNN; return the verdict, last, and the same as a test result."""
-    folder = context.layout.intake(str(batch.id))
-    table = judgement.frozen.table
-    feed = judgement.frozen.feed
+    number = str(batch.id)
+    folder = context.layout.intake(number)
+    table, feed = judgement.frozen.table, judgement.frozen.feed
     bare = [each.bare for each in judgement.findings]
     verdict = decide(judgement.policy, f"batch:{batch.id}", bare, judgement.rows_of)
     listed = judged(bare, judgement.policy, judgement.rows_of)
@@ -239,9 +233,6 @@ def _write_record(
     if feed and not context.schema.sensitive:
         files.write_bytes(folder / "delivery.sig", feed.signature.encode())
     files.write_json_rows(folder / "findings.json", [each.to_dict() for each in listed])
-    number = str(batch.id)
-    kept = _keep_heard(context, judgement, number)
-    patterns = _keep_patterns(context, judgement, number)
     extended = context.settings.defaults
     statement = t.state(
         folder / "verdict.json",
@@ -252,8 +243,8 @@ def _write_record(
             "started_by": context.started_by,
             "time": context.now(),
             "findings": sha256_file(folder / "findings.json"),
-            "sources": kept,
-            "patterns": patterns,
+            "sources": _keep_heard(context, judgement, number),
+            "patterns": _keep_patterns(context, judgement, number),
             "triggers": keep_stopped(context.layout, number, judgement.stopped, context.schema),
             "quotes": _keep_quotes(context, judgement, number),
             "manifest": sha256_file(folder / data.MANIFEST),
@@ -312,7 +303,3 @@ def _keep_received(context: Context, frozen: Frozen) -> None:
     raw = frozen.table is None and context.schema.sensitive  # no pseudonyms without a table
     if not raw and not target.exists():
         files.copy_in(frozen.path, target)
-
-
-def _artifacts(context: Context, tables: list[Path]) -> list[Artifact]:
-    return [Artifact(str(t.relative_to(context.layout.root)), sha256_file(t)) for t in tables]

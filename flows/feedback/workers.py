@@ -103,8 +103,7 @@ def contract(written: object) -> list[object]:
 
     order = Contracted.read(written, "the order")
     frame = pd.read_parquet(order.batch)
-    found = contract_findings(frame, order.schema, order.faults, order.suite)
-    return _answered(found)
+    return _answered(contract_findings(frame, order.schema, order.faults, order.suite))
 
 
 def drift(written: object) -> list[object]:
@@ -126,8 +125,7 @@ def drift(written: object) -> list[object]:
         golden_scores=None,
         faults={},
     )
-    check = Drift(min_rows=order.min_rows, method=Method(order.method))
-    return _answered(check(subject))
+    return _answered(Drift(min_rows=order.min_rows, method=Method(order.method))(subject))
 
 
 def _answered(found: Iterable[Finding]) -> list[object]:

@@ -11,10 +11,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sluicegate.core import CannotDecide, Conflict, Misused
 from sluicegate.record.context import Context
@@ -73,7 +73,8 @@ def guarded(
     try:
         yield Service(name, process, log)
     finally:
-        _close(process.stdin)
+        if process.stdin is not None:
+            process.stdin.close()
         process.wait()
 
 
@@ -113,12 +114,12 @@ def api_of(port: int) -> str:
     return f"http://{HOST}:{port}/api"
 
 
-def up_lock(layout: Layout, wait: bool = False) -> contextlib.AbstractContextManager[None]:
+def up_lock(layout: Layout) -> contextlib.AbstractContextManager[None]:
     """Return the lock that `sluicegate up` holds while it runs."""
     result = running(layout)
     where = f" at {result['prefect_ui']} and {result['mlflow']}" if result else ""
     busy = f"`sluicegate up` is already running for {layout.root}{where}; stop it first (Ctrl-C)."
-    return files.locked(layout.home / "up.lock", busy, wait)
+    return files.locked(layout.home / "up.lock", busy, wait=False)
 
 
 def running(layout: Layout) -> dict[str, Any] | None:
@@ -145,16 +146,19 @@ def answers(url: str, seconds: float = 5.0) -> bool:
         return False
 
 
-def wait_for(url: str, service: Service, seconds: float = READY_SECONDS) -> None:
+def wait_for(url: str, service: Service) -> None:
     """Return once `url` answers; raises CannotDecide when `service` ends or stays silent."""
-    until = time.monotonic() + seconds
-    while not answers(url):
+    silent = f"{service.name} did not answer at {url} within {READY_SECONDS:.0f} seconds"
+    wait_until(lambda: answers(url), service, silent)
+
+
+def wait_until(ready: Callable[[], bool], service: Service, late: str) -> None:
+    """Return once `service` is `ready`; raises CannotDecide when it ends, or is `late`."""
+    until = time.monotonic() + READY_SECONDS
+    while not ready():
         service.require_alive()
         if time.monotonic() > until:
-            raise CannotDecide(
-                f"{service.name} did not answer at {url} within {seconds:.0f} seconds; "
-                f"see {service.log}."
-            )
+            raise CannotDecide(f"{late}; see {service.log}.")
         time.sleep(0.2)
 
 
@@ -204,8 +208,3 @@ def _require_answer(api: str) -> None:
             f"Prefect does not answer at PREFECT_API_URL ({api}); start it, unset the variable, "
             "or run with --no-prefect."
         )
-
-
-def _close(lifeline: IO[bytes] | None) -> None:
-    if lifeline is not None:
-        lifeline.close()

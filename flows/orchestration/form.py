@@ -6,7 +6,7 @@ keeps nothing that the workspace's record does not hold.
 """
 
 import logging
-from typing import Literal, Self
+from typing import Literal
 
 from prefect import flow, suspend_flow_run
 from prefect.artifacts import create_markdown_artifact
@@ -45,11 +45,6 @@ class Answer(RunInput):
         description="The signature: all lines from BEGIN SSH SIGNATURE to END SSH SIGNATURE.",
     )
 
-    @classmethod
-    def about(cls, description: str) -> type[Self]:
-        """Return the form with `description` (markdown) above its fields."""
-        return cls.with_initial_data(description=description)
-
 
 @flow(**AS_FLOW)
 def review(workspace: str, subject: str) -> State[None]:
@@ -82,7 +77,7 @@ def _wait_for_answer(context: Context, asked: Asked, turn: int, refused: str) ->
     try:
         # The nonce is in the key: answers to an earlier question are not answers to this one.
         result: Answer = suspend_flow_run(
-            wait_for_input=Answer.about(page),
+            wait_for_input=Answer.with_initial_data(description=page),
             key=f"{asked.nonce[:12]}-{turn}",
             timeout=max(1, int(left.total_seconds())),
         )
@@ -92,14 +87,14 @@ def _wait_for_answer(context: Context, asked: Asked, turn: int, refused: str) ->
     return result
 
 
-def _answered(context: Context, subject: str, said: Answer | None) -> str:
+def _answered(context: Context, subject: str, given: Answer | None) -> str:
     """Return why the answer does not count, or what is still missing; "" once it decided."""
-    if said is None:
+    if given is None:
         return "Somebody resumed the run without filling in the form."
-    decision, reviewer = Decision(said.decision), said.reviewer.strip()
-    proof = said.proof.strip() + "\n"
+    decision, reviewer = Decision(given.decision), given.reviewer.strip()
+    proof = given.proof.strip() + "\n"
     try:
-        found = answer(context, subject, decision, reviewer, said.reason, proof, wait=True)
+        found = answer(context, subject, decision, reviewer, given.reason, proof, wait=True)
     except SluicegateError as error:
         return str(error)
     context.tell(f"{subject}: {decision.value} by {reviewer}; {found.done}")

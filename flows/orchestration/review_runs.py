@@ -56,9 +56,11 @@ def keep_asked(client: SyncPrefectClient, context: Context) -> None:
     ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
     runs = runs_of(client, ours, tuple(StateType))
     questions = dict(_questions(context))
+    message = "The question was decided, asked again, or can no longer be answered."
     for run in runs:
         if run.state_type is StateType.PAUSED and not questions.keys() & set(run.tags):
-            _close(client, run)
+            over: State[None] = Completed(name="Over", message=message)
+            client.set_flow_run_state(run.id, over, force=True)
     for nonce, subject in questions.items():
         asking = [run for run in runs if nonce in run.tags]
         used = {run.idempotency_key for run in asking}
@@ -152,9 +154,3 @@ def _is_live(run: FlowRun) -> bool:
     if state.type is StateType.PAUSED:
         return state.state_details.run_input_keyset is not None
     return state.type in ON_ITS_WAY and abs(utc_now() - state.timestamp) < STARTS_WITHIN
-
-
-def _close(client: SyncPrefectClient, run: FlowRun) -> None:
-    message = "The question was decided, asked again, or can no longer be answered."
-    over: State[None] = Completed(name="Over", message=message)
-    client.set_flow_run_state(run.id, over, force=True)

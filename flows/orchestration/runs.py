@@ -32,7 +32,7 @@ from sluicegate.record.context import SERVED, Context, open_context, silent, utc
 P = ParamSpec("P")
 T = TypeVar("T")
 
-also_told: ContextVar[Callable[[str], None]] = ContextVar("also_told", default=silent)
+also_tell: ContextVar[Callable[[str], None]] = ContextVar("also_tell", default=silent)
 BROKEN_OFF = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 
@@ -109,7 +109,7 @@ def open_served(workspace: str) -> Context:
         raise Misused(f"This worker has no workspace; start it with {SERVED}={workspace}.")
     if served and root != Path(served).resolve():
         raise Misused(f"This runner serves {served}, not {workspace}; run the flow for {served}.")
-    log, also = get_run_logger(), also_told.get()
+    log, also = get_run_logger(), also_tell.get()
 
     def tell(text: str) -> None:
         log.info(text)

@@ -23,6 +23,8 @@ from sluicegate.stores.quoting import PAGE
 
 MOST_SOURCES = 20
 MOST_ROWS = 200
+STATE_NAMES = {Outcome.PAUSE: "Paused", Outcome.REJECT: "Rejected"}
+T = TypeVar("T")
 
 
 def batch_page(result: IntakeResult) -> str:
@@ -50,16 +52,10 @@ def batch_page(result: IntakeResult) -> str:
             "",
             "## Measurements",
             "",
-            ("\n".join(findings_table(result.findings))),
+            *findings_table(result.findings),
             "",
         ]
     )
-
-
-def update_page(context: Context, result: RetrainResult) -> str:
-    """Return the recorded report of an update."""
-    comparison = read_comparison(context.layout, result.update.id)
-    return render(context, result.update, comparison)
 
 
 def question_page(context: Context, asked: Asked, refused: str) -> str:
@@ -72,7 +68,6 @@ def question_page(context: Context, asked: Asked, refused: str) -> str:
         f"- {escaped(vote.reviewer)} answered {vote.decision.value}: {escaped(vote.reason)}"
         for vote in asked.votes
     ]
-    sign = f"sluicegate review sign {subject} --approve --as NAME"
     return "\n".join(
         [
             *([f"**The last answer does not count.** {escaped(refused)}", ""] if refused else []),
@@ -86,7 +81,7 @@ def question_page(context: Context, asked: Asked, refused: str) -> str:
             "**To answer**, run this in your own clone of the workspace. It verifies the record and "
             "shows what you sign:",
             "",
-            f"    {sign}",
+            f"    sluicegate review sign {subject} --approve --as NAME",
             "",
             "(or `--reject`), then press Resume and paste the signature as proof.",
             "",
@@ -114,11 +109,11 @@ def _pictures(context: Context, subject: str) -> list[str]:
 
 def inbox_page(taken: list[Taken]) -> str:
     """Return what happened to each file of one turn."""
-    rows = [f"| {escaped(name)} | {escaped(said(result))} |" for name, result in taken]
+    rows = [f"| {escaped(name)} | {escaped(delivery_line(result))} |" for name, result in taken]
     return "\n".join(["# Files from the inbox", "", "| file | outcome |", "|---|---|", *rows, ""])
 
 
-def said(result: IntakeResult | str) -> str:
+def delivery_line(result: IntakeResult | str) -> str:
     """Return one line on what happened to a delivery."""
     if isinstance(result, str):
         return result
@@ -131,10 +126,7 @@ def said(result: IntakeResult | str) -> str:
 
 def findings_rows(findings: Sequence[Judged]) -> list[dict[str, str]]:
     """Return a table of all findings, the worst first, and those without a limit last."""
-
-    def badness(judged: Judged) -> tuple[int, bool, str]:
-        return -judged.outcome.severity, judged.limit is None, judged.metric
-
+    ordered = sorted(findings, key=lambda j: (-j.outcome.severity, j.limit is None, j.metric))
     return [
         {
             "metric": escaped(each.metric),
@@ -145,7 +137,7 @@ def findings_rows(findings: Sequence[Judged]) -> list[dict[str, str]]:
             "sources": _names(each.sources),
             "says": escaped(each.detail),
         }
-        for each in sorted(findings, key=badness)[:MOST_ROWS]
+        for each in ordered[:MOST_ROWS]
     ]
 
 
@@ -161,44 +153,39 @@ def _names(sources: Sequence[str]) -> str:
     return f"{named} and {left} more" if left > 0 else named
 
 
-T = TypeVar("T")
-
-
-STATE_NAMES = {Outcome.PAUSE: "Paused", Outcome.REJECT: "Rejected"}
-
-
-def _completed(outcomes: list[Outcome], message: str, result: T) -> State[T]:
+def completed(outcomes: list[Outcome], message: str, result: T) -> State[T]:
+    """Return a completed run, named after the worst of `outcomes`."""
     worst = max(outcomes, key=lambda outcome: outcome.severity)
     return Completed(name=STATE_NAMES.get(worst, "Completed"), message=message, data=result)
 
 
-def _because(message: str, outcome: Outcome, received: IntakeResult) -> str:
+def with_reasons(message: str, outcome: Outcome, received: IntakeResult) -> str:
     """Return `message` with the reasons of a batch that stopped the line."""
     reasons = received.assessment.verdict.reasons if outcome is received.outcome else ()
     stopped = outcome in STATE_NAMES
     return " ".join([f"{message}.", *reasons[:3]]) if stopped and reasons else message
 
 
-def _told(result: RetrainResult) -> str:
+def update_line(result: RetrainResult) -> str:
+    """Return one line on what happened to an update."""
     sentence = f"update:{result.update.id} {result.update.stage.value} ({result.outcome.value})"
     return " ".join([f"{sentence}.", *result.reasons[:3]])
 
 
-def _show_batch(result: IntakeResult) -> None:
-    key = f"batch-{result.assessment.batch.id}"
-    create_markdown_artifact(
-        markdown=batch_page(result), key=key, description="What happened to the batch, and why"
-    )
-    create_table_artifact(
-        table=findings_rows(result.findings), key=f"{key}-findings", description="Every measurement"
-    )
+def show_batch(result: IntakeResult) -> None:
+    """Show a batch on the run's page."""
+    about = "What happened to the batch, and why"
+    _show(f"batch-{result.assessment.batch.id}", batch_page(result), about, result.findings)
 
 
-def _show_update(context: Context, result: RetrainResult) -> None:
-    key = f"update-{result.update.id}"
-    create_markdown_artifact(
-        markdown=update_page(context, result), key=key, description="Champion and challenger"
-    )
+def show_update(context: Context, result: RetrainResult) -> None:
+    """Show an update on the run's page."""
+    page = render(context, result.update, read_comparison(context.layout, result.update.id))
+    _show(f"update-{result.update.id}", page, "Champion and challenger", result.findings)
+
+
+def _show(key: str, page: str, about: str, findings: Sequence[Judged]) -> None:
+    create_markdown_artifact(markdown=page, key=key, description=about)
     create_table_artifact(
-        table=findings_rows(result.findings), key=f"{key}-findings", description="Every measurement"
+        table=findings_rows(findings), key=f"{key}-findings", description="Every measurement"
     )

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluicegate.core import CannotDecide, Misused
+from sluicegate.core import Misused
 from sluicegate.flows.orchestration.embedded import (
     HOST,
-    READY_SECONDS,
     Service,
     api_of,
     free_port,
@@ -22,6 +21,7 @@ from sluicegate.flows.orchestration.embedded import (
     settings,
     up_lock,
     wait_for,
+    wait_until,
 )
 from sluicegate.record.context import Context
 from sluicegate.stores import files
@@ -98,7 +98,8 @@ def services(
             context.tell("Waiting for MLflow")
             wait_for(f"{mlflow}/health", service)
         context.tell("Waiting for the runner")
-        _wait_for_runner(runner)
+        late = "The runner did not start"
+        wait_until(lambda: SERVING in runner.log.read_text(errors="replace"), runner, late)
         found = Services(api_of(port), f"http://{HOST}:{port}", mlflow, (runner, *started))
         with _written_down(layout.home / "up.json", found):
             yield found
@@ -141,12 +142,3 @@ def _runner(context: Context, api: str) -> contextlib.AbstractContextManager[Ser
     # It pushes to the data remote and logs to MLflow, so it has the user's own environment.
     environment = dict(os.environ) | settings(layout, api) | {"PYTHONUNBUFFERED": "1"}
     return guarded(layout, "runner", command, environment)
-
-
-def _wait_for_runner(runner: Service) -> None:
-    until = time.monotonic() + READY_SECONDS
-    while SERVING not in runner.log.read_text(errors="replace"):
-        runner.require_alive()
-        if time.monotonic() > until:
-            raise CannotDecide(f"The runner did not start; see {runner.log}.")
-        time.sleep(0.2)

@@ -51,11 +51,8 @@ def question(context: Context, number: str) -> Question:
     """Return the question whether to roll an update back."""
     layout, folder = context.layout, context.layout.rollback(number)
     update, _ = read_update(layout, number)
-    predicate, serving, former = (
-        read_proposal(layout, number),
-        champion_of(layout),
-        before(layout, number),
-    )
+    predicate = read_proposal(layout, number)
+    serving, former = champion_of(layout), before(layout, number)
     shown = [
         ("why it is proposed", predicate["reason"]),
         ("version to take back", f"{predicate['version']}, sha256:{predicate['sha256']}"),

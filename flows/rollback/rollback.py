@@ -206,7 +206,6 @@ def _open(context: Context, order: Order, found: Trace) -> str:
     """Write down what is to be taken back before anything is, and return the incident's number."""
     layout = context.layout
     cause, reason = order.because, order.reason.strip() or "No reason was given."
-    serving = champion_of(layout)
     with transaction(context, "rollback") as t:
         number = next_number(layout.root / "incidents")
         opened = Incident(
@@ -216,7 +215,7 @@ def _open(context: Context, order: Order, found: Trace) -> str:
             sources=(cause.name,) if cause.kind == "source" else (),
             trace=found.recorded,
             withdraws=_withdraws(context, found),
-            champion=served(serving),
+            champion=served(champion_of(layout)),
             commit=git.head(layout.root),
             last_update=record.updates(layout)[-1],
             started_by=context.started_by,

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluicegate.core.schema import ROW
-from sluicegate.flows.feedback.quarantine import hold, set_aside
+from sluicegate.flows.feedback.quarantine import hold, keep_rest, set_aside
 from sluicegate.record.context import Context
 from sluicegate.record.lineage import Touched
 from sluicegate.record.questions import artifact
 from sluicegate.record.subjects.incident import TAKE_OUT
-from sluicegate.stores import data, dvc, files
+from sluicegate.stores import data
 from sluicegate.stores.transaction import Transaction
 
 
@@ -22,9 +22,11 @@ def take_out(
 ) -> None:
     """Take the admitted rows of `touched` out of training."""
     layout = context.layout
-    whole = [each.batch for each in touched if each.admitted and _is_whole(context, each)]
+    going = [each for each in touched if each.admitted]
+    rows = {each.batch: data.read_manifest(layout.admitted(each.batch)).rows for each in going}
+    whole = [each.batch for each in going if rows[each.batch] == len(each.admitted)]
     hold(t, whole, reason, incident)
-    parts = [each for each in touched if each.admitted and each.batch not in whole]
+    parts = [each for each in going if each.batch not in whole]
     tables = [path for each in parts for path in _split(context, each, incident, reason)]
     t.store(tables)
     for each in parts:
@@ -34,28 +36,13 @@ def take_out(
         t.append(TAKE_OUT, [left, gone], details)
 
 
-def _is_whole(context: Context, touched: Touched) -> bool:
-    manifest = data.read_manifest(context.layout.admitted(touched.batch))
-    return int(manifest.rows) == len(touched.admitted)
-
-
 def _split(context: Context, touched: Touched, incident: str, reason: str) -> list[Path]:
     """Write the rows that go and those that stay, each with its manifest; return both tables."""
     layout, batch = context.layout, touched.batch
     stays = layout.admitted(batch) / data.FEEDBACK
     frame = data.read_verified(stays)
     out = frame[ROW].isin(touched.admitted)
-    goes = set_aside(
-        context,
-        layout.taken_out(batch, incident),
-        frame[out],
-        reason,
-        batch=batch,
-        incident=incident,
-    )
-    received = data.read_manifest(stays.parent).received
-    # Without its pointer the table counts as changed, so that a kill from here on brings both back.
-    files.remove(dvc.pointer(stays))
-    about = {"batch": batch, "received": received}
-    data.write_with_manifest(stays, frame[~out], context.schema, about)
+    folder, about = layout.taken_out(batch, incident), {"batch": batch, "incident": incident}
+    goes = set_aside(context, folder, frame[out], reason, **about)
+    keep_rest(stays, frame[~out], context.schema, batch)
     return [stays, goes]

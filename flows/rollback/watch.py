@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from sluicegate.checks.promise import Promise, Served
-from sluicegate.checks.statistics.scoring import Answers, Mask, known, truth_of
 from sluicegate.core import (
     Artifact,
     Conflict,
@@ -22,6 +21,7 @@ from sluicegate.core import (
     Stage,
     Verdict,
 )
+from sluicegate.flows.feedback.measure import answers_of, bearable, missed
 from sluicegate.flows.rollback.proposal import propose
 from sluicegate.flows.rollback.rollback import Order, RolledBack, rollback
 from sluicegate.gates import decide
@@ -37,11 +37,8 @@ from sluicegate.record.subjects.incident import incidents
 from sluicegate.record.subjects.kind import PROPOSED
 from sluicegate.record.subjects.rollback import KEPT, before, proposal_state, proposals
 from sluicegate.record.updates import FIRST, read_update
-from sluicegate.stores import data, files, models
+from sluicegate.stores import data, files
 from sluicegate.stores.transaction import transaction
-
-MISSES = 0.9
-"""Of a model that answers with numbers, an error beyond this quantile of the golden set's is a miss."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,8 @@ def watch(context: Context, step: Step = plainly) -> Watched:
     context = policy_in_force(context)
     champion = champion_of(context.layout)
     _reconcile(context, champion)
-    new = _not_learnt(context, champion)
+    admitted = data.admitted_batches(context.layout)
+    new = [batch for batch in admitted if batch not in champion.batches]  # which it has not learnt
     findings = step("measure", measured, context, champion, new)
     policy = context.settings.policy("watch")
     verdict = decide(policy, f"update:{champion.update}", findings)
@@ -91,35 +89,28 @@ def watch(context: Context, step: Step = plainly) -> Watched:
             undone = step("roll back", rollback, context, order)
         else:
             proposed = step("propose to roll back", _propose, context, champion, why)
-    listed = tuple(judged(findings, policy))
-    return Watched(champion, listed, verdict, proposed, undone)
+    return Watched(champion, tuple(judged(findings, policy)), verdict, proposed, undone)
 
 
 def _reconcile(context: Context, champion: Champion) -> None:
-    """Let MLflow's alias name the champion; while a promotion is at work the alias is its business."""
+    """Let MLflow's alias name the champion, and record if it named another version.
+
+    While a promotion is at work the alias is its business.
+    """
     busy = "A promotion is running."
     with (
         contextlib.suppress(Conflict),
         files.locked(context.layout.home / "retrain.lock", busy, wait=False),
     ):
         strayed = mirror(context)
-        if strayed is not None:
-            _note_strayed(context, champion, strayed)
-
-
-def _note_strayed(context: Context, champion: Champion, strayed: int) -> None:
-    """Record that MLflow's alias named another version than the record, and was moved back."""
-    layout = context.layout
-    subject = Artifact(f"model:{context.settings.model}", champion.sha256)
-    details = {"alias": "champion", "named": strayed, "version": serving_version(layout)}
-    message = f"The alias champion named version {strayed}"
-    with transaction(context, "watch", message, rooms=("ledger",)) as t:
-        t.append("mirror", [subject], details)
-
-
-def _not_learnt(context: Context, champion: Champion) -> list[str]:
-    """Return the admitted batches that the champion has not learnt from."""
-    return [e for e in data.admitted_batches(context.layout) if e not in champion.batches]
+        if strayed is None:
+            return
+        subject = Artifact(f"model:{context.settings.model}", champion.sha256)
+        version = serving_version(context.layout)
+        details = {"alias": "champion", "named": strayed, "version": version}
+        message = f"The alias champion named version {strayed}"
+        with transaction(context, "watch", message, rooms=("ledger",)) as t:
+            t.append("mirror", [subject], details)
 
 
 def measured(context: Context, champion: Champion, new: list[str]) -> list[Finding]:
@@ -128,20 +119,10 @@ def measured(context: Context, champion: Champion, new: list[str]) -> list[Findi
     model = kept_model(context, champion.update, champion.sha256)
     golden = data.read_trusted(layout, "golden")
     arrived = data.read_admitted(layout, new)
-    promised = _answers(model, golden)
-    most = 0.0 if promised.classifies else float(np.quantile(promised.missed_by, MISSES))
-    since = _missed(_answers(model, arrived), most) if len(arrived) else np.zeros(0, dtype=bool)
-    return list(Promise()(Served(since, _missed(promised, most))))
-
-
-def _answers(model: models.Model, frame: Any) -> Answers:
-    truth = truth_of(model.schema, frame)
-    rows = known(truth)
-    return Answers(model.scores(frame)[rows], truth[rows])
-
-
-def _missed(answers: Answers, most: float) -> Mask:
-    return ~answers.right if answers.classifies else answers.missed_by > most
+    promised = answers_of(model, golden)
+    most = bearable(promised)
+    since = missed(answers_of(model, arrived), most) if len(arrived) else np.zeros(0, dtype=bool)
+    return list(Promise()(Served(since, missed(promised, most))))
 
 
 def _can_go_back(context: Context, champion: Champion) -> bool:
@@ -179,8 +160,7 @@ def _would_help(context: Context, champion: Champion, new: list[str]) -> bool:
 
 def _propose(context: Context, champion: Champion, why: str) -> str:
     """Open a proposal about the champion's update, unless there is one, and return its subject."""
-    layout = context.layout
-    if champion.update not in proposals(layout):
+    if champion.update not in proposals(context.layout):
         message = f"rollback:{champion.update} proposed: the promise is broken"
         with transaction(context, "watch", message) as t:
             propose(t, context, champion.update, "watch", why)

@@ -123,7 +123,7 @@ def backtest(context: Context, most: int = MOST_TRAININGS) -> Backtested:
         trainings=Trainings(
             models=len(made), trained=len(fresh), seconds=round(sum(fresh), 1), each=round(cost, 1)
         ),
-        report=(_folder(context) / "plan.html").relative_to(context.layout.root).as_posix(),
+        report=context.layout.named(_folder(context) / "plan.html"),
         running=_running(scores, choice.every),
         frozen=frozen,
         few=len(batches) < FEW_BATCHES,
@@ -153,10 +153,10 @@ class Scores:
     def of(self, every: int | None) -> Floats:
         """Return a schedule's scores, batch by batch; None is the champion that is never retrained."""
         found = self.by_prefix[0].copy()
-        for prefix in range(0, len(found), every) if every else ():
-            found[prefix : prefix + (every or 0)] = self.by_prefix[prefix][
-                prefix : prefix + (every or 0)
-            ]
+        if every:
+            for prefix in range(0, len(found), every):
+                rows = slice(prefix, prefix + every)
+                found[rows] = self.by_prefix[prefix][rows]
         return found
 
 

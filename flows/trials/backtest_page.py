@@ -4,13 +4,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from sluicegate.flows.trials.backtested import (
-    Backtested,
-    figures,
-    heading,
-    headings,
-    remarks,
-)
+from sluicegate.flows.trials.backtested import Backtested, figures, heading, headings, remarks
 from sluicegate.reports.plots import BETTER, INK, QUIET, WIDTH, WORSE, png
 
 _LINES = ("-", "--", "-.", ":")
@@ -59,10 +53,11 @@ def picture(found: Backtested) -> Figure:
 def page(found: Backtested) -> str:
     """Return a page with the answer, the picture and the figures; call while drawing."""
     heads = "".join(f"<th>{escape(each)}</th>" for each in ("retrained", *headings(found)))
-    rows = "".join(
-        f"<tr{_marked(found, cells[0])}>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
-        for cells in figures(found)
-    )
+    advised = found.taken.often if found.taken else "never"
+    rows = ""
+    for cells in figures(found):
+        mark = " class=advised" if cells[0] == advised else ""
+        rows += f"<tr{mark}>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
     why = escape(" ".join(found.reasons))
     notes = "".join(f"<p class=note>{escape(each)}</p>" for each in remarks(found))
     return (
@@ -93,9 +88,3 @@ def summary(found: Backtested, drawn: str) -> str:
         *(f"- {each}" for each in remarks(found)),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _marked(found: Backtested, named: str) -> str:
-    """Return the attribute of the table's row that is advised."""
-    advised = found.taken.often if found.taken else "never"
-    return " class=advised" if named == advised else ""

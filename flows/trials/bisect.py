@@ -117,7 +117,7 @@ def probe_of(context: Context, order: Order) -> Probe:
 def plan(context: Context, order: Order) -> BisectPlan:
     """Return how many trainings a bisect would take at most, if one source of one batch is guilty."""
     probe = probe_of(context, order)
-    widest = max((_sources(context, probe, each) for each in probe.suspects), default=0)
+    widest = _widest(context, probe)
     ends = (probe.suspects, ()) if probe.suspects else ()
     kept = [
         is_kept(context.layout, recipe)
@@ -142,7 +142,7 @@ def bisect(context: Context, order: Order) -> Bisected:
     """
     require_signed(context.layout)
     probe = probe_of(context, order)
-    widest = max((_sources(context, probe, each) for each in probe.suspects), default=0)
+    widest = _widest(context, probe)
     asked = Search(context, probe, order.repeat, _about(probe, widest))
     searched = search(probe.suspects, asked.fails, order.most)
     guilty = [probe.suspects[at] for at in sorted(searched.guilty)]
@@ -155,7 +155,8 @@ def bisect(context: Context, order: Order) -> Bisected:
     # kept, so that asking again costs nothing
     full = train(context, recipes_of(probe, probe.suspects, (), 1)[0], "all batches")
     steps = asked.steps
-    folder = context.layout.home / "bisect" / _name(probe, order)
+    asking = sha256_json([probe.asked, probe.commit, order.repeat])[:12]
+    folder = context.layout.home / "bisect" / asking  # the same one for the same question
     found = Bisected(
         asked=probe.asked,
         metric=probe.metric,
@@ -178,7 +179,7 @@ def bisect(context: Context, order: Order) -> Bisected:
             seconds=round(sum(step.seconds for step in steps), 1),
         ),
         mend=() if alone is False else tuple(_mend(order, within)),
-        report=(folder / "report.md").relative_to(context.layout.root).as_posix(),
+        report=context.layout.named(folder / "report.md"),
     )
     files.write_bytes(folder / "report.md", report(found).encode())
     files.write_json(folder / "result.json", found.to_dict())
@@ -194,11 +195,6 @@ def recipes_of(
         Recipe(probe.commit, kept, tuple(sorted(without)), at, probe.against)
         for at in range(repeat)
     ]
-
-
-def _name(probe: Probe, order: Order) -> str:
-    """Return the folder of the bisect: the same one for the same question and commit."""
-    return sha256_json([probe.asked, probe.commit, order.repeat])[:12]
 
 
 def _sources_of(asked: Search, batch: str, innocent: Sequence[str], most: int) -> Within:
@@ -230,8 +226,10 @@ def _mend(order: Order, within: Sequence[Within]) -> list[str]:
     return commands
 
 
-def _sources(context: Context, probe: Probe, batch: str) -> int:
-    return len(sources_at(context.layout, probe.commit, batch))
+def _widest(context: Context, probe: Probe) -> int:
+    """Return how many sources the batch with the most of them has."""
+    counts = (len(sources_at(context.layout, probe.commit, each)) for each in probe.suspects)
+    return max(counts, default=0)
 
 
 def _about(probe: Probe, widest: int) -> int:

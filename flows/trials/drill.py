@@ -4,7 +4,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -134,7 +133,7 @@ def foretell(context: Context, order: Order) -> DrillPlan:
         kind=plan.name,
         seed=seed,
         window_rows=drawn_from.rows,
-        windows_from=drawn_from.told,
+        windows_from=drawn_from.origin,
         gates=_gates(context, intake_policy(context)),
         attacks=tuple(name for name, reason in why.items() if reason is None),
         not_applicable={name: reason for name, reason in why.items() if reason},
@@ -145,12 +144,7 @@ def foretell(context: Context, order: Order) -> DrillPlan:
 
 
 def play(
-    context: Context,
-    policy: Policy,
-    plan: Plan,
-    attacks: Sequence[Attack],
-    seed: int,
-    bar: Bar,
+    context: Context, policy: Policy, plan: Plan, attacks: Sequence[Attack], seed: int, bar: Bar
 ) -> Drilled:
     """Play `plan` and return the result."""
     workers.start()
@@ -175,7 +169,7 @@ def play(
         champion=champion_of(context.layout).ref,
         gates=_gates(context, policy),
         window_rows=drawn_from.rows,
-        windows_from=drawn_from.told,
+        windows_from=drawn_from.origin,
         attacks=tuple(results),
         not_applicable={name: reason for name, reason in why.items() if reason},
         honest=honest([each for each in played if each.attack == HONEST], budget),
@@ -191,10 +185,7 @@ def play(
 
 
 def judged(
-    floors: Mapping[str, float],
-    attacks: Sequence[Attacked],
-    mean: float | None,
-    excused: set[str],
+    floors: Mapping[str, float], attacks: Sequence[Attacked], mean: float | None, excused: set[str]
 ) -> Verdict | None:
     """Return the gate's verdict on the catch rates; None if params.yaml sets no floor.
 
@@ -236,9 +227,14 @@ def _played(
     for done, turn in enumerate(first):
         bar(done, total, turn.what)
         played.append(_turn(player, plan, turn))
-    adaptive = _adaptive(
-        player, plan, partial(time_left, SEARCHED), partial(_asked, bar, len(first), total)
-    )
+    calls = count()
+
+    def goes_on() -> bool:
+        asked = next(calls)
+        bar(len(first) + asked, total, "an attacker who knows the code")
+        return asked < LEAST_CALLS or time_left(SEARCHED)
+
+    adaptive = _adaptive(player, plan, goes_on)
     for done, turn in enumerate(rest, len(first) + plan.calls):
         if not time_left():
             break
@@ -251,26 +247,12 @@ def _played(
 def _turn(player: Player, plan: Plan, turn: Turn) -> Played:
     if turn.attack is None:
         return player.honest(turn.number)
-    if turn.campaign:
-        return player.campaign(turn.attack, turn.strength, turn.number, plan.campaign)
-    return player.attacked(turn.attack, turn.strength, turn.number)
+    length = plan.campaign if turn.campaign else 1
+    return player.attacked(turn.attack, turn.strength, turn.number, length)
 
 
-def _asked(bar: Bar, before: int, total: int, calls: int) -> None:
-    bar(before + calls, total, "an attacker who knows the code")
-
-
-def _adaptive(
-    player: Player, plan: Plan, time_left: Callable[[], bool], shown: Callable[[int], None]
-) -> Adaptive | None:
-    calls = count()
-
-    def goes_on() -> bool:
-        asked = next(calls)
-        shown(asked)
-        return asked < LEAST_CALLS or time_left()
-
-    best = player.adaptive(plan.calls, 0, goes_on)
+def _adaptive(player: Player, plan: Plan, goes_on: Callable[[], bool]) -> Adaptive | None:
+    best = player.adaptive(plan.calls, goes_on)
     if not best.calls:
         return None
     rows = player.game.drawn_from.rows

@@ -66,7 +66,7 @@ def _obstacle(layout: Layout, update: str, batch: str) -> str:
         return "it is admitted"
     if not (held / data.MANIFEST).is_file():
         return "it is not on hold"
-    if files.read_json(held / "reason.json")["reason"] != _reason(update):
+    if files.read_json(held / "reason.json")["reason"] != f"update:{update} was rejected":
         return "it is held for another reason"
     if taken(layout, batch):
         return "some of its rows are released or requested"
@@ -78,10 +78,6 @@ def _obstacle(layout: Layout, update: str, batch: str) -> str:
         if batch in {each.batch for each in read_incident(layout, number).trace.batches}:
             return f"incident:{number} concerns it"
     return ""
-
-
-def _reason(update: str) -> str:
-    return f"update:{update} was rejected"
 
 
 def _admit(
@@ -114,9 +110,8 @@ def _ask(context: Context, update: str, within: Within) -> str | None:
     """Ask reviewers to release those rows of a guilty batch that no guilty source sent."""
     layout, batch = context.layout, within.batch
     held = layout.held(batch)
-    if within.ended != FOUND or not (held / data.MANIFEST).is_file():
-        return None
-    if context.schema.source is None:
+    on_hold = (held / data.MANIFEST).is_file()
+    if within.ended != FOUND or not on_hold or context.schema.source is None:
         return None
     frame = data.read_verified(held / data.FEEDBACK)
     named = frame[context.schema.source].fillna("").astype(str)

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -148,33 +148,26 @@ class Player:
     """Plays windows, and remembers the results of the honest ones."""
 
     game: Game
-
-    def __post_init__(self) -> None:
-        self._honest: dict[int, Judged] = {}
+    twins: dict[int, Judged] = field(default_factory=dict)
 
     def twin(self, number: int) -> Judged:
         """Return the result of this window without an attack."""
-        if number not in self._honest:
+        if number not in self.twins:
             honest = self.game.window(number)
-            self._honest[number] = self.game.judged(honest.frame, honest)
-        return self._honest[number]
+            self.twins[number] = self.game.judged(honest.frame, honest)
+        return self.twins[number]
 
     def honest(self, number: int) -> Played:
         """Play a window as it is."""
-        judged = self.twin(number)
-        poison: set[int] = set()
-        return _played(HONEST, 0.0, number, self.game.drawn_from.rows, poison, judged, ())
+        rows, judged = self.game.drawn_from.rows, self.twin(number)
+        return _played(HONEST, 0.0, number, rows, set(), judged, ())
 
-    def attacked(self, attack: Attack, strength: float, number: int) -> Played:
-        """Play a window after `attack` at `strength` times its usual share."""
-        honest = self.game.window(number)
-        stage = self.game.stage(honest, attack.name, number)
-        made = attack(stage, strength * attack.share)
-        judged = self.game.judged(made.frame, honest)
-        return self._told(attack.name, strength, number, made, judged)
+    def attacked(self, attack: Attack, strength: float, number: int, length: int) -> Played:
+        """Play a window after `attack` at `strength` times its usual share, or a campaign.
 
-    def campaign(self, attack: Attack, strength: float, number: int, length: int) -> Played:
-        """Play windows of the same attacker, each after the ones admitted before, until one is caught."""
+        That is up to `length` windows of the same attacker, each after the ones admitted before, until one
+        is caught.
+        """
         before: pd.DataFrame | None = None
         heard: list[Heard] = []
         listed: list[Played] = []
@@ -183,21 +176,21 @@ class Player:
             stage = self.game.stage(honest, attack.name, number + step)
             made = attack(stage, strength * attack.share)
             judged = self.game.judged(made.frame, honest, before, heard)
-            listed.append(self._told(attack.name, strength, number + step, made, judged))
-            if listed[-1].caught:
+            listed.append(self._result(attack.name, strength, number + step, made, judged))
+            if listed[-1].caught or step == length - 1:
                 break
             admitted = made.frame.drop(index=list(judged.verdict.quarantined.rows))
             before = admitted if before is None else pd.concat([before, admitted])
             heard += [judged.heard] if judged.heard else []
         return _summed(listed)
 
-    def adaptive(self, calls: int, number: int, goes_on: Callable[[], bool]) -> Best:
+    def adaptive(self, calls: int, goes_on: Callable[[], bool]) -> Best:
         """Let an attacker who learns the outcome of each try search for poison that passes."""
-        honest = self.game.window(number)
-        rng = np.random.default_rng([self.game.seed, number, calls])
+        honest = self.game.window(0)
+        rng = np.random.default_rng([self.game.seed, 0, calls])
 
         def admitted(recipe: Recipe, call: int) -> int:
-            made = recipe(self.game.stage(honest, f"adaptive {call}", number), recipe.share)
+            made = recipe(self.game.stage(honest, f"adaptive {call}", 0), recipe.share)
             verdict = self.game.judged(made.frame, honest).verdict
             aside = set(verdict.quarantined.rows)
             stopped = verdict.outcome in STOPPED
@@ -205,7 +198,7 @@ class Player:
 
         return search(admitted, len(honest.frame), calls, rng, goes_on)
 
-    def _told(
+    def _result(
         self, name: str, strength: float, number: int, made: Poisoned, judged: Judged
     ) -> Played:
         poison = set(made.rows.tolist())
@@ -248,10 +241,10 @@ def _played(
     )
 
 
-def _summed(told: list[Played]) -> Played:
+def _summed(played: list[Played]) -> Played:
     """Return a campaign as one: its rows added up, the outcome of its last window."""
     sums = {
-        name: sum(getattr(each, name) for each in told)
+        name: sum(getattr(each, name) for each in played)
         for name in ("rows", "poison", "named", "hit", "held", "honest_held")
     }
-    return told[-1].model_copy(update={**sums, "round": told[0].round, "windows": len(told)})
+    return played[-1].model_copy(update={**sums, "round": played[0].round, "windows": len(played)})

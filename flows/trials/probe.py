@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sluicegate.checks.statistics.scoring import Answers, known, truth_of
+from sluicegate.checks.statistics.scoring import known, truth_of
 from sluicegate.core import Misused, ModelRef, Outcome, Stage
 from sluicegate.core.counted import counted
 from sluicegate.core.schema import label_text
+from sluicegate.flows.feedback.measure import answers_of, bearable, missed
 from sluicegate.flows.feedback.trusted import in_normal_form, read_given, require_columns
 from sluicegate.flows.trials.trained import Trained, settings_at
 from sluicegate.record.causes import added_by
@@ -29,8 +30,6 @@ from sluicegate.stores import data, files, models, record
 from sluicegate.stores.layout import Layout
 
 HALF = 0.5
-MISSES = 0.9
-"""Of a model that answers with numbers, an error beyond this quantile of the first champion's is a miss."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def by_example(context: Context, path: Path) -> Probe:
     rows = in_normal_form(context.layout, raw, context.schema, path)
     miss = _misses(context, rows)
     sentence = f"{path.name}: {counted(len(rows), 'row')} with the expected label"
-    return _of_champion(context, sentence, "rows missed", HALF, miss)
+    return _of_champion(context, sentence, HALF, miss)
 
 
 def by_slice(context: Context, named: str, limit: float | None) -> Probe:
@@ -97,7 +96,7 @@ def by_slice(context: Context, named: str, limit: float | None) -> Probe:
         promised = miss(_model(context, first_champion(context.layout).sha256))
         limit = promised + context.settings.compare.slice_margin
     sentence = f"{named}: {counted(len(rows), 'row')} of the golden set"
-    return _of_champion(context, sentence, "rows missed", limit, miss)
+    return _of_champion(context, sentence, limit, miss)
 
 
 def by_update(context: Context, update: str) -> Probe:
@@ -165,7 +164,7 @@ def learnt_in_order(layout: Layout, champion: Champion) -> tuple[str, ...]:
 
 
 def _of_champion(
-    context: Context, asked: str, metric: str, limit: float, miss: Callable[[models.Model], float]
+    context: Context, asked: str, limit: float, miss: Callable[[models.Model], float]
 ) -> Probe:
     champion = champion_of(context.layout)
 
@@ -174,29 +173,20 @@ def _of_champion(
         return Seen(value, value > limit)
 
     suspects = learnt_in_order(context.layout, champion)
-    ref = champion.ref
-    return Probe(asked, champion.data_commit, (), suspects, ref, metric, round(limit, 6), see)
+    commit, metric = champion.data_commit, "rows missed"
+    return Probe(asked, commit, (), suspects, champion.ref, metric, round(limit, 6), see)
 
 
 def _misses(context: Context, rows: pd.DataFrame) -> Callable[[models.Model], float]:
     """Return the function that gives the share of `rows` that a model misses."""
-    truth = truth_of(context.schema, rows)
-    usable = known(truth)
-    if not usable.any():
+    if not known(truth_of(context.schema, rows)).any():
         raise Misused("The model knows none of these rows' labels.")
     most = 0.0
     if not context.schema.classes:
         golden = data.read_trusted(context.layout, "golden")
         first = _model(context, first_champion(context.layout).sha256)
-        errors = np.abs(first.scores(golden) - truth_of(context.schema, golden))
-        most = float(np.nanquantile(errors, MISSES))
-
-    def miss(model: models.Model) -> float:
-        answers = Answers(model.scores(rows)[usable], truth[usable])
-        wrong = ~answers.right if answers.classifies else answers.missed_by > most
-        return float(wrong.mean())
-
-    return miss
+        most = bearable(answers_of(first, golden))
+    return lambda model: float(missed(answers_of(model, rows), most).mean())
 
 
 def _model(context: Context, sha256: str) -> models.Model:

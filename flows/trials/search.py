@@ -64,12 +64,12 @@ def search(parts: Sequence[Part], fails: Callable[[tuple[Part, ...]], bool], mos
     return Searched(tuple(guilty), FOUND)
 
 
-def questions(count: int, guilty: int = 1) -> int:
-    """Return how often `search` asks at most to find that many guilty among `count` parts.
+def questions(count: int) -> int:
+    """Return how often `search` asks at most to find one guilty part among `count`.
 
     >>> [questions(n) for n in (1, 2, 8, 100)]
     [2, 4, 6, 10]
     """
     if count < 1:
         return 0
-    return min(2 + guilty * (ceil(log2(count)) + 1), 1 << count)
+    return min(3 + ceil(log2(count)), 1 << count)

@@ -17,6 +17,7 @@ from pydantic import Field
 from sluicegate.core import CannotDecide, Missing, Schema, Stage, Tampered, Update
 from sluicegate.core.canonical import sha256_json
 from sluicegate.core.document import Document
+from sluicegate.flows.feedback.quarantine import keep_rest
 from sluicegate.flows.updates.retrain import fetch
 from sluicegate.record.comparison import Reported
 from sluicegate.record.context import Context
@@ -188,7 +189,9 @@ def _lay_out(layout: Layout, tree: Path, recipe: Recipe) -> None:
     for receipt in set(numbered(tree / "intake")) - set(_receipts(layout, recipe)):
         files.remove_tree(inside.intake(receipt))
     if recipe.reseed:
-        _reseed(inside, recipe.reseed)
+        text = inside.params.read_text(encoding="utf-8")
+        seed = read_settings(inside.params).seed + recipe.reseed
+        files.write_bytes(inside.params, fill(text, {"seed": seed}).encode())
     _leave_out(inside, recipe.without)
     against = {"update": "trained", "champion": None, "first": None}
     files.write_json(inside.candidate, recipe.against or against)
@@ -213,16 +216,7 @@ def _leave_out(inside: Layout, without: Sequence[tuple[str, str]]) -> None:
         if schema.source is None or schema.source not in frame:
             raise CannotDecide(f"batch:{batch} names no sources; leave out the whole batch.")
         named = frame[schema.source].fillna("").astype(str)
-        received = data.read_manifest(table.parent).received
-        about = {"batch": batch, "received": received}
-        files.remove(dvc.pointer(table))
-        data.write_with_manifest(table, frame[~named.isin(out)], schema, about)
-
-
-def _reseed(inside: Layout, by: int) -> None:
-    text = inside.params.read_text(encoding="utf-8")
-    seed = read_settings(inside.params).seed + by
-    files.write_bytes(inside.params, fill(text, {"seed": seed}).encode())
+        keep_rest(table, frame[~named.isin(out)], schema, batch)
 
 
 def _manifest(layout: Layout, commit: str, batch: str) -> data.Manifest:

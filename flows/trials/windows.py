@@ -44,7 +44,7 @@ class Material:
     pool: pd.DataFrame
     rows: int
     names: "pd.Series[float] | None"
-    told: str
+    origin: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +74,11 @@ def material(context: Context) -> Material:
             f"Only {len(golden) + len(received)} rows are new to the champion, too few for windows of "
             f"{least}; give `sluicegate init` a larger golden set, or admit more feedback."
         )
-    own = schema.source is not None and len(received) >= 2 * rows
-    if own:
+    if schema.source is not None and len(received) >= 2 * rows:
         sentence = f"{len(received)} rows held out or not yet learnt, with their own sources"
         return Material(schema, _dressed(context, received), rows, None, sentence)
     pool = pd.concat([golden, received]) if len(received) else golden
-    names, how = _names(layout, schema, admitted, rows)
+    names, how = _names(layout, schema, rows)
     sentence = f"{len(golden)} golden rows and {len(received)} held out or not yet learnt, {how}"
     return Material(schema, _dressed(context, pool), rows, names, sentence)
 
@@ -148,19 +147,12 @@ def _without(
 def _rows(layout: Layout, admitted: list[str], pool: int) -> int:
     """Return the size of a window: that of the usual batch, and at most half of what there is."""
     sizes = [int(data.read_manifest(layout.intake(batch)).rows) for batch in admitted]
-    usual = int(np.median(sizes)) if sizes else MOST_ROWS
-    return min(usual, MOST_ROWS, pool // 2)
+    return min(int(np.median(sizes)) if sizes else MOST_ROWS, MOST_ROWS, pool // 2)
 
 
-def _names(
-    layout: Layout, schema: Schema, admitted: list[str], rows: int
-) -> tuple["pd.Series[float]", str]:
+def _names(layout: Layout, schema: Schema, rows: int) -> tuple["pd.Series[float]", str]:
     """Return sources with their shares: those of the admitted batches, else some by Zipf's law."""
-    counts: dict[str, int] = {}
-    for batch in admitted if schema.source is not None else ():
-        manifest = data.read_manifest(layout.admitted(batch))
-        for name, count in manifest.sources.items():
-            counts[name] = counts.get(name, 0) + count
+    counts = data.admitted_rows_of_sources(layout) if schema.source is not None else {}
     if len(counts) > 1:
         shares = pd.Series(counts, dtype=float)
         return shares / shares.sum(), "with sources drawn as in the admitted batches"

@@ -5,26 +5,31 @@ the alias moves, and the signed promotion, which alone says who the champion is,
 """
 
 import contextlib
+from collections.abc import Mapping
+from pathlib import Path
 
-from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Update, advance
-from sluicegate.core.canonical import sha256_file
+from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Tampered, Update, advance
+from sluicegate.core.canonical import sha256_json
 from sluicegate.core.update import stage_after
 from sluicegate.evidence.ledger import INTEND, PROMOTE
+from sluicegate.evidence.model_signature import sign_model, signed_files
 from sluicegate.evidence.statement import PROMOTION
-from sluicegate.flows.updates.keep import keep
 from sluicegate.flows.updates.record_update import refuse
 from sluicegate.record.attest import attest_promotion
 from sluicegate.record.champion import champion_of, mirror, suspended
 from sluicegate.record.context import Context
+from sluicegate.record.kept_models import SIGNATURE
 from sluicegate.record.policy import require_signed
+from sluicegate.record.questions import artifact
 from sluicegate.record.superseded import require_standing
 from sluicegate.record.updates import approved, policy_of, read_update, verified_products
 from sluicegate.reports.bill_of_materials import bill_of_materials
 from sluicegate.reports.model_card import model_card
 from sluicegate.review.votes import require_approved
-from sluicegate.stores import files, git, record
+from sluicegate.stores import dvc, files, git, keys, models, record
 from sluicegate.stores.mlflow import open_registry
-from sluicegate.stores.transaction import tidy, transaction
+from sluicegate.stores.model_copies import pack
+from sluicegate.stores.transaction import Transaction, tidy, transaction
 
 ROOMS = ("updates", "ledger")
 BILL = "bom.cdx.json"
@@ -44,15 +49,14 @@ def promote(context: Context, update_id: str) -> Update:
     if update.stage is not Stage.APPROVED or update.challenger is None:
         raise Conflict(f"update:{update_id} is {update.stage.value}, not approved; nothing moved.")
     require_signed(layout)
-    if _needs_people(update):
+    if stage_after(update.verdicts[-1]) is Stage.AWAITING:
         require_approved(context, f"update:{update_id}")
     _require_same_champion(context, update)
     subject = Artifact(f"model:{context.settings.model}", update.challenger.sha256)
     with transaction(context, "promote", rooms=(*ROOMS, "models")) as t:
         require_standing(context, update)
-        keep(t, context, update_id, update.challenger.sha256)
-        names = verified_products(layout, update_id)
-        for name in names:
+        _keep(t, context, update_id, update.challenger.sha256)
+        for name in verified_products(layout, update_id):
             files.copy_in(layout.update(update_id) / "products" / name, layout.root / name)
         details = {"update": update_id, "version": update.challenger.version}
         if not _intended(context, update_id):
@@ -95,10 +99,6 @@ def finish_broken_off(context: Context) -> None:
         finish_promotion(context)
 
 
-def _needs_people(update: Update) -> bool:
-    return stage_after(update.verdicts[-1]) is Stage.AWAITING
-
-
 def _move(context: Context, update: Update) -> Update:
     """Point the aliases to the challenger and record the promotion."""
     layout, settings = context.layout, context.settings
@@ -135,7 +135,7 @@ def _write_bill(context: Context, update: str) -> Artifact:
     """Write the CycloneDX ML-BOM of what is being promoted; who serves is not in it."""
     path = context.layout.update(update) / BILL
     files.write_json(path, bill_of_materials(model_card(context, update)).to_dict())
-    return Artifact(path.relative_to(context.layout.root).as_posix(), sha256_file(path))
+    return artifact(context.layout, path)
 
 
 def _intended(context: Context, update_id: str) -> bool:
@@ -168,3 +168,36 @@ def _require_same_champion(context: Context, update: Update) -> None:
             f"The champion has changed since update:{update.id} was compared with it; "
             "run `sluicegate update` again."
         )
+
+
+def _keep(t: Transaction, context: Context, update: str, sha256: str) -> None:
+    """Sign the model and push its archive, named after its digest, to the DVC remote.
+
+    The transaction commits the pointer and updates/NNNN/model.sig. Raises Tampered for a model that
+    is not the compared one.
+    """
+    layout, archive = context.layout, context.layout.archive(sha256)
+    folder = layout.models / sha256
+    if not folder.is_dir():
+        raise Missing(
+            f"The model {sha256[:12]} is not in {layout.models}; run `sluicegate backup --restore FILE`."
+        )
+    listed = models.manifest(folder)
+    if sha256_json(listed) != sha256:
+        raise Tampered(f"The model {sha256[:12]} in {layout.models} has changed; retrain.")
+    signature = layout.update(update) / SIGNATURE
+    if not _holds(signature, listed, keys.public_model_key(layout)):
+        bundle = sign_model(context.settings.model, listed, keys.model_signer(layout))
+        files.write_json(signature, bundle)
+    if not dvc.pointer(archive).is_file():
+        pack(folder, archive, listed)
+        t.store([archive])
+        archive.unlink()
+
+
+def _holds(signature: Path, listed: Mapping[str, str], key: str) -> bool:
+    """Tell whether these files are signed already: every signature differs, and a tag names the first."""
+    try:
+        return signed_files(files.read_json(signature), key, signature.name) == listed
+    except (Missing, Tampered):
+        return False

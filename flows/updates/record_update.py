@@ -35,12 +35,13 @@ def record_update(
     """
     layout = context.layout
     folder = layout.update(update.id)
+    products = folder / "products"
     for name in record.PRODUCTS:
-        made, kept = tree / name, folder / "products" / name
-        if made.is_dir():
-            shutil.copytree(made, kept, dirs_exist_ok=True)
-        elif made.is_file():
-            files.copy_in(made, kept)
+        product, kept = tree / name, products / name
+        if product.is_dir():
+            shutil.copytree(product, kept, dirs_exist_ok=True)
+        elif product.is_file():
+            files.copy_in(product, kept)
     files.write_json(folder / "comparison.json", comparison.to_dict())
     verdict = update.verdicts[-1]
     files.write_bytes(folder / "report.md", render(context, update, comparison).encode())
@@ -52,6 +53,7 @@ def record_update(
         pinned.artifact(layout, "dvc.yaml"),
         *filter(None, [context.settings.defaults]),
     ]
+    names = sorted(p.relative_to(products).as_posix() for p in products.rglob("*") if p.is_file())
     statement = t.state(
         folder / "update.json",
         [subject],
@@ -60,7 +62,7 @@ def record_update(
             "update": update.to_dict(),
             "verdict": verdict.to_dict(),
             "comparison": sha256_file(folder / "comparison.json"),
-            "products": {p: sha256_file(folder / "products" / p) for p in _product_files(folder)},
+            "products": {name: sha256_file(products / name) for name in names},
             "materials": [material.to_dict() for material in materials],
             "run": run_id,
             "started_by": context.started_by,
@@ -88,8 +90,3 @@ def refuse(t: Transaction, context: Context, update: str, reason: str) -> None:
     path = layout.update(update) / "refusal.json"
     statement = t.state(path, [subject], REFUSAL, details)
     t.append("refuse", [subject, statement], details)
-
-
-def _product_files(folder: Path) -> list[str]:
-    products = folder / "products"
-    return sorted(p.relative_to(products).as_posix() for p in products.rglob("*") if p.is_file())

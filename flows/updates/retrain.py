@@ -10,16 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sluicegate.core import (
-    Conflict,
-    ModelRef,
-    Outcome,
-    Stage,
-    Tampered,
-    Update,
-    Verdict,
-    advance,
-)
+from sluicegate.core import Conflict, ModelRef, Outcome, Stage, Tampered, Update, Verdict, advance
 from sluicegate.core.update import stage_after
 from sluicegate.flows.compare import Pinned, PinnedChampion
 from sluicegate.flows.feedback.calibrate import recalibrate_if_stale
@@ -30,11 +21,7 @@ from sluicegate.record.champion import champion_of, first_champion
 from sluicegate.record.comparison import Reported, findings_in
 from sluicegate.record.context import POLICY_FILES, Context, Step, plainly
 from sluicegate.record.policy import in_force, require_signed
-from sluicegate.record.policy_in_force import (
-    candidate_policy,
-    policy_in_force,
-    write_signed_files,
-)
+from sluicegate.record.policy_in_force import candidate_policy, policy_in_force, write_signed_files
 from sluicegate.record.replay import judge_update, with_approval
 from sluicegate.record.results import RetrainResult, judged
 from sluicegate.record.security_review import first_promotion
@@ -55,6 +42,9 @@ from sluicegate.stores.layout import Layout, next_number
 from sluicegate.stores.mlflow import Run, open_registry
 from sluicegate.stores.transaction import tidy, transaction
 
+LEARNT: tuple[str, ...] = ("reference", "batches")
+JUDGED_BY = ("golden", "trust", *POLICY_FILES)
+
 
 @dataclass(frozen=True)
 class Built:
@@ -68,15 +58,11 @@ class Built:
     """When the build began and ended."""
 
 
-def leave_open(context: Context) -> None:
-    """Refuse nothing that expired."""
-
-
 def retrain(
     context: Context,
     supersede: bool = False,
     step: Step = plainly,
-    refuse_expired: Callable[[Context], object] = leave_open,
+    refuse_expired: Callable[[Context], object] = lambda _: None,
 ) -> RetrainResult:
     """Train a challenger on everything admitted so far, and promote, pause or refuse it.
 
@@ -97,16 +83,13 @@ def retrain(
         context = policy_in_force(context)
         finish_promotion(context)
         refuse_expired(context)
-        return _retrain(context, supersede, step, started)
-
-
-def _retrain(context: Context, supersede: bool, step: Step, started: float) -> RetrainResult:
-    require_rolled_back(context)
-    waiting = awaiting(context.layout)
-    if waiting and not supersede:
-        return _still_waiting(context, waiting[0], started)
-    step("calibrate the limits", recalibrate_if_stale, context)
-    return conclude(context, step("build and compare", build, context, pin(context)), started, step)
+        require_rolled_back(context)
+        waiting = awaiting(context.layout)
+        if waiting and not supersede:
+            return _still_waiting(context, waiting[0], started)
+        step("calibrate the limits", recalibrate_if_stale, context)
+        built = step("build and compare", build, context, pin(context))
+        return conclude(context, built, started, step)
 
 
 def conclude(context: Context, built: Built, started: float, step: Step = plainly) -> RetrainResult:
@@ -116,11 +99,10 @@ def conclude(context: Context, built: Built, started: float, step: Step = plainl
         update = step("promote", promote, context, update.id)
     git.remove_worktree(context.layout.root, built.tree)
     found = findings_in(built.comparison)
-    listed = judged(found, candidate_policy(context.settings, found))
     return RetrainResult(
         update=update,
         outcome=verdict.outcome,
-        findings=tuple(listed),
+        findings=tuple(judged(found, candidate_policy(context.settings, found))),
         reasons=verdict.reasons,
         seconds=time.monotonic() - started,
     )
@@ -141,14 +123,13 @@ def plan(context: Context) -> dict[str, Any]:
     }
 
 
-def first_update(context: Context, step: Step = plainly) -> Update:
+def first_update(context: Context) -> None:
     """Train and promote the first champion, which has no predecessor to compare with."""
     with files.locked(context.layout.home / "retrain.lock", "Another init is running.", wait=False):
-        built = step("build", build, context, pin(context, first=True))
+        built = build(context, pin(context, first=True))
         settle(context, built)
-        update = step("promote", promote, context, FIRST)
+        promote(context, FIRST)
         git.remove_worktree(context.layout.root, built.tree)
-    return update
 
 
 def pin(context: Context, first: bool = False) -> Update:
@@ -187,17 +168,12 @@ def build(context: Context, update: Update) -> Built:
     fetch(tree, update)
     files.write_json(tree / "candidate.json", pinned_champions(context, update).to_dict())
     pipeline.require_ours(tree)
-    dvc.repro(
-        tree,
-        pipeline.STAGES,
-        scrubbed(),
-        lambda stage: context.tell(f"update:{update.id}: {stage}"),
-    )
+    subject = f"update:{update.id}"
+    dvc.repro(tree, pipeline.STAGES, scrubbed(), lambda stage: context.tell(f"{subject}: {stage}"))
     model = tree / "build" / "model"
     models.require_data_only(model)
-    comparison = Reported.read(
-        files.read_json(tree / "build" / "comparison.json"), "build/comparison.json"
-    )
+    made = files.read_json(tree / "build" / "comparison.json")
+    comparison = Reported.read(made, "build/comparison.json")
     more = (context.signature, first_promotion(context) if update.champion else None)
     found = (*comparison.findings, *(each for each in more if each is not None))
     comparison = comparison.model_copy(update={"findings": found})
@@ -235,7 +211,7 @@ def pinned_champions(context: Context, update: Update) -> Pinned:
 
 def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
     """Register the challenger, judge it and record the update, without promoting it."""
-    measured = judge(context, built)
+    measured = judge_update(context.settings, built.update, built.comparison)
     verdict = with_approval(context.settings, measured)
     run_id, version = register(context, built)
     challenger = ModelRef(version, built.comparison.challenger)
@@ -255,11 +231,6 @@ def settle(context: Context, built: Built) -> tuple[Update, Verdict]:
     if update.stage is Stage.AWAITING:
         keep_page(context, update.id)
     return update, verdict
-
-
-def judge(context: Context, built: Built) -> Verdict:
-    """Return the gate's verdict; the first model has nothing to be compared with and passes."""
-    return judge_update(context.settings, built.update, built.comparison)
 
 
 def register(context: Context, built: Built) -> tuple[str, int]:
@@ -298,3 +269,23 @@ def _still_waiting(context: Context, update: str, started: float) -> RetrainResu
         reasons=(reason, *verdict.reasons),
         seconds=time.monotonic() - started,
     )
+
+
+def nothing_to_do(layout: Layout) -> str | None:
+    """Return why a scheduled retrain would train nothing new, None when there is something to do."""
+    waiting = awaiting(layout)
+    if waiting:
+        return f"update:{waiting[0]} awaits review; no training starts until it is decided."
+    if approved(layout):
+        return None  # its promotion broke off
+    admitted = set(data.admitted_batches(layout))
+    champion = champion_of(layout)
+    tried = [(champion.data_commit, champion.batches, LEARNT)]
+    for update in record.updates(layout)[-1:]:
+        last = read_update(layout, update)[0]
+        tried.append((last.data_commit, last.batches, (*LEARNT, *JUDGED_BY)))
+    for commit, batches, paths in tried:
+        # rows may also have left a batch that stays, and what was refused may pass by another policy
+        if admitted == set(batches) and not git.changes(layout.root, commit, "HEAD", paths):
+            return "No rows were admitted since the last update, so there is nothing new to learn."
+    return None

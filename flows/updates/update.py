@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sluicegate.core import Outcome
 from sluicegate.flows.feedback.intake import intake
-from sluicegate.flows.updates.retrain import leave_open, retrain
+from sluicegate.flows.updates.retrain import retrain
 from sluicegate.record.context import Context, Step, plainly
 from sluicegate.record.results import UpdateResult
 
@@ -14,7 +14,7 @@ def update(
     context: Context,
     given: str | Path,
     step: Step = plainly,
-    refuse_expired: Callable[[Context], object] = leave_open,
+    refuse_expired: Callable[[Context], object] = lambda _: None,
 ) -> UpdateResult:
     """Run intake, and retrain if it admitted something."""
     received = intake(context, given, step)

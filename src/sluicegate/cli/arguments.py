@@ -60,6 +60,24 @@ class Parser(argparse.ArgumentParser):
         nearest = _nearest(str(value), listed) or f"; choose from {', '.join(listed)}"
         self.error(f"{name} cannot be {value!r}{nearest}")
 
+    def flag(self, name: str, words: str) -> None:
+        """Add an option that takes no value."""
+        self.add_argument(name, action="store_true", help=words)
+
+    def takes(self, name: str, what: str, words: str, **more: Any) -> None:
+        """Add an argument, or an option with a value; the help calls the value `what`."""
+        self.add_argument(name, metavar=what, help=words, **more)
+
+    def may_run_dry(self) -> "Parser":
+        """Take --dry-run, and return this verb."""
+        self.flag("--dry-run", "show what would happen; change nothing")
+        return self
+
+    def signs(self, name: str, words: str, required: bool = True) -> None:
+        """Take --as, who signs, and --key."""
+        self.takes("--as", "NAME", words, dest=name, required=required)
+        self.takes("--key", "FILE", "your SSH key (%(default)s)", default="~/.ssh/id_ed25519")
+
     def error(self, message: str) -> NoReturn:
         """Say in one sentence what is wrong with the call."""
         message = message.replace("the following arguments are required:", "missing")
@@ -123,7 +141,17 @@ def _actions(of: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 def add_verb(
     verbs: Verbs, name: str, run: Run, words: str | None = None, example: str = ""
 ) -> Parser:
-    """Add the verb that `run` carries out; a verb of `sluicegate --help` has its words there."""
+    """Add the verb that `run` carries out in a workspace.
+
+    A verb of `sluicegate --help` has its words there.
+    """
+    return _in_workspace(add_verb_anywhere(verbs, name, run, words, example))
+
+
+def add_verb_anywhere(
+    verbs: Verbs, name: str, run: Run, words: str | None = None, example: str = ""
+) -> Parser:
+    """Add a verb that needs no workspace."""
     verb = _added(verbs, name, words or VERBS[name][1])
     if example:
         verb.epilog = "examples:\n" + "\n".join(f"  {each}" for each in example.splitlines())
@@ -133,7 +161,7 @@ def add_verb(
 def add_former(verbs: Verbs, old: str, run: Run) -> Parser:
     """Add an old name, which is listed nowhere."""
     words = f"Old name of `sluicegate {FORMER[old][1]}`."
-    return _runs(verbs.add_parser(old.split()[-1], description=words), run)
+    return _in_workspace(_runs(verbs.add_parser(old.split()[-1], description=words), run))
 
 
 def add_group(verbs: Verbs, name: str) -> Verbs:
@@ -147,31 +175,13 @@ def _added(verbs: Verbs, name: str, words: str) -> Parser:
 
 
 def _runs(verb: Parser, run: Run) -> Parser:
-    verb.add_argument("--json", action="store_true", help="print only JSON")
-    verb.add_argument("--debug", action="store_true", help="show a traceback on errors")
+    verb.flag("--json", "print only JSON")
+    verb.flag("--debug", "show a traceback on errors")
     verb.set_defaults(run=run)
     return verb
 
 
-def in_workspace(verb: Parser) -> Parser:
-    """Give `verb` the option -C."""
+def _in_workspace(verb: Parser) -> Parser:
     words = "the workspace (default: this folder, or the nearest parent that is one)"
-    verb.add_argument("-C", dest="root", metavar="DIR", help=words)
-    return verb
-
-
-def may_run_dry(verb: Parser) -> Parser:
-    """Give `verb` the option --dry-run."""
-    verb.add_argument(
-        "--dry-run", action="store_true", help="show what would happen; change nothing"
-    )
-    return verb
-
-
-def signs(verb: Parser, name: str, words: str, required: bool = True) -> Parser:
-    """Give `verb` the options --as, who signs, and --key."""
-    verb.add_argument("--as", dest=name, metavar="NAME", required=required, help=words)
-    verb.add_argument(
-        "--key", metavar="FILE", default="~/.ssh/id_ed25519", help="your SSH key (%(default)s)"
-    )
+    verb.takes("-C", "DIR", words, dest="root")
     return verb

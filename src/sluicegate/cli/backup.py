@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.cli.arguments import Answer, Verbs, add_former, add_verb, in_workspace
+from sluicegate.cli.arguments import Answer, Verbs, add_former, add_verb
 from sluicegate.cli.terminal import opened, sentence
 from sluicegate.core import Misused
 
@@ -17,15 +17,12 @@ sluicegate backup --restore /mnt/backup/loans.tar    in a fresh clone"""
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
-    verb = in_workspace(add_verb(verbs, "backup", backup, example=EXAMPLES))
-    verb.add_argument("path", metavar="FILE", help="a new file outside the workspace")
-    verb.add_argument("--with-keys", action="store_true", help="include the private keys")
-    verb.add_argument(
-        "--restore", action="store_true",
-        help="turn this clone back into a workspace, from the DVC remote and the backup",
-    )  # fmt: skip
-    former = in_workspace(add_former(verbs, "restore", restore))
-    former.add_argument("path", metavar="FILE", help="the backup")
+    verb = add_verb(verbs, "backup", backup, example=EXAMPLES)
+    verb.takes("path", "FILE", "a new file outside the workspace")
+    verb.flag("--with-keys", "include the private keys")
+    words = "turn this clone back into a workspace, from the DVC remote and the backup"
+    verb.flag("--restore", words)
+    add_former(verbs, "restore", restore).takes("path", "FILE", "the backup")
 
 
 def backup(options: argparse.Namespace) -> Answer[Any]:

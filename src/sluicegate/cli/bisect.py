@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace, may_run_dry
+from sluicegate.cli.arguments import Answer, Verbs, add_verb
 from sluicegate.cli.terminal import escape, working
 from sluicegate.core.counted import counted
 
@@ -22,34 +22,21 @@ sluicegate bisect --slice region=north --dry-run  how many training runs would i
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
-    verb = may_run_dry(in_workspace(add_verb(verbs, "bisect", bisect, example=EXAMPLES)))
-    verb.add_argument(
-        "update", metavar="UPDATE", nargs="?", type=lambda text: text.removeprefix("update:"),
-        help="a rejected or paused update, like update:0007; its comparison is the test",
-    )  # fmt: skip
-    verb.add_argument(
-        "--example", metavar="FILE", help="rows with the labels that the champion should predict"
+    verb = add_verb(verbs, "bisect", bisect, example=EXAMPLES).may_run_dry()
+    words = "a rejected or paused update, like update:0007; its comparison is the test"
+    verb.takes("update", "UPDATE", words, nargs="?", type=lambda text: text.removeprefix("update:"))
+    verb.takes("--example", "FILE", "rows with the labels that the champion should predict")
+    verb.takes("--slice", "COLUMN=VALUE", "a slice of the golden set that got worse")
+    words = (
+        "the share of the slice that may be wrong (default: what the first champion got wrong, "
+        "plus compare.slice_margin)"
     )
-    verb.add_argument(
-        "--slice", metavar="COLUMN=VALUE", help="a slice of the golden set that got worse"
-    )
-    verb.add_argument(
-        "--limit", metavar="SHARE", type=float,
-        help="the share of the slice that may be wrong (default: what the first champion got wrong, "
-        "plus compare.slice_margin)",
-    )  # fmt: skip
-    verb.add_argument(
-        "--repeat", metavar="N", type=int, default=1,
-        help="train each set with N seeds and take the majority (for trainers that are not deterministic)",
-    )  # fmt: skip
-    verb.add_argument(
-        "--most", metavar="N", type=int, default=3,
-        help="name at most N guilty batches, and sources in each (default: 3)",
-    )  # fmt: skip
-    verb.add_argument(
-        "--give-back", action="store_true",
-        help="readmit the innocent batches that a rejected update put on hold",
-    )  # fmt: skip
+    verb.takes("--limit", "SHARE", words, type=float)
+    words = "train each set with N seeds and take the majority (for trainers that are not deterministic)"
+    verb.takes("--repeat", "N", words, type=int, default=1)
+    words = "name at most N guilty batches, and sources in each (default: 3)"
+    verb.takes("--most", "N", words, type=int, default=3)
+    verb.flag("--give-back", "readmit the innocent batches that a rejected update put on hold")
 
 
 def bisect(options: argparse.Namespace) -> Answer[Any]:
@@ -96,9 +83,8 @@ def print_bisect(console: Console, found: "Bisected") -> None:
 
 
 def _steps(found: "Bisected") -> Table:
-    table = Table(expand=False, box=None, pad_edge=False)
-    for heading in ("  learnt besides the base data", found.metric, "test", "seconds"):
-        table.add_column(escape(heading))
+    headings = ("  learnt besides the base data", escape(found.metric), "test", "seconds")
+    table = Table(*headings, box=None, pad_edge=False)
     for step in found.steps:
         value = "not measured" if step.value is None else f"{step.value:.4g}"
         votes = f" {step.votes[0]}/{step.votes[1]}" if step.votes[1] > 1 else ""

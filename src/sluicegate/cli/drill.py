@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace, may_run_dry
+from sluicegate.cli.arguments import Answer, Verbs, add_verb
 from sluicegate.cli.terminal import bar, escape, opened, print_plan
 
 if TYPE_CHECKING:
@@ -15,14 +15,10 @@ if TYPE_CHECKING:
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
-    verb = may_run_dry(in_workspace(add_verb(verbs, "drill", drill)))
-    verb.add_argument(
-        "--full", action="store_true", help="more windows, and 200 tries for the adaptive attacker"
-    )
-    verb.add_argument(
-        "--attack", metavar="NAME", nargs="+", action="extend", default=[], help="run only these"
-    )
-    verb.add_argument("--seed", type=int, metavar="N", help="the seed (default: from params.yaml)")
+    verb = add_verb(verbs, "drill", drill).may_run_dry()
+    verb.flag("--full", "more windows, and 200 tries for the adaptive attacker")
+    verb.takes("--attack", "NAME", "run only these", nargs="+", action="extend", default=[])
+    verb.takes("--seed", "N", "the seed (default: from params.yaml)", type=int)
 
 
 def drill(options: argparse.Namespace) -> Answer[Any]:

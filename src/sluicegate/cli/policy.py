@@ -8,18 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Verbs,
-    add_former,
-    add_group,
-    add_verb,
-    in_workspace,
-    may_run_dry,
-    signs,
-)
+from sluicegate.cli.arguments import Answer, Verbs, add_former, add_group, add_verb
 from sluicegate.cli.terminal import escape, opened, sentence, working
 from sluicegate.core import Outcome
 from sluicegate.core.counted import counted
@@ -40,39 +31,28 @@ def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     commands = add_group(verbs, "policy")
     words = "Print the policy in force, with its defaults and calibrated limits"
-    in_workspace(add_verb(commands, "show", show, words))
-    words = "Show what differs from the last signed policy"
-    in_workspace(add_verb(commands, "diff", diff, words))
+    add_verb(commands, "show", show, words)
+    add_verb(commands, "diff", diff, "Show what differs from the last signed policy")
     words = "Move params.yaml to the newest defaults"
-    upgraded = may_run_dry(in_workspace(add_verb(commands, "upgrade", upgrade, words)))
-    upgraded.add_argument("--to", metavar="NAME", help="use these defaults, like sluicegate/2")
-    words = "Show what changed limits would have stopped"
-    tried = in_workspace(add_verb(commands, "try", try_policy, words))
-    tried.add_argument(
-        "--params", metavar="FILE", help="the changed policy (default: the workspace's params.yaml)"
-    )
-    tried.add_argument(
-        "--measure", action="store_true", help="measure stored batches again in any case"
-    )
-    tried.add_argument(
-        "--drill", action="store_true", help="also run a quick drill against the changed policy"
-    )
-    words = "Sign the committed policy as its owner"
-    signed = in_workspace(add_verb(commands, "sign", sign, words))
-    signs(signed, "owner", "your name in policy.owners")
+    upgraded = add_verb(commands, "upgrade", upgrade, words).may_run_dry()
+    upgraded.takes("--to", "NAME", "use these defaults, like sluicegate/2")
+    tried = add_verb(commands, "try", try_policy, "Show what changed limits would have stopped")
+    tried.takes("--params", "FILE", "the changed policy (default: the workspace's params.yaml)")
+    tried.flag("--measure", "measure stored batches again in any case")
+    tried.flag("--drill", "also run a quick drill against the changed policy")
+    signed = add_verb(commands, "sign", sign, "Sign the committed policy as its owner")
+    signed.signs("owner", "your name in policy.owners")
     words = "Write the checklist of the security review, or sign the completed one (--as)"
-    reviewed = in_workspace(add_verb(commands, "review", review, words))
-    reviewed.add_argument("path", metavar="FILE", help="the checklist")
-    signs(reviewed, "reviewer", "your name, to sign it", required=False)
+    reviewed = add_verb(commands, "review", review, words)
+    reviewed.takes("path", "FILE", "the checklist")
+    reviewed.signs("reviewer", "your name, to sign it", required=False)
     words = "Raise limits to fit the honest batches of this workspace"
-    may_run_dry(in_workspace(add_verb(commands, "calibrate", calibrate, words)))
-    may_run_dry(in_workspace(add_former(verbs, "calibrate", calibrate)))
+    add_verb(commands, "calibrate", calibrate, words).may_run_dry()
+    add_former(verbs, "calibrate", calibrate).may_run_dry()
     words = "Measure whether retraining pays off, and how often to do it"
     for verb in (add_verb(commands, "plan", plan, words), add_former(verbs, "plan", plan)):
-        may_run_dry(in_workspace(verb)).add_argument(
-            "--most", metavar="N", type=int, default=8,
-            help="train at most N models (default: 8); finer schedules need more",
-        )  # fmt: skip
+        words = "train at most N models (default: 8); finer schedules need more"
+        verb.may_run_dry().takes("--most", "N", words, type=int, default=8)
 
 
 def show(options: argparse.Namespace) -> Answer["WholePolicy"]:
@@ -210,9 +190,7 @@ def print_trial(console: Console, trial: "Trial") -> None:
 
 
 def _batches(batches: list["Tried"]) -> Table:
-    table = Table(expand=False)
-    for name in ("batch", "recorded", "committed", "changed", "decided by"):
-        table.add_column(name)
+    table = Table("batch", "recorded", "committed", "changed", "decided by")
     for each in batches:
         before, after = each.before.value, each.after.value
         after = f"[bold]{after}[/]" if before != after else after
@@ -296,8 +274,7 @@ def print_backtest(console: Console, found: "Backtested") -> None:
         return
     for each in found.reasons:
         console.print(f"  {escape(each)}")
-    table = Table(expand=False, box=None, pad_edge=False)
-    table.add_column("  retrained", no_wrap=True)
+    table = Table(Column("  retrained", no_wrap=True), box=None, pad_edge=False)
     for heading in headings(found):
         table.add_column(heading, justify="right")
     for cells in figures(found):

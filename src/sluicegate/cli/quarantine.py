@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Parser,
-    Verbs,
-    add_group,
-    add_verb,
-    in_workspace,
-    may_run_dry,
-)
-from sluicegate.cli.retire import add_destroy, number_of, takes_rows
+from sluicegate.cli.arguments import Answer, Parser, Verbs, add_group, add_verb
+from sluicegate.cli.retire import PAUSED, add_destroy, number_of, takes_rows
 from sluicegate.cli.review import print_review
 from sluicegate.cli.terminal import escape, opened, print_plan, shortened, working
 from sluicegate.core.counted import counted
@@ -23,36 +15,27 @@ from sluicegate.core.counted import counted
 if TYPE_CHECKING:
     from sluicegate.record.quarantine import HeldRows, InQuarantine
 
-PAUSED = 3
-
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     commands = add_group(verbs, "quarantine")
-    words = "List what is in quarantine, why, and when to review it"
-    in_workspace(add_verb(commands, "list", list_all, words))
-    words = "Show every quarantined row of a batch, and why"
-    shown = in_workspace(add_verb(commands, "show", show, words))
+    add_verb(commands, "list", list_all, "List what is in quarantine, why, and when to review it")
+    shown = add_verb(commands, "show", show, "Show every quarantined row of a batch, and why")
     words = "Ask reviewers to send rows through intake again"
-    released = may_run_dry(in_workspace(add_verb(commands, "release", release, words)))
+    released = add_verb(commands, "release", release, words).may_run_dry()
     for each in (shown, released):
-        each.add_argument("batch", metavar="SUBJECT", help="batch:0001")
+        each.takes("batch", "SUBJECT", "batch:0001")
     _add_release(released)
     add_destroy(commands)
 
 
 def _add_release(verb: Parser) -> None:
-    verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
-    verb.add_argument(
-        "--waive", metavar="LIMIT", action="append", default=[],
-        help="exempt these rows from this limit, named as in params.yaml",
-    )  # fmt: skip
-    verb.add_argument(
-        "--waive-unmeasured", action="store_true",
-        help="also waive the limits that need more rows to measure",
-    )  # fmt: skip
+    verb.takes("--reason", "WHY", "for the reviewers", default="")
+    words = "exempt these rows from this limit, named as in params.yaml"
+    verb.takes("--waive", "LIMIT", words, action="append", default=[])
+    verb.flag("--waive-unmeasured", "also waive the limits that need more rows to measure")
     takes_rows(verb)
-    verb.add_argument("--review-by", metavar="DATE", help="review the exception again by then")
+    verb.takes("--review-by", "DATE", "review the exception again by then")
 
 
 def list_all(options: argparse.Namespace) -> Answer["InQuarantine"]:

@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.tree import Tree
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Parser,
-    Verbs,
-    add_former,
-    add_verb,
-    in_workspace,
-    may_run_dry,
-)
+from sluicegate.cli.arguments import Answer, Parser, Verbs, add_former, add_verb
 from sluicegate.cli.review import print_review
-from sluicegate.cli.terminal import escape, opened, working
+from sluicegate.cli.terminal import escape, opened, say, working
 from sluicegate.core import Misused
 from sluicegate.core.counted import counted
 
@@ -38,39 +30,33 @@ sluicegate retire --due                                    what is past its rete
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
-    verb = may_run_dry(in_workspace(add_verb(verbs, "retire", retire, example=EXAMPLES)))
-    verb.add_argument("what", metavar="SUBJECT", nargs="?", help=SUBJECTS)
+    verb = add_verb(verbs, "retire", retire, example=EXAMPLES).may_run_dry()
+    verb.takes("what", "SUBJECT", SUBJECTS, nargs="?")
     how = verb.add_mutually_exclusive_group()
     how.add_argument("--destroy", action="store_true", help="keep only digests")
     how.add_argument("--due", action="store_true", help="list what is past its retention")
     how.add_argument("--archive", metavar="DIR", help="keep one copy there, outside the workspace")
-    verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
+    verb.takes("--reason", "WHY", "for the reviewers", default="")
     takes_rows(verb)
-    again = in_workspace(add_verb(verbs, "reanchor", reanchor))
-    again.add_argument(
-        "--reference", metavar="FILE", help="labelled data that every model starts from"
-    )
-    again.add_argument("--golden", metavar="FILE", help="trusted labelled examples")
-    again.add_argument("--reason", metavar="WHY", required=True, help="for the reviewers")
+    again = add_verb(verbs, "reanchor", reanchor)
+    again.takes("--reference", "FILE", "labelled data that every model starts from")
+    again.takes("--golden", "FILE", "trusted labelled examples")
+    again.takes("--reason", "WHY", "for the reviewers", required=True)
 
 
 def takes_rows(verb: Parser) -> None:
     """Give `verb` the options that choose among rows in quarantine."""
-    verb.add_argument(
-        "--row", metavar="N", type=int, action="append",
-        help="among quarantined rows, only this row of the file",
-    )  # fmt: skip
-    verb.add_argument(
-        "--source", metavar="NAME", action="append", default=[],
-        help="among quarantined rows, only those from this source",
-    )  # fmt: skip
+    words = "among quarantined rows, only this row of the file"
+    verb.takes("--row", "N", words, type=int, action="append")
+    words = "among quarantined rows, only those from this source"
+    verb.takes("--source", "NAME", words, action="append", default=[])
 
 
 def add_destroy(commands: Verbs) -> None:
     """Add the old name of `retire quarantine:0001 --destroy`."""
-    verb = may_run_dry(in_workspace(add_former(commands, "quarantine destroy", destroy)))
-    verb.add_argument("batch", metavar="SUBJECT", help="batch:0001")
-    verb.add_argument("--reason", metavar="WHY", default="", help="for the reviewers")
+    verb = add_former(commands, "quarantine destroy", destroy).may_run_dry()
+    verb.takes("batch", "SUBJECT", "batch:0001")
+    verb.takes("--reason", "WHY", "for the reviewers", default="")
     takes_rows(verb)
 
 
@@ -172,31 +158,31 @@ def print_certificate(console: Console, shown: dict[str, Any]) -> None:
     certified = Certified.read(shown["certificate"], shown["subject"])
     done = certified.certificate
 
-    def line(text: str) -> None:
-        console.print(escape(text))
-
     how = f"kept only in {done.archive}" if done.archive else "destroyed"
-    line(f"{shown['subject']}: {done.what} was {how} ({done.time})")
-    line(f"  why: {certified.reason}")
-    line(f"  asked by: {certified.asked_by or 'the runner'}")
+    say(console, f"{shown['subject']}: {done.what} was {how} ({done.time})")
+    say(console, f"  why: {certified.reason}")
+    say(console, f"  asked by: {certified.asked_by or 'the runner'}")
     for vote in certified.approved_by:
-        line(f"  approved by: {vote.person} with {vote.key} ({vote.time})")
-    line("  what:")
+        say(console, f"  approved by: {vote.person} with {vote.key} ({vote.time})")
+    say(console, "  what:")
     for each in done.destroyed:
-        line(f"    {each.name}: sha256 {each.sha256[:12]}, md5 {each.md5[:12]}")
+        say(console, f"    {each.name}: sha256 {each.sha256[:12]}, md5 {each.md5[:12]}")
     for model in done.models:
         of = f"update:{model.update}, version {model.version}"
-        line(f"    the model of {of}: sha256 {model.sha256[:12]}, run {model.run[:8]}")
+        say(console, f"    the model of {of}: sha256 {model.sha256[:12]}, run {model.run[:8]}")
     for name in done.received:
         place, _, file = name.rpartition("/")
-        line(f"    as received: {place}/{file[:12]}")
+        say(console, f"    as received: {place}/{file[:12]}")
     for name in done.stores:
-        line(f"  removed from: {name}")
+        say(console, f"  removed from: {name}")
     for learner in done.descendants:
-        line(f"  learnt from it and stays: version {learner.version} (update:{learner.update})")
+        say(
+            console,
+            f"  learnt from it and stays: version {learner.version} (update:{learner.update})",
+        )
     for place in done.left:
-        line(f"  not reached: {place}")
-    line(f"  certificate: {certified.file}, {_signature(certified.signed_by)}")
+        say(console, f"  not reached: {place}")
+    say(console, f"  certificate: {certified.file}, {_signature(certified.signed_by)}")
 
 
 def _signature(signed: "SignedBy") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import Answer, Verbs, add_group, add_verb, in_workspace, signs
+from sluicegate.cli.arguments import Answer, Verbs, add_group, add_verb
 from sluicegate.cli.terminal import escape, opened, shortened
 from sluicegate.core import Misused
 from sluicegate.core.document import Result
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {"open": 3, "rejected": 4}
 SUBJECT = "like update:0001, batch:0001 or incident:0001"
-DECISIONS = {
-    "approve": "Approve it",
-    "reject": "Reject it",
-    "withdraw": "Withdraw your approval",
-}
+DECISIONS = {"approve": "Approve it", "reject": "Reject it", "withdraw": "Withdraw your approval"}
 
 
 class Proof(Result):
@@ -48,30 +44,28 @@ class Reviews:
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     commands = add_group(verbs, "review")
-    in_workspace(add_verb(commands, "list", review_list, "List what awaits a decision"))
+    add_verb(commands, "list", review_list, "List what awaits a decision")
     words = "Show one question and the digests that an answer covers"
-    shown = in_workspace(add_verb(commands, "show", review_show, words))
+    shown = add_verb(commands, "show", review_show, words)
     for decision, words in DECISIONS.items():
-        verb = in_workspace(add_verb(commands, decision, review_answer, words))
-        signs(verb, "reviewer", "your name in trust/allowed_signers")
-        verb.add_argument(
-            "--proof", metavar="FILE", help="a signature made elsewhere; - reads stdin"
-        )
-        verb.add_argument("--reason", default="", metavar="WHY", help="for the record")
+        verb = add_verb(commands, decision, review_answer, words)
+        verb.signs("reviewer", "your name in trust/allowed_signers")
+        verb.takes("--proof", "FILE", "a signature made elsewhere; - reads stdin")
+        verb.takes("--reason", "WHY", "for the record", default="")
         verb.set_defaults(decision=decision)
-        verb.add_argument("subject", metavar="SUBJECT", help=SUBJECT)
+        verb.takes("subject", "SUBJECT", SUBJECT)
     words = "Print a proof to paste into Prefect's form or to send; your key stays with you"
-    signing = in_workspace(add_verb(commands, "sign", review_sign, words))
-    signs(signing, "reviewer", "your name in trust/allowed_signers")
+    signing = add_verb(commands, "sign", review_sign, words)
+    signing.signs("reviewer", "your name in trust/allowed_signers")
     chosen = signing.add_mutually_exclusive_group(required=True)
     for decision in DECISIONS:
         flag = f"--{decision}"
         chosen.add_argument(flag, dest="decision", action="store_const", const=decision)
-    signing.add_argument("--text", action="store_true", help="print only the text to sign")
+    signing.flag("--text", "print only the text to sign")
     words = "Ask again after the question expired or its evidence changed"
-    renewed = in_workspace(add_verb(commands, "renew", review_renew, words))
+    renewed = add_verb(commands, "renew", review_renew, words)
     for verb in (shown, signing, renewed):
-        verb.add_argument("subject", metavar="SUBJECT", help=SUBJECT)
+        verb.takes("subject", "SUBJECT", SUBJECT)
 
 
 def review_list(options: argparse.Namespace) -> Answer["Reviews"]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace, may_run_dry
+from sluicegate.cli.arguments import Answer, Verbs, add_verb
 from sluicegate.cli.terminal import escape, working
 from sluicegate.cli.trees import tree_of
 from sluicegate.core.counted import counted
@@ -13,7 +13,6 @@ from sluicegate.core.counted import counted
 if TYPE_CHECKING:
     from sluicegate.flows.rollback.reinstate import Worth
     from sluicegate.flows.rollback.rollback import RollbackPlan, RolledBack
-    from sluicegate.record.subjects.incident import Differs
 
 CAUSES = "batch:0003, source:NAME, row:0003/57, trigger:0003 or update:0003"
 EXAMPLES = """\
@@ -24,22 +23,15 @@ sluicegate rollback --to update:0002                 undo everything after it"""
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
-    verb = may_run_dry(in_workspace(add_verb(verbs, "rollback", rollback, example=EXAMPLES)))
+    verb = add_verb(verbs, "rollback", rollback, example=EXAMPLES).may_run_dry()
     what = verb.add_mutually_exclusive_group(required=True)
     what.add_argument("--because", metavar="WHAT", help=CAUSES)
     what.add_argument(
-        "--to", metavar="UPDATE", type=_goal, dest="because",
+        "--to", metavar="UPDATE", type=lambda text: f"to:{text.removeprefix('update:')}", dest="because",
         help="go back to the data and champion of update:0002; remove everything after it",
     )  # fmt: skip
-    verb.add_argument(
-        "--reason", metavar="WHY", default="", help="for the record and the reviewers"
-    )
-    verb.add_argument("--no-retrain", action="store_true", help="leave retraining to the schedule")
-
-
-def _goal(text: str) -> str:
-    """Return the cause that is everything after the update that `text` names."""
-    return f"to:{text.removeprefix('update:')}"
+    verb.takes("--reason", "WHY", "for the record and the reviewers", default="")
+    verb.flag("--no-retrain", "leave retraining to the schedule")
 
 
 def rollback(options: argparse.Namespace) -> Answer[Any]:
@@ -92,7 +84,12 @@ def print_rollback(console: Console, done: "RolledBack") -> None:
     for each in done.cleaned:
         rows = counted(each.rows, "row")
         console.print(f"  data: {rows} of batch:{each.batch} moved to quarantine")
-    _print_differs(console, done.differs)
+    taken = done.differs.taken if done.differs else None
+    if taken:
+        console.print(
+            f"  on the {counted(taken.rows, 'row')} that went, the earlier model agreed with the labels "
+            f"on {taken.tainted:.0%}, the model that serves now on {taken.clean:.0%}"
+        )
     for loader in done.still_serving:
         console.print(
             f"  [red]{escape(loader.loader)} still serves version {loader.version}[/]: have it "
@@ -121,15 +118,6 @@ def _serving(done: "RolledBack") -> str:
             "rollback.without_clean is serve_on"
         )
     return f"version {before.version} before, version {after.version} now"
-
-
-def _print_differs(console: Console, differs: "Differs | None") -> None:
-    taken = differs.taken if differs else None
-    if taken:
-        console.print(
-            f"  on the {counted(taken.rows, 'row')} that went, the earlier model agreed with the labels "
-            f"on {taken.tainted:.0%}, the model that serves now on {taken.clean:.0%}"
-        )
 
 
 def _worth(version: "Worth") -> str:

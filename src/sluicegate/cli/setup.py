@@ -10,7 +10,7 @@ from rich.prompt import Prompt
 from rich.table import Table
 
 from sluicegate import workspace
-from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace, may_run_dry
+from sluicegate.cli.arguments import Answer, Verbs, add_verb, add_verb_anywhere
 from sluicegate.cli.show import print_status
 from sluicegate.cli.terminal import (
     coloured,
@@ -34,21 +34,21 @@ sluicegate init loans --data base.csv --label y --golden golden.csv --time sent 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
     _add_init(verbs)
-    played = add_verb(verbs, "demo", demo)
+    played = add_verb_anywhere(verbs, "demo", demo)
     played.add_argument("root", metavar="DIR", nargs="?", default="sluicegate-demo")
-    played.add_argument("--data", metavar="FILE", help="your own data instead of the digits")
-    played.add_argument("--label", metavar="COL", help="the label column of --data")
-    played.add_argument("--no-prefect", action="store_true", help="run without Prefect")
-    served = in_workspace(add_verb(verbs, "up", up))
+    played.takes("--data", "FILE", "your own data instead of the digits")
+    played.takes("--label", "COL", "the label column of --data")
+    played.flag("--no-prefect", "run without Prefect")
+    served = add_verb(verbs, "up", up)
     served.add_argument("--prefect-port", type=int, metavar="PORT")
     served.add_argument("--mlflow-port", type=int, metavar="PORT")
-    in_workspace(add_verb(verbs, "doctor", doctor))
+    add_verb(verbs, "doctor", doctor)
 
 
 def _add_init(verbs: Verbs) -> None:
-    verb = may_run_dry(add_verb(verbs, "init", init, example=INIT))
-    verb.add_argument("root", metavar="DIR", help="where to create the workspace")
-    verb.add_argument("--data", required=True, metavar="FILE", help="labelled base data")
+    verb = add_verb_anywhere(verbs, "init", init, example=INIT).may_run_dry()
+    verb.takes("root", "DIR", "where to create the workspace")
+    verb.takes("--data", "FILE", "labelled base data", required=True)
     for name, words in (
         ("label", "the column to predict"),
         ("source", "the column that names a row's contributor"),
@@ -56,18 +56,14 @@ def _add_init(verbs: Verbs) -> None:
         ("id", "the column that identifies a row"),
         ("label-origin", "the column that says where a label comes from"),
     ):
-        verb.add_argument(f"--{name}", metavar="COL", help=words)
-    verb.add_argument("--golden", metavar="FILE", help="trusted labelled examples")
-    verb.add_argument("--model", metavar="NAME", help="the model's name in MLflow (default: DIR's)")
-    verb.add_argument(
-        "--sensitive", metavar="COL", action="append", default=[], help="pseudonymise this column"
-    )
-    verb.add_argument(
-        "--slice", metavar="COL", action="append", default=[], help="compare its values one by one"
-    )
+        verb.takes(f"--{name}", "COL", words)
+    verb.takes("--golden", "FILE", "trusted labelled examples")
+    verb.takes("--model", "NAME", "the model's name in MLflow (default: DIR's)")
+    verb.takes("--sensitive", "COL", "pseudonymise this column", action="append", default=[])
+    verb.takes("--slice", "COL", "compare its values one by one", action="append", default=[])
     verb.add_argument("--task", choices=("classification", "regression"))
-    verb.add_argument("--remote", metavar="URL", help="the DVC remote (default: inside DIR)")
-    verb.add_argument("--no-input", action="store_true", help="never prompt")
+    verb.takes("--remote", "URL", "the DVC remote (default: inside DIR)")
+    verb.flag("--no-input", "never prompt")
 
 
 def init(options: argparse.Namespace) -> Answer[Any]:
@@ -144,9 +140,8 @@ def print_diagnoses(console: Console, made: dict[str, Any]) -> None:
 
 def print_demo(console: Console, played: dict[str, Any]) -> None:
     """Print what happened in each round, and what to do next."""
-    table = Table(title="What happened", title_justify="left", expand=False)
-    for heading in ("", "sent", "intake", "update", "what it means"):
-        table.add_column(heading)
+    headings = ("", "sent", "intake", "update", "what it means")
+    table = Table(*headings, title="What happened", title_justify="left")
     for row in played["rounds"]:
         table.add_row(
             str(row["round"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.console import Console
 
-from sluicegate.cli.arguments import Answer, Verbs, add_former, add_verb, in_workspace
+from sluicegate.cli.arguments import Answer, Verbs, add_former, add_verb
 from sluicegate.cli.retire import print_certificate
 from sluicegate.cli.terminal import (
     coloured,
@@ -56,28 +56,25 @@ sluicegate show incident:0001 --as atlas"""
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
-    in_workspace(add_verb(verbs, "status", status))
-    shown = in_workspace(add_verb(verbs, "show", show, example=EXAMPLES))
-    shown.add_argument("subject", metavar="SUBJECT", help=SUBJECTS)
+    add_verb(verbs, "status", status)
+    shown = add_verb(verbs, "show", show, example=EXAMPLES)
+    shown.takes("subject", "SUBJECT", SUBJECTS)
     shown.add_argument("--as", dest="form", choices=FORMS, help=AS)
-    shown.add_argument(
-        "--explain", action="store_true",
-        help="judge the stored findings again by the stored policy, and compare the verdicts",
-    )  # fmt: skip
+    words = "judge the stored findings again by the stored policy, and compare the verdicts"
+    shown.flag("--explain", words)
     shown.add_argument("--profile", choices=PROFILES, default=PROFILES[0], help=PROFILE)
     _add_former(verbs)
 
 
 def _add_former(verbs: Verbs) -> None:
-    traced = in_workspace(add_former(verbs, "trace", show_tree))
-    traced.add_argument("subject", metavar="WHAT", help=SUBJECTS)
-    card = in_workspace(add_former(verbs, "card", former_card))
-    card.add_argument("subject", metavar="WHAT", help="batch:0003 or update:0007")
+    add_former(verbs, "trace", show_tree).takes("subject", "WHAT", SUBJECTS)
+    card = add_former(verbs, "card", former_card)
+    card.takes("subject", "WHAT", "batch:0003 or update:0007")
     card.add_argument("--profile", choices=PROFILES, default=PROFILES[0], help=PROFILE)
     card.add_argument("--format", choices=("md", "json", BOM), default="md")
     incident = verbs.add_parser("incident").add_subparsers(metavar="command", required=True)
-    exported = in_workspace(add_former(incident, "incident export", former_export))
-    exported.add_argument("subject", metavar="INCIDENT", help="incident:0001")
+    exported = add_former(incident, "incident export", former_export)
+    exported.takes("subject", "INCIDENT", "incident:0001")
     exported.add_argument("--profile", choices=("full", ATLAS, "public"), default="full")
 
 
@@ -105,19 +102,13 @@ def show(options: argparse.Namespace) -> Answer[Any]:
     if form == TREE:
         return show_tree(options)
     if form == RECORD:
-        return _record(options)
-    return _incident(options, _incident_profile(options.profile) if form == ACCOUNT else ATLAS)
-
-
-def _incident_profile(profile: str) -> str:
-    if profile == "partner":
+        shown = opened(options, reading=True).show(options.subject)
+        return Answer(shown, print_certificate if shown.get("certificate") else print_record)
+    if form == ATLAS:
+        return _incident(options, ATLAS)
+    if options.profile == "partner":
         raise Misused("An account has no partner profile; choose internal or public.")
-    return "full" if profile == "internal" else profile
-
-
-def _record(options: argparse.Namespace) -> Answer[dict[str, Any]]:
-    shown = opened(options, reading=True).show(options.subject)
-    return Answer(shown, print_certificate if shown.get("certificate") else print_record)
+    return _incident(options, "full" if options.profile == "internal" else options.profile)
 
 
 def show_tree(options: argparse.Namespace) -> "Answer[Traced | MadeOf]":
@@ -232,7 +223,10 @@ def print_status(console: Console, now: "Status", root: Path) -> None:
             "  golden set: [yellow]unverified[/], held out from the base data; "
             "nobody has verified its labels"
         )
-    _print_batches(console, now)
+    counts = ", ".join(f"{count} {state}" for state, count in now.batches.items())
+    rows, batches = now.quarantine["rows"], now.quarantine["batches"]
+    held = f"; in quarantine: {counted(rows, 'row')} of {counted(batches, 'batch')}" if rows else ""
+    console.print(f"  batches: {counts}{held}")
     if now.trainer.startswith("trainer not"):
         console.print(f"  [yellow]{escape(now.trainer)}[/]")
     if now.open_threats:
@@ -262,13 +256,6 @@ def print_status(console: Console, now: "Status", root: Path) -> None:
             f"  update:{now.unfinished} is approved, but its promotion is unfinished; "
             "`sluicegate up` or the next `sluicegate update` finishes it"
         )
-
-
-def _print_batches(console: Console, now: "Status") -> None:
-    counts = ", ".join(f"{count} {state}" for state, count in now.batches.items())
-    rows, batches = now.quarantine["rows"], now.quarantine["batches"]
-    of = f"{counted(rows, 'row')} of {counted(batches, 'batch')}"
-    console.print(f"  batches: {counts}{f'; in quarantine: {of}' if rows else ''}")
 
 
 def _print_serving(console: Console, now: "Status") -> None:

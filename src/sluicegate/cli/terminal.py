@@ -53,12 +53,14 @@ def workspace_of(options: argparse.Namespace) -> Path:
 
 
 def opened(
-    options: argparse.Namespace, tell: Callable[[str], None] | None = None, reading: bool = False
+    options: argparse.Namespace,
+    tell: Callable[[str], None] = lambda _: None,
+    reading: bool = False,
 ) -> "Workspace":
     """Return the workspace that was asked for; a clone of it will do for `reading`."""
     from sluicegate.workspace import Workspace
 
-    return Workspace.open(workspace_of(options), tell=tell or _mute, reading=reading)
+    return Workspace.open(workspace_of(options), tell=tell, reading=reading)
 
 
 @contextlib.contextmanager
@@ -97,10 +99,6 @@ def _shown(options: argparse.Namespace, *columns: str) -> Iterator[Callable[...,
     with progress.Progress(what, *named, console=console, transient=True) as shown:
         task = shown.add_task("Starting", total=None)
         yield lambda **changed: shown.update(task, **changed)
-
-
-def _mute(_: str) -> None:
-    """Show no progress."""
 
 
 class Unstyled:
@@ -143,9 +141,14 @@ def after(seconds: float) -> str:
     return f"[dim]({seconds:.1f} s)[/]"
 
 
+def say(console: "Console", text: str) -> None:
+    """Print one line of plain text."""
+    console.print(escape(text))
+
+
 def sentence(text: str) -> Callable[["Console", Any], None]:
     """Return what shows a result as this one sentence."""
-    return lambda console, _: console.print(escape(text))
+    return lambda console, _: say(console, text)
 
 
 def print_plan(console: "Console", plan: Document | dict[str, Any]) -> None:

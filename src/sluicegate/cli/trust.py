@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Verbs,
-    add_former,
-    add_group,
-    add_verb,
-    in_workspace,
-    may_run_dry,
-    signs,
-)
-from sluicegate.cli.terminal import escape, opened, sentence
+from sluicegate.cli.arguments import Answer, Verbs, add_former, add_group, add_verb
+from sluicegate.cli.terminal import escape, opened, say, sentence
 from sluicegate.core import Misused
 
 if TYPE_CHECKING:
@@ -34,53 +25,40 @@ def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
     commands = add_group(verbs, "trust")
     words = "Write what a serving host trusts (keys, reviewers, rules), or copy the champion"
-    exported = in_workspace(add_verb(commands, "export", export, words, EXAMPLES))
-    exported.add_argument(
-        "path", metavar="FILE", nargs="?", help="a file to copy to the serving host and pin there"
-    )
-    exported.add_argument(
-        "--model", metavar="FOLDER", help="copy the champion and its proofs to this new folder"
-    )
+    exported = add_verb(commands, "export", export, words, EXAMPLES)
+    exported.takes("path", "FILE", "a file to copy to the serving host and pin there", nargs="?")
+    exported.takes("--model", "FOLDER", "copy the champion and its proofs to this new folder")
     exported.add_argument(
         "--on-failure", choices=("refuse", "last_good"), default="refuse",
         help="what the host does when the champion does not verify (default: %(default)s)",
     )  # fmt: skip
-    exported.add_argument(
-        "--max-age", metavar="HOURS", type=float,
-        help="how long a model may answer after it was last verified",
-    )  # fmt: skip
-    exported.add_argument(
-        "--pseudonym-key", metavar="FILE", help="also write the key for sensitive columns here"
-    )
+    words = "how long a model may answer after it was last verified"
+    exported.takes("--max-age", "HOURS", words, type=float)
+    exported.takes("--pseudonym-key", "FILE", "also write the key for sensitive columns here")
     _add_rotate(commands)
     _add_revoke(commands)
-    former = in_workspace(add_former(verbs, "export", export_model))
-    former.add_argument("model", metavar="FOLDER", help="a new folder")
+    add_former(verbs, "export", export_model).takes("model", "FOLDER", "a new folder")
 
 
 def _add_rotate(commands: Verbs) -> None:
     words = "Replace the service's keys; what the old keys signed still verifies"
-    rotated = may_run_dry(in_workspace(add_verb(commands, "rotate", rotate, words)))
+    rotated = add_verb(commands, "rotate", rotate, words).may_run_dry()
     rotated.add_argument(
         "--only", choices=("statements", "models"), help="replace only this key (default: both)"
     )
-    rotated.add_argument("--reason", metavar="WHY", default="rotated", help="for the record")
+    rotated.takes("--reason", "WHY", "for the record", default="rotated")
 
 
 def _add_revoke(commands: Verbs) -> None:
     words = "Stop trusting a stolen key from a ledger entry on"
-    revoked = may_run_dry(in_workspace(add_verb(commands, "revoke", revoke, words)))
-    revoked.add_argument("keyid", metavar="KEY", help="the start of its id, or `current`")
-    revoked.add_argument(
-        "--since", metavar="ENTRY", type=int, required=True,
-        help="the first ledger entry whose signature you do not trust",
-    )  # fmt: skip
-    revoked.add_argument("--reason", metavar="WHY", required=True, help="for the record")
-    revoked.add_argument(
-        "--vouch", action="store_true",
-        help="confirm that you compared the earlier entries that nothing pins with an older copy",
-    )  # fmt: skip
-    signs(revoked, "reviewer", "countersign as this reviewer", required=False)
+    revoked = add_verb(commands, "revoke", revoke, words).may_run_dry()
+    revoked.takes("keyid", "KEY", "the start of its id, or `current`")
+    words = "the first ledger entry whose signature you do not trust"
+    revoked.takes("--since", "ENTRY", words, type=int, required=True)
+    revoked.takes("--reason", "WHY", "for the record", required=True)
+    words = "confirm that you compared the earlier entries that nothing pins with an older copy"
+    revoked.flag("--vouch", words)
+    revoked.signs("reviewer", "countersign as this reviewer", required=False)
 
 
 def export(options: argparse.Namespace) -> Answer[Any]:
@@ -137,23 +115,20 @@ def revoke(options: argparse.Namespace) -> Answer["Believed"]:
 def print_plan(console: Console, plan: "RotationPlan") -> None:
     """Print what a rotation would do."""
 
-    def line(text: str) -> None:
-        console.print(escape(text))
-
     for kind, each in plan.keys.items():
         old = each.before[:12]
         if plan.finishes:
-            line(f"{kind}: would finish replacing {old} with {(each.after or '')[:12]}")
+            say(console, f"{kind}: would finish replacing {old} with {(each.after or '')[:12]}")
         else:
-            line(f"{kind}: would replace {old} with a new key and delete its private half")
+            say(console, f"{kind}: would replace {old} with a new key and delete its private half")
     if plan.vouches_for:
-        line(f"  the new key would vouch for {plan.vouches_for} statements of the old one")
+        say(console, f"  the new key would vouch for {plan.vouches_for} statements of the old one")
     for model in plan.models:
-        line(f"  would be signed again: version {model.version} (update:{model.update})")
+        say(console, f"  would be signed again: version {model.version} (update:{model.update})")
     if plan.entries:
-        line(f"  ledger entries, in one commit: {', '.join(plan.entries)}")
+        say(console, f"  ledger entries, in one commit: {', '.join(plan.entries)}")
     for note in plan.notes:
-        line(f"  afterwards: {note}")
+        say(console, f"  afterwards: {note}")
 
 
 def print_revocation(console: Console, made: "Believed") -> None:

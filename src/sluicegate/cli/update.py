@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 
-from sluicegate.cli.arguments import (
-    Answer,
-    Parser,
-    Verbs,
-    add_former,
-    add_verb,
-    in_workspace,
-    may_run_dry,
-)
+from sluicegate.cli.arguments import Answer, Parser, Verbs, add_former, add_verb
 from sluicegate.cli.policy import print_difference
 from sluicegate.cli.rollback import print_rollback
 from sluicegate.cli.terminal import (
@@ -50,30 +42,27 @@ sluicegate update                                only retrain"""
 
 def add(verbs: Verbs) -> None:
     """Add these verbs to the parser."""
-    checked = in_workspace(add_verb(verbs, "check", check, example=CHECK))
+    checked = add_verb(verbs, "check", check, example=CHECK)
     _takes_batch(checked, "?")
-    checked.add_argument(
-        "--champion", action="store_true",
-        help="judge the serving champion on feedback it has not learnt from; a broken promise proposes "
-        "a rollback to the reviewers",
-    )  # fmt: skip
-    updated = may_run_dry(in_workspace(add_verb(verbs, "update", update, example=UPDATE)))
+    words = (
+        "judge the serving champion on feedback it has not learnt from; a broken promise proposes "
+        "a rollback to the reviewers"
+    )
+    checked.flag("--champion", words)
+    updated = add_verb(verbs, "update", update, example=UPDATE).may_run_dry()
     _takes_batch(updated, "?")
-    updated.add_argument("--no-retrain", action="store_true", help="only take the batch in")
-    updated.add_argument("--no-prefect", action="store_true", help="run without Prefect")
+    updated.flag("--no-retrain", "only take the batch in")
+    updated.flag("--no-prefect", "run without Prefect")
 
-    intake_verb = may_run_dry(in_workspace(add_former(verbs, "intake", intake)))
-    _takes_batch(intake_verb, None)
-    retrain_verb = may_run_dry(in_workspace(add_former(verbs, "retrain", retrain)))
+    _takes_batch(add_former(verbs, "intake", intake).may_run_dry(), None)
+    retrain_verb = add_former(verbs, "retrain", retrain).may_run_dry()
     for each in (updated, retrain_verb):
-        each.add_argument(
-            "--supersede", action="store_true", help="replace the update that awaits review"
-        )
-    in_workspace(add_former(verbs, "watch", watch))
+        each.flag("--supersede", "replace the update that awaits review")
+    add_former(verbs, "watch", watch)
 
 
 def _takes_batch(verb: Parser, nargs: str | None) -> None:
-    verb.add_argument("batch", metavar="BATCH", nargs=nargs, help="a Parquet, CSV or JSONL file")
+    verb.takes("batch", "BATCH", "a Parquet, CSV or JSONL file", nargs=nargs)
 
 
 def check(options: argparse.Namespace) -> Answer[Any]:
@@ -109,7 +98,7 @@ def retrain(options: argparse.Namespace) -> Answer[Any]:
 
 
 def update(options: argparse.Namespace) -> Answer[Any]:
-    """Take a batch in, retrain, or both."""
+    """Take a batch in, retrain, or both; the JSON has null for what was not done."""
     if options.batch is None and options.no_retrain:
         raise Misused("Nothing to do: name a BATCH, or drop --no-retrain.")
     if options.batch is not None and options.supersede:
@@ -117,19 +106,15 @@ def update(options: argparse.Namespace) -> Answer[Any]:
     if options.dry_run:
         return retrain(options) if options.batch is None else judge(options)
     if options.batch is None or options.no_retrain:
-        half = retrain(options) if options.batch is None else intake(options)
-        return _half(half, "retrain" if options.batch is None else "intake")
+        name = "retrain" if options.batch is None else "intake"
+        half: Answer[Any] = retrain(options) if options.batch is None else intake(options)
+        made = {"schema": 1, "intake": None, "retrain": None, name: half.result.to_dict()}
+        return Answer(made, lambda console, _: half.show(console, half.result), half.code)
     with working(options) as place:
         run = place.update if options.no_prefect else place.update_by_prefect
         result = run(options.batch)
     findings = (result.retrain or result.intake).findings
     return _answer(place, result, print_update, result.outcome, findings)
-
-
-def _half(half: Answer[Any], name: str) -> Answer[dict[str, Any]]:
-    """Return the JSON of `update` with what was done, and null for what was not."""
-    made = {"schema": 1, "intake": None, "retrain": None, name: half.result.to_dict()}
-    return Answer(made, lambda console, _: half.show(console, half.result), half.code)
 
 
 def watch(options: argparse.Namespace) -> Answer["Watched"]:

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from sluicegate.cli.arguments import Answer, Verbs, add_verb, in_workspace
+from sluicegate.cli.arguments import Answer, Verbs, add_verb
 from sluicegate.cli.terminal import bar, escape, opened
 
 if TYPE_CHECKING:
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
 def add(verbs: Verbs) -> None:
     """Add the verb to the parser."""
-    verb = in_workspace(add_verb(verbs, "verify", verify))
-    verb.add_argument(
-        "--full", action="store_true", help="check everything, not only what is new or changed"
-    )
+    verb = add_verb(verbs, "verify", verify)
+    verb.flag("--full", "check everything, not only what is new or changed")
 
 
 def verify(options: argparse.Namespace) -> Answer["Verified"]:

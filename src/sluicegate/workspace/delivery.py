@@ -41,6 +41,13 @@ def delivered(batch: Delivery) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def if_given(batch: Delivery | None) -> Iterator[Path | None]:
+    """Yield the path of `batch`, None where it is None."""
+    with contextlib.nullcontext() if batch is None else delivered(batch) as path:
+        yield path
+
+
+@contextlib.contextmanager
 def explained() -> Iterator[None]:
     """Turn what the operating system says into one sentence with the fix."""
     try:

@@ -1,15 +1,17 @@
 """Workspace: the public object. Each method calls one flow and returns what it answers."""
 
-import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluicegate.core import Task
 from sluicegate.core.installed import require_line
+from sluicegate.gates.approval import Decision
 from sluicegate.record.context import Context, Step, open_context, plainly, silent, utc_now
+from sluicegate.stores.record import committed
 from sluicegate.stores.transaction import tidy
-from sluicegate.workspace.delivery import Delivery, Tell, delivered, explained
+from sluicegate.workspace.delivery import Delivery, Tell, delivered, explained, if_given
 
 if TYPE_CHECKING:
     from sluicegate.flows.custody.backup import BackedUp
@@ -110,19 +112,18 @@ class Workspace:
         and shown as unverified. `trainer` sets keys of `train` in params.yaml.
         """
         require_line()
-        from sluicegate.core import Task
         from sluicegate.flows.init import Origin, init
 
-        with explained(), contextlib.ExitStack() as stack:
+        with explained(), delivered(data) as base, if_given(golden) as trusted:
             origin = Origin(
                 root=Path(root),
-                data=stack.enter_context(delivered(data)),
+                data=base,
                 label=label,
                 source=source,
                 time=time,
                 id=id,
                 label_origin=label_origin,
-                golden=None if golden is None else stack.enter_context(delivered(golden)),
+                golden=trusted,
                 model=model,
                 sensitive=tuple(sensitive),
                 slices=tuple(slices),
@@ -289,7 +290,6 @@ class Workspace:
     @explained()
     def sign_review(self, subject: str, decision: str, reviewer: str, key: str | Path) -> str:
         """Return an SSH signature of the answer; works in a clone, and the key stays there."""
-        from sluicegate.gates.approval import Decision
         from sluicegate.review.question import sign
 
         return sign(self._fresh(), subject, Decision(decision), reviewer, Path(key))
@@ -297,7 +297,6 @@ class Workspace:
     @explained()
     def text_to_sign(self, subject: str, decision: str, reviewer: str) -> str:
         """Return the text that `reviewer` signs, for `ssh-keygen -Y sign -n sluicegate-approval`."""
-        from sluicegate.gates.approval import Decision
         from sluicegate.review.question import text_to_sign
 
         return text_to_sign(self._fresh(), subject, Decision(decision), reviewer)
@@ -308,7 +307,6 @@ class Workspace:
     ) -> "Reviewed":
         """Record a proven answer, and promote, admit or refuse when the votes suffice."""
         from sluicegate.flows.decisions.review import answer
-        from sluicegate.gates.approval import Decision
 
         return answer(self._fresh(), subject, Decision(decision), reviewer, reason, proof)
 
@@ -399,28 +397,19 @@ class Workspace:
         from sluicegate.flows.erasure.order import Wanted
         from sluicegate.flows.erasure.retire import retire
 
-        wanted = Wanted(what, reason, archive, rows, sources)
-        return retire(self._fresh(), wanted)
+        return retire(self._fresh(), Wanted(what, reason, archive, rows, sources))
 
     @explained()
     def reanchor(
-        self,
-        *,
-        reason: str,
-        reference: Delivery | None = None,
-        golden: Delivery | None = None,
+        self, *, reason: str, reference: Delivery | None = None, golden: Delivery | None = None
     ) -> "Asked":
         """Ask the reviewers to trust a new reference or golden set; returns the question."""
         from sluicegate.flows.feedback.reanchor import propose
         from sluicegate.review.question import show
 
-        given = {"reference": reference, "golden": golden}
-        with contextlib.ExitStack() as stack:
-            paths = {
-                name: stack.enter_context(delivered(each))
-                for name, each in given.items()
-                if each is not None
-            }
+        with if_given(reference) as new_reference, if_given(golden) as new_golden:
+            given = {"reference": new_reference, "golden": new_golden}
+            paths = {table: path for table, path in given.items() if path is not None}
             return show(self._fresh(), propose(self._fresh(), paths, reason))
 
     @explained()
@@ -490,8 +479,7 @@ class Workspace:
         from sluicegate.flows.trials import give_back as giving
         from sluicegate.flows.trials.bisect import Order, bisect
 
-        with contextlib.ExitStack() as stack:
-            path = None if example is None else Path(stack.enter_context(delivered(example)))
+        with if_given(example) as path:
             order = Order(path, slice, update, limit, repeat, most)
             return (giving.give_back if give_back else bisect)(self._fresh(), order)
 
@@ -526,8 +514,7 @@ class Workspace:
         """Return how many trainings `bisect` would take at most; arguments as there."""
         from sluicegate.flows.trials.bisect import Order, plan
 
-        with contextlib.ExitStack() as stack:
-            path = None if example is None else Path(stack.enter_context(delivered(example)))
+        with if_given(example) as path:
             return plan(self._fresh(), Order(path, slice, update, limit, repeat, most))
 
     @explained()
@@ -579,7 +566,6 @@ class Workspace:
     def explain(self, subject: str) -> "Explained":
         """Replay the stored findings of a batch or an update through its stored policy, offline."""
         from sluicegate.record.replay import replay
-        from sluicegate.stores.record import committed
 
         layout = self._fresh().layout
         return replay(layout, committed(layout), subject)

@@ -17,7 +17,7 @@ from sluicegate.cli import main
 from sluicegate.core import Artifact, Conflict, Missing, Misused, Stage, Tampered
 from sluicegate.evidence.statement import DECISION, REQUEST, VOTE
 from sluicegate.flows.updates import promote as promoting
-from sluicegate.flows.updates.due import nothing_to_do
+from sluicegate.flows.updates.retrain import nothing_to_do
 from sluicegate.gates.approval import Decision, State
 from sluicegate.record.context import SERVED, open_context
 from sluicegate.record.questions import read_request
@@ -386,7 +386,7 @@ def test_a_kill_between_yes_and_promotion(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.decisions.consequences.promote", killed)
+        patch.setattr("sluicegate.flows.decisions.review.promote", killed)
         with pytest.raises(KeyboardInterrupt):
             answer(place, keys, "ann", "approve", "update:0001")
     assert champion(place) == "0000"
@@ -409,7 +409,7 @@ def test_an_approval_that_died_does_not_block_the_line(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sluicegate.flows.decisions.consequences.promote", killed)
+        patch.setattr("sluicegate.flows.decisions.review.promote", killed)
         with pytest.raises(KeyboardInterrupt):
             answer(place, keys, "ann", "approve", "update:0001")
     trust_them(place, keys, "bob")

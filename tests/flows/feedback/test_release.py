@@ -12,8 +12,7 @@ from reviewing import policy, trust_them
 from sluicegate import Workspace
 from sluicegate.core import Conflict, Missing, Misused
 from sluicegate.evidence.statement import VERDICT, predicate_of
-from sluicegate.flows.feedback.calibrate import is_stale
-from sluicegate.flows.feedback.false_stops import false_stops
+from sluicegate.flows.feedback.calibrate import false_stops, is_stale
 from sluicegate.gates.approval import State
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.subjects.release import read_release

@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_api import eventually
 
 from sluicegate.core import Misused
-from sluicegate.flows.orchestration.notices import ASKED, WAITS, keep_notices
+from sluicegate.flows.orchestration.runner import ASKED, WAITS, keep_notices
 from sluicegate.stores.settings import Approval
 
 pytestmark = pytest.mark.slow

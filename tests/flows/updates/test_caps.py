@@ -9,8 +9,7 @@ from findings import judged
 
 from sluicegate.core import Column, Kind, Schema, Task
 from sluicegate.core.standing import Standing, Tier
-from sluicegate.flows.assemble import latest
-from sluicegate.flows.updates.caps import cap_origins, cap_sources, cap_tiers
+from sluicegate.flows.assemble import cap_origins, cap_sources, cap_tiers, latest
 from sluicegate.record.source_standing import accused_in, standing
 from sluicegate.stores import files
 from sluicegate.stores.layout import Layout

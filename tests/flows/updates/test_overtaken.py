@@ -16,7 +16,7 @@ from sluicegate.core.canonical import sha256_file
 from sluicegate.core.schema import ROW
 from sluicegate.flows.feedback.intake import intake
 from sluicegate.flows.feedback.judge import judge
-from sluicegate.flows.updates.due import nothing_to_do
+from sluicegate.flows.updates.retrain import nothing_to_do
 from sluicegate.record.subjects.incident import HOLD, incident_in
 from sluicegate.stores import data, git, record
 from sluicegate.stores.settings import fill

@@ -1,6 +1,6 @@
 """What reviewers decide on: one file per kind of subject, each with the same few functions.
 
-What follows from a decision is in `flows/decisions/consequences.py`: promotion and admission ask here
+What follows from a decision is in `flows/decisions/review.py`: promotion and admission ask here
 whether they are approved, so nothing here may know them.
 """
 
