@@ -338,7 +338,8 @@ def subjects_of(payload: Any, where: str) -> tuple[Artifact, ...]:
 
 def _require_follows(found: Recorded, before: Link) -> None:
     if found.entry.sequence != before.sequence + 1:
-        raise Broken(found.where, f"follows entry {before.sequence}: the entries between are gone")
+        missing = f"the entries between are gone, from {place_of(before.sequence + 1)} on"
+        raise Broken(found.where, f"follows entry {before.sequence}: {missing}")
     if before.digest != TAMPERED_WITH and found.entry.previous != before.digest:
         raise Broken(found.where, "does not match the entry before it")
 
