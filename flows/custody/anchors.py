@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sluicegate.core import Artifact, SluicegateError, Tampered
 from sluicegate.core.canonical import sha256_file
-from sluicegate.evidence.ledger import INTEND, PROMOTE
+from sluicegate.evidence.ledger import COMMIT, INTEND, PROMOTE
 from sluicegate.gates.approval import NAMESPACE
 from sluicegate.record.champion import read_promotion
 from sluicegate.record.keys.survey import Head, Survey
@@ -57,7 +57,9 @@ def _announces(layout: Layout, found: Survey, tag: Head) -> bool:
     """Tell whether the next entry is the very promotion that the pinned one announces."""
     if tag.entry >= len(found.entries):
         return False
-    intent, move = found.entries[tag.entry - 1].entry, found.entries[tag.entry].entry
+    before = (each.entry for each in reversed(found.entries[: tag.entry]))
+    intent = next(each for each in before if each.verb != COMMIT)
+    move = found.entries[tag.entry].entry
     number = tag.tag.removeprefix("update/")
     if (intent.verb, move.verb) != (INTEND, PROMOTE):
         return False

@@ -77,12 +77,16 @@ def _keep(found: Inspection, each: Recorded) -> None:
     found.vouched.update(subject.sha256 for subject in each.entry.subjects)
     if not each.counts:  # history, frozen by the links: nothing in force is named by it
         found.count("doubted")
-        return
-    found.named.update({subject.name: subject.sha256 for subject in each.entry.subjects})
+    if (
+        each.counts or each.entry.verb == COMMIT
+    ):  # which lets nothing in, only shows what changes later
+        found.named.update({subject.name: subject.sha256 for subject in each.entry.subjects})
     if each.entry.verb == COMMIT:
         found.whole_from = found.whole_from or each.entry.sequence
         for name in each.entry.details[REMOVED]:
             found.removed.add(name)
             found.named.pop(name, None)
+    if not each.counts:
+        return
     if each.entry.verb == PROMOTE:
         found.promoted = each.entry.details["update"]

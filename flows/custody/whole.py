@@ -1,5 +1,6 @@
 """The whole: every file of the record is named by the ledger, and whatever it names is there."""
 
+from sluicegate.core.canonical import sha256_bytes
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.stores import git, record
 
@@ -15,13 +16,16 @@ def whole(found: Inspection) -> None:
     for name, object_id in found.files.objects.items():
         if name in found.named or not record.is_named(name):
             continue  # what is named was held to it
+        product = name.split("/")[0] in record.PRODUCTS
         before = found.before.prints.get(name, "").partition(" ")[0]
         if seen and before != object_id:
             found.blame(name, "is not as it was verified before")
         elif not seen and not found.whole_from:
             unsigned += 1
-        elif not seen and name.split("/")[0] not in record.PRODUCTS:
-            found.blame(name, "is not in the ledger")
+        elif not seen and not product and sha256_bytes(found.files[name]) not in found.vouched:
+            found.blame(
+                name, "is not in the ledger"
+            )  # what a revoked key named is vouched for as history
     for name, before in found.before.prints.items():
         committed = before.partition(" ")[0]
         if committed and name not in found.files.objects and name not in found.removed:

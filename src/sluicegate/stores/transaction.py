@@ -23,7 +23,7 @@ from .effects import effect
 from .folder import ENTRIES_BEFORE
 from .keys import service_signer
 from .layout import Layout
-from .record import NAMED, ROOMS, SELDOM, committed, entry_files, is_named, journal
+from .record import NAMED, ROOMS, SELDOM, entry_files, is_named, journal, working
 
 
 class Place(Protocol):
@@ -125,10 +125,10 @@ class Transaction:
 
     def _unnamed(self, changed: Sequence[str]) -> Iterator[Artifact]:
         """Yield what the last commit has, where no entry of its ledger names every file."""
-        marker, held = self.layout.home / "named", committed(self.layout)
-        if marker.exists() or not held.numbers:
+        marker = self.layout.home / "named"
+        if marker.exists() or not git.find_head(self.layout.root) or not entry_files(self.layout):
             return
-        if held.last(COMMIT) is not None:
+        if working(self.layout).last(COMMIT) is not None:
             files.write_bytes(marker, b"")
             return
         before = Commit(self.layout.root, git.head(self.layout.root), NAMED)
