@@ -49,7 +49,7 @@ def test_a_dry_run_of_one_key(workspace: Workspace) -> None:
     """The other one is left as it is."""
     plan = workspace.plan_rotation("models")
     assert (list(plan.keys), plan.vouches_for) == (["models"], 0)
-    assert plan.entries == ("take-over", "reinstate")
+    assert plan.entries == ("take-over", "reinstate", "commit")
     plan = workspace.plan_rotation("statements")
     assert (list(plan.keys), plan.models) == (["statements"], ())
 

@@ -62,9 +62,9 @@ def test_a_signed_yes_moves_the_champion(place: Workspace, keys: dict[str, Path]
         answer(place, keys, "bob", "reject", "update:0001")
     assert [each.verb for each in record.backwards(place._context.layout)][:4] == [
         "promote",
+        "commit",
         "intend",
         "decide",
-        "review",
     ]
 
 

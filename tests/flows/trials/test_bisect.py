@@ -151,7 +151,7 @@ def test_the_innocent_come_back(searched: Path, run_cli: Cli) -> None:
     assert len(data.read_admitted(layout, ["0001", "0003"])) == 160
     payload = record.read_statement(layout, layout.update("0001") / "bisection.json")
     assert predicate_of(payload, BISECTION, "bisection")["guilty"] == ["0002"]
-    verbs = [entry.verb for entry in record.backwards(layout)]
+    verbs = [entry.verb for entry in record.backwards(layout) if entry.verb != "commit"]
     assert verbs[:3] == ["ask", "ask-release", "give-back"]
     (asked,) = back["given_back"]["releases"]
     rest = data.read_verified(layout.root / "releases" / "0001" / "rows" / data.FEEDBACK)
