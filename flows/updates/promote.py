@@ -11,7 +11,7 @@ from pathlib import Path
 from sluicegate.core import Artifact, Conflict, Missing, ModelRef, Stage, Tampered, Update, advance
 from sluicegate.core.canonical import sha256_json
 from sluicegate.core.update import stage_after
-from sluicegate.evidence.ledger import INTEND, PROMOTE
+from sluicegate.evidence.ledger import COMMIT, INTEND, PROMOTE
 from sluicegate.evidence.model_signature import sign_model, signed_files
 from sluicegate.evidence.statement import PROMOTION
 from sluicegate.flows.updates.record_update import refuse
@@ -140,7 +140,8 @@ def _write_bill(context: Context, update: str) -> Artifact:
 
 def _intended(context: Context, update_id: str) -> bool:
     """Tell whether the ledger ends with the intent to promote this very update."""
-    last = next(record.backwards(context.layout), None)
+    done = (each for each in record.backwards(context.layout) if each.verb != COMMIT)
+    last = next(done, None)
     return last is not None and last.verb == INTEND and last.details["update"] == update_id
 
 

