@@ -19,7 +19,7 @@ from sluicegate.gates import Policy, decide
 from sluicegate.record.calibration import intake_policy
 from sluicegate.record.context import Context
 from sluicegate.record.feeds import as_proven, feed_of, read_signature
-from sluicegate.record.judgement import Frozen, Judgement, rows_by_source
+from sluicegate.record.judgement import Frozen, Judgement
 from sluicegate.record.policy_in_force import with_built_in_limits
 from sluicegate.stores import data, keys
 from sluicegate.stores.reading import SUFFIXES, Unreadable, read_table
@@ -73,7 +73,7 @@ def judge_by(
         measured = measure(context, frozen.table, normal, policy)
         asked = repeats(context, frozen.table.frame, frozen.artifact.sha256)
         measured = replace(measured, findings=[*measured.findings, asked])
-        rows_of = rows_by_source(frozen.table.frame, context.schema.source)
+        rows_of = data.rows_by_source(frozen.table.frame, context.schema.source)
     findings = (*measured.findings, *known)
     verdict = decide(policy, f"batch:{frozen.artifact.sha256[:12]}", findings, rows_of)
     return Judgement(

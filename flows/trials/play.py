@@ -23,7 +23,6 @@ from sluicegate.gates import Policy, decide
 from sluicegate.gates.decide import outcome_of
 from sluicegate.record.champion import champion_of
 from sluicegate.record.context import Context
-from sluicegate.record.judgement import rows_by_source
 from sluicegate.record.source_history import earlier, heard_in
 from sluicegate.stores import data
 
@@ -126,7 +125,7 @@ class Game:
         see = partial(seen, drawn_from=self.drawn_from, taken=honest.taken, before=before)
         listed = (*self.heard, *heard)
         findings, subject = measured(self.context, table, path, self.policy, listed, see)
-        rows_of = rows_by_source(table.frame, self.context.schema.source)
+        rows_of = data.rows_by_source(table.frame, self.context.schema.source)
         verdict = decide(self.policy, "batch:drill", findings, rows_of)
         outcomes = {f.metric: outcome_of(self.policy, f, rows_of)[1] for f in findings}
         rows = {

@@ -39,11 +39,3 @@ class Judgement:
     stopped: tuple[Trigger, ...]
     policy: Policy
     rows_of: dict[str, list[int]]
-
-
-def rows_by_source(frame: pd.DataFrame, source: str | None) -> dict[str, list[int]]:
-    """Return the row positions of each source."""
-    if source is None or source not in frame:
-        return {}
-    groups = frame.groupby(frame[source].fillna("").astype(str), sort=True).indices
-    return {str(name): [int(row) for row in rows] for name, rows in groups.items()}

@@ -32,7 +32,6 @@ from sluicegate.gates import Policy, decide
 from sluicegate.gates.calibration import Calibration, effective
 from sluicegate.record.attest import RESULT_FILE
 from sluicegate.record.comparison import Reported
-from sluicegate.record.judgement import rows_by_source
 from sluicegate.record.policy import signed_policies
 from sluicegate.record.policy_in_force import candidate_policy, with_built_in_limits
 from sluicegate.record.results import judged
@@ -232,9 +231,9 @@ def _rows(
         for room in rooms:
             if (room / data.FEEDBACK).is_file():
                 frame = data.read_verified(room / data.FEEDBACK)
-                for name, places in rows_by_source(frame, source).items():
+                for name, places in data.rows_by_source(frame, source).items():
                     found.setdefault(name, []).extend(int(x) for x in frame[ROW].iloc[places])
-    except SluicegateError as error:
+    except (SluicegateError, ImportError) as error:  # a host that only verifies has no pyarrow
         return rows_of, f"which rows the sources sent: {error}"
     if {name: len(rows) for name, rows in found.items()} != manifest.sources:
         return rows_of, "which rows the sources sent: this machine does not have the whole batch"

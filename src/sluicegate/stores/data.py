@@ -201,3 +201,11 @@ def label_counts(frame: pd.DataFrame, schema: Schema) -> dict[str, int]:
         return {}
     counts = frame[schema.label].value_counts()
     return {label_text(name): int(count) for name, count in counts.items()}
+
+
+def rows_by_source(frame: pd.DataFrame, source: str | None) -> dict[str, list[int]]:
+    """Return the row positions of each source."""
+    if source is None or source not in frame:
+        return {}
+    groups = frame.groupby(frame[source].fillna("").astype(str), sort=True).indices
+    return {str(name): [int(row) for row in rows] for name, rows in groups.items()}
