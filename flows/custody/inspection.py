@@ -27,10 +27,10 @@ class Inspection:
     """Collects findings while the parts of the workspace are checked one by one.
 
     `held` is the record of the one commit that is looked at, and `files` what is in that commit. `named` is
-    the digest under which the ledger last named a path, `vouched` all digests it ever named, `digests`
-    those of its entries by number. `contents` are the objects of tags that were looked
-    at, `removed` the paths that it took back, `whole_from` is the first entry
-    looked at that names every file of its commit. `before` is what an earlier verification saw.
+    the digest under which the ledger last named a path, `history` that by a revoked key, `vouched` all
+    digests it ever named, `digests` those of its entries by number. `removed` are the paths that it took
+    back, `whole_from` is the first entry that names every file of its commit, `contents` are the objects of
+    tags that were looked at. `before` is what an earlier verification saw.
     """
 
     context: Context
@@ -47,6 +47,7 @@ class Inspection:
     digests: dict[int, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     head: Link = Link()
+    history: dict[str, str] = field(default_factory=dict)
     contents: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     whole_from: int = 0

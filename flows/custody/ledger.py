@@ -75,18 +75,18 @@ def _keep(found: Inspection, each: Recorded) -> None:
     found.head = each.link
     found.digests[each.entry.sequence] = each.digest
     found.vouched.update(subject.sha256 for subject in each.entry.subjects)
-    if not each.counts:  # history, frozen by the links: nothing in force is named by it
-        found.count("doubted")
-    if (
-        each.counts or each.entry.verb == COMMIT
-    ):  # which lets nothing in, only shows what changes later
-        found.named.update({subject.name: subject.sha256 for subject in each.entry.subjects})
-    if each.entry.verb == COMMIT:
+    names = {subject.name: subject.sha256 for subject in each.entry.subjects}
+    if each.entry.verb == COMMIT:  # lets nothing in, and only shows what changes later
         found.whole_from = found.whole_from or each.entry.sequence
+        found.named.update(names)
+        found.removed.difference_update(names)
         for name in each.entry.details[REMOVED]:
             found.removed.add(name)
             found.named.pop(name, None)
-    if not each.counts:
+    if not each.counts:  # history, frozen by the links: nothing in force is named by it
+        found.count("doubted")
+        found.history.update(names)
         return
+    found.named.update(names)
     if each.entry.verb == PROMOTE:
         found.promoted = each.entry.details["update"]

@@ -18,9 +18,10 @@ def retired(found: Inspection) -> None:
     """Check that whatever a tombstone names is certified and back in no store of this machine."""
     layout = found.context.layout
     remote = dvc.default_remote(layout.root)
+    tombs = list(tombstones(layout))
     # the same content may have been received anew; tables.py looks at whatever points to it
-    live = {pointed_at(found, name) for name in found.below("", ".dvc")}
-    for tomb in tombstones(layout):
+    live = {pointed_at(found, name) for name in found.below("", ".dvc")} if tombs else set()
+    for tomb in tombs:
         found.count("tombstones")
         number = tomb.retirement
         folder, order = layout.retirement(number), read_retirement(layout, number)

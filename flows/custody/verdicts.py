@@ -1,6 +1,8 @@
 """Verdicts: each follows from its findings by the policy of its time; people let in what paused."""
 
 from sluicegate.core import CannotDecide, Outcome, SluicegateError
+from sluicegate.evidence.predicates import Decided
+from sluicegate.evidence.statement import DECISION
 from sluicegate.evidence.verifier import Broken
 from sluicegate.flows.custody.inspection import Inspection
 from sluicegate.record.replay import replay
@@ -45,8 +47,16 @@ def _replay(found: Inspection, name: str, subject: str) -> bool:
         )
     number = subject.partition(":")[2]
     admitted = f"batches/{number}/manifest.json"
-    if name.startswith("intake/") and admitted in found.files and recorded.outcome not in LET_IN:
-        paused = recorded.outcome is Outcome.PAUSE
-        if not paused or f"intake/{number}/decision.json" not in found.files:
-            raise Broken(admitted, f"is admitted, but its verdict is {recorded.outcome.value}")
+    paused = recorded.outcome is Outcome.PAUSE
+    let_in = recorded.outcome in LET_IN or (paused and _admitted(found, number))
+    if name.startswith("intake/") and admitted in found.files and not let_in:
+        raise Broken(admitted, f"is admitted, but its verdict is {recorded.outcome.value}")
     return bool(replayed.not_replayed)
+
+
+def _admitted(found: Inspection, number: str) -> bool:
+    """Tell whether a decision admits a batch; approvals.py asks for the votes that carry it."""
+    name = f"intake/{number}/decision.json"
+    if name not in found.files:
+        return False
+    return found.held.statement(name).predicate(DECISION, Decided).state == "admitted"

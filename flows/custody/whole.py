@@ -16,16 +16,13 @@ def whole(found: Inspection) -> None:
     for name, object_id in found.files.objects.items():
         if name in found.named or not record.is_named(name):
             continue  # what is named was held to it
-        product = name.split("/")[0] in record.PRODUCTS
-        before = found.before.prints.get(name, "").partition(" ")[0]
-        if seen and before != object_id:
-            found.blame(name, "is not as it was verified before")
-        elif not seen and not found.whole_from:
+        if seen:
+            if not found.before.prints.get(name, "").startswith(f"{object_id} "):
+                found.blame(name, "is not as it was verified before")
+        elif not found.whole_from:
             unsigned += 1
-        elif not seen and not product and sha256_bytes(found.files[name]) not in found.vouched:
-            found.blame(
-                name, "is not in the ledger"
-            )  # what a revoked key named is vouched for as history
+        elif not (_made(name) or sha256_bytes(found.files[name]) == found.history.get(name)):
+            found.blame(name, "is not in the ledger")
     for name, before in found.before.prints.items():
         committed = before.partition(" ")[0]
         if committed and name not in found.files.objects and name not in found.removed:
@@ -36,6 +33,11 @@ def whole(found: Inspection) -> None:
             "writes does"
         )
     _own(found)
+
+
+def _made(name: str) -> bool:
+    """Tell whether a file lies where the pipeline makes some, where others may be the user's."""
+    return name.split("/")[0] in record.PRODUCTS
 
 
 def _own(found: Inspection) -> None:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from attacks.conftest import Target
 
-from sluicegate.core import SluicegateError
+from sluicegate.core import Conflict, SluicegateError
 from sluicegate.stores import git, record
 
 pytestmark = pytest.mark.slow
@@ -112,14 +113,52 @@ def test_what_was_verified_before_is_named_without_looking_at_everything(
         git.run(target.root, "reset", "--quiet", "--hard", head)
 
 
-def test_a_tag_names_only_what_the_ledger_named(target: Target) -> None:
-    """Whoever checks out a tag finds what was there."""
-    head = git.head(target.root)
-    path = target.root / "updates" / "0001" / "report.md"
-    path.write_text(path.read_text() + "All is well.\n")
-    git.run(target.root, "commit", "--quiet", "--no-verify", "-am", "an insider's commit")
-    moved = git.head(target.root)
-    git.run(target.root, "reset", "--quiet", "--hard", head)
-    message = (git.read_tag(target.root, "update/0001") or ("", ""))[1]
-    git.run(target.root, "tag", "--annotate", "--force", "update/0001", moved, "-m", message)
-    assert any("update/0001" in each["where"] for each in target.wrong())
+def test_a_tag_names_only_what_the_ledger_named(
+    target: Target, honest: Callable[..., pd.DataFrame]
+) -> None:
+    """What was edited when an update was tagged, and put back since, is found by whoever checks it out."""
+    path, root = target.root / "updates" / "0001" / "report.md", target.root
+    before = path.read_bytes()
+    path.write_bytes(before + b"All is well.\n")
+    git.commit(root, ["updates"], "an insider's commit")
+    target.place.intake(honest(300, seed=51))
+    assert target.place.retrain().update.stage.value == "promoted"
+    path.write_bytes(before)
+    git.commit(root, ["updates"], "an insider's commit")
+    where = "updates/0001/report.md of the tag update/0002"
+    assert [each["where"] for each in target.wrong()] == [where]
+
+
+def test_a_copy_elsewhere_is_no_part_of_the_record(target: Target) -> None:
+    """The ledger named these bytes, of another file."""
+    root, name = target.root, "updates/0009/report.md"
+    (root / name).parent.mkdir()
+    (root / name).write_bytes((root / "updates" / "0001" / "report.md").read_bytes())
+    git.commit(root, [name], "an insider's commit")
+    assert {"where": name, "says": "is not in the ledger"} in target.wrong()
+
+
+@pytest.mark.parametrize("hide", [False, True])
+def test_what_somebody_left_in_the_tree_is_not_signed_as_ours(
+    target: Target, honest: Callable[..., pd.DataFrame], hide: bool
+) -> None:
+    """Edited or planted, and not committed: nothing is written over it, and it is named."""
+    root, batch = target.root, honest(300, seed=52)
+    path, head = root / "updates" / "0001" / "report.md", git.head(root)
+    if hide:
+        git.run(root, "update-index", "--assume-unchanged", "updates/0001/report.md")
+    before = path.read_bytes()
+    path.write_bytes(before + b"All is well.\n")
+    says = r"hides changes of {}" if hide else r"{} was changed outside sluicegate"
+    with pytest.raises(Conflict, match=says.format(r"updates/0001/report\.md")):
+        target.place.intake(batch)
+    git.run(root, "update-index", "--no-assume-unchanged", "updates/0001/report.md")
+    path.write_bytes(before)
+    planted = root / "batches" / "0001" / "notes.txt"
+    planted.write_text("{}")
+    with pytest.raises(Conflict, match=r"batches/0001/notes\.txt was changed outside"):
+        target.place.intake(batch)
+    assert git.head(root) == head
+    planted.unlink()
+    assert target.place.intake(batch).outcome.value == "pass"
+    assert target.wrong() == []

@@ -16,7 +16,7 @@ def findings_of(layout: Layout, batch: str) -> list[Judged]:
 
     What findings quote of rows is among them where it is at hand and was not erased.
     """
-    found, quotes = _recorded(layout, batch)
+    _, found, quotes = _recorded(layout, batch)
     return [
         each if at not in quotes else each.model_copy(update={"detail": quotes[at]})
         for at, each in enumerate(found)
@@ -25,8 +25,7 @@ def findings_of(layout: Layout, batch: str) -> list[Judged]:
 
 def in_full(layout: Layout, batch: str) -> dict[str, Any]:
     """Return the verdict of a batch with its reasons in full: what git keeps of them quotes no cell."""
-    found, quotes = _recorded(layout, batch)
-    verdict = stated(layout, layout.intake(batch) / "verdict.json", VERDICT)
+    verdict, found, quotes = _recorded(layout, batch)
     reasons = list(verdict["reasons"])
     for at, detail in quotes.items():
         bare = found[at].detail
@@ -36,8 +35,8 @@ def in_full(layout: Layout, batch: str) -> dict[str, Any]:
     return verdict | {"reasons": reasons}
 
 
-def _recorded(layout: Layout, batch: str) -> tuple[list[Judged], dict[int, str]]:
-    """Return the findings as git keeps them, and in full those that quote cells, by their place."""
+def _recorded(layout: Layout, batch: str) -> tuple[dict[str, Any], list[Judged], dict[int, str]]:
+    """Return verdict and findings as git keeps them, and in full those that quote cells, by their place."""
     names = ("verdict.json", "findings.json", QUOTES)
     where, path, quotes = (layout.intake(batch) / name for name in names)
     verdict = stated(layout, where, VERDICT)
@@ -47,4 +46,4 @@ def _recorded(layout: Layout, batch: str) -> tuple[list[Judged], dict[int, str]]
         if file.is_file() and sha256_file(file) != signed:
             raise Tampered(f"{layout.named(file)} was changed; restore it.")
     found = [Judged.read(each, str(path)) for each in recorded]
-    return found, {int(at): str(detail) for at, detail in full.items()}
+    return verdict, found, {int(at): str(detail) for at, detail in full.items()}

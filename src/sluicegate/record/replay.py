@@ -7,7 +7,6 @@ release of sluicegate judges differently.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
 
 from sluicegate.core import (
     CannotDecide,
@@ -41,7 +40,6 @@ from sluicegate.stores.layout import Layout
 from sluicegate.stores.settings import Settings, parse_settings
 
 CALIBRATION = "calibration/calibration.json"
-D = TypeVar("D", bound=Document)
 
 
 class PolicyUsed(Document):

@@ -165,6 +165,15 @@ def changed_paths(root: Path, paths: Sequence[str]) -> list[str]:
     return [entry[3:] if entry[2:3] == " " else entry[2:] for entry in status.split("\0") if entry]
 
 
+def hidden(root: Path, paths: Sequence[str]) -> list[str]:
+    """Return the committed files below `paths` that git's index was told to look away from.
+
+    `status` says nothing of them, and a commit takes whatever lies there.
+    """
+    listed = run(root, "ls-files", "-v", "-z", "--", *paths).split("\0")
+    return [entry[2:] for entry in listed if entry and entry[0] != "H"]
+
+
 @effect
 def commit(root: Path, paths: Sequence[str], message: str) -> str:
     """Commit exactly `paths` and return the commit; the user's other changes stay as they are."""

@@ -156,11 +156,13 @@ def transaction(
 ) -> Iterator[Transaction]:
     """Hold the workspace's lock while the block writes below `rooms`, and commit it at the end.
 
-    Where the block raises, what it wrote is put aside and the workspace is as it was before.
+    Where the block raises, what it wrote is put aside and the workspace is as it was before. Raises
+    Conflict where somebody else changed a file there: it would be signed as ours.
     """
     layout = place.layout
     with held(layout):
         git.require_branch(layout.root)
+        _require_untouched(layout, rooms)
         last = entry_files(layout)[-1:]
         details = {
             "deed": name,
@@ -178,6 +180,21 @@ def transaction(
             recover(layout)
             raise
         journal(layout).unlink()
+
+
+def _require_untouched(layout: Layout, rooms: Sequence[str]) -> None:
+    if hidden := git.hidden(layout.root, rooms):
+        raise Conflict(
+            f"git's index hides changes of {hidden[0]}, so nothing is written: run `git update-index "
+            f"--no-assume-unchanged --no-skip-worktree {hidden[0]}`."
+        )
+    changed = [name for name in git.changed_paths(layout.root, rooms) if ".gitkeep" not in name]
+    if changed:
+        name = changed[0]
+        raise Conflict(
+            f"{name} was changed outside sluicegate, so nothing is written: run `git restore {name}`, or "
+            "delete it where git does not know it."
+        )
 
 
 def tidy(layout: Layout) -> None:
