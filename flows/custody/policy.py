@@ -10,6 +10,8 @@ def policy(found: Inspection) -> None:
     """Check every owner's signature, and what differs from the latest one."""
     layout = found.context.layout
     _defaults(found)
+    for name in owned.unlike_tree(layout):
+        found.notes.append(f"{name} differs from the commit, and only the commit decides")
     signed = owned.in_force(layout)
     if signed is None:
         if not found.context.settings.owned.owners:

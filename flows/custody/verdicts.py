@@ -30,7 +30,8 @@ def verdicts(found: Inspection) -> None:
             found.blame(name, str(error))
     if unseen:
         found.notes.append(
-            f"{unseen} verdicts name rows that are not on this machine; those names were not replayed"
+            f"{unseen} batches are not whole on this machine; which of their rows were stopped was "
+            "not replayed"
         )
 
 

@@ -59,6 +59,7 @@ def test_a_policy_in_the_tree_decides_nothing(
     again = target.place.check(batch)
     assert again.assessment.verdict.policy == before
     assert again.to_dict()["uncommitted"] == ["params.yaml"]
+    assert any(each.startswith("params.yaml differs") for each in target.place.verify().notes)
     assert open_context(target.root).settings.approval.when != "never"
     for act in (lambda: target.place.intake(batch), target.place.retrain):
         with pytest.raises(Conflict, match=r"params\.yaml has uncommitted changes"):
