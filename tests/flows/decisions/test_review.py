@@ -265,11 +265,14 @@ def test_without_reviewers_nobody_decides(place: Workspace, keys: dict[str, Path
 
 
 def test_changed_evidence_kills_the_question(place: Workspace, keys: dict[str, Path]) -> None:
-    """The reviewer is told which file changed."""
+    """The reviewer is told which file changed, in the tree alone or committed by an insider."""
     proof = place.sign_review("update:0001", "approve", "ann", keys["ann"])
     path = place.root / "updates" / "0001" / "comparison.json"
     path.write_text(path.read_text().replace("0.9", "0.8"))
     assert "comparison.json changed" in place.show_review("update:0001").dead
+    with pytest.raises(Conflict, match=r"updates/0001/comparison.json was changed outside"):
+        place.answer_review("update:0001", "approve", "ann", proof)
+    git.commit(place.root, ["updates"], "an insider's commit")
     with pytest.raises(Conflict, match=r"updates/0001/comparison.json changed since"):
         place.answer_review("update:0001", "approve", "ann", proof)
 

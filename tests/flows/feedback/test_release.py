@@ -174,6 +174,9 @@ def test_a_forged_exception_is_worth_nothing(place: Workspace, keys: dict[str, P
     proof = place.sign_review(subject, "approve", "ann", keys["ann"])
     manifest = place.root / "releases" / "0001" / "rows" / data.MANIFEST
     manifest.write_text(manifest.read_text().replace('"rows": ', '"rows": 1'))
+    with pytest.raises(Conflict, match="was changed outside"):
+        place.answer_review(subject, "approve", "ann", proof)
+    git.commit(place.root, ["releases"], "an insider's commit")
     with pytest.raises(Conflict, match="changed since"):
         place.answer_review(subject, "approve", "ann", proof)
     assert place.status().batches["admitted"] == 1
